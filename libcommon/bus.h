@@ -1,0 +1,118 @@
+/*
+ * The bus between processes, the only code that includes nng.
+ *
+ * A process listens on one URL and dials every instance of the services it calls. Requests to one
+ * instance are batched into messages while its socket is busy; each request has an id and a
+ * deadline of its own. Every link is authenticated and encrypted (link.h): the peer's name is the
+ * name of the key that opened the message. Names of services are those of architecture.md ("auth",
+ * "learning", …).
+ */
+#ifndef MANABIYA_BUS_H
+#define MANABIYA_BUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libcommon/arena.h"
+#include "libcommon/buf.h"
+#include "libcommon/err.h"
+#include "libcommon/frame.h"
+
+struct bus;
+
+struct bus_options {
+	const char *name; /* mine */
+	const char *listen; /* nng URL, or NULL for a process that only calls */
+	const char *peers; /* "auth=ipc:///run/…,learning=tcp://…": whom I may call and where; a
+			      service may stand there several times */
+	const char *key_directory; /* one file per pair, link.h */
+	int64_t window; /* requests outstanding per instance */
+	int64_t queue_max; /* requests accepted and not yet taken by a worker */
+};
+
+/* NULL with a logged reason. */
+must_check struct bus *bus_open(const struct bus_options *options);
+/* Stop accepting; bus_take() returns NULL to every worker once the queue is empty. */
+void bus_drain(struct bus *bus);
+void bus_close(struct bus *bus);
+
+/* ---- calling ---- */
+
+struct bus_request {
+	const char *service;
+	const char *operation; /* as in proto/: "capability_mint" */
+	const char *capability;
+	const char *source; /* the client's address as text */
+	const char *idempotency_key;
+	const char *traceparent;
+	struct bytes params;
+	const char *content_type;
+	struct bytes body;
+	int64_t timeout_ms;
+	int64_t window_offset, window_length;
+	unsigned flags; /* enum frame_flag */
+};
+
+struct bus_reply {
+	enum err err; /* OK, or what went wrong there or on the way */
+	unsigned status; /* HTTP; 503 or 504 when no reply came */
+	struct bytes headers; /* `Name: value\r\n` lines */
+	struct bytes content_type; /* empty: no body */
+	struct bytes body;
+	int64_t total_bytes; /* of a streamed response */
+	bool executed; /* false: certainly not executed, trying again is safe */
+};
+
+/*
+ * Send and return at once. `on_reply` is called exactly once, on a thread of the bus or, when no
+ * instance can take the request, before this returns; the reply's bytes are valid only during the
+ * call. It must not block. The request's bytes are copied.
+ */
+typedef void bus_on_reply(void *arg, const struct bus_reply *reply);
+void bus_send(
+	struct bus *bus, const struct bus_request *request, bus_on_reply *on_reply, void *arg);
+
+/* Send and wait; the reply's bytes live in the arena. Returns reply->err. */
+must_check enum err bus_call(struct bus *bus, struct arena *arena,
+	const struct bus_request *request, struct bus_reply *reply);
+
+/* Send to every instance of a service that is connected (metrics, readiness); on_reply once per
+ * instance; returns how many. */
+unsigned bus_send_each(
+	struct bus *bus, const struct bus_request *request, bus_on_reply *on_reply, void *arg);
+
+/* Is at least one instance of the service connected? */
+bool bus_is_up(struct bus *bus, const char *service);
+
+/* Ask for a service's events; asked again by itself after every reconnect. */
+typedef void bus_on_event(void *arg, const char *topic, struct bytes body);
+void bus_subscribe(struct bus *bus, const char *service, bus_on_event *on_event, void *arg);
+
+/* ---- serving ---- */
+
+/* One request that arrived. */
+struct bus_job {
+	struct frame frame; /* its texts live as long as the job */
+	const char *caller; /* the peer's name */
+	int64_t deadline_ms; /* clock_steady_ms() */
+};
+
+/* The next request, or NULL when the bus drains. Expired ones are dropped before they get here. Any
+ * thread. */
+must_check struct bus_job *bus_take(struct bus *bus);
+
+/* Answer and free the job. `reply` is a frame of kind FRAME_REPLY; its id is filled in here. */
+void bus_answer(struct bus *bus, struct bus_job *job, struct frame *reply);
+
+/* Push an event to every subscriber. A hint: nothing is kept for those who are away. */
+void bus_push(struct bus *bus, const char *topic, struct bytes body);
+
+/* Figures for metrics. */
+struct bus_figures {
+	uint64_t requests_sent, replies_received, requests_received, expired, refused_full,
+		messages_sent, bytes_sent;
+	uint64_t queue_length;
+};
+void bus_figures(const struct bus *bus, struct bus_figures *out);
+
+#endif

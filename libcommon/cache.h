@@ -1,0 +1,28 @@
+/*
+ * Redis, the only code that includes hiredis. A cache: every caller goes on without it.
+ *
+ * One handle per worker thread. When Redis does not answer within 100 ms the handle rests for a
+ * second, and every call returns ERR_UNAVAILABLE at once, so a dead cache costs next to nothing.
+ */
+#ifndef MANABIYA_CACHE_H
+#define MANABIYA_CACHE_H
+
+#include <stdint.h>
+
+#include "libcommon/arena.h"
+#include "libcommon/err.h"
+
+struct cache;
+
+/* `address`: a Unix socket path, or host:port. Never fails: connecting happens at first use. NULL
+ * address: always unavailable. */
+struct cache *cache_open(const char *address, const char *password);
+void cache_close(struct cache *cache);
+
+must_check enum err cache_get(
+	struct cache *cache, struct arena *arena, const char *key, const char **value);
+must_check enum err cache_set(
+	struct cache *cache, const char *key, const char *value, int64_t ttl_ms);
+must_check enum err cache_delete(struct cache *cache, const char *key);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Options: one table per module gives the configuration file, the environment, the command line and
+ * --help.
+ *
+ * Order of precedence: command line `--name value` or `--name=value`, environment MANABIYA_<NAME>
+ * (upper case, `-` as `_`), file given with `--conf FILE` (`name = value`, `#` comments), the
+ * table's default. An unknown name in the file or on the command line, a value out of bounds, or a
+ * missing required value stops the process with one clear line.
+ */
+#ifndef MANABIYA_CONF_H
+#define MANABIYA_CONF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libcommon/err.h"
+
+enum option_kind {
+	OPTION_TEXT, /* const char * */
+	OPTION_INTEGER, /* int64_t within min..max */
+	OPTION_BOOLEAN, /* bool: true or false */
+	OPTION_SECRET, /* const char *: the value is a path, the content of that file is stored,
+			  without its last newline */
+};
+
+struct option {
+	const char *name; /* kebab-case */
+	enum option_kind kind;
+	const char *fallback; /* as text; NULL makes the option required, "" is an empty text */
+	size_t offset; /* in the struct that `base` points to */
+	int64_t min, max; /* value of an integer, length of a text */
+	const char *help; /* one line: what, unit, and why the bounds */
+};
+
+/* One module's table and the struct that it fills. */
+struct option_set {
+	const struct option *options;
+	size_t n;
+	void *base;
+};
+
+/*
+ * Fill every set. `--help` prints the table and exits 0. A mistake prints one line on stderr and
+ * returns ERR_INVALID. Texts live as long as the process.
+ */
+must_check enum err conf_read(int argc, char **argv, const struct option_set *sets, size_t sets_n);
+
+#endif

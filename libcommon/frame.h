@@ -1,0 +1,70 @@
+/*
+ * Bus frames as bytes: what one request, reply or event looks like inside a bus message. Pure code,
+ * no sockets; fuzzed.
+ *
+ * A message is a run of frames. All integers are little-endian. A frame:
+ *   u32 size of what follows · u8 kind · u8 flags · u16 status · u64 id · u32 time left (ms) · i64
+ * window offset · i64 window length/total · then FRAME_TEXTS texts, each u32 length + bytes (the
+ * last is the body).
+ */
+#ifndef MANABIYA_FRAME_H
+#define MANABIYA_FRAME_H
+
+#include <stdint.h>
+
+#include "libcommon/buf.h"
+#include "libcommon/err.h"
+
+#define FRAME_MAX                                                                                  \
+	(6 * 1024 * 1024) /* a streamed window is 256 KiB; the largest whole body is a CSV import  \
+			     of 4 MiB */
+#define MESSAGE_MAX (8 * 1024 * 1024) /* a message; RECVMAXSZ of every socket */
+
+enum frame_kind {
+	FRAME_REQUEST = 1,
+	FRAME_REPLY,
+	FRAME_EVENT,
+	FRAME_SUBSCRIBE,
+	FRAME_PING,
+	FRAME_PONG
+};
+
+enum frame_flag {
+	FRAME_LAST_WINDOW = 1 << 0,
+	FRAME_CONTINUED = 1 << 1,
+	FRAME_ENGLISH = 1 << 2,
+	FRAME_EXECUTED = 1 << 3, /* reply: the handler ran (else a retry elsewhere is safe) */
+};
+
+enum frame_text {
+	TEXT_OPERATION, /* request: operation; reply: err name; event: topic */
+	TEXT_CAPABILITY,
+	TEXT_SOURCE, /* request: the client's address as text, for throttling and the log */
+	TEXT_IDEMPOTENCY_KEY,
+	TEXT_TRACEPARENT,
+	TEXT_PARAMS, /* request: name=value&…; reply: HTTP header lines */
+	TEXT_CONTENT_TYPE,
+	TEXT_BODY,
+	FRAME_TEXTS,
+};
+
+struct frame {
+	uint8_t kind;
+	uint8_t flags;
+	uint16_t status; /* reply: HTTP status; reply to a limited request: Retry-After is in the
+			    header lines */
+	uint64_t id;
+	uint32_t time_left_ms;
+	int64_t window_offset; /* reply: total bytes of the streamed whole */
+	int64_t window_length;
+	struct bytes texts[FRAME_TEXTS]; /* point into the message they were read from */
+};
+
+void frame_write(const struct frame *frame, struct buf *out);
+size_t frame_size(const struct frame *frame);
+
+/* Read the frame at *at and move *at past it. ERR_INVALID for anything that does not fit,
+ * ERR_NOT_FOUND at the end. */
+must_check enum err frame_read(struct bytes message, size_t *at, struct frame *out);
+
+#endif

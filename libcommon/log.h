@@ -1,0 +1,41 @@
+/*
+ * One JSON object per line on stderr: {"time":…,"level":…,"service":…,"message":…,…}.
+ * No personal data, no secrets. A line is one write(2), so lines of several threads never mix.
+ */
+#ifndef MANABIYA_LOG_H
+#define MANABIYA_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+
+/* Called once, before the first thread. `service` must outlive the process. */
+void log_open(const char *service, enum log_level least);
+
+/* A member of the line: text (NULL leaves it out) or an integer. */
+struct log_pair {
+	const char *name;
+	const char *text;
+	int64_t integer;
+	bool is_integer;
+};
+#define LOG_TEXT(name_, text_) ((struct log_pair){ .name = (name_), .text = (text_) })
+#define LOG_INT(name_, integer_)                                                                   \
+	((struct log_pair){ .name = (name_), .integer = (int64_t)(integer_), .is_integer = true })
+
+void log_write(
+	enum log_level level, const char *message, const struct log_pair *pairs, unsigned pairs_n);
+
+#define LOG_PAIRS(...)                                                                             \
+	(const struct log_pair[]){ __VA_ARGS__ },                                                  \
+		(unsigned)(sizeof((const struct log_pair[]){ __VA_ARGS__ }) /                      \
+			sizeof(struct log_pair))
+#define log_event(level_, message_, ...) log_write((level_), (message_), LOG_PAIRS(__VA_ARGS__))
+
+/* Plain lines without members. */
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

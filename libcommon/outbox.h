@@ -1,0 +1,41 @@
+/*
+ * The transactional outbox: what must reach another service exactly when this transaction commits.
+ *
+ * Rows lie in the service's own schema (table outbox, see migrations/) and are shipped by the relay
+ * job of the skeleton: in batches, at least once, in the order of commits (xid8 watermark, never
+ * `id > cursor`), with back-off per row and a dead-letter state that `manabiyactl outbox` shows and
+ * redrives. Consumers store the id.
+ */
+#ifndef MANABIYA_OUTBOX_H
+#define MANABIYA_OUTBOX_H
+
+#include "libcommon/call.h"
+
+/* An event type of events.yaml; generated as `event_<type with _>`. */
+struct event_type {
+	const char *name; /* "lesson.happened" */
+	const struct shape *shape;
+	const char *const *consumers; /* service names, NULL-terminated */
+};
+
+/* Write an event of the call's tenant, once per consumer. */
+must_check enum err event_emit(struct call *c, const struct event_type *type, const void *data);
+
+/*
+ * Remember an event's id in the call's transaction. ERR_CONFLICT when it was taken before: the
+ * consumer skips it.
+ * (`event_accept` handlers call this first for each event.)
+ */
+must_check enum err event_take(struct call *c, const char *event_id);
+
+/* Write one audit line into the outbox (the skeleton calls it; handlers do not). */
+must_check enum err outbox_audit(struct call *c, const char *event_id, const char *line);
+
+/*
+ * One round of the relay: take up to 100 due rows, ship them, delete what was accepted, put off the
+ * rest. `c` is the relay job's call. *shipped says how many went. Called by the skeleton until it
+ * ships none, then again on a hint or after 200 ms.
+ */
+must_check enum err outbox_relay(struct call *c, int64_t *shipped);
+
+#endif

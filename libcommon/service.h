@@ -1,0 +1,133 @@
+/*
+ * The daemon skeleton: the only main loop of every service.
+ *
+ * A service is a table of operations and their handlers. service_main() reads options, opens the
+ * log, the database, the cache and the bus, runs the workers and the jobs, and stops in reverse
+ * order on SIGTERM. service_dispatch() is the one way into a handler: it checks caller, capability,
+ * role, feature, first-login, deadline and limits, opens the transaction, enters the tenant,
+ * answers repeated idempotency keys, runs the handler, writes the audit row, commits, and writes
+ * the reply.
+ */
+#ifndef MANABIYA_SERVICE_H
+#define MANABIYA_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libcommon/bus.h"
+#include "libcommon/call.h"
+#include "libcommon/conf.h"
+#include "libcommon/db.h"
+#include "libcommon/shape.h"
+
+/* in and out are structs of the operation's shapes; either may be NULL when there is nothing to
+ * read or say. */
+typedef enum err op_handler(struct call *c, const void *in, void *out);
+
+enum op_flag {
+	OP_WRITES = 1 << 0, /* every method but GET and HEAD, and every audited read: explicit
+			       transaction */
+	OP_INTERNAL = 1 << 1,
+	OP_NO_CAPABILITY = 1 << 2, /* internal, for the peer itself: no x-allow in the schema */
+	OP_INITIAL = 1 << 3, /* x-initial: allowed before the first password change */
+	OP_IDEMPOTENT_KEY = 1 << 4, /* x-idempotency: required */
+	OP_STREAM_REQUEST = 1 << 5,
+	OP_STREAM_RESPONSE = 1 << 6,
+	OP_RAW_BODY = 1 << 7, /* the request body goes into the in shape's bytes field `body` */
+};
+
+/* What to write about a call (OCSF 1.8): class and activity, from x-audit. NULL name: nothing. */
+struct audit_kind {
+	const char *name; /* "account_change.create" */
+	int class_uid;
+	int activity_id;
+};
+
+/* One row of the generated <service>_ops[], sorted by name. */
+struct op {
+	const char *name;
+	op_handler *handler;
+	const struct shape *in, *out;
+	unsigned allow; /* roles */
+	unsigned feature; /* that must not be denied; 0 none */
+	unsigned flags;
+	unsigned status; /* HTTP status of success */
+	const char *const *callers; /* who may call it over the bus, NULL-terminated; the gateway
+				       may call all that is not internal */
+	const char *content_type; /* of the reply; NULL: application/json or no body */
+	const char *label; /* "I".."IV" */
+	struct audit_kind audit;
+};
+
+struct worker;
+
+/* Something done again and again by the job thread, with a call of its own (no actor, no tenant).
+ */
+struct job {
+	const char *name;
+	int64_t every_ms;
+	/* *more: call again at once. An error is logged and tried again at the next turn. Runs in a
+	 * transaction of its own. */
+	enum err (*run)(struct call *c, bool *more);
+};
+
+struct service {
+	const char *name;
+	const struct op *ops;
+	size_t ops_n;
+	const struct option *options; /* of its own */
+	size_t options_n;
+	void *conf; /* what they fill */
+	const struct job *jobs;
+	size_t jobs_n;
+	int64_t workers; /* default of the option --workers */
+	enum err (*start)(void); /* after conf, before workers */
+	void (*stop)(void);
+	/* auth mints service capabilities by itself; NULL: ask auth. */
+	enum err (*service_capability)(
+		struct call *c, const char *tenant_id, const char **capability);
+};
+
+int service_main(int argc, char **argv, const struct service *service);
+
+/* ---- for tests, and for the worker loop ---- */
+
+struct reply {
+	enum err err;
+	unsigned status;
+	struct buf headers;
+	const char *content_type;
+	struct bytes body;
+	int64_t total_bytes;
+	bool executed;
+};
+
+/*
+ * One request in, one reply out, in c->arena. The caller fills of `c`: arena, db, cache, bus,
+ * service, caller, deadline. Nothing here touches sockets but db, cache and, for handlers that call
+ * others, the bus. `key` is auth's public key.
+ */
+void service_dispatch(struct call *c, const unsigned char key[PUBLIC_KEY_SIZE],
+	const struct frame *request, struct reply *reply);
+
+/* ---- for handlers and jobs ---- */
+
+/* Call an internal operation of another service with the call's capability; used by generated
+ * stubs. The other's failure becomes ours. */
+struct client_op {
+	const char *service;
+	const char *operation;
+	const struct shape *in, *out;
+	int64_t timeout_ms;
+};
+must_check enum err service_call(
+	struct call *c, const struct client_op *op, const void *in, void *out);
+
+/* Act as this service within a tenant: c gets a service actor and capability, and the transaction
+ * enters the tenant. For jobs and for opening contracts. */
+must_check enum err service_enter_tenant(struct call *c, const char *tenant_id);
+
+/* Wake the outbox relay now rather than at its next turn. */
+void service_wake_relay(void);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * Shapes describe C structs, so that one piece of code reads them from JSON, from request
+ * parameters and from SQL rows, checks every limit, and writes them as JSON.
+ *
+ * Shapes are generated from proto/ (OpenAPI 3.1); nobody writes them by hand. How a field lies in
+ * its struct: string    const char *          NULL when absent integer   int64_t               with
+ * a `bool has_<name>` when optional boolean   bool                  with a `bool has_<name>` when
+ * optional object    struct x *            NULL when absent array     struct { T *items; size_t n;
+ * }   T is const char *, int64_t or struct x bytes     struct bytes          a body that is not
+ * JSON
+ */
+#ifndef MANABIYA_SHAPE_H
+#define MANABIYA_SHAPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libcommon/buf.h"
+#include "libcommon/err.h"
+
+struct call;
+struct shape;
+
+enum kind { KIND_STRING, KIND_INTEGER, KIND_BOOLEAN, KIND_OBJECT, KIND_ARRAY, KIND_BYTES };
+
+enum format {
+	FORMAT_NONE, /* any text without control characters but \n and \t */
+	FORMAT_UUID, /* RFC 9562, lower case */
+	FORMAT_DATE_TIME, /* RFC 3339 */
+	FORMAT_DATE,
+	FORMAT_USERNAME, /* [A-Za-z0-9][A-Za-z0-9._@-]* */
+	FORMAT_CODE, /* [A-Za-z0-9]+ */
+};
+
+enum place {
+	PLACE_BODY, /* a member of the JSON body */
+	PLACE_PARAM, /* path, query or request header: comes as a parameter named `name` */
+	PLACE_HEADER, /* of a reply: written as the HTTP header `name` */
+};
+
+#define NO_PRESENCE SIZE_MAX
+
+struct field {
+	const char
+		*name; /* in JSON (camelCase), of the parameter (camelCase), or the HTTP header */
+	const char *column; /* in SQL rows: the same in snake_case */
+	enum kind kind;
+	enum format format;
+	enum place place;
+	bool required;
+	size_t offset; /* in the struct */
+	size_t has; /* offset of has_<name>, or NO_PRESENCE */
+	int64_t min, max; /* code points of a string, value of an integer, items of an array */
+	const char *const *values; /* of an enum, NULL-terminated; NULL for any */
+	const struct shape *shape; /* KIND_OBJECT, or KIND_ARRAY of objects */
+	const struct field *item; /* KIND_ARRAY of strings or integers: limits of one item */
+};
+
+struct shape {
+	const char *name;
+	size_t size; /* of the struct */
+	const struct field *fields;
+	size_t fields_n;
+};
+
+/* What lies at a KIND_ARRAY field, whatever the item is. */
+struct list {
+	void *items;
+	size_t n;
+};
+
+/*
+ * Read a JSON object into `out`, a zeroed struct of the shape, from `c`'s arena. Refuses with
+ * ERR_INVALID and one entry per broken field (JSON Pointer): unknown or duplicate members, missing
+ * ones, wrong types, broken limits, nesting over 16, invalid UTF-8, NUL. JSON null reads as absent.
+ * Only PLACE_BODY fields are looked at.
+ */
+must_check enum err shape_read_json(
+	struct call *c, const struct shape *shape, const char *json, size_t n, void *out);
+
+/* The same for PLACE_PARAM fields from `name=value&…` (application/x-www-form-urlencoded). */
+must_check enum err shape_read_params(
+	struct call *c, const struct shape *shape, const char *params, size_t n, void *out);
+
+/*
+ * Set one field from text, as SQL gives it (PostgreSQL's text format; arrays of strings and objects
+ * come as JSON text, `t`/`f` for booleans, NULL for absent). Text that does not fit the shape is
+ * our own bug: ERR_INTERNAL.
+ */
+must_check enum err shape_set_text(
+	struct call *c, const struct field *field, const char *text, void *out);
+
+/* Write the PLACE_BODY fields as JSON; absent optional members are left out. */
+void shape_write_json(const struct shape *shape, const void *in, struct buf *out);
+
+/* Write the PLACE_PARAM fields as `name=value&…`. */
+void shape_write_params(const struct shape *shape, const void *in, struct buf *out);
+
+/* Write the PLACE_HEADER fields as `Name: value\r\n` lines; values with CR, LF or NUL are a bug and
+ * abort. */
+void shape_write_headers(const struct shape *shape, const void *in, struct buf *out);
+
+/* The KIND_BYTES field of a shape, or NULL. */
+const struct field *shape_bytes_field(const struct shape *shape);
+
+#endif

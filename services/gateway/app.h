@@ -1,0 +1,36 @@
+/* What the application side of the gateway is given at start, and the listeners it asks for. */
+#ifndef MANABIYA_GATEWAY_APP_H
+#define MANABIYA_GATEWAY_APP_H
+
+#include <stdint.h>
+
+#include "libcommon/bus.h"
+#include "libcommon/err.h"
+#include "services/gateway/loop.h"
+
+/* Filled by conf_read() from the table in main.c; every limit with its reason there. */
+struct gateway_conf {
+	/* protocol side */
+	const char *listen; /* "0.0.0.0:8443", several separated by commas */
+	const char *admin_listen;
+	const char *tls_certificate, *tls_key; /* PEM paths */
+	int64_t connections_max, head_timeout_ms, handshake_timeout_ms, idle_timeout_ms,
+		body_rate_min_bytes_s, streams_max;
+	/* application side */
+	const char *web_root; /* the built client, "" for none */
+	const char *auth_public_key; /* hex, from a file */
+	const char *name; /* bus name */
+	const char *peers, *bus_keys;
+	int64_t bus_window, session_cache_ms, request_timeout_ms, sse_heartbeat_ms;
+};
+
+/* Made in main.c before listening; app_begin() (exchange.h) uses it. */
+must_check enum err app_start(const struct gateway_conf *conf, struct loop *loop, struct bus *bus);
+void app_stop(void);
+
+/* protocol side: listen, accept, serve until the loop stops; then GOAWAY and drain for at most 5 s.
+ */
+must_check enum err server_start(const struct gateway_conf *conf, struct loop *loop);
+void server_stop(void);
+
+#endif
