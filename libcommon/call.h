@@ -51,6 +51,13 @@ struct window {
 	bool continued; /* not the first window of its HTTP request: not audited again */
 };
 
+/* A hint for the bus; see service.h, call_push_after_commit(). */
+struct push {
+	struct push *next;
+	const char *topic;
+	const char *json;
+};
+
 struct call {
 	struct arena *arena;
 	struct db *db;
@@ -71,6 +78,8 @@ struct call {
 	int64_t total_bytes; /* set by handlers of x-stream: response */
 	const char *object_id; /* audit: what the call was about; set by the skeleton, may be
 				  overridden */
+	const char *content_type; /* of a reply body that is not JSON; set by handlers */
+	struct push *pushes; /* hints to send once the transaction has committed */
 	struct failure failure;
 };
 

@@ -127,6 +127,15 @@ must_check enum err service_call(
  * enters the tenant. For jobs and for opening contracts. */
 must_check enum err service_enter_tenant(struct call *c, const char *tenant_id);
 
+/* A capability of this service within a tenant, for calls that no user asked for; cached while it
+ * is fresh. */
+must_check enum err service_capability(
+	struct call *c, const char *tenant_id, const char **capability);
+
+/* Push a hint to every subscriber of this service (bus.h), but only if and after the call's
+ * transaction commits. */
+void call_push_after_commit(struct call *c, const char *topic, const char *json);
+
 /* Wake the outbox relay now rather than at its next turn. */
 void service_wake_relay(void);
 
