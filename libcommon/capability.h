@@ -3,7 +3,8 @@
  * old.
  *
  * auth mints them; every service verifies them with auth's public key. The payload is JSON:
- *   {"tenant","user","role","denied":[…],"session","initial":bool,"tenantKey","iat","exp"}
+ *   {"tenant","user","role","denied":[…],"session","initial":0|1,"tenantKey","iat","exp"}
+ * with times in Unix milliseconds.
  */
 #ifndef MANABIYA_CAPABILITY_H
 #define MANABIYA_CAPABILITY_H
@@ -33,6 +34,7 @@ enum feature {
 	FEATURE_PEER_COMMENT = 1 << 1,
 };
 enum feature feature_from_name(const char *name); /* 0 if unknown */
+const char *feature_name(enum feature feature); /* "" if unknown */
 
 struct actor {
 	const char *tenant_id; /* "" when anonymous */
@@ -49,7 +51,10 @@ struct actor {
 #define CAPABILITY_LIFETIME_MS                                                                     \
 	60000 /* the longest that a revoked right can live on inside a service */
 
-/* `key` signs; the text is arena memory. */
+/*
+ * `key` signs; the text is arena memory. It expires with the actor, at the latest after
+ * CAPABILITY_LIFETIME_MS; actor->expires_unix_ms 0 means just that.
+ */
 const char *capability_mint(struct arena *arena, const unsigned char key[SIGNING_KEY_SIZE],
 	const struct actor *actor, int64_t now_unix_ms);
 

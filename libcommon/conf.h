@@ -23,12 +23,15 @@ enum option_kind {
 			  without its last newline */
 };
 
+#define OPTION_TEXT_MAX 4096
+
 struct option {
 	const char *name; /* kebab-case */
 	enum option_kind kind;
 	const char *fallback; /* as text; NULL makes the option required, "" is an empty text */
 	size_t offset; /* in the struct that `base` points to */
-	int64_t min, max; /* value of an integer, length of a text */
+	int64_t min,
+		max; /* value of an integer; bytes of a text, where max 0 means OPTION_TEXT_MAX */
 	const char *help; /* one line: what, unit, and why the bounds */
 };
 

@@ -21,12 +21,17 @@
 #define SIGNING_KEY_SIZE 64
 #define SEAL_OVERHEAD 40 /* XChaCha20-Poly1305: 24 nonce + 16 tag */
 
-/* Once per process, before anything else here. */
+/* Before anything else here; more than once does no harm. */
 void crypto_start(void);
 
 void crypto_random(void *out, size_t n);
 void crypto_wipe(void *secret, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
+
+/* Memory for secrets that live long: locked, kept out of core dumps, between guard pages, zeroed;
+ * wiped when freed. Never NULL. */
+void *crypto_secret_alloc(size_t n);
+void crypto_secret_free(void *secret);
 
 /* A stack buffer that is wiped at scope exit: `auto_secret(key, KEY_SIZE);` declares `unsigned char
  * key[KEY_SIZE]`. */
@@ -67,10 +72,10 @@ must_check enum err crypto_stream_open(const unsigned char key[KEY_SIZE], uint64
 	struct bytes associated, const void *sealed, size_t n,
 	unsigned char *out /* n - STREAM_SEAL_OVERHEAD */);
 
-/* Ed25519. The seed is KEY_SIZE bytes. */
+/* Ed25519. The seed is KEY_SIZE bytes. (The name crypto_sign is libsodium's.) */
 void crypto_sign_keys(const unsigned char seed[KEY_SIZE], unsigned char public_key[PUBLIC_KEY_SIZE],
 	unsigned char signing_key[SIGNING_KEY_SIZE]);
-void crypto_sign(const unsigned char signing_key[SIGNING_KEY_SIZE], const void *data, size_t n,
+void crypto_signature(const unsigned char signing_key[SIGNING_KEY_SIZE], const void *data, size_t n,
 	unsigned char out[SIGNATURE_SIZE]);
 bool crypto_verify(const unsigned char public_key[PUBLIC_KEY_SIZE], const void *data, size_t n,
 	const unsigned char signature[SIGNATURE_SIZE]);

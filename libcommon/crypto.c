@@ -1,0 +1,158 @@
+/* Hashes, seals and signatures: thin wrappers that fix the algorithm and the nonce. */
+#include "libcommon/crypto.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/log.h"
+
+static_assert(KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
+static_assert(KEY_SIZE == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "key size");
+static_assert(KEY_SIZE == crypto_sign_SEEDBYTES, "seed size");
+static_assert(HASH_SIZE == crypto_hash_sha256_BYTES, "hash size");
+static_assert(HASH_SIZE == crypto_auth_hmacsha256_BYTES, "hash size");
+static_assert(SIGNATURE_SIZE == crypto_sign_BYTES, "signature size");
+static_assert(PUBLIC_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "public key size");
+static_assert(SIGNING_KEY_SIZE == crypto_sign_SECRETKEYBYTES, "signing key size");
+
+#define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+static_assert(SEAL_OVERHEAD == NONCE_SIZE + crypto_aead_xchacha20poly1305_ietf_ABYTES, "overhead");
+static_assert(STREAM_SEAL_OVERHEAD == crypto_aead_chacha20poly1305_ietf_ABYTES, "overhead");
+
+void crypto_start(void)
+{
+	if (sodium_init() < 0) {
+		log_error("libsodium does not start");
+		abort();
+	}
+}
+
+void crypto_random(void *out, size_t n)
+{
+	randombytes_buf(out, n);
+}
+
+void crypto_wipe(void *secret, size_t n)
+{
+	sodium_memzero(secret, n);
+}
+
+bool crypto_equal(const void *a, const void *b, size_t n)
+{
+	return sodium_memcmp(a, b, n) == 0;
+}
+
+void secret_guard_fini(struct secret_guard *guard)
+{
+	sodium_memzero(guard->data, guard->n);
+}
+
+void *crypto_secret_alloc(size_t n)
+{
+	crypto_start();
+	void *secret = sodium_malloc(n);
+	if (!secret)
+		abort();
+	sodium_memzero(secret, n);
+	return secret;
+}
+
+void crypto_secret_free(void *secret)
+{
+	sodium_free(secret);
+}
+
+void crypto_sha256(const void *data, size_t n, unsigned char out[HASH_SIZE])
+{
+	crypto_hash_sha256(out, data, n);
+}
+
+void crypto_keyed_hash(
+	const unsigned char key[KEY_SIZE], const void *data, size_t n, unsigned char out[HASH_SIZE])
+{
+	if (crypto_generichash(out, HASH_SIZE, data, n, key, KEY_SIZE) != 0)
+		abort();
+}
+
+void crypto_hmac_sha256(
+	const unsigned char key[KEY_SIZE], const void *data, size_t n, unsigned char out[HASH_SIZE])
+{
+	crypto_auth_hmacsha256(out, data, n, key);
+}
+
+void crypto_derive(
+	const unsigned char key[KEY_SIZE], const char *context, unsigned char out[KEY_SIZE])
+{
+	crypto_keyed_hash(key, context, strlen(context), out);
+}
+
+void crypto_seal(const unsigned char key[KEY_SIZE], struct bytes associated, const void *plain,
+	size_t n, unsigned char *out)
+{
+	randombytes_buf(out, NONCE_SIZE);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(
+		out + NONCE_SIZE, NULL, plain, n, associated.data, associated.n, NULL, out, key);
+}
+
+enum err crypto_open(const unsigned char key[KEY_SIZE], struct bytes associated, const void *sealed,
+	size_t n, unsigned char *out)
+{
+	if (n < SEAL_OVERHEAD)
+		return ERR_INVALID;
+	const unsigned char *nonce = sealed;
+	int broken = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, nonce + NONCE_SIZE,
+		n - NONCE_SIZE, associated.data, associated.n, nonce, key);
+	return broken ? ERR_INVALID : OK;
+}
+
+/* RFC 8439, 2.8: 96 bits, of which the first 32 may be constant; ours are 0. */
+static void stream_nonce(
+	uint64_t counter, unsigned char out[crypto_aead_chacha20poly1305_ietf_NPUBBYTES])
+{
+	memset(out, 0, 4);
+	for (unsigned i = 0; i < 8; i++)
+		out[4 + i] = (unsigned char)(counter >> (8 * i));
+}
+
+void crypto_stream_seal(const unsigned char key[KEY_SIZE], uint64_t counter,
+	struct bytes associated, const void *plain, size_t n, unsigned char *out)
+{
+	unsigned char nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+	stream_nonce(counter, nonce);
+	crypto_aead_chacha20poly1305_ietf_encrypt(
+		out, NULL, plain, n, associated.data, associated.n, NULL, nonce, key);
+}
+
+enum err crypto_stream_open(const unsigned char key[KEY_SIZE], uint64_t counter,
+	struct bytes associated, const void *sealed, size_t n, unsigned char *out)
+{
+	if (n < STREAM_SEAL_OVERHEAD)
+		return ERR_INVALID;
+	unsigned char nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+	stream_nonce(counter, nonce);
+	int broken = crypto_aead_chacha20poly1305_ietf_decrypt(
+		out, NULL, NULL, sealed, n, associated.data, associated.n, nonce, key);
+	return broken ? ERR_INVALID : OK;
+}
+
+void crypto_sign_keys(const unsigned char seed[KEY_SIZE], unsigned char public_key[PUBLIC_KEY_SIZE],
+	unsigned char signing_key[SIGNING_KEY_SIZE])
+{
+	if (crypto_sign_seed_keypair(public_key, signing_key, seed) != 0)
+		abort();
+}
+
+void crypto_signature(const unsigned char signing_key[SIGNING_KEY_SIZE], const void *data, size_t n,
+	unsigned char out[SIGNATURE_SIZE])
+{
+	if (crypto_sign_detached(out, NULL, data, n, signing_key) != 0)
+		abort();
+}
+
+bool crypto_verify(const unsigned char public_key[PUBLIC_KEY_SIZE], const void *data, size_t n,
+	const unsigned char signature[SIGNATURE_SIZE])
+{
+	return crypto_sign_verify_detached(signature, data, n, public_key) == 0;
+}

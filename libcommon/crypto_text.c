@@ -1,0 +1,61 @@
+/* Text forms of bytes: hex, base64url, secrets that people copy by hand. */
+#include <sodium.h>
+#include <string.h>
+
+#include "libcommon/crypto.h"
+
+const char *crypto_hex(struct arena *arena, const void *data, size_t n)
+{
+	char *text = arena_alloc(arena, 2 * n + 1);
+	return sodium_bin2hex(text, 2 * n + 1, data, n);
+}
+
+enum err crypto_from_hex(const char *hex, unsigned char *out, size_t n)
+{
+	size_t length = strlen(hex);
+	/* libsodium takes upper case too; one value has one text here. */
+	if (length != 2 * n || strpbrk(hex, "ABCDEF"))
+		return ERR_INVALID;
+	size_t written = 0;
+	if (sodium_hex2bin(out, n, hex, length, NULL, &written, NULL) != 0 || written != n)
+		return ERR_INVALID;
+	return OK;
+}
+
+#define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
+
+const char *crypto_base64url(struct arena *arena, const void *data, size_t n)
+{
+	size_t size = sodium_base64_ENCODED_LEN(n, BASE64);
+	char *text = arena_alloc(arena, size);
+	return sodium_bin2base64(text, size, data, n, BASE64);
+}
+
+/* libsodium refuses padding, foreign characters and left-over bits that are not 0. */
+enum err crypto_from_base64url(struct arena *arena, const char *text, struct bytes *out)
+{
+	size_t length = strlen(text);
+	unsigned char *data = arena_alloc(arena, length / 4 * 3 + 3);
+	size_t n = 0;
+	if (sodium_base642bin(data, length / 4 * 3 + 3, text, length, NULL, &n, NULL, BASE64) != 0)
+		return ERR_INVALID;
+	*out = (struct bytes){ data, n };
+	return OK;
+}
+
+#define GROUP_SIZE 4
+
+/* 32 signs are 5 bits each. Left out: 0 and o, 1 and l. */
+static const char READABLE[] = "23456789abcdefghijkmnpqrstuvwxyz";
+
+const char *crypto_readable_secret(struct arena *arena, unsigned groups)
+{
+	char *text = arena_alloc(arena, (size_t)groups * (GROUP_SIZE + 1) + 1);
+	char *next = text;
+	for (unsigned i = 0; i < groups * GROUP_SIZE; i++) {
+		if (i > 0 && i % GROUP_SIZE == 0)
+			*next++ = '-';
+		*next++ = READABLE[randombytes_uniform(sizeof READABLE - 1)];
+	}
+	return text;
+}

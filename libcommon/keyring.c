@@ -1,0 +1,219 @@
+/*
+ * Tenant keys as files `<tenant>.<version>.key`: one format byte, then the KEK sealed under the
+ * root key for exactly that name. `root.check` holds the same for an empty text, so that a wrong
+ * root key is seen at start rather than at the first pupil's video.
+ *
+ * Nothing is remembered: a destroyed file is a destroyed key at the next use, in every process.
+ */
+#include "libcommon/keyring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libcommon/log.h"
+#include "libcommon/uuid.h"
+
+#define FORMAT 1
+#define KEK_VERSION "1"
+#define CHECK_NAME "root.check"
+#define CONTENT_MAX (1 + KEY_SIZE + SEAL_OVERHEAD)
+#define NAME_SIZE 64 /* uuid, version, ".key"; temporary names add 21 */
+
+struct keyring {
+	int directory;
+	unsigned char *root; /* crypto_secret_alloc() */
+};
+
+/* ---- one sealed file ---- */
+
+static struct bytes name_bytes(const char *name)
+{
+	return (struct bytes){ (const unsigned char *)name, strlen(name) };
+}
+
+static enum err unseal(const struct keyring *keyring, const char *name,
+	const unsigned char *content, size_t n, unsigned char *out)
+{
+	if (n < 1 || content[0] != FORMAT)
+		return ERR_INVALID;
+	return crypto_open(keyring->root, name_bytes(name), content + 1, n - 1, out);
+}
+
+/* The secret of `n` bytes in the file. NOT_FOUND, INTERNAL when it is not sealed by our root. */
+static enum err load(const struct keyring *keyring, const char *name, unsigned char *out, size_t n)
+{
+	int file = openat(keyring->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (file < 0)
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+	unsigned char content[CONTENT_MAX + 1];
+	ssize_t got = read(file, content, sizeof content);
+	close(file);
+	if (got < 0)
+		return ERR_UNAVAILABLE;
+	if ((size_t)got != 1 + n + SEAL_OVERHEAD ||
+		unseal(keyring, name, content, (size_t)got, out) != OK) {
+		log_event(LOG_LEVEL_ERROR, "keyring file does not open with this root key",
+			LOG_TEXT("file", name));
+		return ERR_INTERNAL;
+	}
+	return OK;
+}
+
+static enum err write_synced(int file, const unsigned char *content, size_t n)
+{
+	if (write(file, content, n) != (ssize_t)n || fsync(file) != 0)
+		return ERR_UNAVAILABLE;
+	return OK;
+}
+
+/* A private file with the content, on the disk before it gets its name. */
+static enum err write_temporary(
+	const struct keyring *keyring, const char *name, const unsigned char *content, size_t n)
+{
+	int file = openat(keyring->directory, name,
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (file < 0)
+		return ERR_UNAVAILABLE;
+	enum err e = write_synced(file, content, n);
+	if (close(file) != 0 && !e)
+		e = ERR_UNAVAILABLE;
+	return e;
+}
+
+/* Name the file unless the name is taken: link(2) decides between two creators. */
+static enum err publish(const struct keyring *keyring, const char *temporary, const char *name)
+{
+	if (linkat(keyring->directory, temporary, keyring->directory, name, 0) != 0 &&
+		errno != EEXIST)
+		return ERR_UNAVAILABLE;
+	/* Also when another was first: its directory entry may not be on the disk yet. */
+	return fsync(keyring->directory) == 0 ? OK : ERR_UNAVAILABLE;
+}
+
+static enum err store(
+	const struct keyring *keyring, const char *name, const unsigned char *secret, size_t n)
+{
+	unsigned char content[CONTENT_MAX] = { FORMAT };
+	crypto_seal(keyring->root, name_bytes(name), secret, n, content + 1);
+	uint64_t random;
+	crypto_random(&random, sizeof random);
+	char temporary[NAME_SIZE + 24];
+	snprintf(temporary, sizeof temporary, ".%s.%016llx", name, (unsigned long long)random);
+	enum err e = write_temporary(keyring, temporary, content, 1 + n + SEAL_OVERHEAD);
+	if (!e)
+		e = publish(keyring, temporary, name);
+	if (e)
+		log_event(LOG_LEVEL_ERROR, "keyring file cannot be written", LOG_TEXT("file", name),
+			LOG_INT("errno", errno));
+	unlinkat(keyring->directory, temporary, 0);
+	return e;
+}
+
+/* ---- opening ---- */
+
+static enum err root_from_hex(struct keyring *keyring, const char *root_hex)
+{
+	keyring->root = crypto_secret_alloc(KEY_SIZE);
+	return crypto_from_hex(root_hex, keyring->root, KEY_SIZE);
+}
+
+/* A keyring that nobody has written to yet has no check; every root is right then. */
+static enum err check_root(const struct keyring *keyring)
+{
+	unsigned char nothing[1];
+	enum err e = load(keyring, CHECK_NAME, nothing, 0);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static const char *open_all(struct keyring *keyring, const char *directory, const char *root_hex)
+{
+	if (root_from_hex(keyring, root_hex) != OK)
+		return "the root key is not 64 hexadecimal digits";
+	keyring->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (keyring->directory < 0)
+		return "the directory cannot be opened";
+	if (check_root(keyring) != OK)
+		return "the directory was made with another root key";
+	return NULL;
+}
+
+struct keyring *keyring_open(const char *directory, const char *root_hex)
+{
+	struct keyring *keyring = calloc(1, sizeof *keyring);
+	if (!keyring)
+		abort();
+	keyring->directory = -1;
+	const char *reason = open_all(keyring, directory, root_hex);
+	if (!reason)
+		return keyring;
+	log_event(LOG_LEVEL_ERROR, "keyring cannot be used", LOG_TEXT("directory", directory),
+		LOG_TEXT("reason", reason));
+	keyring_close(keyring);
+	return NULL;
+}
+
+void keyring_close(struct keyring *keyring)
+{
+	if (!keyring)
+		return;
+	if (keyring->directory >= 0)
+		close(keyring->directory);
+	crypto_secret_free(keyring->root);
+	free(keyring);
+}
+
+/* ---- tenants ---- */
+
+static void key_name(const char *tenant_id, char out[NAME_SIZE])
+{
+	snprintf(out, NAME_SIZE, "%s.%s.key", tenant_id, KEK_VERSION);
+}
+
+/* The first key of a keyring fixes its root. */
+static enum err fix_root(const struct keyring *keyring)
+{
+	unsigned char nothing[1] = { 0 };
+	enum err e = load(keyring, CHECK_NAME, nothing, 0);
+	if (e != ERR_NOT_FOUND)
+		return e;
+	e = store(keyring, CHECK_NAME, nothing, 0);
+	return e ? e : load(keyring, CHECK_NAME, nothing, 0);
+}
+
+enum err keyring_create(struct keyring *keyring, const char *tenant_id)
+{
+	if (!is_uuid(tenant_id))
+		return ERR_INVALID;
+	enum err e = fix_root(keyring);
+	if (e)
+		return e;
+	char name[NAME_SIZE];
+	key_name(tenant_id, name);
+	auto_secret(kek, KEY_SIZE);
+	e = load(keyring, name, kek, KEY_SIZE);
+	if (e != ERR_NOT_FOUND)
+		return e;
+	crypto_random(kek, KEY_SIZE);
+	e = store(keyring, name, kek, KEY_SIZE);
+	return e ? e : load(keyring, name, kek, KEY_SIZE);
+}
+
+enum err keyring_data_key(struct keyring *keyring, const char *tenant_id, const char *domain,
+	unsigned char out[KEY_SIZE])
+{
+	if (!is_uuid(tenant_id))
+		return ERR_INVALID;
+	char name[NAME_SIZE];
+	key_name(tenant_id, name);
+	auto_secret(kek, KEY_SIZE);
+	enum err e = load(keyring, name, kek, KEY_SIZE);
+	if (e)
+		return e;
+	crypto_derive(kek, domain, out);
+	return OK;
+}

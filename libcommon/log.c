@@ -1,0 +1,189 @@
+/*
+ * Log lines in a fixed buffer on the stack: logging allocates nothing and takes no lock.
+ *
+ * What does not fit is cut: a text at TEXT_MAX bytes, the line by leaving out its last members.
+ */
+#include "libcommon/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libcommon/clock.h"
+
+/* A write(2) to a pipe is atomic up to PIPE_BUF, which is 4096 on Linux. */
+#define LINE_MAX_BYTES 4096
+#define LINE_TAIL 2 /* "}\n" */
+#define TEXT_MAX 1024 /* of a member, before escaping */
+#define MESSAGE_MAX 512
+
+static const char *service_name = "";
+static enum log_level least_level = LOG_LEVEL_INFO;
+
+static const char *const LEVELS[] = { "debug", "info", "warning", "error" };
+
+struct line {
+	char data[LINE_MAX_BYTES];
+	size_t n;
+	bool full;
+};
+
+void log_open(const char *service, enum log_level least)
+{
+	service_name = service;
+	least_level = least;
+}
+
+static void put(struct line *line, const char *bytes, size_t n)
+{
+	if (n > sizeof line->data - LINE_TAIL - line->n)
+		line->full = true;
+	if (line->full)
+		return;
+	memcpy(line->data + line->n, bytes, n);
+	line->n += n;
+}
+
+/* Length of the UTF-8 sequence at `text`, 0 if it is broken (RFC 3629). A NUL breaks a sequence. */
+static size_t sequence_length(const unsigned char *text)
+{
+	unsigned char lead = text[0];
+	if (lead < 0x80)
+		return 1;
+	size_t n = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	unsigned char least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+	unsigned char most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+	if (text[1] < least || text[1] > most)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+static void put_escape(struct line *line, unsigned char byte)
+{
+	char escape[8];
+	int n = snprintf(escape, sizeof escape, "\\u%04x", byte);
+	put(line, escape, (size_t)n);
+}
+
+/* One character of a JSON string; says how many bytes of the text it took. */
+static size_t put_character(struct line *line, const unsigned char *text)
+{
+	size_t n = sequence_length(text);
+	if (n == 0) {
+		put(line, "\xef\xbf\xbd", 3);
+		return 1;
+	}
+	if (n == 1 && (*text < 0x20 || *text == 0x7f))
+		put_escape(line, *text);
+	else if (*text == '"' || *text == '\\')
+		put(line, (const char[]){ '\\', (char)*text }, 2);
+	else
+		put(line, (const char *)text, n);
+	return n;
+}
+
+static void put_quoted(struct line *line, const char *text)
+{
+	const unsigned char *next = (const unsigned char *)text;
+	const unsigned char *end = next + strnlen(text, TEXT_MAX);
+	put(line, "\"", 1);
+	while (next < end)
+		next += put_character(line, next);
+	put(line, "\"", 1);
+}
+
+/* A member that does not fit whole is taken back. */
+static void put_pair(struct line *line, const struct log_pair *pair)
+{
+	size_t before = line->n;
+	if (before > 1)
+		put(line, ",", 1);
+	put_quoted(line, pair->name);
+	put(line, ":", 1);
+	if (pair->is_integer) {
+		char number[24];
+		int n = snprintf(number, sizeof number, "%" PRId64, pair->integer);
+		put(line, number, (size_t)n);
+	} else {
+		put_quoted(line, pair->text);
+	}
+	if (line->full)
+		line->n = before;
+}
+
+static void write_out(const struct line *line)
+{
+	size_t done = 0;
+	while (done < line->n) {
+		ssize_t n = write(STDERR_FILENO, line->data + done, line->n - done);
+		if (n < 0 && errno != EINTR)
+			return; /* there is nowhere left to say so */
+		if (n > 0)
+			done += (size_t)n;
+	}
+}
+
+void log_write(
+	enum log_level level, const char *message, const struct log_pair *pairs, unsigned pairs_n)
+{
+	if (level < least_level)
+		return;
+	int saved_errno = errno;
+	char time[TIMESTAMP_SIZE];
+	clock_format(clock_unix_ms(), time);
+	struct line line = { .n = 0 };
+	put(&line, "{", 1);
+	put_pair(&line, &LOG_TEXT("time", time));
+	put_pair(&line, &LOG_TEXT("level", LEVELS[level]));
+	put_pair(&line, &LOG_TEXT("service", service_name));
+	put_pair(&line, &LOG_TEXT("message", message));
+	for (unsigned i = 0; i < pairs_n && !line.full; i++)
+		if (pairs[i].is_integer || pairs[i].text)
+			put_pair(&line, &pairs[i]);
+	memcpy(line.data + line.n, "}\n", LINE_TAIL);
+	line.n += LINE_TAIL;
+	write_out(&line);
+	errno = saved_errno;
+}
+
+static void write_formatted(enum log_level level, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void write_formatted(enum log_level level, const char *format, va_list args)
+{
+	char message[MESSAGE_MAX];
+	vsnprintf(message, sizeof message, format, args);
+	log_write(level, message, NULL, 0);
+}
+
+void log_info(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	write_formatted(LOG_LEVEL_INFO, format, args);
+	va_end(args);
+}
+
+void log_warning(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	write_formatted(LOG_LEVEL_WARNING, format, args);
+	va_end(args);
+}
+
+void log_error(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	write_formatted(LOG_LEVEL_ERROR, format, args);
+	va_end(args);
+}
