@@ -1,0 +1,170 @@
+"""A small client of Manabiya's HTTP API, for the demo's seed, the tests and the benchmark."""
+
+import base64
+import http.client
+import json
+import ssl
+import urllib.parse
+import uuid
+
+TIMEOUT_S = 90  # a roster import may take a minute on a busy machine
+UPLOAD_PIECE = 256 * 1024
+
+
+class Problem(Exception):
+    """An answer from 400 up."""
+
+    def __init__(self, method, path, answer):
+        super().__init__(f'{method} {path}: {answer.status} {answer.body[:600].decode(errors="replace")}')
+        self.answer = answer
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body) if self.body else None
+
+
+class Client:
+    """One person (or nobody yet) talking to the gateway over one kept connection."""
+
+    def __init__(self, address, ca):
+        self.url = urllib.parse.urlsplit(address)
+        self.origin = f'{self.url.scheme}://{self.url.netloc}'
+        self.tls = ssl.create_default_context(cafile=str(ca))
+        self.token, self.link = None, None
+
+    def connect(self):
+        return http.client.HTTPSConnection(self.url.hostname, self.url.port, timeout=TIMEOUT_S, context=self.tls)
+
+    def close(self):
+        if self.link:
+            self.link.close()
+            self.link = None
+
+    def headers(self, method, extra):
+        headers = {'Origin': self.origin, 'Accept-Language': 'ja'}
+        if self.token:
+            headers['Authorization'] = f'Bearer {self.token}'
+        if method == 'POST':
+            headers['Idempotency-Key'] = str(uuid.uuid4())
+        return {**headers, **(extra or {})}
+
+    def send(self, method, path, body=None, headers=None):
+        """One exchange; any status is an answer. A dict body travels as JSON."""
+        headers = self.headers(method, headers)
+        if isinstance(body, dict):
+            body = json.dumps(body, ensure_ascii=False).encode()
+            headers.setdefault('Content-Type', 'application/json')
+        for attempt in (0, 1):
+            is_reused = self.link is not None
+            self.link = self.link or self.connect()
+            try:
+                self.link.request(method, path, body, headers)
+                answer = self.link.getresponse()
+                return Answer(answer.status, answer.headers, answer.read())
+            except (http.client.RemoteDisconnected, ConnectionError, http.client.CannotSendRequest):
+                self.close()
+                if attempt or not is_reused:  # only a connection that had been idle may be stale
+                    raise
+        return None
+
+    def call(self, method, path, body=None, headers=None):
+        """The same, but the answer's JSON, and a Problem from 400 up."""
+        answer = self.send(method, path, body, headers)
+        if answer.status >= 400:
+            raise Problem(method, path, answer)
+        return answer.json if 'json' in answer.headers.get('Content-Type', '') else answer
+
+    def get(self, path, **query):
+        query = {name: value for name, value in query.items() if value is not None}
+        return self.call('GET', path + ('?' + urllib.parse.urlencode(query) if query else ''))
+
+    def pages(self, path, **query):
+        """Every item of a list, page by page."""
+        cursor = None
+        while True:
+            page = self.get(path, **query, cursor=cursor)
+            yield from page['items']
+            cursor = page.get('nextCursor')
+            if not cursor:
+                return
+
+    def post(self, path, **body):
+        return self.call('POST', path, body or None)
+
+    def put(self, path, **body):
+        return self.call('PUT', path, body)
+
+    # ---- sessions ----
+
+    def login(self, tenant_code, username, password):
+        self.token = None
+        answer = self.post('/v1/sessions', tenantCode=tenant_code, username=username, password=password,
+                           delivery='bearer')
+        self.token = answer['token']
+        return answer
+
+    def change_password(self, current, new):
+        self.token = self.put('/v1/password', currentPassword=current, newPassword=new).get('token') or self.token
+
+    def login_first(self, tenant_code, username, secret, password):
+        """Log in with a one-time secret and change it, as everybody must."""
+        self.login(tenant_code, username, secret)
+        self.change_password(secret, password)
+
+    # ---- media (tus 1.0) ----
+
+    def upload_begin(self, size, kind='video/mp4'):
+        metadata = 'filetype ' + base64.b64encode(kind.encode()).decode()
+        answer = self.call('POST', '/v1/media', b'', {'Tus-Resumable': '1.0.0', 'Upload-Length': str(size),
+                                                     'Upload-Metadata': metadata})
+        return urllib.parse.urlsplit(answer.headers['Location']).path
+
+    def upload_piece(self, location, offset, data):
+        answer = self.call('PATCH', location, data, {
+            'Tus-Resumable': '1.0.0', 'Upload-Offset': str(offset), 'Content-Type': 'application/offset+octet-stream'})
+        return int(answer.headers['Upload-Offset'])
+
+    def upload_offset(self, location):
+        return int(self.call('HEAD', location, headers={'Tus-Resumable': '1.0.0'}).headers['Upload-Offset'])
+
+    def upload(self, data):
+        """A whole video; returns its id."""
+        location, offset = self.upload_begin(len(data)), 0
+        while offset < len(data):
+            offset = self.upload_piece(location, offset, data[offset:offset + UPLOAD_PIECE])
+        return location.rpartition('/')[2]
+
+    # ---- server-sent events ----
+
+    def events(self, seconds):
+        """(event, data) as they arrive, on a connection of its own, for at most `seconds` of silence."""
+        link = http.client.HTTPSConnection(self.url.hostname, self.url.port, timeout=seconds, context=self.tls)
+        link.request('GET', '/v1/events', headers=self.headers('GET', {'Accept': 'text/event-stream'}))
+        answer = link.getresponse()
+        if answer.status != 200:
+            raise Problem('GET', '/v1/events', Answer(answer.status, answer.headers, answer.read()))
+        return _parse_events(link, answer)
+
+
+def _parse_events(link, answer):
+    event, data = 'message', []
+    try:
+        while line := answer.readline():
+            name, _, value = line.decode().rstrip('\r\n').partition(':')
+            value = value.removeprefix(' ')
+            if name == 'event':
+                event = value
+            elif name == 'data':
+                data.append(value)
+            elif not name and not value and data:
+                yield event, '\n'.join(data)
+                event, data = 'message', []
+    except TimeoutError:
+        return
+    finally:
+        link.close()

@@ -1,0 +1,103 @@
+"""Long-lived child processes that outlive the program that started them.
+
+A process is remembered as pid + start time (field 22 of /proc/<pid>/stat): a pid alone may belong to
+somebody else by now, so nothing here signals a process whose start time differs.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+KILL_AFTER_S = 10  # a service drains for at most 5 s; twice that means that it hangs
+
+
+def start_time(pid):
+    """Clock ticks since boot at which `pid` started, or None if it is gone or a zombie."""
+    try:
+        text = Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text.rpartition(')')[2].split()
+    return None if fields[0] in 'ZX' else int(fields[19])
+
+
+def cpu_ticks(pid):
+    """User + system clock ticks that `pid` has used, all threads."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def last_lines(path, n=20):
+    try:
+        lines = Path(path).read_text(errors='replace').splitlines()
+    except FileNotFoundError:
+        return ''
+    return '\n'.join(lines[-n:])
+
+
+class Process:
+    """One program: how to start it, and which pid it has, if any."""
+
+    def __init__(self, name, command, log, stop_signal=signal.SIGTERM, environment=None, user=None):
+        self.name, self.command, self.log = name, [str(part) for part in command], Path(log)
+        self.stop_signal, self.environment, self.user = stop_signal, environment or {}, user
+        self.pid = self.started = self.child = None
+        self.has_died = False  # ended without being asked to
+
+    def record(self):
+        return {'pid': self.pid, 'started': self.started, 'log': str(self.log), 'command': self.command}
+
+    def adopt(self, record):
+        """Take over what an earlier run of the program started, if it still runs the same thing."""
+        if not record or not record['pid']:
+            return
+        if start_time(record['pid']) != record['started']:
+            self.has_died = True
+        elif record['command'] == self.command:
+            self.pid, self.started = record['pid'], record['started']
+
+    def is_alive(self):
+        if self.child:
+            self.child.poll()  # reaps
+        return self.pid is not None and start_time(self.pid) == self.started
+
+    def is_outdated(self):
+        """Has the program been rebuilt since it was started? (Executable deleted or replaced.)"""
+        try:
+            return not os.path.samefile(f'/proc/{self.pid}/exe', self.command[0])
+        except OSError:
+            return False
+
+    def start(self):
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        options = {'user': self.user, 'group': self.user, 'extra_groups': []} if self.user else {}
+        with open(self.log, 'ab') as log:
+            self.child = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **self.environment}, cwd='/', **options)
+        self.pid, self.has_died = self.child.pid, False
+        self.started = start_time(self.pid)
+
+    def signal(self, number):
+        if self.is_alive():
+            os.kill(self.pid, number)
+
+    def stop(self):
+        """Ask, wait, and after KILL_AFTER_S insist. Returns False when it had to insist."""
+        self.signal(self.stop_signal)
+        in_time = self.wait(KILL_AFTER_S)
+        if not in_time:
+            self.signal(signal.SIGKILL)
+            self.wait(KILL_AFTER_S)
+        self.pid = self.started = None
+        return in_time
+
+    def wait(self, seconds):
+        end = time.monotonic() + seconds
+        while self.is_alive():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
