@@ -1,0 +1,38 @@
+#!/usr/bin/python3
+"""Makes code from proto/*.yaml: `gen.py WHAT SCHEMA_DIRECTORY OUTPUT_DIRECTORY`, WHAT being common, events, a service,
+routes or openapi. Prints `file:line: reason` and exits 1 for anything that it does not understand."""
+import os
+import sys
+
+import emit_c
+import emit_openapi
+import emit_routes
+from load import Fault
+from model import SERVICES, Documents
+from operation import operations
+
+
+def make(what, directory):
+    documents = Documents(directory)
+    if what == 'common':
+        return emit_c.common(documents)
+    if what == 'events':
+        return emit_c.events(documents)
+    if what in SERVICES:
+        return emit_c.service(documents, what, operations(documents, what))
+    found = [o for name in [*SERVICES, 'gateway'] for o in operations(documents, name)]
+    return {'routes': emit_routes.routes, 'openapi': emit_openapi.openapi}[what](documents, found)
+
+
+def main(what, directory, out):
+    try:
+        files = make(what, directory)
+    except Fault as error:
+        sys.exit(str(error))
+    for name, content in files.items():
+        with open(os.path.join(out, name), 'w', encoding='utf-8') as stream:
+            stream.write(content)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
