@@ -1,0 +1,218 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "libcommon/crypto.h"
+
+static struct arena *arena;
+
+static const unsigned char *bytes_of(const char *hex)
+{
+	unsigned char *out = arena_alloc(arena, strlen(hex) / 2 + 1);
+	assert_int_equal(crypto_from_hex(hex, out, strlen(hex) / 2), OK);
+	return out;
+}
+
+static struct bytes text_bytes(const char *text)
+{
+	return (struct bytes){ (const unsigned char *)text, strlen(text) };
+}
+
+#define assert_hex(data_, n_, hex_) assert_string_equal(crypto_hex(arena, (data_), (n_)), (hex_))
+
+/* FIPS 180-4 example. */
+static void sha256_of_abc(void **state)
+{
+	unsigned char out[HASH_SIZE];
+	crypto_sha256("abc", 3, out);
+	assert_hex(out, sizeof out,
+		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+/* RFC 4231, test case 1; HMAC fills a short key with zeros. */
+static void hmac_of_rfc_4231(void **state)
+{
+	unsigned char key[KEY_SIZE] = { 0 }, out[HASH_SIZE];
+	memset(key, 0x0b, 20);
+	crypto_hmac_sha256(key, "Hi There", 8, out);
+	assert_hex(out, sizeof out,
+		"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+}
+
+/* From an independent BLAKE2b (Python's hashlib). */
+static void keyed_hash_is_blake2b(void **state)
+{
+	unsigned char key[KEY_SIZE], out[HASH_SIZE];
+	for (unsigned i = 0; i < sizeof key; i++)
+		key[i] = (unsigned char)i;
+	crypto_keyed_hash(key, "Manabiya", 8, out);
+	assert_hex(out, sizeof out,
+		"557c59f306acad692a3532dd73975fee749e551edaf7a1f1bc16e644ee9f2a6b");
+	crypto_derive(key, "media", out);
+	assert_hex(out, sizeof out,
+		"20d16475f853a78b8d80d796348d66115ea811d961ff08de07adbcb6e0d6177f");
+}
+
+/* RFC 8032, 7.1, test 1. */
+static void signature_of_rfc_8032(void **state)
+{
+	unsigned char public_key[PUBLIC_KEY_SIZE], key[SIGNING_KEY_SIZE], out[SIGNATURE_SIZE];
+	crypto_sign_keys(
+		bytes_of("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"),
+		public_key, key);
+	assert_hex(public_key, sizeof public_key,
+		"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+	crypto_signature(key, "", 0, out);
+	assert_hex(out, sizeof out,
+		"e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+		"5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b");
+	assert_true(crypto_verify(public_key, "", 0, out));
+	assert_false(crypto_verify(public_key, "x", 1, out));
+	out[63] ^= 1;
+	assert_false(crypto_verify(public_key, "", 0, out));
+}
+
+/* RFC 8439, A.5: its nonce begins with four zero bytes, as ours do. */
+static void stream_of_rfc_8439(void **state)
+{
+	static const char plain[] =
+		"Internet-Drafts are draft documents valid for a maximum of six months and may be "
+		"updated, replaced, or obsoleted by other documents at any time. It is "
+		"inappropriate to use Internet-Drafts as reference material or to cite them other "
+		"than as /\xe2\x80\x9cwork in progress./\xe2\x80\x9d";
+	const unsigned char *key =
+		bytes_of("1c9240a5eb55d38af333888604f6b5f0473917c1402b80099dca5cbc207075c0");
+	struct bytes associated = { bytes_of("f33388860000000000004e91"), 12 };
+	unsigned char sealed[sizeof plain - 1 + STREAM_SEAL_OVERHEAD], opened[sizeof plain - 1];
+	crypto_stream_seal(key, 0x0807060504030201, associated, plain, sizeof plain - 1, sealed);
+	assert_hex(sealed, 16, "64a0861575861af460f062c79be643bd");
+	assert_hex(sealed + sizeof plain - 1, STREAM_SEAL_OVERHEAD,
+		"eead9d67890cbb22392336fea1851f38");
+	assert_int_equal(crypto_stream_open(key, 0x0807060504030201, associated, sealed,
+				 sizeof sealed, opened),
+		OK);
+	assert_memory_equal(opened, plain, sizeof opened);
+}
+
+static void stream_counter_is_checked(void **state)
+{
+	unsigned char key[KEY_SIZE] = { 1 }, sealed[5 + STREAM_SEAL_OVERHEAD], opened[5];
+	crypto_stream_seal(key, 7, text_bytes("a"), "hello", 5, sealed);
+	assert_int_equal(crypto_stream_open(key, 8, text_bytes("a"), sealed, sizeof sealed, opened),
+		ERR_INVALID);
+	assert_int_equal(crypto_stream_open(key, 7, text_bytes("b"), sealed, sizeof sealed, opened),
+		ERR_INVALID);
+	assert_int_equal(
+		crypto_stream_open(key, 7, text_bytes("a"), sealed, 3, opened), ERR_INVALID);
+	sealed[0] ^= 1;
+	assert_int_equal(crypto_stream_open(key, 7, text_bytes("a"), sealed, sizeof sealed, opened),
+		ERR_INVALID);
+}
+
+/* draft-irtf-cfrg-xchacha-03, A.3.1. */
+static void seal_of_the_xchacha_draft_opens(void **state)
+{
+	static const char plain[] =
+		"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for "
+		"the future, sunscreen would be it.";
+	static const char sealed[] =
+		"404142434445464748494a4b4c4d4e4f5051525354555657"
+		"bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb"
+		"731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54c216cb96b72e1213b452"
+		"2f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9"
+		"21f9664c97637da9768812f615c68b13b52e"
+		"c0875924c1c7987947deafd8780acf49";
+	const unsigned char *key =
+		bytes_of("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f");
+	struct bytes associated = { bytes_of("50515253c0c1c2c3c4c5c6c7"), 12 };
+	unsigned char opened[sizeof plain - 1];
+	assert_int_equal(
+		crypto_open(key, associated, bytes_of(sealed), (sizeof sealed - 1) / 2, opened),
+		OK);
+	assert_memory_equal(opened, plain, sizeof opened);
+}
+
+static void sealed_bytes_open_only_unchanged(void **state)
+{
+	unsigned char key[KEY_SIZE] = { 1 }, sealed[5 + SEAL_OVERHEAD], opened[5 + SEAL_OVERHEAD];
+	struct bytes associated = text_bytes("tenant|user");
+	crypto_seal(key, associated, "hello", 5, sealed);
+	assert_int_equal(crypto_open(key, associated, sealed, sizeof sealed, opened), OK);
+	assert_memory_equal(opened, "hello", 5);
+	for (size_t i = 0; i < sizeof sealed; i++) {
+		sealed[i] ^= 0x80;
+		assert_int_equal(
+			crypto_open(key, associated, sealed, sizeof sealed, opened), ERR_INVALID);
+		sealed[i] ^= 0x80;
+	}
+	for (size_t n = 0; n < sizeof sealed; n++)
+		assert_int_equal(crypto_open(key, associated, sealed, n, opened), ERR_INVALID);
+	assert_int_equal(
+		crypto_open(key, text_bytes("tenant|other"), sealed, sizeof sealed, opened),
+		ERR_INVALID);
+	key[31] = 1;
+	assert_int_equal(crypto_open(key, associated, sealed, sizeof sealed, opened), ERR_INVALID);
+}
+
+static void two_seals_of_one_text_differ(void **state)
+{
+	unsigned char key[KEY_SIZE] = { 1 }, a[5 + SEAL_OVERHEAD], b[5 + SEAL_OVERHEAD];
+	crypto_seal(key, text_bytes(""), "hello", 5, a);
+	crypto_seal(key, text_bytes(""), "hello", 5, b);
+	assert_memory_not_equal(a, b, sizeof a);
+}
+
+static void secret_memory_is_zeroed_and_writable(void **state)
+{
+	unsigned char *secret = crypto_secret_alloc(KEY_SIZE);
+	for (unsigned i = 0; i < KEY_SIZE; i++)
+		assert_int_equal(secret[i], 0);
+	crypto_random(secret, KEY_SIZE);
+	crypto_secret_free(secret);
+	crypto_secret_free(NULL);
+}
+
+static void guard_wipes(void **state)
+{
+	unsigned char data[4] = { 1, 2, 3, 4 };
+	struct secret_guard guard = { data, sizeof data };
+	secret_guard_fini(&guard);
+	assert_true(crypto_equal(data, "\0\0\0\0", 4));
+	assert_false(crypto_equal(data, "\0\0\0\1", 4));
+}
+
+static int open_arena(void **state)
+{
+	crypto_start();
+	arena = arena_new();
+	return 0;
+}
+
+static int free_arena(void **state)
+{
+	arena_free(arena);
+	return 0;
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sha256_of_abc),
+		cmocka_unit_test(hmac_of_rfc_4231),
+		cmocka_unit_test(keyed_hash_is_blake2b),
+		cmocka_unit_test(signature_of_rfc_8032),
+		cmocka_unit_test(stream_of_rfc_8439),
+		cmocka_unit_test(stream_counter_is_checked),
+		cmocka_unit_test(seal_of_the_xchacha_draft_opens),
+		cmocka_unit_test(sealed_bytes_open_only_unchanged),
+		cmocka_unit_test(two_seals_of_one_text_differ),
+		cmocka_unit_test(secret_memory_is_zeroed_and_writable),
+		cmocka_unit_test(guard_wipes),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, open_arena, free_arena);
+}
