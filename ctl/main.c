@@ -1,0 +1,43 @@
+/* manabiyactl: the operator's tool. A table of commands; each lives in a file of its own. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/health.h"
+#include "ctl/keys.h"
+#include "ctl/migrate.h"
+#include "ctl/outbox.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "health", health_command, "ask the system whether it is ready" },
+	{ "keys", keys_command, "make the keys of a deployment that are not there yet" },
+	{ "migrate", migrate_command, "bring the database to this release's schema" },
+	{ "outbox", outbox_command, "list or redrive what could not be delivered" },
+};
+#define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
+
+static int usage(FILE *out, int status)
+{
+	(void)fprintf(out, "usage: manabiyactl COMMAND [OPTIONS]\n\n");
+	for (size_t i = 0; i < COMMANDS_N; i++)
+		(void)fprintf(out, "  %-10s%s\n", commands[i].name, commands[i].help);
+	(void)fprintf(out,
+		"\n`manabiyactl COMMAND --help` shows its options. Exit status: 0 ok, "
+		"1 failed, 2 usage, 6 unavailable.\n");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return usage(stderr, 2);
+	if (strcmp(argv[1], "--help") == 0)
+		return usage(stdout, 0);
+	for (size_t i = 0; i < COMMANDS_N; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	return usage(stderr, 2);
+}
