@@ -126,6 +126,12 @@ class Stack:
             self._save()
             shutil.rmtree(self.run, ignore_errors=True)
 
+    def remove(self):
+        """Stop, and forget everything: data, keys, mail, logs."""
+        self.stop()
+        shutil.rmtree(self._cluster_directory(), ignore_errors=True)
+        shutil.rmtree(self.directory)
+
     def kill(self, name, number=signal.SIGKILL):
         self.processes[name].signal(number)
         if number == signal.SIGKILL and not self.processes[name].wait(10):
