@@ -65,7 +65,8 @@ struct call {
 	struct bus *bus;
 	const struct service *service;
 	const struct op *op;
-	const struct actor *actor; /* never NULL */
+	const struct actor *actor; /* never NULL; whoever finds out more (a login) may replace it */
+	const unsigned char *auth_key; /* auth's public key, PUBLIC_KEY_SIZE bytes */
 	const char *capability; /* as received, for calls to other services; "" for none */
 	const char *caller; /* the peer's name as the bus knows it */
 	const char *call_id; /* UUIDv7: the log and traceId */

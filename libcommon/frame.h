@@ -60,8 +60,12 @@ struct frame {
 	struct bytes texts[FRAME_TEXTS]; /* point into the message they were read from */
 };
 
-void frame_write(const struct frame *frame, struct buf *out);
+/* Write exactly frame_size() bytes. */
+void frame_write(const struct frame *frame, unsigned char *out);
 size_t frame_size(const struct frame *frame);
+
+/* Bytes of a text, without its NUL; NULL is the empty text. */
+struct bytes frame_text(const char *text);
 
 /* Read the frame at *at and move *at past it. ERR_INVALID for anything that does not fit,
  * ERR_NOT_FOUND at the end. */

@@ -1,0 +1,326 @@
+/*
+ * The one way into a handler (service.h, service_dispatch): every check that an operation's schema
+ * asks for, the transaction around it, the audit row in it.
+ *
+ * A handler cannot forget a check because no handler is reached without all of them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/capability_cache.h"
+#include "libcommon/clock.h"
+#include "libcommon/db.h"
+#include "libcommon/idempotency.h"
+#include "libcommon/log.h"
+#include "libcommon/ocsf.h"
+#include "libcommon/outbox.h"
+#include "libcommon/service.h"
+#include "libcommon/uuid.h"
+
+#define RETRY_AFTER_S 1 /* what a client waits when we do not know better */
+
+static const struct problem UNKNOWN_OPERATION = { ERR_NOT_FOUND, 404, "unknown_operation",
+	"この操作はありません。", "There is no such operation." };
+static const struct problem NOT_YOUR_CALL = { ERR_FORBIDDEN, 403, "caller_forbidden",
+	"この呼び出しは許可されていません。", "This caller may not use this operation." };
+static const struct problem CHANGE_PASSWORD_FIRST = { ERR_FORBIDDEN, 403,
+	"password_change_required", "はじめにパスワードを変更してください。",
+	"Change your initial password first." };
+static const struct problem FEATURE_DENIED = { ERR_FORBIDDEN, 403, "feature_denied",
+	"この機能は管理者によって制限されています。",
+	"Your administrator has switched this function off." };
+static const struct problem KEY_MISSING = { ERR_INVALID, 400, "idempotency_key_missing",
+	"Idempotency-Keyヘッダーが必要です。", "The Idempotency-Key header is required." };
+static const struct problem TOO_LATE = { ERR_UNAVAILABLE, 504, "deadline_exceeded",
+	"時間内に処理できませんでした。", "This could not be done in time." };
+
+static const struct actor NOBODY = {
+	.tenant_id = "",
+	.user_id = "",
+	.role = ROLE_ANONYMOUS,
+	.session_id = "",
+};
+
+/* ---- what arrived ---- */
+
+static const char *text_of(struct call *c, const struct frame *request, enum frame_text which)
+{
+	const struct bytes *text = &request->texts[which];
+	return text->n ? arena_strndup(c->arena, (const char *)text->data, text->n) : "";
+}
+
+static void read_envelope(struct call *c, const struct frame *request)
+{
+	c->actor = &NOBODY;
+	c->capability = text_of(c, request, TEXT_CAPABILITY);
+	c->source = text_of(c, request, TEXT_SOURCE);
+	c->idempotency_key = text_of(c, request, TEXT_IDEMPOTENCY_KEY);
+	c->traceparent = text_of(c, request, TEXT_TRACEPARENT);
+	c->language = request->flags & FRAME_ENGLISH ? LANGUAGE_EN : LANGUAGE_JA;
+	c->window = (struct window){
+		.offset = request->window_offset,
+		.length = request->window_length,
+		.last = request->flags & FRAME_LAST_WINDOW,
+		.continued = request->flags & FRAME_CONTINUED,
+	};
+	if (!c->call_id)
+		c->call_id = uuid_make(c->arena);
+}
+
+static int compare_op(const void *key, const void *row)
+{
+	const struct bytes *name = key;
+	const struct op *op = row;
+	size_t n = strlen(op->name);
+	int order = memcmp(name->data, op->name, name->n < n ? name->n : n);
+	return order ? order : (name->n > n) - (name->n < n);
+}
+
+static const struct op *op_find(const struct service *service, const struct bytes *name)
+{
+	if (!name->n)
+		return NULL;
+	return bsearch(name, service->ops, service->ops_n, sizeof(struct op), compare_op);
+}
+
+/* ---- who may ---- */
+
+static enum err check_caller(struct call *c)
+{
+	for (const char *const *caller = c->op->callers; caller && *caller; caller++) {
+		if (strcmp(*caller, c->caller) == 0)
+			return OK;
+	}
+	return fail_with(c, &NOT_YOUR_CALL, "%s called %s", c->caller, c->op->name);
+}
+
+static enum err check_actor(struct call *c)
+{
+	if (c->op->flags & OP_NO_CAPABILITY)
+		return OK;
+	if (*c->capability) {
+		enum err e =
+			capability_check(c->auth_key, c->capability, clock_unix_ms(), &c->actor);
+		if (e) {
+			c->actor = &NOBODY;
+			return fail(c, ERR_UNAUTHENTICATED, "the capability is not valid");
+		}
+	}
+	if (c->op->allow & ROLE_ANONYMOUS || c->op->allow & c->actor->role)
+		return OK;
+	if (c->actor->role == ROLE_ANONYMOUS)
+		return fail(c, ERR_UNAUTHENTICATED, "log in");
+	return fail(c, ERR_FORBIDDEN, "not for %s", role_name(c->actor->role));
+}
+
+static enum err check_limits(struct call *c)
+{
+	if (c->actor->initial && !(c->op->flags & OP_INITIAL))
+		return fail_with(c, &CHANGE_PASSWORD_FIRST, "initial session");
+	if (c->op->feature & c->actor->denied)
+		return fail_with(c, &FEATURE_DENIED, "feature");
+	if (c->op->flags & OP_IDEMPOTENT_KEY && !*c->idempotency_key)
+		return fail_with(c, &KEY_MISSING, "no key");
+	if (clock_steady_ms() >= c->deadline_ms)
+		return fail_with(c, &TOO_LATE, "deadline");
+	return OK;
+}
+
+static enum err check_all(struct call *c, const struct frame *request)
+{
+	c->op = op_find(c->service, &request->texts[TEXT_OPERATION]);
+	if (!c->op)
+		return fail_with(c, &UNKNOWN_OPERATION, "unknown operation");
+	enum err e = check_caller(c);
+	if (!e)
+		e = check_actor(c);
+	return e ? e : check_limits(c);
+}
+
+/* ---- what it asks and what it answers ---- */
+
+static enum err read_input(struct call *c, const struct frame *request, void *in)
+{
+	const struct shape *shape = c->op->in;
+	const struct bytes *params = &request->texts[TEXT_PARAMS];
+	const struct bytes *body = &request->texts[TEXT_BODY];
+	if (!shape)
+		return params->n ? fail(c, ERR_INVALID, "no parameters are known here") : OK;
+	enum err e = shape_read_params(c, shape, (const char *)params->data, params->n, in);
+	if (e)
+		return e;
+	const struct field *raw = shape_bytes_field(shape);
+	if (raw) {
+		memcpy((char *)in + raw->offset, body, sizeof(*body));
+		return OK;
+	}
+	return shape_read_json(c, shape, (const char *)body->data, body->n, in);
+}
+
+static void write_output(struct call *c, const void *out, struct reply *reply)
+{
+	const struct shape *shape = c->op->out;
+	reply->status = c->op->status;
+	reply->total_bytes = c->total_bytes;
+	if (!shape)
+		return;
+	shape_write_headers(shape, out, &reply->headers);
+	const struct field *raw = shape_bytes_field(shape);
+	if (raw) {
+		memcpy(&reply->body, (const char *)out + raw->offset, sizeof(reply->body));
+		reply->content_type = c->content_type ? c->content_type : c->op->content_type;
+	} else if (c->op->status != 204 && c->op->content_type) {
+		struct buf json = { .arena = c->arena };
+		shape_write_json(shape, out, &json);
+		reply->body = (struct bytes){ (const unsigned char *)json.data, json.n };
+		reply->content_type = c->op->content_type;
+	}
+}
+
+static void write_failure(struct call *c, struct reply *reply)
+{
+	const struct problem *problem = c->failure.problem;
+	const char *json = failure_json(c);
+	*reply = (struct reply){
+		.err = problem->err,
+		.status = problem->status,
+		.headers = { .arena = c->arena },
+		.content_type = "application/problem+json",
+		.body = { (const unsigned char *)json, strlen(json) },
+		.executed = reply->executed,
+	};
+	int wait_s = c->failure.retry_after_s;
+	if (!wait_s && (problem->err == ERR_UNAVAILABLE || problem->err == ERR_LIMITED))
+		wait_s = RETRY_AFTER_S;
+	if (wait_s)
+		buf_printf(&reply->headers, "Retry-After: %d\r\n", wait_s);
+}
+
+/* ---- the record of it ---- */
+
+static const char *text_at(const void *base, const struct field *field)
+{
+	const char *text;
+	memcpy(&text, (const char *)base + field->offset, sizeof(text));
+	return text;
+}
+
+/* What the call was about: the `id` of what it answers, else the first id among its parameters. */
+static const char *find_object(const struct op *op, const void *in, const void *out)
+{
+	for (size_t i = 0; op->out && i < op->out->fields_n; i++) {
+		const struct field *field = &op->out->fields[i];
+		if (field->kind == KIND_STRING && strcmp(field->name, "id") == 0)
+			return text_at(out, field);
+	}
+	for (size_t i = 0; op->in && i < op->in->fields_n; i++) {
+		const struct field *field = &op->in->fields[i];
+		if (field->place == PLACE_PARAM && field->format == FORMAT_UUID)
+			return text_at(in, field);
+	}
+	return NULL;
+}
+
+static bool is_audited(const struct call *c)
+{
+	return c->op && c->op->audit.name && !c->window.continued;
+}
+
+static enum err record(struct call *c, const void *in, const void *out)
+{
+	if (!is_audited(c))
+		return OK;
+	if (!c->object_id)
+		c->object_id = find_object(c->op, in, out);
+	const char *event_id = uuid_make(c->arena);
+	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
+}
+
+/* A refused or failed call leaves its record in a transaction of its own. */
+static void record_failure(struct call *c, const void *in, const void *out)
+{
+	if (!is_audited(c))
+		return;
+	struct failure failure = c->failure;
+	db_begin(c->db, c->actor->tenant_key, true);
+	enum err e = record(c, in, out);
+	if (!e)
+		e = db_commit(c);
+	else
+		db_rollback(c->db);
+	if (e)
+		log_event(LOG_LEVEL_ERROR, "a failed call could not be recorded",
+			LOG_TEXT("operation", c->op->name), LOG_TEXT("call_id", c->call_id),
+			LOG_TEXT("reason", c->failure.detail));
+	else
+		service_wake_relay();
+	c->failure = failure;
+}
+
+/* ---- running it ---- */
+
+static enum err run_handler(
+	struct call *c, const struct frame *request, void *in, void *out, struct reply *reply)
+{
+	bool keyed = c->op->flags & OP_IDEMPOTENT_KEY;
+	bool replayed = false;
+	enum err e = keyed ? idempotency_begin(c, request, reply, &replayed) : OK;
+	if (e || replayed)
+		return e;
+	reply->executed = true;
+	e = c->op->handler(c, in, out);
+	if (e)
+		return c->failure.problem ? e : fail(c, e, "the handler gave no reason");
+	write_output(c, out, reply);
+	if (keyed)
+		e = idempotency_end(c, reply);
+	return e ? e : record(c, in, out);
+}
+
+static enum err run(
+	struct call *c, const struct frame *request, void *in, void *out, struct reply *reply)
+{
+	db_begin(c->db, c->actor->tenant_key, c->op->flags & OP_WRITES);
+	enum err e = run_handler(c, request, in, out, reply);
+	if (e) {
+		db_rollback(c->db);
+		return e;
+	}
+	e = db_commit(c);
+	if (e)
+		return e;
+	for (const struct push *push = c->pushes; push; push = push->next)
+		bus_push(c->bus, push->topic, frame_text(push->json));
+	if (c->op->flags & OP_WRITES)
+		service_wake_relay();
+	return OK;
+}
+
+static void *struct_of(struct call *c, const struct shape *shape)
+{
+	return shape ? arena_alloc(c->arena, shape->size) : NULL;
+}
+
+void service_dispatch(struct call *c, const unsigned char key[PUBLIC_KEY_SIZE],
+	const struct frame *request, struct reply *reply)
+{
+	void *in = NULL, *out = NULL;
+	*reply = (struct reply){ .headers = { .arena = c->arena } };
+	c->auth_key = key;
+	read_envelope(c, request);
+	enum err e = check_all(c, request);
+	if (c->op) {
+		in = struct_of(c, c->op->in);
+		out = struct_of(c, c->op->out);
+	}
+	if (!e)
+		e = read_input(c, request, in);
+	if (!e)
+		e = run(c, request, in, out, reply);
+	if (!e)
+		return;
+	if (!c->failure.problem)
+		e = fail(c, e, "refused without a reason");
+	record_failure(c, in, out);
+	write_failure(c, reply);
+}

@@ -1,0 +1,108 @@
+/* Stored answers for repeated requests; see idempotency.h. */
+#include "libcommon/idempotency.h"
+
+#include <string.h>
+
+#include "libcommon/crypto.h"
+#include "libcommon/db.h"
+
+static const char CLAIM[] =
+	"INSERT INTO idempotency (user_id, operation, key, fingerprint) VALUES ($1, $2, $3, $4) "
+	"ON CONFLICT DO NOTHING";
+static const char FIND[] =
+	"SELECT fingerprint, status, headers, content_type, body FROM idempotency "
+	"WHERE user_id = $1 AND operation = $2 AND key = $3";
+static const char KEEP[] =
+	"UPDATE idempotency SET status = $4, headers = $5, content_type = $6, body = $7 "
+	"WHERE user_id = $1 AND operation = $2 AND key = $3";
+
+static const struct problem KEY_REUSED = { ERR_INVALID, 422, "idempotency_key_reused",
+	"同じIdempotency-Keyが別の内容で使われました。",
+	"This Idempotency-Key was used before with another payload." };
+
+/* What the database sees of the key. */
+static const char *key_hash(struct call *c)
+{
+	unsigned char hash[HASH_SIZE];
+	const char *text = arena_printf(c->arena, "id:%s", c->idempotency_key);
+	crypto_sha256(text, strlen(text), hash);
+	return crypto_hex(c->arena, hash, sizeof(hash));
+}
+
+static void sealing_key(struct call *c, unsigned char out[KEY_SIZE])
+{
+	const char *text = arena_printf(c->arena, "seal:%s", c->idempotency_key);
+	crypto_sha256(text, strlen(text), out);
+}
+
+static const char *fingerprint(struct call *c, const struct frame *request)
+{
+	unsigned char hash[HASH_SIZE];
+	struct buf all = { .arena = c->arena };
+	buf_add(&all, request->texts[TEXT_PARAMS].data, request->texts[TEXT_PARAMS].n);
+	buf_char(&all, '\n');
+	buf_add(&all, request->texts[TEXT_BODY].data, request->texts[TEXT_BODY].n);
+	crypto_sha256(all.data, all.n, hash);
+	return crypto_hex(c->arena, hash, sizeof(hash));
+}
+
+static enum err open_body(struct call *c, const char *text, struct bytes *out)
+{
+	auto_secret(key, KEY_SIZE);
+	struct bytes sealed;
+	sealing_key(c, key);
+	enum err e = crypto_from_base64url(c->arena, text, &sealed);
+	if (e || sealed.n < SEAL_OVERHEAD)
+		return fail(c, ERR_INTERNAL, "a stored answer is damaged");
+	unsigned char *plain = arena_alloc(c->arena, sealed.n);
+	if (crypto_open(key, (struct bytes){ 0 }, sealed.data, sealed.n, plain))
+		return fail(c, ERR_INTERNAL, "a stored answer does not open");
+	*out = (struct bytes){ plain, sealed.n - SEAL_OVERHEAD };
+	return OK;
+}
+
+struct stored {
+	const char *fingerprint; /* of this request */
+	struct reply *reply;
+};
+
+static enum err replay(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	const struct stored *stored = arg;
+	if (strcmp(columns[0], stored->fingerprint) != 0)
+		return fail_with(c, &KEY_REUSED, "another payload");
+	stored->reply->status = c->op->status;
+	buf_text(&stored->reply->headers, columns[2] ? columns[2] : "");
+	stored->reply->content_type = columns[3];
+	return columns[4] ? open_body(c, columns[4], &stored->reply->body) : OK;
+}
+
+enum err idempotency_begin(
+	struct call *c, const struct frame *request, struct reply *reply, bool *replayed)
+{
+	const char *hash = key_hash(c);
+	struct stored stored = { fingerprint(c, request), reply };
+	int64_t claimed;
+	*replayed = false;
+	enum err e = db_count(c, CLAIM,
+		DB_ARGS(c->actor->user_id, c->op->name, hash, stored.fingerprint), &claimed);
+	if (e || claimed)
+		return e;
+	*replayed = true;
+	return db_each(c, FIND, DB_ARGS(c->actor->user_id, c->op->name, hash), replay, &stored);
+}
+
+enum err idempotency_end(struct call *c, const struct reply *reply)
+{
+	auto_secret(key, KEY_SIZE);
+	const char *body = NULL;
+	sealing_key(c, key);
+	if (reply->body.n) {
+		unsigned char *sealed = arena_alloc(c->arena, reply->body.n + SEAL_OVERHEAD);
+		crypto_seal(key, (struct bytes){ 0 }, reply->body.data, reply->body.n, sealed);
+		body = crypto_base64url(c->arena, sealed, reply->body.n + SEAL_OVERHEAD);
+	}
+	return db_exec_one(c, KEEP,
+		DB_ARGS(c->actor->user_id, c->op->name, key_hash(c), db_integer(c, reply->status),
+			reply->headers.data, reply->content_type, body));
+}

@@ -1,0 +1,160 @@
+/* The handshake and the sealing of a bus link; see link.h. Refuses anything unproven, replayed or
+ * cut. */
+#include "libcommon/link.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define KEY_FILE_MAX 256 /* two hex lines */
+
+static enum err keys_parse(const char *text, struct link_keys *out)
+{
+	for (const char *line = text; *line && out->n < 2;) {
+		size_t n = strcspn(line, "\n");
+		char hex[2 * KEY_SIZE + 1] = { 0 };
+		if (n != 2 * KEY_SIZE)
+			return ERR_INVALID;
+		memcpy(hex, line, n);
+		enum err e = crypto_from_hex(hex, out->keys[out->n], KEY_SIZE);
+		crypto_wipe(hex, sizeof(hex));
+		if (e)
+			return e;
+		out->n++;
+		line += n + (line[n] == '\n');
+	}
+	return out->n ? OK : ERR_INVALID;
+}
+
+enum err link_keys_read(
+	const char *directory, const char *caller, const char *callee, struct link_keys *out)
+{
+	char path[512], text[KEY_FILE_MAX];
+	if (snprintf(path, sizeof(path), "%s/%s-%s.key", directory, caller, callee) >=
+		(int)sizeof(path))
+		return ERR_INVALID;
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return ERR_NOT_FOUND;
+	setvbuf(file, NULL, _IONBF, 0); /* no copy of the key in a buffer that nobody wipes */
+	size_t n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[n] = '\0';
+	memset(out, 0, sizeof(*out));
+	enum err e = keys_parse(text, out);
+	crypto_wipe(text, sizeof(text));
+	return e;
+}
+
+/* BLAKE2b(key, label ‖ a ‖ b); label has no NUL, a and b have fixed or proven lengths. */
+static void prove(const unsigned char *key, const char *label, const void *a, size_t a_n,
+	const void *b, unsigned char out[HASH_SIZE])
+{
+	unsigned char text[16 + LINK_NAME_MAX + 2 * KEY_SIZE];
+	size_t n = strlen(label);
+	memcpy(text, label, n);
+	memcpy(text + n, a, a_n);
+	memcpy(text + n + a_n, b, KEY_SIZE);
+	crypto_keyed_hash(key, text, n + a_n + KEY_SIZE, out);
+}
+
+size_t link_hello(struct link *link, const struct link_keys *keys, const char *name,
+	unsigned char out[LINK_HELLO_MAX])
+{
+	size_t name_n = strnlen(name, LINK_NAME_MAX);
+	memset(link, 0, sizeof(*link));
+	memcpy(link->key, keys->keys[0], KEY_SIZE);
+	crypto_random(link->random, KEY_SIZE);
+	out[0] = LINK_HELLO;
+	out[1] = (unsigned char)name_n;
+	memcpy(out + 2, name, name_n);
+	memcpy(out + 2 + name_n, link->random, KEY_SIZE);
+	prove(link->key, "hello", name, name_n, link->random, out + 2 + name_n + KEY_SIZE);
+	return 2 + name_n + KEY_SIZE + HASH_SIZE;
+}
+
+static void derive(struct link *link, const unsigned char *caller_random,
+	const unsigned char *callee_random, bool is_caller)
+{
+	prove(link->key, "to callee", caller_random, KEY_SIZE, callee_random,
+		is_caller ? link->key_out : link->key_in);
+	prove(link->key, "to caller", caller_random, KEY_SIZE, callee_random,
+		is_caller ? link->key_in : link->key_out);
+}
+
+enum err link_accept_welcome(struct link *link, const unsigned char *message, size_t n)
+{
+	unsigned char proof[HASH_SIZE];
+	if (n != LINK_WELCOME_SIZE || message[0] != LINK_WELCOME)
+		return ERR_INVALID;
+	prove(link->key, "welcome", link->random, KEY_SIZE, message + 1, proof);
+	if (!crypto_equal(proof, message + 1 + KEY_SIZE, HASH_SIZE))
+		return ERR_UNAUTHENTICATED;
+	derive(link, link->random, message + 1, true);
+	return OK;
+}
+
+enum err link_hello_name(const unsigned char *message, size_t n, char out[LINK_NAME_MAX + 1])
+{
+	if (n < 2 || message[0] != LINK_HELLO || message[1] == 0 || message[1] > LINK_NAME_MAX ||
+		n != 2u + message[1] + KEY_SIZE + HASH_SIZE)
+		return ERR_INVALID;
+	/* The name becomes part of a path: letters only. */
+	for (unsigned i = 0; i < message[1]; i++) {
+		if (message[2 + i] < 'a' || message[2 + i] > 'z')
+			return ERR_INVALID;
+	}
+	memcpy(out, message + 2, message[1]);
+	out[message[1]] = '\0';
+	return OK;
+}
+
+enum err link_accept_hello(struct link *link, const struct link_keys *keys,
+	const unsigned char *message, size_t n, unsigned char out[LINK_WELCOME_SIZE])
+{
+	char name[LINK_NAME_MAX + 1];
+	unsigned char proof[HASH_SIZE];
+	enum err e = link_hello_name(message, n, name);
+	if (e)
+		return e;
+	const unsigned char *random = message + 2 + message[1];
+	memset(link, 0, sizeof(*link));
+	for (unsigned i = 0; i < keys->n; i++) {
+		prove(keys->keys[i], "hello", name, message[1], random, proof);
+		if (!crypto_equal(proof, random + KEY_SIZE, HASH_SIZE))
+			continue;
+		memcpy(link->key, keys->keys[i], KEY_SIZE);
+		out[0] = LINK_WELCOME;
+		crypto_random(out + 1, KEY_SIZE);
+		prove(link->key, "welcome", random, KEY_SIZE, out + 1, out + 1 + KEY_SIZE);
+		derive(link, random, out + 1, false);
+		return OK;
+	}
+	return ERR_UNAUTHENTICATED;
+}
+
+void link_seal(struct link *link, const void *plain, size_t n, unsigned char *out)
+{
+	uint64_t sequence = ++link->sequence_out;
+	out[0] = LINK_DATA;
+	for (unsigned i = 0; i < 8; i++)
+		out[1 + i] = (unsigned char)(sequence >> (8 * i));
+	crypto_stream_seal(
+		link->key_out, sequence, (struct bytes){ out, 1 }, plain, n, out + 1 + 8);
+}
+
+enum err link_open(struct link *link, const unsigned char *message, size_t n, unsigned char *out)
+{
+	uint64_t sequence = 0;
+	if (n < LINK_OVERHEAD || message[0] != LINK_DATA)
+		return ERR_INVALID;
+	for (unsigned i = 0; i < 8; i++)
+		sequence |= (uint64_t)message[1 + i] << (8 * i);
+	if (sequence <= link->sequence_in)
+		return ERR_INVALID;
+	enum err e = crypto_stream_open(
+		link->key_in, sequence, (struct bytes){ message, 1 }, message + 9, n - 9, out);
+	if (e)
+		return e;
+	link->sequence_in = sequence;
+	return OK;
+}

@@ -1,0 +1,65 @@
+/*
+ * One link of the bus as bytes: the handshake that proves both names, and the sealing of every
+ * message after it. No sockets, no threads.
+ *
+ * Each pair of processes shares a key: the file `<caller>-<callee>.key` (KEY_SIZE bytes as hex; a
+ * second line may hold the key before it, still accepted from callers while a rotation is under
+ * way). The caller sends hello    0x01 ‖ name length (u8) ‖ name ‖ caller random (32) ‖
+ * BLAKE2b(key, "hello" ‖ name ‖ random) and the callee answers welcome  0x02 ‖ callee random (32) ‖
+ * BLAKE2b(key, "welcome" ‖ caller random ‖ callee random) Both derive one key per direction from
+ * the two randoms, so nothing recorded earlier opens again. Then every message is data     0x03 ‖
+ * sequence (u64, little-endian) ‖ ChaCha20-Poly1305(key of the direction, nonce = sequence,
+ * associated = 0x03) and a sequence number that does not rise is refused.
+ */
+#ifndef MANABIYA_LINK_H
+#define MANABIYA_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libcommon/crypto.h"
+#include "libcommon/err.h"
+
+#define LINK_NAME_MAX 32
+#define LINK_HELLO_MAX (2 + LINK_NAME_MAX + KEY_SIZE + HASH_SIZE)
+#define LINK_WELCOME_SIZE (1 + KEY_SIZE + HASH_SIZE)
+#define LINK_OVERHEAD (1 + 8 + STREAM_SEAL_OVERHEAD)
+
+enum link_message { LINK_HELLO = 1, LINK_WELCOME = 2, LINK_DATA = 3 };
+
+/* The keys that a pair shares: the current one and, during a rotation, the one before. */
+struct link_keys {
+	unsigned char keys[2][KEY_SIZE];
+	unsigned n;
+};
+
+/* ERR_NOT_FOUND without such a file, ERR_INVALID for a file that holds anything else. */
+must_check enum err link_keys_read(
+	const char *directory, const char *caller, const char *callee, struct link_keys *out);
+
+/* One side of an established or beginning link. */
+struct link {
+	unsigned char key[KEY_SIZE]; /* of the pair; the callee learns which from the hello */
+	unsigned char random[KEY_SIZE]; /* the caller's own */
+	unsigned char key_out[KEY_SIZE], key_in[KEY_SIZE];
+	uint64_t sequence_out, sequence_in;
+};
+
+/* The caller's side. Returns the size of the hello. */
+size_t link_hello(struct link *link, const struct link_keys *keys, const char *name,
+	unsigned char out[LINK_HELLO_MAX]);
+must_check enum err link_accept_welcome(struct link *link, const unsigned char *message, size_t n);
+
+/* The callee's side: the name that a hello claims (then read its keys), and the answer if it proves
+ * it. */
+must_check enum err link_hello_name(
+	const unsigned char *message, size_t n, char out[LINK_NAME_MAX + 1]);
+must_check enum err link_accept_hello(struct link *link, const struct link_keys *keys,
+	const unsigned char *message, size_t n, unsigned char out[LINK_WELCOME_SIZE]);
+
+/* Seal n bytes into n + LINK_OVERHEAD; open a data message into n - LINK_OVERHEAD. */
+void link_seal(struct link *link, const void *plain, size_t n, unsigned char *out);
+must_check enum err link_open(
+	struct link *link, const unsigned char *message, size_t n, unsigned char *out);
+
+#endif

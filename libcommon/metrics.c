@@ -1,0 +1,116 @@
+/* Counters and histograms per operation; see metrics.h. */
+#include "libcommon/metrics.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* Upper bounds in microseconds: from a cached read to the slowest import. */
+static const int64_t BOUNDS_US[] = { 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000,
+	500000, 1000000, 2500000, 10000000 };
+#define BOUNDS_N (sizeof(BOUNDS_US) / sizeof(BOUNDS_US[0]))
+
+struct row {
+	atomic_uint_fast64_t errors[ERR_COUNT];
+	atomic_uint_fast64_t buckets[BOUNDS_N + 1];
+	atomic_uint_fast64_t sum_us;
+};
+
+struct metrics {
+	const char *service;
+	const char *const *names;
+	size_t n;
+	struct row rows[];
+};
+
+struct metrics *metrics_new(const char *service, const char *const *names, size_t names_n)
+{
+	struct metrics *metrics = calloc(1, sizeof(*metrics) + names_n * sizeof(struct row));
+	if (!metrics)
+		abort();
+	metrics->service = service;
+	metrics->names = names;
+	metrics->n = names_n;
+	return metrics;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+	free(metrics);
+}
+
+void metrics_observe(struct metrics *metrics, size_t index, enum err err, int64_t us)
+{
+	struct row *row = &metrics->rows[index];
+	size_t bucket = 0;
+	while (bucket < BOUNDS_N && us > BOUNDS_US[bucket])
+		bucket++;
+	atomic_fetch_add_explicit(&row->errors[err], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&row->buckets[bucket], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&row->sum_us, (uint64_t)us, memory_order_relaxed);
+}
+
+static void write_row(const struct metrics *metrics, size_t index, struct buf *out)
+{
+	const struct row *row = &metrics->rows[index];
+	const char *name = metrics->names[index];
+	uint64_t total = 0;
+	for (size_t i = 0; i < ERR_COUNT; i++) {
+		uint64_t n = atomic_load(&row->errors[i]);
+		if (n)
+			buf_printf(out,
+				"manabiya_calls_total{service=\"%s\",operation=\"%s\",err=\"%s\"} "
+				"%" PRIu64 "\n",
+				metrics->service, name, err_name((enum err)i), n);
+	}
+	for (size_t i = 0; i <= BOUNDS_N; i++) {
+		total += atomic_load(&row->buckets[i]);
+		buf_printf(out,
+			"manabiya_call_duration_seconds_bucket{service=\"%s\",operation=\"%s\","
+			"le=\"",
+			metrics->service, name);
+		if (i < BOUNDS_N)
+			buf_printf(out, "%g", (double)BOUNDS_US[i] / 1e6);
+		else
+			buf_text(out, "+Inf");
+		buf_printf(out, "\"} %" PRIu64 "\n", total);
+	}
+	buf_printf(out,
+		"manabiya_call_duration_seconds_sum{service=\"%s\",operation=\"%s\"} %g\n"
+		"manabiya_call_duration_seconds_count{service=\"%s\",operation=\"%s\"} %" PRIu64
+		"\n",
+		metrics->service, name, (double)atomic_load(&row->sum_us) / 1e6, metrics->service,
+		name, total);
+}
+
+static bool is_used(const struct row *row)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < ERR_COUNT; i++)
+		n += atomic_load(&row->errors[i]);
+	return n > 0;
+}
+
+void metrics_write(const struct metrics *metrics, struct buf *out)
+{
+	for (size_t i = 0; i < metrics->n; i++) {
+		if (is_used(&metrics->rows[i]))
+			write_row(metrics, i, out);
+	}
+}
+
+void metrics_write_types(struct buf *out)
+{
+	buf_text(out,
+		"# HELP manabiya_calls_total Calls by operation and outcome.\n"
+		"# TYPE manabiya_calls_total counter\n"
+		"# HELP manabiya_call_duration_seconds Time in the process, from taking to "
+		"answering.\n"
+		"# TYPE manabiya_call_duration_seconds histogram\n");
+}
+
+void metrics_write_value(struct buf *out, const char *name, const char *service, uint64_t value)
+{
+	buf_printf(out, "%s{service=\"%s\"} %" PRIu64 "\n", name, service, value);
+}

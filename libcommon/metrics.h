@@ -1,0 +1,33 @@
+/*
+ * Counters and latency histograms per operation, as Prometheus text (OpenMetrics names, seconds).
+ * Lock-free to write.
+ *
+ * Every process has one table; the gateway collects the tables of all services over the bus.
+ */
+#ifndef MANABIYA_METRICS_H
+#define MANABIYA_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libcommon/buf.h"
+#include "libcommon/err.h"
+
+struct metrics;
+
+/* `names` are the operations, sorted, and outlive the table. */
+struct metrics *metrics_new(const char *service, const char *const *names, size_t names_n);
+void metrics_free(struct metrics *metrics);
+
+/* One call of operation number `index` took `us` and ended with `err`. Any thread. */
+void metrics_observe(struct metrics *metrics, size_t index, enum err err, int64_t us);
+
+/* Append the samples, without # HELP and # TYPE lines: whoever merges several tables writes these
+ * once (metrics_write_types). */
+void metrics_write(const struct metrics *metrics, struct buf *out);
+void metrics_write_types(struct buf *out);
+
+/* One more sample: a gauge or counter of the process, e.g. "manabiya_bus_queue_length". */
+void metrics_write_value(struct buf *out, const char *name, const char *service, uint64_t value);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * The daemon skeleton: options, start, stop (service.h). Threads are in worker.c, the way into
+ * handlers in dispatch.c, calls to other services in service_call.c.
+ */
+#include "libcommon/service.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "libcommon/log.h"
+#include "libcommon/worker.h"
+
+#define THREADS_MAX 80 /* 64 workers and the jobs */
+#define EXIT_CONFIG 78 /* sysexits.h: a person has to mend the configuration */
+
+static struct service_conf {
+	const char *listen, *peers, *bus_keys, *database, *cache, *auth_public_key, *log_level;
+	int64_t workers, bus_window, bus_queue;
+} conf;
+
+#define AT(field_) offsetof(struct service_conf, field_)
+
+static const struct option options[] = {
+	{ "listen", OPTION_TEXT, NULL, AT(listen), 1, 107,
+		"nng URL to serve on, ipc:// or tcp://; 107 is the longest Unix socket path" },
+	{ "peers", OPTION_TEXT, "", AT(peers), 0, 4096,
+		"whom to call: service=URL,…; a service may stand several times" },
+	{ "bus-keys", OPTION_TEXT, NULL, AT(bus_keys), 1, 4096,
+		"directory of <caller>-<callee>.key files" },
+	{ "database", OPTION_TEXT, NULL, AT(database), 1, 4096,
+		"libpq connection string of this service's own role; passwords by passfile=" },
+	{ "cache", OPTION_TEXT, "", AT(cache), 0, 4096,
+		"Redis: socket path or host:port; empty for none" },
+	{ "auth-public-key", OPTION_SECRET, NULL, AT(auth_public_key), 64, 64,
+		"file with auth's Ed25519 public key, 32 bytes as hex" },
+	{ "workers", OPTION_INTEGER, "4", AT(workers), 1, 64,
+		"threads that run handlers, each with a database connection" },
+	{ "bus-window", OPTION_INTEGER, "64", AT(bus_window), 1, 64,
+		"requests outstanding per instance called; nng keeps 64 replies for a slow "
+		"reader" },
+	{ "bus-queue", OPTION_INTEGER, "256", AT(bus_queue), 1, 65536,
+		"requests waiting for a worker; beyond it callers are told to come later" },
+	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
+};
+
+static enum log_level level_of(const char *name)
+{
+	static const char *const names[] = { "debug", "info", "warning", "error" };
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return (enum log_level)i;
+	}
+	return LOG_LEVEL_INFO;
+}
+
+static enum err read_options(int argc, char **argv, const struct service *service)
+{
+	static char workers[24];
+	struct option own[sizeof(options) / sizeof(options[0])];
+	memcpy(own, options, sizeof(options));
+	for (size_t i = 0; service->workers && i < sizeof(own) / sizeof(own[0]); i++) {
+		if (strcmp(own[i].name, "workers") == 0) {
+			snprintf(workers, sizeof(workers), "%lld", (long long)service->workers);
+			own[i].fallback = workers;
+		}
+	}
+	const struct option_set sets[] = {
+		{ own, sizeof(own) / sizeof(own[0]), &conf },
+		{ service->options, service->options_n, service->conf },
+	};
+	return conf_read(argc, argv, sets, 2);
+}
+
+static enum err open_process(struct process *process, const struct service *service)
+{
+	const char **names = calloc(service->ops_n, sizeof(*names));
+	if (!names)
+		abort();
+	for (size_t i = 0; i < service->ops_n; i++)
+		names[i] = service->ops[i].name;
+	process->service = service;
+	process->database = conf.database;
+	process->cache = conf.cache;
+	process->metrics = metrics_new(service->name, names, service->ops_n);
+	if (crypto_from_hex(conf.auth_public_key, process->auth_key, PUBLIC_KEY_SIZE)) {
+		log_error("--auth-public-key: not a key");
+		return ERR_INVALID;
+	}
+	enum err e = service->start ? service->start() : OK;
+	if (e)
+		return e;
+	process->bus = bus_open(&(struct bus_options){
+		.name = service->name,
+		.listen = conf.listen,
+		.peers = conf.peers,
+		.key_directory = conf.bus_keys,
+		.window = conf.bus_window,
+		.queue_max = conf.bus_queue,
+	});
+	return process->bus ? OK : ERR_UNAVAILABLE;
+}
+
+/* From here on the process can gain nothing: no set-uid programs, no core dumps with keys, no
+ * debugger. */
+static void drop_privileges(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		abort();
+}
+
+static void start_or_die(enum err e)
+{
+	if (!e)
+		return;
+	log_error("cannot start a thread");
+	exit(EXIT_FAILURE);
+}
+
+static size_t start_threads(const struct process *process, pthread_t *threads)
+{
+	const struct service *service = process->service;
+	size_t n = 0;
+	for (int64_t i = 0; i < conf.workers; i++)
+		start_or_die(worker_start(process, &threads[n++]));
+	for (size_t i = 0; i < skeleton_jobs_n; i++)
+		start_or_die(job_start(process, &skeleton_jobs[i], &threads[n++]));
+	for (size_t i = 0; i < service->jobs_n; i++)
+		start_or_die(job_start(process, &service->jobs[i], &threads[n++]));
+	return n;
+}
+
+static void wait_for_stop_signal(const sigset_t *signals)
+{
+	int signal = 0;
+	while (sigwait(signals, &signal))
+		continue;
+	log_info("stopping: signal %d", signal);
+}
+
+int service_main(int argc, char **argv, const struct service *service)
+{
+	static struct process process;
+	pthread_t threads[THREADS_MAX];
+	sigset_t signals;
+	log_open(service->name, LOG_LEVEL_INFO);
+	crypto_start();
+	if (read_options(argc, argv, service))
+		return EXIT_CONFIG;
+	log_open(service->name, level_of(conf.log_level));
+	/* Threads inherit the mask, so only sigwait() below takes these. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (open_process(&process, service))
+		return EXIT_CONFIG;
+	drop_privileges();
+	size_t n = start_threads(&process, threads);
+	log_info("ready");
+	wait_for_stop_signal(&signals);
+	bus_drain(process.bus);
+	jobs_stop();
+	for (size_t i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	if (service->stop)
+		service->stop();
+	bus_close(process.bus);
+	return EXIT_SUCCESS;
+}
