@@ -1,0 +1,184 @@
+"""What the flow tests share: one running stack per module, schools to act in, people to act as.
+
+    class SomeFlow(base.FlowTest): ...      and in the module: setUpModule = base.open_world
+
+MANABIYA_BUILD names the build directory (default: build). Logs of a module are kept under
+.manabiya/test/logs. A report of a sanitizer in any log fails the module.
+"""
+
+import email
+import email.policy
+import os
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+import uuid
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools'))
+import clips  # noqa: E402
+import people  # noqa: E402
+import seed  # noqa: E402
+from api import Client, Problem  # noqa: E402
+from stack import Stack  # noqa: E402
+
+BUILD = Path(os.environ.get('MANABIYA_BUILD', ROOT / 'build'))
+LOGS = ROOT / '.manabiya/test/logs'
+SETTLE_S = 30  # for what travels through an outbox
+PASSWORD = 'fuji-no-yama-2026'
+OPERATOR_SECRET_FILE = 'bootstrap.secret'
+
+world = None
+
+
+def open_world():
+    """setUpModule of every flow test: a fresh stack with an operator."""
+    global world
+    world = World()
+    unittest.addModuleCleanup(world.close, sys._getframe(1).f_globals.get('__name__', 'flow'))
+    world.open()
+
+
+def eventually(condition, what, seconds=SETTLE_S):
+    """The first true value of condition(); fails when there is none in time."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f'not within {seconds} s: {what}')
+        time.sleep(0.05)
+    return value
+
+
+class World:
+    def __init__(self):
+        self.directory = Path(tempfile.mkdtemp(prefix='manabiya-flow-', dir='/tmp'))
+        self.stack = Stack(self.directory, BUILD, extra={})
+        self.tenants = {}
+
+    def open(self):
+        self.stack.start()
+        secret = (self.stack.keys / OPERATOR_SECRET_FILE).read_text().strip()
+        self.operator = self.client()
+        self.operator.login_first(seed.OPERATOR_TENANT, seed.OPERATOR, secret, PASSWORD)
+
+    def close(self, name):
+        self.stack.stop()
+        kept = LOGS / name.rpartition('.')[2]
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(self.stack.logs, kept)
+        findings = self.stack.sanitizer_findings()
+        self.stack.remove()
+        if findings:
+            raise AssertionError('a sanitizer reported:\n' + '\n'.join(findings[:20]))
+
+    def client(self):
+        return Client(self.stack.address, self.stack.ca)
+
+    def tenant(self, code):
+        if code not in self.tenants:
+            self.tenants[code] = Tenant(self, code)
+        return self.tenants[code]
+
+    def mails(self):
+        """Every mail as one text: its headers and its decoded body."""
+        found = []
+        for path in sorted((self.stack.mail / 'new').glob('*.eml')):
+            mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            headers = '\n'.join(f'{name}: {value}' for name, value in mail.items())
+            found.append(headers + '\n\n' + mail.get_body(('plain',)).get_content())
+        return found
+
+
+class Tenant:
+    """A contract with one school of one class: teacher `sensei`, pupils `jido1`…"""
+
+    PUPILS = 4
+
+    def __init__(self, world, code):
+        self.world, self.code = world, code
+        self.contract = world.operator.post('/v1/contracts', name=f'{code}教育委員会(架空)', code=code,
+                                            administratorUsername='kanri')
+        self.admin = world.client()
+        self.admin.login_first(code, 'kanri', self.contract['initialSecret'], PASSWORD)
+        self.secrets = seed.import_users(self.admin, self.roster())
+        self.people = {}
+
+    def roster(self):
+        pairs = people.names()
+        rows = [people.person(next(pairs), 'sensei', 'instructor', f'{self.code}小学校', '3年1組', '')]
+        return rows + [people.person(next(pairs), f'jido{i}', 'student', f'{self.code}小学校', '3年1組', 'P3')
+                       for i in range(1, self.PUPILS + 1)]
+
+    def enter(self, username):
+        """Somebody's client; the first time with the one-time secret, as everybody must."""
+        if username not in self.people:
+            self.people[username] = self.world.client()
+            self.people[username].login_first(self.code, username, self.secrets[username], PASSWORD)
+        return self.people[username]
+
+    def user_id(self, username):
+        return next(row['id'] for row in self.admin.pages('/v1/users') if row['username'] == username)
+
+    def lesson(self):
+        """A unit with one skill and its model video, assigned to the class. Made once."""
+        if not hasattr(self, '_lesson'):
+            self._lesson = Lesson(self)
+        return self._lesson
+
+
+class Lesson:
+    def __init__(self, tenant):
+        self.tenant, self.teacher = tenant, tenant.enter('sensei')
+        self.skill = self.teacher.post('/v1/skills', name='側方倒立回転', area='mat', curriculumCode=seed.MAT_CODE,
+                                       points='こしを高く上げる。', position=1)
+        self.unit = self.teacher.post('/v1/units', title='マット運動', skillIds=[self.skill['id']])
+        self.model = self.teacher.upload(clip('cartwheel'))
+        self.teacher.put(f'/v1/units/{self.unit["id"]}/skills/{self.skill["id"]}/model', mediaId=self.model)
+        self.class_id = self.teacher.get('/v1/classes')['items'][0]['id']
+        self.assignment = seed.patiently(lambda: self.teacher.post(
+            '/v1/assignments', unitId=self.unit['id'], classId=self.class_id))
+        self.path = f'/v1/assignments/{self.assignment["id"]}'
+        eventually(lambda: len(self.board()) == tenant.PUPILS, 'the class stands on the board')
+
+    def board(self):
+        return self.teacher.get(f'{self.path}/board')['items']
+
+    def board_row(self, username):
+        user = self.tenant.user_id(username)
+        return next(row for row in self.board() if row['userId'] == user)
+
+    def make_try(self, pupil, data=None):
+        media = pupil.upload(data or clip('cartwheel', 3))
+        return pupil.post('/v1/tries', assignmentId=self.assignment['id'], skillId=self.skill['id'], mediaId=media)
+
+    def sent_try(self, pupil):
+        made = self.make_try(pupil)
+        return pupil.post(f'/v1/tries/{made["id"]}/submit')
+
+
+def clip(move, number=None):
+    """The bytes of a generated video, made once."""
+    folder = ROOT / '.manabiya/test/clips'
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f'{move}-{number or "model"}.mp4'
+    if not path.exists():
+        draft = clips.make(folder / f'{uuid.uuid4()}.mp4', move, number)
+        draft.rename(path)
+    return path.read_bytes()
+
+
+class FlowTest(unittest.TestCase):
+    def assertRefused(self, status, action, code=None):
+        """action() must be refused with this status, as problem+json. Returns the problem."""
+        with self.assertRaises(Problem) as caught:
+            action()
+        answer = caught.exception.answer
+        self.assertEqual(answer.status, status, caught.exception)
+        self.assertEqual(answer.headers['Content-Type'].partition(';')[0], 'application/problem+json')
+        self.assertEqual(answer.json['status'], status)
+        if code:
+            self.assertEqual(answer.json['code'], code)
+        return answer.json

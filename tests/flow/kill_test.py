@@ -1,0 +1,201 @@
+"""kill -9 of each process in turn while a lesson runs.
+
+What needs the dead process is answered 503 problem+json, the rest works, everything recovers by
+itself when the process is back, and nothing that was acknowledged is lost.
+"""
+
+import threading
+import time
+import unittest
+import uuid
+
+import base
+from api import Problem
+from base import FlowTest, clip, eventually
+
+setUpModule = base.open_world
+
+RECOVER_S = 15  # reconnect back-off, breaker and start-up of a sanitizer build together
+
+
+class Writer(threading.Thread):
+    """A teacher who comments without pause and remembers what was acknowledged.
+
+    A comment without an answer is sent again with its key until there is one: it must exist once.
+    """
+
+    def __init__(self, client, path):
+        super().__init__(daemon=True)
+        self.client, self.path = client, path
+        self.acknowledged, self.failed, self.stopping = [], [], threading.Event()
+
+    def run(self):
+        number = 0
+        while not self.stopping.is_set():
+            number += 1
+            self.write({'positionMs': number, 'text': f'コメント{number}'}, {'Idempotency-Key': str(uuid.uuid4())})
+            time.sleep(0.02)
+
+    def write(self, body, key):
+        while True:
+            try:
+                answer = self.client.send('POST', self.path, body, key)
+            except OSError:
+                answer = None  # the gateway itself is away
+            if answer and answer.status == 201:
+                return self.acknowledged.append(answer.json['id'])
+            if answer and answer.status not in (409, 503):
+                return self.failed.append((answer.status, answer.body[:300]))
+            if self.stopping.is_set():
+                return None
+            time.sleep(0.1)
+
+    def stop(self):
+        self.stopping.set()
+        self.join(60)
+        self.client.close()
+
+
+class KillFlow(FlowTest):
+    def setUp(self):
+        self.stack, self.tenant = base.world.stack, base.world.tenant('minato')
+        self.lesson = self.tenant.lesson()
+        self.teacher, self.pupil, self.admin = self.tenant.enter('sensei'), self.tenant.enter('jido1'), self.tenant.admin
+        self.made = self.lesson.sent_try(self.pupil)
+        clerk = base.world.client()
+        clerk.login('minato', 'sensei', base.PASSWORD)
+        self.path = f'/v1/tries/{self.made["id"]}/comments'
+        self.writer = Writer(clerk, self.path)
+        self.writer.start()
+        eventually(lambda: self.writer.acknowledged, 'the writer writes')
+
+    def tearDown(self):
+        """Whatever died: the writer's acknowledged comments are all there, each once."""
+        before = len(self.writer.acknowledged)
+        eventually(lambda: len(self.writer.acknowledged) > before, 'the flow goes on after the kill', RECOVER_S)
+        self.writer.stop()
+        there = [comment['id'] for comment in self.teacher.get(self.path)['items']]
+        texts = [comment['text'] for comment in self.teacher.get(self.path)['items']]
+        self.assertLessEqual(set(self.writer.acknowledged), set(there))
+        self.assertEqual(len(texts), len(set(texts)), 'a repeated request took effect twice')
+        self.assertEqual(self.writer.failed, [])
+
+    # ---- questions to ask while something is dead: one of each process ----
+
+    def probes(self):
+        return {
+            'learning': lambda: self.teacher.get('/v1/skills'),
+            'provisioning': lambda: self.admin.get('/v1/users', limit=1),
+            'notification': lambda: self.pupil.get('/v1/notices'),
+            'audit': lambda: self.admin.get('/v1/audit/events', limit=1),
+            'auth': lambda: self.pupil.get('/v1/sessions'),
+        }
+
+    def kill(self, name):
+        self.stack.kill(name)
+
+    def back(self, name):
+        self.stack.restart(name)
+        self.stack.wait_ready([name])
+        probe = self.probes().get(name, self.probes()['learning'])
+        eventually(lambda: self.answers(probe), f'{name} answers again', RECOVER_S)
+
+    def answers(self, probe):
+        try:
+            probe()
+        except (Problem, OSError):
+            return False
+        return True
+
+    def assert_only_missing(self, name):
+        """503 for what needs the dead process, at once and as problem+json; all else answers."""
+        began = time.monotonic()
+        eventually(lambda: not self.answers(self.probes()[name]), f'{name} is noticed to be dead', 3)
+        self.assertRefused(503, self.probes()[name])
+        self.assertLess(time.monotonic() - began, 8, 'a dead process is noticed soon')
+        for other, probe in self.probes().items():
+            if other != name:
+                probe()
+
+    def assert_home_names(self, *missing):
+        home = self.pupil.get('/v1/home')
+        self.assertEqual(sorted(home['partial']), sorted(missing))
+        for name in missing:
+            self.assertIsNone(home[name])
+
+    # ---- the kills ----
+
+    def test_learning(self):
+        data = clip('cartwheel', 3)
+        location = self.pupil.upload_begin(len(data))
+        kept = self.pupil.upload_piece(location, 0, data[:10000])
+        self.kill('learning')
+        self.assert_only_missing('learning')
+        self.assert_home_names('learning')
+        self.assertEqual(base.world.client().login('minato', 'jido1', base.PASSWORD)['role'], 'student')
+        self.back('learning')
+        offset = self.pupil.upload_offset(location)
+        self.assertGreaterEqual(offset, kept, 'acknowledged bytes of an upload are kept')
+        self.pupil.upload_piece(location, offset, data[offset:])
+        self.assertEqual(self.pupil.send('GET', f'{location}/content').body, data)
+
+    def test_notification(self):
+        self.kill('notification')
+        self.assert_only_missing('notification')
+        self.assert_home_names('notification')
+        said = self.teacher.post(self.path, positionMs=77, text='とどくはず')
+        self.back('notification')
+        eventually(lambda: 77 in [n.get('positionMs') for n in self.pupil.get('/v1/notices', limit=200)['items']],
+                   'the notice of a comment written meanwhile')
+        self.assertEqual(said['positionMs'], 77)
+
+    def test_provisioning(self):
+        self.kill('provisioning')
+        self.assert_only_missing('provisioning')
+        self.assert_home_names('provisioning')
+        self.back('provisioning')
+        self.admin.post('/v1/orgs', name='新設小学校')
+
+    def test_audit(self):
+        self.kill('audit')
+        self.assert_only_missing('audit')
+        self.pupil.put(f'{self.lesson.path}/goal', goal='記録が止まっても', condition=3)
+        self.back('audit')
+        me = self.tenant.user_id('jido1')
+        eventually(lambda: 'goal_put' in {e['operation'] for e in self.admin.pages('/v1/audit/events', actorId=me)},
+                   'the event of a change made meanwhile')
+
+    def test_auth(self):
+        self.kill('auth')
+        eventually(lambda: not self.answers(self.probes()['learning']), 'sessions are no longer believed', 5)
+        self.assertRefused(503, self.probes()['learning'])
+        self.assertRefused(503, lambda: base.world.client().login('minato', 'jido1', base.PASSWORD))
+        self.assertEqual(self.pupil.send('GET', '/v1/nothing-here').status, 404)
+        self.back('auth')
+        self.assertEqual(self.pupil.get('/v1/session')['username'], 'jido1')
+
+    def test_gateway(self):
+        self.kill('gateway')
+        self.assertFalse(self.answers(self.probes()['learning']))
+        self.back('gateway')
+        for probe in self.probes().values():
+            probe()
+
+    def test_redis(self):
+        self.kill('redis')
+        client = base.world.client()
+        began = time.monotonic()
+        client.login('minato', 'jido1', base.PASSWORD)
+        for probe in self.probes().values():
+            probe()
+        client.call('DELETE', '/v1/session')
+        eventually(lambda: client.send('GET', '/v1/session').status == 401, 'logout holds without the cache', 2)
+        self.assertLess(time.monotonic() - began, 15, 'a dead cache costs little')
+        (self.stack.run / 'redis').unlink(missing_ok=True)
+        self.stack.restart('redis')
+        self.assertEqual(client.send('GET', '/v1/session').status, 401)
+        client.login('minato', 'jido1', base.PASSWORD)
+
+
+if __name__ == '__main__':
+    unittest.main()

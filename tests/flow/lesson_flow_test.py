@@ -1,0 +1,231 @@
+"""A whole PE lesson through HTTPS, with nothing but the API. The tests are its scenes, in order."""
+
+import json
+import threading
+import unittest
+
+import base
+import seed
+from base import FlowTest, clip, eventually
+
+setUpModule = base.open_world
+
+# What the administrator must find in the audit search afterwards.
+STORY = ('user_import', 'skill_create', 'unit_create', 'unit_model_put', 'assignment_create', 'goal_put',
+         'media_create', 'try_create', 'try_submit', 'media_content', 'comment_create', 'evaluation_put', 'reflection_put')
+
+
+class Lesson1Accounts(FlowTest):
+    def test_a_one_time_secret_opens_nothing_but_its_own_change(self):
+        tenant = base.world.tenant('minato')
+        client = base.world.client()
+        self.assertTrue(client.login('minato', 'sensei', tenant.secrets['sensei'])['mustChangePassword'])
+        self.assertRefused(403, lambda: client.get('/v1/skills'))
+        self.assertEqual(client.get('/v1/session')['role'], 'instructor')
+        self.assertRefused(400, lambda: client.change_password(tenant.secrets['sensei'], 'mijikai'))
+        client.change_password(tenant.secrets['sensei'], base.PASSWORD)
+        self.assertEqual(client.get('/v1/skills')['items'], [])
+        tenant.people['sensei'] = client
+        again = base.world.client()
+        self.assertRefused(401, lambda: again.login('minato', 'sensei', tenant.secrets['sensei']))
+
+    def test_a_wrong_password_and_an_unknown_user_look_alike(self):
+        base.world.tenant('minato')
+        client = base.world.client()
+        answers = [client.send('POST', '/v1/sessions', {'tenantCode': code, 'username': name, 'password': 'x' * 20})
+                   for code, name in (('minato', 'kanri'), ('minato', 'dare'), ('nai', 'kanri'))]
+        texts = [{k: v for k, v in answer.json.items() if k not in ('traceId', 'instance')} for answer in answers]
+        self.assertEqual([answer.status for answer in answers], [401] * 3)
+        self.assertEqual(texts[0], texts[1])
+        self.assertEqual(texts[0], texts[2])
+
+    def test_a_bad_row_is_named_and_nothing_is_applied(self):
+        admin = base.world.tenant('minato').admin
+        before = len(list(admin.pages('/v1/users')))
+        rows = [dict(row, username=f'atarashii{i}') for i, row in enumerate(base.world.tenant('minato').roster())]
+        rows[2]['role'] = 'kocho'
+        answer = admin.call('POST', '/v1/imports/users?dryRun=false', seed.roster_csv(rows), {'Content-Type': 'text/csv'})
+        self.assertFalse(answer['applied'])
+        self.assertEqual([(error['row'], error['column']) for error in answer['errors']], [(4, 'role')])
+        self.assertEqual(len(list(admin.pages('/v1/users'))), before)
+
+    def test_a_shift_jis_roster_with_kana_is_read(self):
+        admin = base.world.tenant('minato').admin
+        row = dict(base.world.tenant('minato').roster()[1], username='sjis1', familyName='髙橋', kanaFamilyName='タカハシ')
+        text = seed.roster_csv([row]).decode().encode('cp932')
+        answer = admin.call('POST', '/v1/imports/users?dryRun=true', text, {'Content-Type': 'text/csv'})
+        self.assertEqual((answer['errors'], answer['creates'], answer['applied']), ([], 1, False))
+
+    def test_users_are_listed_in_kana_order(self):
+        rows = list(base.world.tenant('minato').admin.pages('/v1/users', limit=2, role='student'))
+        kana = [row['kanaFamilyName'] + row['kanaGivenName'] for row in rows]
+        self.assertEqual(len(rows), base.world.tenant('minato').PUPILS)
+        self.assertEqual(kana, sorted(kana))
+
+
+class Lesson2Work(FlowTest):
+    def setUp(self):
+        self.tenant = base.world.tenant('minato')
+        self.lesson = self.tenant.lesson()
+        self.teacher, self.pupil = self.tenant.enter('sensei'), self.tenant.enter('jido1')
+
+    def test_1_the_pupil_sees_the_assignment_and_the_model_video(self):
+        self.assertEqual([row['id'] for row in self.pupil.get('/v1/assignments')['items']], [self.lesson.assignment['id']])
+        unit = self.pupil.get(f'/v1/units/{self.lesson.unit["id"]}')
+        self.assertEqual(unit['skills'][0]['modelMediaId'], self.lesson.model)
+        answer = self.pupil.send('GET', f'/v1/media/{self.lesson.model}/content')
+        self.assertEqual((answer.status, answer.headers['Content-Type']), (200, 'video/mp4'))
+        self.assertEqual(answer.body, clip('cartwheel'))
+
+    def test_2_goal_and_condition_reach_the_board(self):
+        self.pupil.put(f'{self.lesson.path}/goal', goal='こしを高く上げる', condition=4)
+        self.assertEqual(self.pupil.get(f'{self.lesson.path}/goal')['goal'], 'こしを高く上げる')
+        row = self.lesson.board_row('jido1')
+        self.assertEqual((row['state'], row['condition']), ('goal', 4))
+
+    def test_3_an_upload_that_was_cut_goes_on_where_it_stopped(self):
+        data = clip('cartwheel', 3)
+        location, half = self.pupil.upload_begin(len(data)), len(data) // 2
+        link = self.pupil.connect()
+        link.putrequest('PATCH', location)
+        for name, value in {**self.pupil.headers('PATCH', None), 'Tus-Resumable': '1.0.0', 'Upload-Offset': '0',
+                            'Content-Type': 'application/offset+octet-stream', 'Content-Length': str(len(data))}.items():
+            link.putheader(name, value)
+        link.endheaders()
+        link.send(data[:half])
+        link.close()
+        offset = self.pupil.upload_offset(location)
+        self.assertLessEqual(offset, half)
+        self.pupil.upload_piece(location, offset, data[offset:])
+        answer = self.pupil.send('GET', f'{location}/content')
+        self.assertEqual(answer.body, data)
+
+    def test_4_a_range_of_a_video_is_that_range(self):
+        data = clip('cartwheel')
+        for text, part in (('bytes=100-299', data[100:300]), ('bytes=-50', data[-50:]), ('bytes=20000-', data[20000:])):
+            answer = self.pupil.send('GET', f'/v1/media/{self.lesson.model}/content', headers={'Range': text})
+            self.assertEqual((answer.status, answer.body), (206, part), text)
+        answer = self.pupil.send('GET', f'/v1/media/{self.lesson.model}/content', headers={'Range': 'bytes=99999999-'})
+        self.assertEqual(answer.status, 416)
+
+    def test_5_a_sent_try_comes_to_the_board_at_once(self):
+        heard = []
+        listener = threading.Thread(target=lambda: heard.append(next(iter(self.teacher.events(20)), None)), daemon=True)
+        listener.start()
+        self.assertIsNotNone(eventually(lambda: self.lesson.sent_try(self.pupil), 'a try is sent'))
+        listener.join(20)
+        self.assertTrue(heard and heard[0], 'the open board was told')
+        self.assertEqual(self.lesson.board_row('jido1')['state'], 'waiting')
+
+    def test_6_a_comment_at_a_moment_becomes_a_notice(self):
+        latest = self.lesson.board_row('jido1')['latestTryId']
+        self.teacher.post(f'/v1/tries/{latest}/comments', positionMs=2400, text='ここで足がのびています。')
+        notice = eventually(lambda: next((n for n in self.pupil.get('/v1/notices')['items'] if n['kind'] == 'comment'), None),
+                            'the notice of the comment')
+        self.assertEqual((notice['tryId'], notice['positionMs'], notice['read']), (latest, 2400, False))
+        comment = self.pupil.get(f'/v1/tries/{latest}/comments')['items'][0]
+        self.assertEqual((comment['positionMs'], comment['authorRole']), (2400, 'instructor'))
+        unread = self.pupil.get('/v1/notices')['unreadCount']
+        self.assertEqual(self.pupil.post('/v1/notices/read', ids=[notice['id']])['unreadCount'], unread - 1)
+
+    def test_7_evaluation_and_reflection_end_the_loop(self):
+        latest = self.lesson.board_row('jido1')['latestTryId']
+        self.teacher.put(f'/v1/tries/{latest}/evaluation', knowledgeAndSkills='B', thinkingJudgementExpression='A',
+                         proactiveAttitude='A', note='よく見て直せました。')
+        self.assertEqual(self.lesson.board_row('jido1')['state'], 'evaluated')
+        self.pupil.put(f'/v1/tries/{latest}/reflection', feeling=3, text='ふわっとした。')
+        detail = self.teacher.get(f'/v1/tries/{latest}')
+        self.assertEqual((detail['evaluation']['thinkingJudgementExpression'], detail['reflection']['feeling']), ('A', 3))
+        self.assertEqual(self.lesson.board_row('jido1')['state'], 'reflected')
+
+    def test_8_a_pupil_sees_own_work_only_and_a_contractor_no_videos(self):
+        latest = self.lesson.board_row('jido1')['latestTryId']
+        media = self.pupil.get(f'/v1/tries/{latest}')['try']['mediaId']
+        other = self.tenant.enter('jido2')
+        self.assertRefused(404, lambda: other.get(f'/v1/tries/{latest}'))
+        self.assertRefused(404, lambda: other.get(f'/v1/media/{media}/content'))
+        self.assertRefused(403, lambda: self.tenant.admin.get(f'/v1/media/{media}/content'))
+        self.assertRefused(403, lambda: self.tenant.admin.get('/v1/tries'))
+        self.assertEqual(other.get('/v1/tries')['items'], [])
+
+    def test_9_the_home_screen_gathers_three_services(self):
+        home = self.pupil.get('/v1/home')
+        self.assertEqual(home['partial'], [])
+        self.assertEqual(home['provisioning']['classTitle'], '3年1組')
+        self.assertEqual(home['learning']['assignments'][0]['id'], self.lesson.assignment['id'])
+        self.assertIn('unreadCount', home['notification'])
+
+
+class Lesson3Limits(FlowTest):
+    def test_a_function_that_is_denied_stops_within_a_second_or_two(self):
+        tenant = base.world.tenant('minato')
+        pupil = tenant.enter('jido3')
+        limits = f'/v1/users/{tenant.user_id("jido3")}/features'
+        pupil.upload_begin(1000)
+        tenant.admin.put(limits, denied=['video_upload'])
+        eventually(lambda: pupil.send('POST', '/v1/media', b'', {'Tus-Resumable': '1.0.0', 'Upload-Length': '9'}).status == 403,
+                   'the denied upload is refused', 5)
+        tenant.admin.put(limits, denied=[])
+        eventually(lambda: pupil.send('POST', '/v1/media', b'', {'Tus-Resumable': '1.0.0', 'Upload-Length': '9'}).status == 201,
+                   'the allowed upload is taken again', 5)
+
+    def test_a_suspended_user_is_out_at_once_and_in_again_when_restored(self):
+        tenant = base.world.tenant('minato')
+        pupil, user = tenant.enter('jido4'), tenant.user_id('jido4')
+        tenant.admin.post(f'/v1/users/{user}/suspend')
+        eventually(lambda: pupil.send('GET', '/v1/session').status == 401, 'the session ends', 2)
+        self.assertRefused(401, lambda: base.world.client().login('minato', 'jido4', base.PASSWORD))
+        tenant.admin.post(f'/v1/users/{user}/restore')
+        self.assertFalse(pupil.login('minato', 'jido4', base.PASSWORD)['mustChangePassword'])
+
+    def test_a_logged_out_session_is_dead_within_a_second(self):
+        base.world.tenant('minato').enter('jido4')
+        client = base.world.client()
+        client.login('minato', 'jido4', base.PASSWORD)
+        client.call('DELETE', '/v1/session')
+        eventually(lambda: client.send('GET', '/v1/session').status == 401, 'the session is over', 1)
+
+
+class Lesson4Traces(FlowTest):
+    def test_the_administrator_reads_the_whole_story(self):
+        tenant = base.world.tenant('minato')
+        operations = eventually(lambda: self.found(tenant), 'the audit search tells the story')
+        self.assertLessEqual(set(STORY), operations)
+
+    def found(self, tenant):
+        seen = {event['operation'] for event in tenant.admin.pages('/v1/audit/events', limit=200)}
+        return seen if set(STORY) <= seen else None
+
+    def test_the_log_has_no_gap_and_its_lines_are_ocsf(self):
+        events = list(base.world.tenant('minato').admin.pages('/v1/audit/events', limit=50))
+        numbers = sorted(event['sequence'] for event in events)
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
+        line = json.loads(events[0]['line'])
+        self.assertEqual(line['type_uid'], line['class_uid'] * 100 + line['activity_id'])
+
+    def test_another_tenant_sees_none_of_it(self):
+        mine = base.world.tenant('minato').contract['tenantId']
+        other = base.world.tenant('tonari').admin
+        events = list(other.pages('/v1/audit/events', limit=200))
+        self.assertNotIn(mine, json.dumps(events))
+        self.assertNotIn('try_create', {event['operation'] for event in events})
+
+    def test_the_pipeline_gets_the_same_events(self):
+        base.world.tenant('minato')
+        lines = eventually(lambda: [json.loads(line) for line in base.world.stack.ndjson.read_text().splitlines()],
+                           'the pipeline file has lines')
+        self.assertIn(base.world.tenant('minato').contract['tenantId'],
+                      {line['metadata'].get('tenant_uid') for line in lines})
+
+    def test_mail_tells_of_privileged_logins_and_of_no_others(self):
+        base.world.tenant('minato').enter('sensei')
+        mails = eventually(lambda: self.has_both(base.world.mails()), 'mail of the operator and the administrator')
+        self.assertTrue(all('system-administrators@example.jp' in mail for mail in mails))
+        self.assertFalse(any('sensei' in mail for mail in mails))
+
+    def has_both(self, mails):
+        return mails if any('operator' in m for m in mails) and any('kanri' in m for m in mails) else None
+
+
+if __name__ == '__main__':
+    unittest.main()
