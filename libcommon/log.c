@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "libcommon/clock.h"
+#include "libcommon/utf8.h"
 
 /* A write(2) to a pipe is atomic up to PIPE_BUF, which is 4096 on Linux. */
 #define LINE_MAX_BYTES 4096
@@ -47,25 +48,6 @@ static void put(struct line *line, const char *bytes, size_t n)
 	line->n += n;
 }
 
-/* Length of the UTF-8 sequence at `text`, 0 if it is broken (RFC 3629). A NUL breaks a sequence. */
-static size_t sequence_length(const unsigned char *text)
-{
-	unsigned char lead = text[0];
-	if (lead < 0x80)
-		return 1;
-	size_t n = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-	if (lead < 0xc2 || lead > 0xf4)
-		return 0;
-	unsigned char least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-	unsigned char most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-	if (text[1] < least || text[1] > most)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 static void put_escape(struct line *line, unsigned char byte)
 {
 	char escape[8];
@@ -74,29 +56,29 @@ static void put_escape(struct line *line, unsigned char byte)
 }
 
 /* One character of a JSON string; says how many bytes of the text it took. */
-static size_t put_character(struct line *line, const unsigned char *text)
+static size_t put_character(struct line *line, const char *text, size_t n)
 {
-	size_t n = sequence_length(text);
-	if (n == 0) {
-		put(line, "\xef\xbf\xbd", 3);
+	uint32_t code = 0;
+	size_t taken = utf8_next(text, n, &code);
+	if (taken == 0) {
+		put(line, "\xef\xbf\xbd", 3); /* U+FFFD for a broken byte */
 		return 1;
 	}
-	if (n == 1 && (*text < 0x20 || *text == 0x7f))
-		put_escape(line, *text);
-	else if (*text == '"' || *text == '\\')
-		put(line, (const char[]){ '\\', (char)*text }, 2);
+	if (code < 0x20 || code == 0x7f)
+		put_escape(line, (unsigned char)code);
+	else if (code == '"' || code == '\\')
+		put(line, (const char[]){ '\\', *text }, 2);
 	else
-		put(line, (const char *)text, n);
-	return n;
+		put(line, text, taken);
+	return taken;
 }
 
 static void put_quoted(struct line *line, const char *text)
 {
-	const unsigned char *next = (const unsigned char *)text;
-	const unsigned char *end = next + strnlen(text, TEXT_MAX);
+	size_t n = strnlen(text, TEXT_MAX);
 	put(line, "\"", 1);
-	while (next < end)
-		next += put_character(line, next);
+	for (size_t at = 0; at < n;)
+		at += put_character(line, text + at, n - at);
 	put(line, "\"", 1);
 }
 
