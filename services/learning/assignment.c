@@ -1,0 +1,50 @@
+/* Assignments: a unit for a class. */
+#include "libcommon/db.h"
+#include "libcommon/uuid.h"
+#include "services/learning/learning.h"
+
+static const char ASSIGNMENT_LIST[] =
+	"SELECT " ASSIGNMENT_COLUMNS
+	" FROM learning.visible_assignment($1::uuid, $2::text) a ORDER BY a.id DESC LIMIT 500";
+
+static const char ASSIGNMENT_GET[] =
+	"SELECT " ASSIGNMENT_COLUMNS
+	" FROM learning.visible_assignment($1::uuid, $2::text) a WHERE a.id = $3::uuid";
+
+static const char ASSIGNMENT_CREATE[] =
+	"INSERT INTO learning.assignment (id, unit_id, class_id, due_on, created_by)"
+	" SELECT $3::uuid, u.id, k.id, $6::date, $1::uuid"
+	" FROM learning.unit u JOIN learning.class k ON k.tenant_id = u.tenant_id"
+	" WHERE u.id = $4::uuid AND k.id = $5::uuid AND k.status = 'active'"
+	" AND k.id IN (SELECT o.class_id FROM learning.own_class($1::uuid, $2::text) o)";
+
+enum err learning_assignment_list(struct call *c, struct learning_assignment_list_out *out)
+{
+	return db_rows(
+		c, ASSIGNMENT_LIST, DB_ARGS(ACTOR(c)), &learning_assignment_shape, &out->items);
+}
+
+enum err learning_assignment_get(struct call *c, const struct learning_assignment_get_in *in,
+	struct learning_assignment *out)
+{
+	return db_row(c, ASSIGNMENT_GET, DB_ARGS(ACTOR(c), in->assignment_id),
+		&learning_assignment_shape, out);
+}
+
+enum err learning_assignment_create(struct call *c, const struct learning_assignment_create_in *in,
+	struct learning_assignment *out)
+{
+	c->object_id = uuid_make(c->arena);
+	enum err e = db_exec_one(c, ASSIGNMENT_CREATE,
+		DB_ARGS(ACTOR(c), c->object_id, in->unit_id, in->class_id, in->due_on));
+	if (e)
+		return e;
+	const struct lesson lesson = {
+		.kind = "assignment", .assignment_id = c->object_id, .recipients = AUDIENCE_PUPILS
+	};
+	e = event_lesson(c, &lesson);
+	if (e)
+		return e;
+	return db_row(c, ASSIGNMENT_GET, DB_ARGS(ACTOR(c), c->object_id),
+		&learning_assignment_shape, out);
+}

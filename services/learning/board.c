@@ -1,0 +1,45 @@
+/* The class board: every pupil of a class at a glance. */
+#include "libcommon/db.h"
+#include "services/learning/learning.h"
+
+static const char ASSIGNMENT_GET[] =
+	"SELECT " ASSIGNMENT_COLUMNS
+	" FROM learning.visible_assignment($1::uuid, $2::text) a WHERE a.id = $3::uuid";
+
+/*
+ * A pupil stands where the try stands that concerns the teacher most: one that waits before the
+ * others, a submitted one before one that is only recorded, then the newest. A try that was not
+ * submitted is the pupil's own: the board counts it but does not name it.
+ */
+static const char BOARD[] =
+	"SELECT m.id AS user_id, m.family_name, m.given_name, m.kana_family_name,"
+	" m.kana_given_name,"
+	" coalesce(t.state, CASE WHEN g.goal IS NULL THEN 'none' ELSE 'goal' END) AS state,"
+	" g.goal, g.condition, coalesce(t.try_count, 0) AS try_count,"
+	" CASE WHEN t.submitted_at IS NOT NULL THEN t.id END AS latest_try_id,"
+	" tenancy.stamp(t.submitted_at) AS submitted_at"
+	" FROM learning.assignment a"
+	" JOIN learning.member m ON m.tenant_id = a.tenant_id AND m.status <> 'deleted'"
+	"  AND m.id IN (SELECT e.user_id FROM learning.enrollment e"
+	"   WHERE e.class_id = a.class_id AND e.role = 'student' AND e.status = 'active')"
+	" LEFT JOIN LATERAL (SELECT l.goal, l.condition FROM learning.goal l"
+	"  WHERE l.tenant_id = a.tenant_id AND l.assignment_id = a.id AND l.user_id = m.id"
+	"  ORDER BY l.id DESC LIMIT 1) g ON true"
+	" LEFT JOIN LATERAL (SELECT s.id, s.state, s.submitted_at, count(*) OVER () AS try_count"
+	"  FROM learning.try_state s"
+	"  WHERE s.tenant_id = a.tenant_id AND s.assignment_id = a.id AND s.user_id = m.id"
+	"  ORDER BY (s.state = 'waiting') DESC, (s.submitted_at IS NOT NULL) DESC, s.id DESC"
+	"  LIMIT 1) t ON true"
+	" WHERE a.id = $1::uuid ORDER BY m.kana_sort, m.id LIMIT 500";
+
+enum err learning_board_get(
+	struct call *c, const struct learning_board_get_in *in, struct learning_board_get_out *out)
+{
+	out->assignment = arena_alloc(c->arena, sizeof(*out->assignment));
+	enum err e = db_row(c, ASSIGNMENT_GET, DB_ARGS(ACTOR(c), in->assignment_id),
+		&learning_assignment_shape, out->assignment);
+	if (e)
+		return e;
+	return db_rows(
+		c, BOARD, DB_ARGS(in->assignment_id), &learning_board_row_shape, &out->items);
+}

@@ -1,0 +1,103 @@
+/* Comments at a moment of a try's video: the teachers' and, where the teacher shared it,
+ * classmates'. */
+#include <string.h>
+
+#include "libcommon/db.h"
+#include "libcommon/uuid.h"
+#include "services/learning/learning.h"
+
+#define COMMENT_COLUMNS                                                                            \
+	"k.id, k.try_id, k.author_id, left(m.family_name || ' ' || m.given_name, 100)"             \
+	" AS author_name, k.author_role, k.position_ms, k.text,"                                   \
+	" tenancy.stamp(k.created_at) AS created_at"                                               \
+	" FROM learning.comment k"                                                                 \
+	" LEFT JOIN learning.member m ON m.tenant_id = k.tenant_id AND m.id = k.author_id"
+
+/* What comment_list may answer; one that no list shows would be lost. */
+#define COMMENTS_MAX 500
+
+static const struct problem comments_full = {
+	.err = ERR_CONFLICT,
+	.status = 409,
+	.code = "comments_full",
+	.ja = "この動画にはこれ以上コメントできません。",
+	.en = "No more comments can be added to this video.",
+};
+
+static const char COMMENT_LIST[] =
+	"SELECT " COMMENT_COLUMNS
+	" WHERE k.try_id = $1::uuid ORDER BY k.position_ms, k.id LIMIT $2::integer";
+
+static const char COMMENT_GET[] = "SELECT " COMMENT_COLUMNS " WHERE k.id = $1::uuid";
+
+static const char COMMENT_CREATE[] =
+	"INSERT INTO learning.comment (id, try_id, author_id, author_role, position_ms, text)"
+	" SELECT $1::uuid, $2::uuid, $3::uuid, $4, $5::integer, $6"
+	" WHERE (SELECT count(*) FROM learning.comment k WHERE k.try_id = $2::uuid) < $7::integer";
+
+enum err learning_comment_list(struct call *c, const struct learning_comment_list_in *in,
+	struct learning_comment_list_out *out)
+{
+	struct learning_try seen = { 0 };
+	enum err e = try_find(c, in->try_id, &seen);
+	if (e)
+		return e;
+	return db_rows(c, COMMENT_LIST, DB_ARGS(in->try_id, db_integer(c, COMMENTS_MAX)),
+		&learning_comment_shape, &out->items);
+}
+
+static enum err comment_add(struct call *c, const char *try_id, int64_t position_ms,
+	const char *text, struct learning_comment *out)
+{
+	int64_t made;
+	c->object_id = uuid_make(c->arena);
+	enum err e = db_count(c, COMMENT_CREATE,
+		DB_ARGS(c->object_id, try_id, ACTOR(c), db_integer(c, position_ms), text,
+			db_integer(c, COMMENTS_MAX)),
+		&made);
+	if (e)
+		return e;
+	if (made == 0)
+		return fail_with(c, &comments_full, "try %s", try_id);
+	return db_row(c, COMMENT_GET, DB_ARGS(c->object_id), &learning_comment_shape, out);
+}
+
+enum err learning_comment_create(
+	struct call *c, const struct learning_comment_create_in *in, struct learning_comment *out)
+{
+	struct learning_try on = { 0 };
+	enum err e = try_find(c, in->try_id, &on);
+	if (!e)
+		e = comment_add(c, in->try_id, in->position_ms, in->text, out);
+	if (e)
+		return e;
+	const struct lesson lesson = { .kind = "comment",
+		.assignment_id = on.assignment_id,
+		.try_id = on.id,
+		.position_ms = &in->position_ms,
+		.pupil_id = on.user_id,
+		.watchers = AUDIENCE_TEACHERS };
+	return event_lesson(c, &lesson);
+}
+
+/* The own try is not a classmate's, and one that is not shared is not seen. */
+enum err learning_peer_comment_create(struct call *c,
+	const struct learning_peer_comment_create_in *in, struct learning_comment *out)
+{
+	struct learning_try on = { 0 };
+	enum err e = try_find(c, in->try_id, &on);
+	if (e)
+		return e;
+	if (strcmp(on.user_id, c->actor->user_id) == 0)
+		return fail(c, ERR_FORBIDDEN, "a comment on the own try");
+	e = comment_add(c, in->try_id, in->position_ms, in->text, out);
+	if (e)
+		return e;
+	const struct lesson lesson = { .kind = "peer_comment",
+		.assignment_id = on.assignment_id,
+		.try_id = on.id,
+		.position_ms = &in->position_ms,
+		.pupil_id = on.user_id,
+		.recipients = AUDIENCE_TEACHERS };
+	return event_lesson(c, &lesson);
+}

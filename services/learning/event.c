@@ -1,0 +1,162 @@
+/*
+ * Events in: the copies of people, classes and enrolments. Events out: what happened in a lesson.
+ *
+ * Events come in any order and more than once: the inbox takes each id once, and a copy only ever
+ * moves to a higher version.
+ */
+#include <string.h>
+
+#include "events_proto.h"
+#include "libcommon/db.h"
+#include "services/learning/learning.h"
+
+/* ---- in ---- */
+
+static const char MEMBER_PUT[] =
+	"INSERT INTO learning.member AS m (id, version, role, status, family_name, given_name,"
+	" kana_family_name, kana_given_name)"
+	" VALUES ($1::uuid, $2::bigint, $3, $4, $5, $6, $7, $8)"
+	" ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
+	" role = excluded.role, status = excluded.status, family_name = excluded.family_name,"
+	" given_name = excluded.given_name, kana_family_name = excluded.kana_family_name,"
+	" kana_given_name = excluded.kana_given_name WHERE m.version < excluded.version";
+
+static const char CLASS_PUT[] =
+	"INSERT INTO learning.class AS k (id, version, title, status)"
+	" VALUES ($1::uuid, $2::bigint, $3, $4)"
+	" ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
+	" title = excluded.title, status = excluded.status WHERE k.version < excluded.version";
+
+static const char ENROLLMENT_PUT[] =
+	"INSERT INTO learning.enrollment AS e (id, version, class_id, user_id, role, status)"
+	" VALUES ($1::uuid, $2::bigint, $3::uuid, $4::uuid, $5, $6)"
+	" ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
+	" class_id = excluded.class_id, user_id = excluded.user_id, role = excluded.role,"
+	" status = excluded.status WHERE e.version < excluded.version";
+
+static enum err on_user(struct call *c, const void *data)
+{
+	const struct user_changed *user = data;
+	return db_exec(c, MEMBER_PUT,
+		DB_ARGS(user->user_id, db_integer(c, user->version), user->role, user->status,
+			user->family_name, user->given_name, user->kana_family_name,
+			user->kana_given_name));
+}
+
+static enum err on_class(struct call *c, const void *data)
+{
+	const struct class_changed *changed = data;
+	return db_exec(c, CLASS_PUT,
+		DB_ARGS(changed->class_id, db_integer(c, changed->version), changed->title,
+			changed->status));
+}
+
+static enum err on_enrollment(struct call *c, const void *data)
+{
+	const struct enrollment_changed *changed = data;
+	return db_exec(c, ENROLLMENT_PUT,
+		DB_ARGS(changed->enrollment_id, db_integer(c, changed->version), changed->class_id,
+			changed->user_id, changed->role, changed->status));
+}
+
+static const struct {
+	const struct event_type *type;
+	enum err (*apply)(struct call *c, const void *data);
+} accepted[] = {
+	{ &event_user_changed, on_user },
+	{ &event_class_changed, on_class },
+	{ &event_enrollment_changed, on_enrollment },
+};
+
+static enum err apply(struct call *c, const struct common_event *event)
+{
+	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+		const struct event_type *type = accepted[i].type;
+		if (strcmp(event->type, type->name))
+			continue;
+		void *data = arena_alloc(c->arena, type->shape->size);
+		enum err e =
+			shape_read_json(c, type->shape, event->data, strlen(event->data), data);
+		return e ? e : accepted[i].apply(c, data);
+	}
+	return fail(c, ERR_INVALID, "event type %s is not taken here", event->type);
+}
+
+enum err learning_event_accept(struct call *c, const struct learning_event_accept_in *in)
+{
+	for (size_t i = 0; i < in->events.n; i++) {
+		enum err e = event_take(c, in->events.items[i].id);
+		if (e == ERR_CONFLICT)
+			continue;
+		if (!e)
+			e = apply(c, &in->events.items[i]);
+		if (e)
+			return e;
+	}
+	return OK;
+}
+
+/* ---- out ---- */
+
+/* The bound of `recipients` and `watchers` in events.yaml; a class is a tenth of it. */
+#define PEOPLE_MAX 500
+
+static const char PEOPLE[] =
+	"SELECT DISTINCT e.user_id FROM learning.assignment a"
+	" JOIN learning.enrollment e ON e.tenant_id = a.tenant_id AND e.class_id = a.class_id"
+	" WHERE a.id = $1::uuid AND e.status = 'active' AND e.role = $2 LIMIT $3::integer";
+
+struct people {
+	const char **items;
+	size_t n;
+};
+
+static enum err add_person(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct people *people = arg;
+	people->items[people->n++] = arena_strdup(c->arena, columns[0]);
+	return OK;
+}
+
+static enum err add_people(
+	struct call *c, const char *assignment_id, const char *role, struct people *people)
+{
+	int64_t room = PEOPLE_MAX - (int64_t)people->n;
+	return db_each(
+		c, PEOPLE, DB_ARGS(assignment_id, role, db_integer(c, room)), add_person, people);
+}
+
+static enum err people_of(struct call *c, const char *assignment_id, unsigned audiences,
+	const char *pupil_id, struct people *people)
+{
+	people->items = arena_array(c->arena, PEOPLE_MAX, sizeof(*people->items));
+	if (pupil_id)
+		people->items[people->n++] = pupil_id;
+	enum err e = OK;
+	if (audiences & AUDIENCE_PUPILS)
+		e = add_people(c, assignment_id, "student", people);
+	if (!e && audiences & AUDIENCE_TEACHERS)
+		e = add_people(c, assignment_id, "teacher", people);
+	return e;
+}
+
+enum err event_lesson(struct call *c, const struct lesson *lesson)
+{
+	struct people recipients = { 0 }, watchers = { 0 };
+	enum err e = people_of(
+		c, lesson->assignment_id, lesson->recipients, lesson->pupil_id, &recipients);
+	if (!e)
+		e = people_of(c, lesson->assignment_id, lesson->watchers, NULL, &watchers);
+	if (e)
+		return e;
+	const struct lesson_happened event = {
+		.kind = lesson->kind,
+		.assignment_id = lesson->assignment_id,
+		.try_id = lesson->try_id,
+		.has_position_ms = lesson->position_ms != NULL,
+		.position_ms = lesson->position_ms ? *lesson->position_ms : 0,
+		.recipients = { recipients.items, recipients.n },
+		.watchers = { watchers.items, watchers.n },
+	};
+	return event_emit(c, &event_lesson_happened, &event);
+}

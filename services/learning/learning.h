@@ -1,0 +1,51 @@
+/* What the nouns of learning share: the process's media store, the actor as SQL wants it, and the
+ * telling of what happened in a lesson. */
+#ifndef MANABIYA_LEARNING_H
+#define MANABIYA_LEARNING_H
+
+#include "learning_proto.h"
+#include "libcommon/call.h"
+
+struct media_store;
+
+/* Opened at start, the same for every worker; defined in media.c. */
+extern struct media_store *learning_media;
+
+/* The two arguments that learning.visible_…() take first. */
+#define ACTOR(c_) (c_)->actor->user_id, role_name((c_)->actor->role)
+
+/* Columns of struct learning_assignment from learning.visible_assignment() as `a`. */
+#define ASSIGNMENT_COLUMNS                                                                         \
+	"a.id, a.unit_id, a.unit_title, a.class_id, a.class_title, a.due_on,"                      \
+	" tenancy.stamp(a.created_at) AS created_at"
+
+/* Columns of struct learning_try from learning.visible_try() as `t`. */
+#define TRY_COLUMNS                                                                                \
+	"t.id, t.assignment_id, t.skill_id, t.skill_name, t.user_id, t.family_name, t.given_name," \
+	" t.media_id, t.state, t.shared, tenancy.stamp(t.created_at) AS created_at,"               \
+	" tenancy.stamp(t.submitted_at) AS submitted_at"
+
+/* NOT_FOUND when the actor may not see it, as when it does not exist. */
+must_check enum err try_find(struct call *c, const char *try_id, struct learning_try *out);
+
+/* Who of the assignment's class hears of something. */
+enum audience { AUDIENCE_PUPILS = 1 << 0, AUDIENCE_TEACHERS = 1 << 1 };
+
+/* Something that happened in a lesson: event lesson.happened. */
+struct lesson {
+	const char *kind;
+	const char *assignment_id;
+	const char *try_id; /* NULL: about the assignment as a whole */
+	const int64_t *position_ms; /* NULL: about no moment */
+	const char *pupil_id; /* gets a notice beside the recipients; NULL: nobody */
+	unsigned recipients; /* audiences that get a notice */
+	unsigned watchers; /* audiences whose open pages are told only */
+};
+
+/* Into the outbox, in the call's transaction. */
+must_check enum err event_lesson(struct call *c, const struct lesson *lesson);
+
+/* Remove what no one came back for: see media.c. A job (service.h). */
+must_check enum err media_clean(struct call *c, bool *more);
+
+#endif

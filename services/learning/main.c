@@ -1,0 +1,72 @@
+/* learning: units, videos, tries and what is said about them. */
+#include <stddef.h>
+
+#include "libcommon/keyring.h"
+#include "libcommon/log.h"
+#include "libcommon/service.h"
+#include "services/learning/learning.h"
+#include "services/learning/media_store.h"
+
+static struct {
+	const char *keyring, *keyring_root, *media;
+} conf;
+
+static const struct option options[] = {
+	{ .name = "keyring",
+		.kind = OPTION_TEXT,
+		.offset = offsetof(__typeof__(conf), keyring),
+		.min = 1,
+		.max = 4096,
+		.help = "directory of the tenant keys, outside the database's backups" },
+	{ .name = "keyring-root",
+		.kind = OPTION_SECRET,
+		.offset = offsetof(__typeof__(conf), keyring_root),
+		.min = 2 * KEY_SIZE,
+		.max = 2 * KEY_SIZE,
+		.help = "file with the root key, 32 bytes as hex" },
+	{ .name = "media",
+		.kind = OPTION_TEXT,
+		.offset = offsetof(__typeof__(conf), media),
+		.min = 1,
+		.max = 4096,
+		.help = "directory of the encrypted videos" },
+};
+
+static const struct job jobs[] = {
+	{ .name = "media_clean", .every_ms = 3600000, .run = media_clean },
+};
+
+static struct keyring *keyring;
+
+static enum err start(void)
+{
+	keyring = keyring_open(conf.keyring, conf.keyring_root);
+	if (!keyring)
+		return ERR_UNAVAILABLE;
+	learning_media = media_store_open(conf.media, keyring);
+	return learning_media ? OK : ERR_UNAVAILABLE;
+}
+
+static void stop(void)
+{
+	media_store_close(learning_media);
+	keyring_close(keyring);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct service learning = {
+		.name = "learning",
+		.ops = learning_ops,
+		.ops_n = learning_ops_n,
+		.options = options,
+		.options_n = sizeof(options) / sizeof(options[0]),
+		.conf = &conf,
+		.jobs = jobs,
+		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
+		.workers = 4,
+		.start = start,
+		.stop = stop,
+	};
+	return service_main(argc, argv, &learning);
+}

@@ -1,0 +1,567 @@
+/*
+ * The media store in a local directory; the header states the format and what a crash may leave.
+ * Nothing here asks who may see a video, and nothing plain is ever written to the disk.
+ */
+#include "services/learning/media_store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libcommon/arena.h"
+#include "libcommon/call.h"
+#include "libcommon/crypto.h"
+#include "libcommon/keyring.h"
+#include "libcommon/log.h"
+#include "libcommon/uuid.h"
+
+#define SEALED_CHUNK_SIZE (MEDIA_CHUNK_SIZE + SEAL_OVERHEAD)
+#define TAIL_MARK ".tail."
+
+struct media_store {
+	int directory; /* everything is opened beneath it */
+	struct keyring *keyring;
+};
+
+/* One video while it is worked on. */
+struct video {
+	struct call *c;
+	const struct media_store *store;
+	const struct media_name *name;
+	const char *folder; /* <tenant>/<2 hex> */
+	unsigned char key[KEY_SIZE];
+	const char *key_id; /* a seal does not commit to its key: the associated data names it */
+};
+#define auto_video __attribute__((cleanup(video_fini))) struct video
+
+/* What the associated data says about a chunk or a tail. */
+struct slot {
+	const char *kind;
+	int64_t index;
+	int64_t total; /* last chunk: size of the video; tail: bytes of the upload; else 0 */
+};
+
+static void close_descriptor(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+#define auto_descriptor __attribute__((cleanup(close_descriptor))) int
+
+static void close_folder(DIR **folder)
+{
+	if (*folder)
+		(void)closedir(*folder);
+}
+#define auto_folder __attribute__((cleanup(close_folder))) DIR *
+
+/* The system refused: a full or broken disk is somebody's work to mend, and may pass. */
+static enum err fail_system(struct call *c, const char *what)
+{
+	return fail(c, ERR_UNAVAILABLE, "media store: %s: %s", what, strerrordesc_np(errno));
+}
+
+static const char *folder_of(struct call *c, const struct media_name *name)
+{
+	/* UUIDv7 begins with the time: only its end spreads. */
+	return arena_printf(c->arena, "%s/%s", name->tenant_id, name->media_id + UUID_SIZE - 3);
+}
+
+static const char *path_of(struct call *c, const struct media_name *name)
+{
+	return arena_printf(c->arena, "%s/%s", folder_of(c, name), name->media_id);
+}
+
+static const char *tail_path(struct call *c, const struct media_name *name, int64_t offset)
+{
+	return arena_printf(c->arena, "%s" TAIL_MARK "%" PRId64, path_of(c, name), offset);
+}
+
+static void video_fini(struct video *video)
+{
+	crypto_wipe(video->key, sizeof(video->key));
+}
+
+static enum err video_init(struct video *video, struct call *c, const struct media_store *store,
+	const struct media_name *name)
+{
+	unsigned char id[KEY_SIZE];
+	*video = (struct video){
+		.c = c, .store = store, .name = name, .folder = folder_of(c, name)
+	};
+	enum err e = keyring_data_key(store->keyring, name->tenant_id, "media", video->key);
+	if (e)
+		return fail(c, ERR_UNAVAILABLE, "no data key of tenant %s: %s", name->tenant_id,
+			err_name(e));
+	crypto_derive(video->key, "media key id", id);
+	video->key_id = crypto_hex(c->arena, id, sizeof(id));
+	return OK;
+}
+
+static struct bytes associated_of(const struct video *video, const struct slot *slot)
+{
+	const char *text = arena_printf(video->c->arena,
+		"manabiya media 1 %s %s %s %s %" PRId64 " %" PRId64, video->name->tenant_id,
+		video->name->media_id, video->key_id, slot->kind, slot->index, slot->total);
+	return (struct bytes){ (const unsigned char *)text, strlen(text) };
+}
+
+static bool write_all(int fd, const unsigned char *data, size_t n, int64_t offset)
+{
+	while (n > 0) {
+		ssize_t written = pwrite(fd, data, n, offset);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return false;
+		data += written;
+		n -= (size_t)written;
+		offset += written;
+	}
+	return true;
+}
+
+/* False also at the end of the file, with errno 0. */
+static bool read_all(int fd, unsigned char *data, size_t n, int64_t offset)
+{
+	while (n > 0) {
+		ssize_t got = pread(fd, data, n, offset);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			errno = got == 0 ? 0 : errno;
+			return false;
+		}
+		data += got;
+		n -= (size_t)got;
+		offset += got;
+	}
+	return true;
+}
+
+/* ---- opening and closing ---- */
+
+struct media_store *media_store_open(const char *directory, struct keyring *keyring)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || faccessat(fd, ".", R_OK | W_OK | X_OK, AT_EACCESS)) {
+		log_error("media directory: %s", strerrordesc_np(errno));
+		close_descriptor(&fd);
+		return NULL;
+	}
+	struct media_store *store = calloc(1, sizeof(*store));
+	if (!store)
+		abort();
+	*store = (struct media_store){ .directory = fd, .keyring = keyring };
+	return store;
+}
+
+void media_store_close(struct media_store *store)
+{
+	if (!store)
+		return;
+	close_descriptor(&store->directory);
+	free(store);
+}
+
+static int sync_folder(const struct media_store *store, const char *folder)
+{
+	auto_descriptor fd = openat(store->directory, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -1 : fsync(fd);
+}
+
+/* The new name is synced with its parent's: a file is no use in a folder that a crash took away. */
+static enum err make_folder(
+	struct call *c, struct media_store *store, const char *folder, const char *parent)
+{
+	if (mkdirat(store->directory, folder, 0700) == 0)
+		return sync_folder(store, parent) ? fail_system(c, "sync folder") : OK;
+	return errno == EEXIST ? OK : fail_system(c, "make folder");
+}
+
+enum err media_store_create(
+	struct call *c, struct media_store *store, const struct media_name *name)
+{
+	const char *folder = folder_of(c, name);
+	enum err e = make_folder(c, store, name->tenant_id, ".");
+	if (!e)
+		e = make_folder(c, store, folder, name->tenant_id);
+	if (e)
+		return e;
+	auto_descriptor fd = openat(store->directory, path_of(c, name),
+		O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_system(c, "create");
+	return sync_folder(store, folder) ? fail_system(c, "sync folder") : OK;
+}
+
+enum err media_store_lock(
+	struct call *c, struct media_store *store, const struct media_name *name, int *lock)
+{
+	*lock = openat(store->directory, path_of(c, name), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (*lock < 0)
+		return fail_system(c, "open for writing");
+	if (flock(*lock, LOCK_EX | LOCK_NB) == 0)
+		return OK;
+	if (errno != EWOULDBLOCK)
+		return fail_system(c, "lock");
+	return fail(c, ERR_CONFLICT, "the upload is being written");
+}
+
+void media_lock_release(int *lock)
+{
+	close_descriptor(lock);
+}
+
+/* ---- tails ---- */
+
+static int64_t into_chunk(int64_t offset)
+{
+	return offset % MEDIA_CHUNK_SIZE;
+}
+
+static struct slot tail_slot(int64_t offset)
+{
+	return (struct slot){ .kind = "tail", .index = offset / MEDIA_CHUNK_SIZE, .total = offset };
+}
+
+/* The acknowledged bytes behind the last whole chunk, into `out`. */
+static enum err read_tail(const struct video *video, int64_t offset, unsigned char *out)
+{
+	struct call *c = video->c;
+	size_t n = (size_t)into_chunk(offset);
+	if (n == 0)
+		return OK;
+	auto_descriptor fd = openat(video->store->directory, tail_path(c, video->name, offset),
+		O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail(c, ERR_INTERNAL, "upload %s: its tail at %" PRId64 " is missing: %s",
+			video->name->media_id, offset, strerrordesc_np(errno));
+	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
+	struct slot slot = tail_slot(offset);
+	if (!read_all(fd, sealed, n + SEAL_OVERHEAD, 0) ||
+		crypto_open(
+			video->key, associated_of(video, &slot), sealed, n + SEAL_OVERHEAD, out))
+		return fail(c, ERR_INTERNAL, "upload %s: its tail at %" PRId64 " was changed",
+			video->name->media_id, offset);
+	return OK;
+}
+
+/* A file of that name can only be the leaving of a crash: the offset was never acknowledged. */
+static enum err write_tail(
+	const struct video *video, int64_t offset, const unsigned char *plain, size_t n)
+{
+	struct call *c = video->c;
+	auto_descriptor fd = openat(video->store->directory, tail_path(c, video->name, offset),
+		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_system(c, "create tail");
+	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
+	struct slot slot = tail_slot(offset);
+	crypto_seal(video->key, associated_of(video, &slot), plain, n, sealed);
+	if (!write_all(fd, sealed, n + SEAL_OVERHEAD, 0) || fdatasync(fd))
+		return fail_system(c, "write tail");
+	return sync_folder(video->store, video->folder) ? fail_system(c, "sync folder") : OK;
+}
+
+/* Read a file's name: the video and, for a tail, its offset. */
+static bool read_name(const char *name, char media_id[UUID_SIZE], int64_t *tail_offset)
+{
+	size_t n = strlen(name), mark = strlen(TAIL_MARK);
+	*tail_offset = -1;
+	if (n < UUID_SIZE - 1)
+		return false;
+	memcpy(media_id, name, UUID_SIZE - 1);
+	media_id[UUID_SIZE - 1] = '\0';
+	if (!is_uuid(media_id))
+		return false;
+	if (n == UUID_SIZE - 1)
+		return true;
+	const char *rest = name + UUID_SIZE - 1;
+	if (strncmp(rest, TAIL_MARK, mark) || rest[mark] < '0' || rest[mark] > '9')
+		return false;
+	char *end;
+	errno = 0;
+	*tail_offset = strtoll(rest + mark, &end, 10);
+	return errno == 0 && *end == '\0';
+}
+
+static DIR *open_folder(const struct media_store *store, const char *folder)
+{
+	int fd = openat(store->directory, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	if (!stream)
+		close_descriptor(&fd);
+	return stream;
+}
+
+/* Remove the tails of a video but the one at `keep`. */
+static enum err drop_tails(struct call *c, const struct media_store *store,
+	const struct media_name *name, int64_t keep)
+{
+	auto_folder folder = open_folder(store, folder_of(c, name));
+	if (!folder)
+		return errno == ENOENT ? OK : fail_system(c, "open folder");
+	for (struct dirent *entry; (entry = readdir(folder));) {
+		char id[UUID_SIZE];
+		int64_t offset;
+		if (!read_name(entry->d_name, id, &offset) || strcmp(id, name->media_id) ||
+			offset < 0 || offset == keep)
+			continue;
+		if (unlinkat(dirfd(folder), entry->d_name, 0) && errno != ENOENT)
+			return fail_system(c, "remove tail");
+	}
+	return OK;
+}
+
+/* ---- chunks ---- */
+
+static int64_t last_chunk(int64_t size)
+{
+	return (size - 1) / MEDIA_CHUNK_SIZE;
+}
+
+static struct slot chunk_slot(int64_t index, int64_t size)
+{
+	bool is_last = index == last_chunk(size);
+	return (struct slot){
+		.kind = is_last ? "last" : "chunk", .index = index, .total = is_last ? size : 0
+	};
+}
+
+static int64_t sealed_size(int64_t size)
+{
+	return size + (last_chunk(size) + 1) * SEAL_OVERHEAD;
+}
+
+/* Seal `plain` (whole chunks, or all that is left of the video) as chunks from `index` on. */
+static enum err write_chunks(
+	const struct video *video, int64_t index, int64_t size, const struct bytes *plain)
+{
+	struct call *c = video->c;
+	auto_descriptor fd = openat(video->store->directory, path_of(c, video->name),
+		O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail_system(c, "open for writing");
+	unsigned char *sealed = arena_alloc(c->arena, SEALED_CHUNK_SIZE);
+	for (size_t done = 0; done < plain->n; index++) {
+		size_t n = plain->n - done < MEDIA_CHUNK_SIZE ? plain->n - done : MEDIA_CHUNK_SIZE;
+		struct slot slot = chunk_slot(index, size);
+		crypto_seal(video->key, associated_of(video, &slot), plain->data + done, n, sealed);
+		if (!write_all(fd, sealed, n + SEAL_OVERHEAD, index * SEALED_CHUNK_SIZE))
+			return fail_system(c, "write");
+		done += n;
+	}
+	/* A crashed attempt wrote no chunk behind the last, but cutting here makes it certain. */
+	if (index > last_chunk(size) && ftruncate(fd, sealed_size(size)))
+		return fail_system(c, "truncate");
+	return fdatasync(fd) ? fail_system(c, "sync") : OK;
+}
+
+enum err media_store_append(struct call *c, struct media_store *store,
+	const struct media_name *name, const struct media_part *part)
+{
+	auto_video video = { 0 };
+	enum err e = video_init(&video, c, store, name);
+	if (e)
+		return e;
+	size_t before = (size_t)into_chunk(part->offset), n = before + part->data.n;
+	unsigned char *plain = arena_alloc(c->arena, n);
+	e = read_tail(&video, part->offset, plain);
+	if (e)
+		return e;
+	if (part->data.n)
+		memcpy(plain + before, part->data.data, part->data.n);
+	int64_t end = part->offset + (int64_t)part->data.n;
+	struct bytes whole = { plain, end == part->size ? n : n - n % MEDIA_CHUNK_SIZE };
+	if (before)
+		e = drop_tails(c, store, name, part->offset);
+	if (!e && whole.n)
+		e = write_chunks(&video, part->offset / MEDIA_CHUNK_SIZE, part->size, &whole);
+	if (!e && whole.n < n && part->data.n)
+		e = write_tail(&video, end, plain + whole.n, n - whole.n);
+	return e;
+}
+
+enum err media_store_head(struct call *c, struct media_store *store, const struct media_name *name,
+	int64_t offset, struct bytes *out)
+{
+	auto_video video = { 0 };
+	enum err e = video_init(&video, c, store, name);
+	if (e)
+		return e;
+	unsigned char *plain = arena_alloc(c->arena, MEDIA_CHUNK_SIZE);
+	*out = (struct bytes){ plain, (size_t)into_chunk(offset) };
+	return read_tail(&video, offset, plain);
+}
+
+/* ---- reading ---- */
+
+static enum err open_complete(const struct video *video, int64_t size, int *fd)
+{
+	struct call *c = video->c;
+	struct stat status;
+	*fd = openat(video->store->directory, path_of(c, video->name),
+		O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd < 0 && errno != ENOENT)
+		return fail_system(c, "open");
+	if (*fd < 0)
+		return fail(
+			c, ERR_INTERNAL, "video %s: its file is missing", video->name->media_id);
+	if (fstat(*fd, &status))
+		return fail_system(c, "stat");
+	if (status.st_size != sealed_size(size))
+		return fail(c, ERR_INTERNAL,
+			"video %s: its file was cut or made longer: %" PRId64
+			" bytes where %" PRId64 " were written",
+			video->name->media_id, (int64_t)status.st_size, sealed_size(size));
+	return OK;
+}
+
+static enum err read_chunk(
+	const struct video *video, int fd, int64_t size, int64_t index, struct bytes *out)
+{
+	struct call *c = video->c;
+	int64_t left = size - index * MEDIA_CHUNK_SIZE;
+	size_t n = (size_t)(left < MEDIA_CHUNK_SIZE ? left : MEDIA_CHUNK_SIZE);
+	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
+	unsigned char *plain = arena_alloc(c->arena, n);
+	struct slot slot = chunk_slot(index, size);
+	if (!read_all(fd, sealed, n + SEAL_OVERHEAD, index * SEALED_CHUNK_SIZE))
+		return fail_system(c, "read");
+	if (crypto_open(video->key, associated_of(video, &slot), sealed, n + SEAL_OVERHEAD, plain))
+		return fail(c, ERR_INTERNAL,
+			"video %s: chunk %" PRId64 " was changed, moved or is of another video",
+			video->name->media_id, index);
+	*out = (struct bytes){ plain, n };
+	return OK;
+}
+
+enum err media_store_read(struct call *c, struct media_store *store, const struct media_name *name,
+	const struct media_range *range, struct bytes *out)
+{
+	struct buf wanted = { .arena = c->arena };
+	auto_descriptor fd = -1;
+	auto_video video = { 0 };
+	enum err e = video_init(&video, c, store, name);
+	if (!e)
+		e = open_complete(&video, range->size, &fd);
+	if (e)
+		return e;
+	int64_t left = range->size - range->offset;
+	int64_t end = range->offset + (range->length < left ? range->length : left);
+	for (int64_t at = range->offset; at < end;) {
+		struct bytes chunk = { NULL, 0 };
+		e = read_chunk(&video, fd, range->size, at / MEDIA_CHUNK_SIZE, &chunk);
+		if (e)
+			return e;
+		size_t skip = (size_t)into_chunk(at), n = chunk.n - skip;
+		if ((int64_t)n > end - at)
+			n = (size_t)(end - at);
+		buf_add(&wanted, chunk.data + skip, n);
+		at += (int64_t)n;
+	}
+	*out = (struct bytes){ (const unsigned char *)wanted.data, wanted.n };
+	return OK;
+}
+
+/* ---- removing ---- */
+
+enum err media_store_remove(
+	struct call *c, struct media_store *store, const struct media_name *name)
+{
+	if (unlinkat(store->directory, path_of(c, name), 0) && errno != ENOENT)
+		return fail_system(c, "remove");
+	return drop_tails(c, store, name, -1);
+}
+
+enum err media_store_next_tenant(
+	struct call *c, struct media_store *store, const char *after, const char **tenant_id)
+{
+	auto_folder top = open_folder(store, ".");
+	if (!top)
+		return fail_system(c, "open directory");
+	*tenant_id = NULL;
+	for (struct dirent *entry; (entry = readdir(top));) {
+		if (!is_uuid(entry->d_name) || strcmp(entry->d_name, after) <= 0)
+			continue;
+		if (!*tenant_id || strcmp(entry->d_name, *tenant_id) < 0)
+			*tenant_id = arena_strdup(c->arena, entry->d_name);
+	}
+	return OK;
+}
+
+/* How many files are asked about at once: bounds the memory of a sweep, whatever lies in a folder.
+ */
+#define SWEEP_MAX 1024
+
+struct sweep {
+	size_t n;
+	struct media_file files[SWEEP_MAX];
+	const char *names[SWEEP_MAX];
+	bool wanted[SWEEP_MAX];
+};
+
+static void collect_old(struct call *c, DIR *folder, int64_t before_unix_s, struct sweep *sweep)
+{
+	for (struct dirent *entry; sweep->n < SWEEP_MAX && (entry = readdir(folder));) {
+		char id[UUID_SIZE];
+		struct media_file *file = &sweep->files[sweep->n];
+		struct stat status;
+		if (!read_name(entry->d_name, id, &file->tail_offset) ||
+			fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) ||
+			status.st_mtime >= before_unix_s)
+			continue;
+		file->media_id = arena_strdup(c->arena, id);
+		sweep->names[sweep->n++] = arena_strdup(c->arena, entry->d_name);
+	}
+}
+
+static enum err sweep_batch(
+	struct call *c, DIR *folder, struct sweep *sweep, media_are_wanted *are_wanted)
+{
+	memset(sweep->wanted, 0, sizeof(sweep->wanted));
+	enum err e = are_wanted(c, sweep->files, sweep->n, sweep->wanted);
+	for (size_t i = 0; !e && i < sweep->n; i++)
+		if (!sweep->wanted[i] && unlinkat(dirfd(folder), sweep->names[i], 0))
+			e = fail_system(c, "remove");
+	return e;
+}
+
+static enum err sweep_folder(
+	struct call *c, DIR *folder, int64_t before_unix_s, media_are_wanted *are_wanted)
+{
+	struct sweep *sweep = arena_alloc(c->arena, sizeof(*sweep));
+	enum err e = OK;
+	do {
+		sweep->n = 0;
+		collect_old(c, folder, before_unix_s, sweep);
+		if (sweep->n)
+			e = sweep_batch(c, folder, sweep, are_wanted);
+	} while (!e && sweep->n == SWEEP_MAX);
+	return e;
+}
+
+enum err media_store_sweep(struct call *c, struct media_store *store, const char *tenant_id,
+	int64_t before_unix_s, media_are_wanted *are_wanted)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		auto_folder folder =
+			open_folder(store, arena_printf(c->arena, "%s/%02x", tenant_id, i));
+		if (!folder && errno == ENOENT)
+			continue;
+		if (!folder)
+			return fail_system(c, "open folder");
+		enum err e = sweep_folder(c, folder, before_unix_s, are_wanted);
+		if (e)
+			return e;
+	}
+	return OK;
+}

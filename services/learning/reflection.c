@@ -1,0 +1,42 @@
+/* Reflection (動いた感じ): the pupil's own word on a try that was sent. */
+#include <string.h>
+
+#include "libcommon/db.h"
+#include "services/learning/learning.h"
+
+static const struct problem not_submitted = {
+	.err = ERR_CONFLICT,
+	.status = 409,
+	.code = "not_submitted",
+	.ja = "まだ先生に送っていません。",
+	.en = "The try has not been sent to the teacher.",
+};
+
+static const char REFLECTION_PUT[] =
+	"INSERT INTO learning.reflection AS r (try_id, feeling, text)"
+	" VALUES ($1::uuid, $2::smallint, $3)"
+	" ON CONFLICT (tenant_id, try_id) DO UPDATE SET feeling = excluded.feeling,"
+	" text = excluded.text, written_at = now()"
+	" RETURNING r.feeling, r.text, tenancy.stamp(r.written_at) AS written_at";
+
+enum err learning_reflection_put(struct call *c, const struct learning_reflection_put_in *in,
+	struct learning_reflection *out)
+{
+	struct learning_try on = { 0 };
+	enum err e = try_find(c, in->try_id, &on);
+	if (e)
+		return e;
+	if (strcmp(on.user_id, c->actor->user_id))
+		return fail(c, ERR_NOT_FOUND, "try");
+	if (!on.submitted_at)
+		return fail_with(c, &not_submitted, "try %s", on.id);
+	e = db_row(c, REFLECTION_PUT, DB_ARGS(on.id, db_integer(c, in->feeling), in->text),
+		&learning_reflection_shape, out);
+	if (e)
+		return e;
+	const struct lesson lesson = { .kind = "reflection",
+		.assignment_id = on.assignment_id,
+		.try_id = on.id,
+		.recipients = AUDIENCE_TEACHERS };
+	return event_lesson(c, &lesson);
+}

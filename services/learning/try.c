@@ -1,0 +1,185 @@
+/* Tries: a pupil's own video of a skill, sent to the teacher, perhaps shown to the class. */
+#include <string.h>
+
+#include "libcommon/db.h"
+#include "libcommon/uuid.h"
+#include "services/learning/learning.h"
+
+/* A page when the request does not say: what one screen of a tablet shows. */
+#define LIMIT_DEFAULT 50
+
+static const struct problem media_unfinished = {
+	.err = ERR_CONFLICT,
+	.status = 409,
+	.code = "media_unfinished",
+	.ja = "動画の送信がまだ終わっていません。",
+	.en = "The video has not been uploaded completely.",
+};
+
+static const struct problem media_in_use = {
+	.err = ERR_CONFLICT,
+	.status = 409,
+	.code = "media_in_use",
+	.ja = "この動画はすでに使われています。",
+	.en = "The video is used already.",
+};
+
+static const char TRY_GET[] =
+	"SELECT " TRY_COLUMNS
+	" FROM learning.visible_try($1::uuid, $2::text) t WHERE t.id = $3::uuid";
+
+/* UUIDv7: the order of ids is the order of creation. */
+static const char TRY_LIST[] =
+	"SELECT " TRY_COLUMNS " FROM learning.visible_try($1::uuid, $2::text) t"
+	" WHERE ($3::uuid IS NULL OR t.assignment_id = $3::uuid)"
+	" AND ($4::uuid IS NULL OR t.user_id = $4::uuid)"
+	" AND ($5::uuid IS NULL OR t.id < $5::uuid)"
+	" ORDER BY t.id DESC LIMIT $6::integer";
+
+/* Goal, evaluation and reflection are between the pupil and the teacher, not for classmates. */
+static const char TRY_DETAIL[] =
+	"SELECT us.model_media_id,"
+	" json_build_object('id', t.id, 'assignmentId', t.assignment_id, 'skillId', t.skill_id,"
+	"  'skillName', t.skill_name, 'userId', t.user_id, 'familyName', t.family_name,"
+	"  'givenName', t.given_name, 'mediaId', t.media_id, 'state', t.state,"
+	"  'shared', t.shared, 'createdAt', tenancy.stamp(t.created_at),"
+	"  'submittedAt', tenancy.stamp(t.submitted_at)) AS try,"
+	" (SELECT json_build_object('goal', g.goal, 'condition', g.condition,"
+	"   'writtenAt', tenancy.stamp(g.written_at)) FROM learning.goal g"
+	"  WHERE own.is_near AND g.tenant_id = t.tenant_id AND g.assignment_id = t.assignment_id"
+	"   AND g.user_id = t.user_id ORDER BY g.id DESC LIMIT 1) AS goal,"
+	" (SELECT json_build_object('knowledgeAndSkills', e.knowledge_and_skills,"
+	"   'thinkingJudgementExpression', e.thinking_judgement_expression,"
+	"   'proactiveAttitude', e.proactive_attitude, 'note', e.note,"
+	"   'evaluatedAt', tenancy.stamp(e.evaluated_at)) FROM learning.evaluation e"
+	"  WHERE own.is_near AND e.tenant_id = t.tenant_id AND e.try_id = t.id) AS evaluation,"
+	" (SELECT json_build_object('feeling', r.feeling, 'text', r.text,"
+	"   'writtenAt', tenancy.stamp(r.written_at)) FROM learning.reflection r"
+	"  WHERE own.is_near AND r.tenant_id = t.tenant_id AND r.try_id = t.id) AS reflection"
+	" FROM learning.visible_try($1::uuid, $2::text) t"
+	" CROSS JOIN LATERAL (SELECT $2::text = 'instructor' OR t.user_id = $1::uuid AS is_near) "
+	"own"
+	" LEFT JOIN learning.unit_skill us"
+	"  ON us.tenant_id = t.tenant_id AND us.unit_id = t.unit_id AND us.skill_id = t.skill_id"
+	" WHERE t.id = $3::uuid";
+
+static const char MEDIA_STATE[] =
+	"SELECT CASE WHEN m.completed_at IS NULL THEN 'unfinished'"
+	" WHEN EXISTS (SELECT FROM learning.try t WHERE t.tenant_id = m.tenant_id"
+	"  AND t.media_id = m.id) THEN 'used' ELSE 'free' END"
+	" FROM learning.media m WHERE m.id = $1::uuid AND m.uploader_id = $2::uuid"
+	" AND m.uploader_role = 'student'";
+
+static const char TRY_CREATE[] =
+	"INSERT INTO learning.try (id, assignment_id, skill_id, user_id, media_id)"
+	" SELECT $3::uuid, a.id, us.skill_id, $1::uuid, $6::uuid"
+	" FROM learning.visible_assignment($1::uuid, $2::text) a"
+	" JOIN learning.unit_skill us ON us.tenant_id = a.tenant_id AND us.unit_id = a.unit_id"
+	" WHERE a.id = $4::uuid AND us.skill_id = $5::uuid";
+
+static const char TRY_SUBMIT[] =
+	"UPDATE learning.try SET submitted_at = now()"
+	" WHERE id = $1::uuid AND user_id = $2::uuid AND submitted_at IS NULL";
+
+static const char TRY_SHARE[] =
+	"UPDATE learning.try SET shared = $4::boolean WHERE submitted_at IS NOT NULL AND id IN"
+	" (SELECT t.id FROM learning.visible_try($1::uuid, $2::text) t WHERE t.id = $3::uuid)";
+
+enum err try_find(struct call *c, const char *try_id, struct learning_try *out)
+{
+	return db_row(c, TRY_GET, DB_ARGS(ACTOR(c), try_id), &learning_try_shape, out);
+}
+
+static enum err read_cursor(struct call *c, const char *cursor, const char **before)
+{
+	const char *parts[1] = { NULL };
+	enum err e = cursor_read(c, cursor, parts, 1);
+	if (e)
+		return e;
+	if (parts[0] && !is_uuid(parts[0]))
+		return fail(c, ERR_INVALID, "cursor");
+	*before = parts[0];
+	return OK;
+}
+
+enum err learning_try_list(
+	struct call *c, const struct learning_try_list_in *in, struct learning_try_list_out *out)
+{
+	size_t limit = in->has_limit ? (size_t)in->limit : LIMIT_DEFAULT;
+	const char *before = NULL;
+	enum err e = read_cursor(c, in->cursor, &before);
+	if (e)
+		return e;
+	/* One more than asked tells whether there is another page. */
+	e = db_rows(c, TRY_LIST,
+		DB_ARGS(ACTOR(c), in->assignment_id, in->user_id, before,
+			db_integer(c, (int64_t)limit + 1)),
+		&learning_try_shape, &out->items);
+	if (e || out->items.n <= limit)
+		return e;
+	out->items.n = limit;
+	out->next_cursor = cursor_make(c, &out->items.items[limit - 1].id, 1);
+	return OK;
+}
+
+enum err learning_try_get(
+	struct call *c, const struct learning_try_get_in *in, struct learning_try_detail *out)
+{
+	return db_row(
+		c, TRY_DETAIL, DB_ARGS(ACTOR(c), in->try_id), &learning_try_detail_shape, out);
+}
+
+static enum err check_media(struct call *c, const char *media_id)
+{
+	const char *state;
+	enum err e = db_text(c, MEDIA_STATE, DB_ARGS(media_id, c->actor->user_id), &state);
+	if (e)
+		return e;
+	if (strcmp(state, "unfinished") == 0)
+		return fail_with(c, &media_unfinished, "video %s", media_id);
+	if (strcmp(state, "used") == 0)
+		return fail_with(c, &media_in_use, "video %s", media_id);
+	return OK;
+}
+
+enum err learning_try_create(
+	struct call *c, const struct learning_try_create_in *in, struct learning_try *out)
+{
+	enum err e = check_media(c, in->media_id);
+	if (e)
+		return e;
+	c->object_id = uuid_make(c->arena);
+	e = db_exec_one(c, TRY_CREATE,
+		DB_ARGS(ACTOR(c), c->object_id, in->assignment_id, in->skill_id, in->media_id));
+	if (e)
+		return e;
+	const struct lesson lesson = { .kind = "submission",
+		.assignment_id = in->assignment_id,
+		.watchers = AUDIENCE_TEACHERS };
+	e = event_lesson(c, &lesson);
+	return e ? e : try_find(c, c->object_id, out);
+}
+
+enum err learning_try_submit(
+	struct call *c, const struct learning_try_submit_in *in, struct learning_try *out)
+{
+	int64_t sent;
+	enum err e = db_count(c, TRY_SUBMIT, DB_ARGS(in->try_id, c->actor->user_id), &sent);
+	if (!e)
+		e = try_find(c, in->try_id, out);
+	/* Somebody else's try that is shared can be seen, but not sent. */
+	if (!e && strcmp(out->user_id, c->actor->user_id))
+		e = fail(c, ERR_NOT_FOUND, "try");
+	if (e || sent == 0)
+		return e;
+	const struct lesson lesson = { .kind = "submission",
+		.assignment_id = out->assignment_id,
+		.try_id = out->id,
+		.recipients = AUDIENCE_TEACHERS };
+	return event_lesson(c, &lesson);
+}
+
+enum err learning_try_sharing_put(struct call *c, const struct learning_try_sharing_put_in *in)
+{
+	return db_exec_one(c, TRY_SHARE, DB_ARGS(ACTOR(c), in->try_id, db_boolean(in->shared)));
+}
