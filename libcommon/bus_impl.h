@@ -56,6 +56,67 @@ void bus_wake(struct bus *bus);
 /* A socket's common options: message limit, reconnect times. */
 must_check enum err bus_socket_options(nng_socket socket);
 
+/* ---- the calling side: bus_client.c keeps links, bus_call.c puts requests on them ---- */
+
+#define ID_SLOT_BITS 16 /* a request id = counter << 16 | slot */
+#define INSTANCES_MAX 64 /* addresses in --peers; ten of each service and room */
+#define SUBSCRIPTIONS_MAX 8 /* a process asks for a service's events once or twice */
+#define SUSPECT_AFTER_MS 2000 /* silent for four pings: send nothing more until it is heard */
+
+struct slot {
+	uint64_t id; /* 0: free */
+	bus_on_reply *on_reply;
+	void *arg;
+	int64_t deadline_ms;
+	bool sent; /* may have been executed */
+};
+
+enum state { STATE_DOWN, STATE_GREETING, STATE_UP };
+
+struct instance {
+	struct bus *bus;
+	char *service;
+	char *url;
+	nng_socket socket;
+	nng_aio *send_aio, *receive_aio;
+	atomic_uint pipe; /* id of the connected pipe, 0 for none; set by nng's callbacks */
+	pthread_mutex_t lock; /* of all below */
+	enum state state;
+	unsigned pipe_seen;
+	struct link link;
+	struct outgoing_queue queue;
+	bool sending, receiving, hello_due;
+	uint32_t message_id;
+	uint64_t counter;
+	struct slot *slots;
+	int64_t outstanding;
+	int64_t heard_ms, pinged_ms, greeted_ms;
+};
+
+struct subscription {
+	char *service;
+	bus_on_event *on_event;
+	void *arg;
+};
+
+struct client {
+	struct bus *bus;
+	struct instance *instances[INSTANCES_MAX];
+	size_t instances_n;
+	pthread_mutex_t subscriptions_lock;
+	struct subscription subscriptions[SUBSCRIPTIONS_MAX];
+	size_t subscriptions_n;
+	atomic_uint turn; /* where the next choice of an instance begins */
+};
+
+/* With the instance's lock held: send what waits, if the socket is free; ask for events if anybody
+ * here wants them. */
+void client_flush(struct instance *instance);
+void client_subscribe(struct instance *instance);
+
+/* A reply that the bus makes itself. */
+void client_reply_failed(bus_on_reply *on_reply, void *arg, unsigned status, bool executed);
+
 must_check struct client *client_open(struct bus *bus, const char *peers);
 void client_close(struct client *client);
 void client_tick(struct client *client, int64_t now_ms); /* timer thread */
