@@ -1,0 +1,200 @@
+/* From JSON and from SQL text into structs. */
+#include <assert.h>
+#include <string.h>
+
+#include "libcommon/arena.h"
+#include "libcommon/call.h"
+#include "libcommon/shape.h"
+#include "libcommon/shape_impl.h"
+
+static enum err read_object(struct call *c, const struct path *path, const struct shape *shape,
+	const struct json *json, void *out);
+
+static enum err read_text(struct call *c, const struct path *path, const struct field *field,
+	const struct json *json, void *out)
+{
+	static const struct complaint wants_text = { "文字で入力してください。", "must be text",
+		0 };
+	const char *text = json_text(json);
+	struct complaint complaint = wants_text;
+	if (text == NULL || !shape_fits_text(field, text, &complaint))
+		return shape_refuse(c, path, complaint);
+	shape_store_text(field, text, out);
+	return OK;
+}
+
+static enum err read_integer(struct call *c, const struct path *path, const struct field *field,
+	const struct json *json, void *out)
+{
+	int64_t value = json_integer(json, INT64_MIN);
+	struct complaint complaint = shape_wants_integer;
+	if (value == INT64_MIN || !shape_fits_integer(field, value, &complaint))
+		return shape_refuse(c, path, complaint);
+	shape_store_integer(field, value, out);
+	return OK;
+}
+
+static enum err read_boolean(struct call *c, const struct path *path, const struct field *field,
+	const struct json *json, void *out)
+{
+	if (json_kind(json) != JSON_BOOLEAN)
+		return shape_refuse(c, path, shape_wants_boolean);
+	shape_store_boolean(field, json_is_true(json), out);
+	return OK;
+}
+
+static enum err read_nested(struct call *c, const struct path *path, const struct field *field,
+	const struct json *json, void *out)
+{
+	void *object = arena_alloc(c->arena, field->shape->size);
+	enum err e = read_object(c, path, field->shape, json, object);
+	memcpy((char *)out + field->offset, &object, sizeof(object));
+	return e;
+}
+
+static size_t item_size(const struct field *field)
+{
+	if (field->shape != NULL)
+		return field->shape->size;
+	return field->item->kind == KIND_STRING ? sizeof(const char *) : sizeof(int64_t);
+}
+
+static enum err read_array(struct call *c, const struct path *path, const struct field *field,
+	const struct json *json, void *out)
+{
+	static const struct complaint wants_array = { "リストが必要です。", "must be an array", 0 };
+	struct list list = { .n = json_count(json) };
+	struct complaint complaint = wants_array;
+	if (json_kind(json) != JSON_ARRAY || !shape_fits_count(field, list.n, &complaint))
+		return shape_refuse(c, path, complaint);
+	size_t size = item_size(field);
+	list.items = list.n == 0 ? NULL : arena_array(c->arena, list.n, size);
+	struct path at = { .up = path };
+	char *item = list.items;
+	enum err e = OK;
+	for (const struct json *json_at = json_first(json); json_at != NULL;
+		json_at = json_next(json_at), at.i++, item += size) {
+		enum err broken = field->shape != NULL
+			? read_object(c, &at, field->shape, json_at, item)
+			: shape_read_value(c, &at, field->item, json_at, item);
+		e = broken ? broken : e;
+	}
+	memcpy((char *)out + field->offset, &list, sizeof(list));
+	return e;
+}
+
+enum err shape_read_value(struct call *c, const struct path *path, const struct field *field,
+	const struct json *json, void *out)
+{
+	static enum err (*const readers[])(struct call *, const struct path *, const struct field *,
+		const struct json *, void *) = {
+		[KIND_STRING] = read_text,
+		[KIND_INTEGER] = read_integer,
+		[KIND_BOOLEAN] = read_boolean,
+		[KIND_OBJECT] = read_nested,
+		[KIND_ARRAY] = read_array,
+	};
+	assert(field->kind < KIND_BYTES);
+	return readers[field->kind](c, path, field, json, out);
+}
+
+static enum err read_member(struct call *c, const struct path *path, const struct shape *shape,
+	const struct json *json, uint64_t *seen, void *out)
+{
+	struct path at = { .up = path, .name = json_name(json) };
+	const struct field *field = shape_find(shape, PLACE_BODY, at.name);
+	if (field == NULL)
+		return shape_refuse(c, &at, shape_unknown);
+	uint64_t bit = shape_bit(shape, field);
+	if (*seen & bit)
+		return shape_refuse(c, &at, shape_duplicate);
+	/* null is absence said aloud; for a required member it is still missing. */
+	if (json_kind(json) == JSON_NULL)
+		return OK;
+	*seen |= bit;
+	return shape_read_value(c, &at, field, json, out);
+}
+
+static enum err read_object(struct call *c, const struct path *path, const struct shape *shape,
+	const struct json *json, void *out)
+{
+	static const struct complaint wants_object = { "項目のまとまりが必要です。",
+		"must be an object", 0 };
+	if (json_kind(json) != JSON_OBJECT)
+		return shape_refuse(c, path, wants_object);
+	uint64_t seen = 0;
+	enum err e = OK;
+	for (const struct json *at = json_first(json); at != NULL; at = json_next(at)) {
+		enum err broken = read_member(c, path, shape, at, &seen, out);
+		e = broken ? broken : e;
+	}
+	enum err missing = shape_require(c, path, shape, PLACE_BODY, seen);
+	return missing ? missing : e;
+}
+
+enum err shape_read_json(
+	struct call *c, const struct shape *shape, const char *json, size_t n, void *out)
+{
+	const struct json *document;
+	if (json_parse(c->arena, json, n, &document))
+		return fail_with(c, &shape_malformed,
+			"The body is not JSON as RFC 8259 defines it, or nested over 16 levels.");
+	return read_object(c, NULL, shape, document, out);
+}
+
+/* ---- SQL ---- */
+
+static enum err is_our_bug(struct call *c, const struct field *field, const char *why)
+{
+	return fail(c, ERR_INTERNAL, "column %s does not fit its shape: %s", field->column, why);
+}
+
+static enum err set_integer(struct call *c, const struct field *field, const char *text, void *out)
+{
+	const struct json *json;
+	int64_t value = INT64_MIN;
+	struct complaint complaint = shape_wants_integer;
+	if (!json_parse(c->arena, text, strlen(text), &json))
+		value = json_integer(json, INT64_MIN);
+	if (value == INT64_MIN || !shape_fits_integer(field, value, &complaint))
+		return is_our_bug(c, field, complaint.en);
+	shape_store_integer(field, value, out);
+	return OK;
+}
+
+static enum err set_text(struct call *c, const struct field *field, const char *text, void *out)
+{
+	struct complaint complaint;
+	if (!shape_fits_text(field, text, &complaint))
+		return is_our_bug(c, field, complaint.en);
+	shape_store_text(field, arena_strdup(c->arena, text), out);
+	return OK;
+}
+
+static enum err set_json(struct call *c, const struct field *field, const char *text, void *out)
+{
+	const struct json *json;
+	if (json_parse(c->arena, text, strlen(text), &json))
+		return is_our_bug(c, field, "not JSON");
+	struct path path = { .name = field->name };
+	if (!shape_read_value(c, &path, field, json, out))
+		return OK;
+	const struct field_error first = c->failure.fields[0];
+	return is_our_bug(c, field, arena_printf(c->arena, "%s %s", first.pointer, first.en));
+}
+
+enum err shape_set_text(struct call *c, const struct field *field, const char *text, void *out)
+{
+	if (text == NULL)
+		return field->required ? is_our_bug(c, field, "NULL") : OK;
+	if (field->kind == KIND_STRING)
+		return set_text(c, field, text, out);
+	if (field->kind == KIND_INTEGER)
+		return set_integer(c, field, text, out);
+	if (field->kind != KIND_BOOLEAN)
+		return set_json(c, field, text, out);
+	if (strcmp(text, "t") != 0 && strcmp(text, "f") != 0)
+		return is_our_bug(c, field, shape_wants_boolean.en);
+	shape_store_boolean(field, *text == 't', out);
+	return OK;
+}
