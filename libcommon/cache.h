@@ -19,6 +19,7 @@ struct cache;
 struct cache *cache_open(const char *address, const char *password);
 void cache_close(struct cache *cache);
 
+/* ERR_NOT_FOUND when there is no such key. */
 must_check enum err cache_get(
 	struct cache *cache, struct arena *arena, const char *key, const char **value);
 must_check enum err cache_set(

@@ -44,6 +44,9 @@ const char *db_text_array(struct call *c, const char *const *items,
 
 must_check enum err db_exec(
 	struct call *c, const char *sql, struct db_args args); /* any number of rows affected */
+/* Sent with the next statement or with the commit, which fails if this does: no round trip of its
+ * own. For statements of a writing transaction whose result nobody reads. */
+must_check enum err db_later(struct call *c, const char *sql, struct db_args args);
 must_check enum err db_exec_one(
 	struct call *c, const char *sql, struct db_args args); /* none affected: NOT_FOUND */
 must_check enum err db_count(

@@ -1,0 +1,159 @@
+/*
+ * Redis behind three verbs; see cache.h. It refuses to be waited for: 100 ms, then a second's rest.
+ *
+ * hiredis 0.14 and 1.x: only calls that both have.
+ */
+#include "libcommon/cache.h"
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "libcommon/clock.h"
+
+#define TIMEOUT_MS 100 /* an answer takes 0.1 ms; what needs longer costs more than the database   \
+			*/
+#define REST_MS 1000
+#define HOST_MAX 256
+
+struct cache {
+	char *address; /* NULL: always unavailable */
+	char *password;
+	redisContext *redis; /* NULL: not connected */
+	int64_t rest_until_ms;
+};
+
+typedef redisReply *reply;
+static void reply_fini(reply *held)
+{
+	if (*held)
+		freeReplyObject(*held);
+}
+#define auto_reply __attribute__((cleanup(reply_fini))) reply
+
+static char *copy_or_null(const char *text)
+{
+	char *copy = text && *text ? strdup(text) : NULL;
+	if (!copy && text && *text)
+		abort();
+	return copy;
+}
+
+struct cache *cache_open(const char *address, const char *password)
+{
+	struct cache *cache = calloc(1, sizeof(*cache));
+	if (!cache)
+		abort();
+	cache->address = copy_or_null(address);
+	cache->password = copy_or_null(password);
+	return cache;
+}
+
+static void disconnect(struct cache *cache)
+{
+	if (cache->redis)
+		redisFree(cache->redis);
+	cache->redis = NULL;
+}
+
+void cache_close(struct cache *cache)
+{
+	if (!cache)
+		return;
+	disconnect(cache);
+	free(cache->address);
+	free(cache->password);
+	free(cache);
+}
+
+/* A path has a slash; anything else is host:port, with brackets around an IPv6 address. */
+static redisContext *connect_to(const char *address, struct timeval timeout)
+{
+	if (strchr(address, '/'))
+		return redisConnectUnixWithTimeout(address, timeout);
+	const char *colon = strrchr(address, ':');
+	char host[HOST_MAX] = { 0 };
+	size_t n = colon ? (size_t)(colon - address) : 0;
+	if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {
+		address++;
+		n -= 2;
+	}
+	if (!colon || !n || n >= sizeof(host))
+		return NULL;
+	memcpy(host, address, n);
+	return redisConnectWithTimeout(host, (int)strtol(colon + 1, NULL, 10), timeout);
+}
+
+static bool log_in(struct cache *cache)
+{
+	if (!cache->password)
+		return true;
+	auto_reply answer = redisCommand(cache->redis, "AUTH %s", cache->password);
+	return answer && answer->type == REDIS_REPLY_STATUS;
+}
+
+static enum err rest(struct cache *cache)
+{
+	disconnect(cache);
+	cache->rest_until_ms = clock_steady_ms() + REST_MS;
+	return ERR_UNAVAILABLE;
+}
+
+static enum err connect_if_needed(struct cache *cache)
+{
+	const struct timeval timeout = { .tv_usec = TIMEOUT_MS * 1000L };
+	if (cache->redis)
+		return OK;
+	if (!cache->address || clock_steady_ms() < cache->rest_until_ms)
+		return ERR_UNAVAILABLE;
+	cache->redis = connect_to(cache->address, timeout);
+	if (!cache->redis || cache->redis->err ||
+		redisSetTimeout(cache->redis, timeout) != REDIS_OK || !log_in(cache))
+		return rest(cache);
+	return OK;
+}
+
+/* One command and its answer, which must be of the type or nil. */
+static enum err ask(struct cache *cache, int n, const char *const words[], int type, reply *out)
+{
+	enum err e = connect_if_needed(cache);
+	if (e)
+		return e;
+	auto_reply answer = redisCommandArgv(cache->redis, n, (const char **)words, NULL);
+	if (!answer || (answer->type != type && answer->type != REDIS_REPLY_NIL))
+		return rest(cache); /* also an error answer: read only, out of memory, loading */
+	if (answer->type == REDIS_REPLY_NIL)
+		return ERR_NOT_FOUND;
+	*out = answer;
+	answer = NULL;
+	return OK;
+}
+
+enum err cache_get(struct cache *cache, struct arena *arena, const char *key, const char **value)
+{
+	auto_reply answer = NULL;
+	const char *const words[] = { "GET", key };
+	enum err e = ask(cache, 2, words, REDIS_REPLY_STRING, &answer);
+	if (!e)
+		*value = arena_strndup(arena, answer->str, (size_t)answer->len);
+	return e;
+}
+
+enum err cache_set(struct cache *cache, const char *key, const char *value, int64_t ttl_ms)
+{
+	auto_reply answer = NULL;
+	char ttl[24];
+	(void)snprintf(ttl, sizeof(ttl), "%lld", (long long)ttl_ms);
+	const char *const words[] = { "SET", key, value, "PX", ttl };
+	return ask(cache, 5, words, REDIS_REPLY_STATUS, &answer);
+}
+
+enum err cache_delete(struct cache *cache, const char *key)
+{
+	auto_reply answer = NULL;
+	const char *const words[] = { "DEL", key };
+	return ask(cache, 2, words, REDIS_REPLY_INTEGER, &answer);
+}
