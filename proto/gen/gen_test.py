@@ -1,4 +1,221 @@
+"""The generator against small schemas: what it makes, and what it refuses with file, line and reason."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+
+import gen  # noqa: E402
+from load import Fault, camel, snake  # noqa: E402
+
+COMMON = '''\
+components:
+  schemas:
+    Id: { type: string, format: uuid }
+    Problem:
+      type: object
+      required: [code]
+      properties:
+        code: { type: string, maxLength: 64 }
+'''
+
+AUTH = '''\
+openapi: 3.1.0
+info: { title: auth, version: 1.0.0 }
+paths:
+  /v1/things/{thingId}:
+    patch:
+      operationId: thing_update
+      summary: Change a thing.
+      x-allow: [contractor]
+      x-audit: entity_management.update
+      parameters:
+        - { name: thingId, in: path, required: true, schema: { $ref: 'common.yaml#/components/schemas/Id' } }
+        - { name: If-Match, in: header, required: true, schema: { type: string, maxLength: 32 } }
+      requestBody:
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [name]
+              properties:
+                name: { type: string, minLength: 1, maxLength: 20 }
+                count: { type: integer, minimum: 0, maximum: 9 }
+      responses:
+        '200':
+          description: Changed.
+          content:
+            application/json:
+              schema: { $ref: '#/components/schemas/Thing' }
+  /internal/auth/things:
+    get:
+      operationId: thing_list
+      summary: All things.
+      x-internal: true
+      x-callers: [gateway]
+      responses:
+        '200':
+          description: All.
+          headers:
+            ETag: { schema: { type: string, maxLength: 32 } }
+          content:
+            application/json:
+              schema:
+                type: object
+                required: [items]
+                properties:
+                  items: { type: array, maxItems: 3, items: { $ref: '#/components/schemas/Thing' } }
+components:
+  schemas:
+    Thing:
+      type: object
+      required: [id, shared]
+      properties:
+        id: { $ref: 'common.yaml#/components/schemas/Id' }
+        shared: { type: boolean }
+        kind: { type: string, enum: [a, b] }
+'''
+
+EMPTY = 'openapi: 3.1.0\ninfo: { title: x, version: 1.0.0 }\npaths: {}\n'
+
+# name: (text in AUTH, its replacement, line, words of the reason)
+REFUSED = {
+    'an unknown key': ('maxLength: 20', 'maxLength: 20, pattern: x', 20, '`pattern` is not understood'),
+    'an unknown extension': ('x-allow: [contractor]', 'x-allow: [contractor]\n      x-alow: [operator]', 9, '`x-alow`'),
+    'a string without a limit': ('minLength: 1, maxLength: 20', 'minLength: 1', 20, '`maxLength` is missing'),
+    'an integer without a limit': ('minimum: 0, maximum: 9', 'minimum: 0', 21, '`maximum` is missing'),
+    'an array without a limit': ('maxItems: 3, ', '', 45, '`maxItems` is missing'),
+    'a maximum below the minimum': ('minimum: 0, maximum: 9', 'minimum: 3, maximum: 2', 21, '`maximum` must be'),
+    'an unknown type': ('type: boolean', 'type: number', 53, '`type` cannot be `number`'),
+    'an unknown format': ("type: string, enum: [a, b]", 'type: string, format: email, maxLength: 9', 54, 'email'),
+    'an object without a name': ('{ type: boolean }', '{ type: object, properties: { a: { type: boolean } } }', 53, 'needs a name'),
+    'two operations of one name': ('thing_list', 'thing_update', 29, 'stands at auth.yaml:5 already'),
+    'two members of one name': ('name: { type: string', 'thingId: { type: boolean }\n                name: { type: string', 20,
+                                'twice in struct'),
+    'a key twice': ('      summary: Change a thing.', '      summary: a\n      summary: b', 8, 'twice'),
+    'a path parameter that is not declared': ('name: thingId, in: path', 'name: thing, in: path', 5, 'thing, thingId'),
+    'a path parameter that is not required': ('in: path, required: true', 'in: path', 11, 'always required'),
+    'a public operation without x-allow': ('      x-allow: [contractor]\n', '', 5, '`x-allow` is missing'),
+    'an unknown role': ('[contractor]', '[teacher]', 8, '`teacher`'),
+    'an unknown event': ('entity_management.update', 'entity_management.bend', 9, 'not in the table'),
+    'a required member that is not there': ('required: [name]', 'required: [nam]', 18, '`nam`'),
+    'a reference to nothing': ("'#/components/schemas/Thing' }\n  /int", "'#/components/schemas/Think' }\n  /int", 27, 'leads nowhere'),
+    'a name in snake_case': ('count: {', 'my_count: {', 21, 'camelCase'),
+    'a word of C': ('count: {', 'default: {', 21, 'word of C'),
+    'a second response': ("        '200':\n          description: Changed.",
+                          "        '404': { description: x. }\n        '200':\n          description: Changed.", 22, 'exactly one response'),
+    'an internal operation without callers': ('      x-callers: [gateway]\n', '', 29, '`x-callers` is missing'),
+    'an internal path that is public': ('/internal/auth/things', '/v1/things', 29, 'must start with'),
+    'a body for GET': ('      x-callers: [gateway]', '      x-callers: [gateway]\n      requestBody: { content: {} }', 34, 'has no body'),
+    'a header that has its own meaning': ('name: If-Match', 'name: Authorization', 12, 'cannot be a parameter'),
+    'text where a number belongs': ('maximum: 9', 'maximum: nine', 21, 'must be an integer'),
+    'a comma in a description': ('shared: { type: boolean }', 'shared: { type: boolean, description: one, two }', 53, 'in quotes'),
+    'a repeated value': ('enum: [a, b]', 'enum: [a, a]', 54, 'twice'),
+    'broken YAML': ('paths:', 'paths: [', 4, ''),
+}
+
+
+def schemas(directory, auth):
+    texts = {'common': COMMON, 'auth': auth}
+    for name in ['common', 'auth', 'provisioning', 'learning', 'notification', 'audit', 'gateway']:
+        with open(os.path.join(directory, name + '.yaml'), 'w', encoding='utf-8') as stream:
+            stream.write(texts.get(name, EMPTY))
+
+
+class Generator(unittest.TestCase):
+    def setUp(self):
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        self.directory = made.name
+
+    def make(self, what, auth=AUTH):
+        schemas(self.directory, auth)
+        return gen.make(what, self.directory)
+
+    def test_structs_flatten_parameters_and_body(self):
+        header = self.make('auth')['auth_proto.h']
+        self.assertIn('struct auth_thing_update_in {\n\tconst char *thing_id;\n\tconst char *if_match;\n\tconst char *name;\n'
+                      '\tbool has_count;\n\tint64_t count;\n};', header)
+        self.assertIn('struct auth_thing {\n\tconst char *id;\n\tbool shared;\n\tconst char *kind;\n};', header)
+        self.assertIn('struct auth_thing_list_out {\n\tconst char *etag;\n\tstruct {\n\t\tstruct auth_thing *items;\n\t\tsize_t n;\n'
+                      '\t} items;\n};', header)
+
+    def test_prototypes_leave_out_what_there_is_not(self):
+        header = self.make('auth')['auth_proto.h']
+        self.assertIn('enum err auth_thing_update(struct call *c, const struct auth_thing_update_in *in, struct auth_thing *out);', header)
+        self.assertIn('enum err auth_thing_list(struct call *c, struct auth_thing_list_out *out);', header)
+        self.assertIn('must_check enum err auth_thing_list_call(struct call *c, struct auth_thing_list_out *out);', header)
+        self.assertNotIn('auth_thing_update_call', header)
+
+    def test_rows_are_sorted_and_carry_the_rules(self):
+        table = self.make('auth')['auth_ops.c']
+        self.assertLess(table.index('.name = "thing_list"'), table.index('.name = "thing_update"'))
+        self.assertIn('.allow = ROLE_CONTRACTOR, .feature = 0, .flags = OP_WRITES', table)
+        self.assertIn('.flags = OP_INTERNAL | OP_NO_CAPABILITY', table)
+        self.assertIn('.audit = { .name = "entity_management.update", .class_uid = 3004, .activity_id = 3 }', table)
+
+    def test_routes_are_public_operations_only(self):
+        table = self.make('routes')['gateway_routes.c']
+        self.assertIn('.path = "/v1/things/{thingId}"', table)
+        self.assertIn('ROUTE_IF_MATCH | ROUTE_WRITES, .body_max = 4096', table)
+        self.assertIn('{ "if-match", "ifMatch" }', table)
+        self.assertNotIn('/internal', table)
+
+    def test_the_bundle_is_closed(self):
+        bundle = json.loads(self.make('openapi')['openapi.json'])
+        self.assertEqual(list(bundle['paths']), ['/v1/things/{thingId}'])
+        operation = bundle['paths']['/v1/things/{thingId}']['patch']
+        self.assertEqual(operation['operationId'], 'auth_thing_update')
+        self.assertEqual(sorted(bundle['components']['schemas']), ['Id', 'Problem', 'Thing'])
+        self.assertIn('application/problem+json', operation['responses']['default']['content'])
+
+    def test_what_is_made_compiles(self):
+        for what in ('common', 'auth', 'routes'):
+            for name, content in self.make(what).items():
+                with open(os.path.join(self.directory, name), 'w', encoding='utf-8') as stream:
+                    stream.write(content)
+        command = os.environ.get('CC', 'cc').split() + ['-std=c17', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Wpedantic', '-Werror',
+                                                        '-Wno-unused-parameter', '-fsyntax-only', '-I', ROOT, '-I', self.directory]
+        for name in ('common_proto.c', 'auth_proto.c', 'auth_ops.c', 'gateway_routes.c'):
+            done = subprocess.run(command + [os.path.join(self.directory, name)], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_what_is_not_understood_is_refused(self):
+        for name, (old, new, line, reason) in REFUSED.items():
+            with self.subTest(name):
+                self.assertIn(old, AUTH)
+                with self.assertRaises(Fault) as caught:
+                    self.make('auth', AUTH.replace(old, new, 1))
+                self.assertRegex(str(caught.exception), f'^auth.yaml:{line}: ')
+                self.assertIn(reason, str(caught.exception))
+
+    def test_two_schemas_of_one_name_are_refused_in_the_bundle(self):
+        with self.assertRaisesRegex(Fault, 'Problem is in'):
+            self.make('openapi', AUTH.replace('Thing', 'Problem'))
+
+    def test_the_program_says_why_and_fails(self):
+        schemas(self.directory, AUTH.replace('[contractor]', '[teacher]'))
+        done = subprocess.run([sys.executable, '-B', os.path.join(HERE, 'gen.py'), 'auth', self.directory, self.directory],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r'^auth\.yaml:8: ')
+
+    def test_the_real_schemas_are_understood(self):
+        for what in ['common', 'events', *gen.SERVICES, 'routes', 'openapi']:
+            self.assertTrue(gen.make(what, os.path.join(ROOT, 'proto')))
+
+    def test_names_change_their_case(self):
+        self.assertEqual(snake('knowledgeAndSkills'), 'knowledge_and_skills')
+        self.assertEqual(snake('Set-Cookie'), 'set_cookie')
+        self.assertEqual(snake('lesson.happened'), 'lesson_happened')
+        self.assertEqual(camel('Upload-Offset'), 'uploadOffset')
+        self.assertEqual(camel('If-Match'), 'ifMatch')
+
 
 if __name__ == '__main__':
     unittest.main()
