@@ -21,7 +21,11 @@ struct gateway_conf {
 	const char *auth_public_key; /* hex, from a file */
 	const char *name; /* bus name */
 	const char *peers, *bus_keys;
-	int64_t bus_window, session_cache_ms, request_timeout_ms, sse_heartbeat_ms;
+	int64_t bus_window, session_cache_ms, request_timeout_ms, fanout_timeout_ms,
+		sse_heartbeat_ms, sse_per_user;
+	const char *authorities; /* the hosts that are answered, separated by commas; "" for any */
+	const char *security_contact; /* a URI for security.txt; "" for none */
+	const char *log_level;
 };
 
 /* Made in main.c before listening; app_begin() (exchange.h) uses it. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "libcommon/arena.h"
+#include "libcommon/buf.h"
 
 enum route_flag {
 	ROUTE_ANONYMOUS = 1 << 0, /* no session needed */
@@ -49,7 +50,17 @@ struct route_match {
 	const char *allowed; /* when the path exists with other methods: "GET, POST" for 405 */
 };
 
-/* `path` is percent-encoded. HEAD finds GET where no HEAD route exists. */
+/* Build the search tree over a table that outlives it; route_stop() frees it. Once, before
+ * route_find(). */
+void route_start(const struct route *routes, size_t n);
+void route_stop(void);
+
+/* Append `name=value` to parameters. `is_encoded`: the value is percent-encoded already and keeps
+ * that; everything else that is not unreserved (RFC 3986) becomes encoded. */
+void route_param_add(
+	struct buf *out, const char *name, const char *value, size_t n, bool is_encoded);
+
+/* `path` is percent-encoded and sound (path.h). HEAD finds GET where no HEAD route exists. */
 struct route_match route_find(struct arena *arena, const char *method, const char *path);
 
 #endif

@@ -1,0 +1,201 @@
+/*
+ * An answer that comes from its service in windows: the next one is asked for when the client has
+ * taken enough of the one before. Ranges, conditions and HEAD are decided here, from the first
+ * window's headers and total; the service only hands out bytes.
+ */
+#include <string.h>
+
+#include "services/gateway/ask.h"
+#include "services/gateway/call.h"
+#include "services/gateway/range.h"
+#include "services/gateway/session.h"
+
+#define WINDOW (256 * 1024)
+#define CAPABILITY_MAX 2048 /* proto/auth.yaml */
+
+struct download {
+	struct bus_request request;
+	char capability[CAPABILITY_MAX + 1]; /* of this window: a download may outlive the first */
+	struct range range;
+	bool is_head;
+	int64_t at, end, total; /* what is still to be sent is at..end */
+	struct session_wait *wait;
+};
+
+static void ask_next(struct visit *v);
+
+/* ---- the first window ---- */
+
+/* Which window to ask for before the total is known: the one that most likely is the first. */
+static void first_window(struct download *d)
+{
+	d->request.window_length = WINDOW;
+	if (d->is_head || d->range.kind == RANGE_SUFFIX) {
+		d->request.window_length = 1;
+	} else if (d->range.kind == RANGE_FROM) {
+		d->request.window_offset = d->range.first;
+		if (d->range.last - d->range.first < WINDOW) {
+			d->request.window_length = d->range.last - d->range.first + 1;
+		}
+	}
+}
+
+static void refuse_range(struct visit *v, int64_t total)
+{
+	struct reply_headers headers = { .n = 0 };
+	const char *json = problem_json(v->arena, &problem_range, v->call_id, v->language);
+	reply_header(&headers, "content-range",
+		arena_printf(v->arena, "bytes */%lld", (long long)total));
+	reply_header(&headers, "cache-control", "no-store");
+	visit_answer(v, 416, "application/problem+json",
+		(struct bytes){ .data = (const unsigned char *)json, .n = strlen(json) }, &headers);
+}
+
+/* Bytes of a reply that stand where the answer goes on. */
+static void take(struct visit *v, struct bytes body)
+{
+	struct download *d = v->state;
+	int64_t left = d->end - d->at;
+	size_t n = (int64_t)body.n < left ? body.n : (size_t)left;
+	d->at += (int64_t)n;
+	bool has_room = n == 0 || visit_write(v, body.data, n);
+	if (d->at == d->end) {
+		visit_finish(v);
+	} else if (has_room) {
+		ask_next(v);
+	}
+}
+
+static void begin(struct visit *v, const struct bus_reply *reply, struct reply_headers *headers)
+{
+	struct download *d = v->state;
+	int64_t length = d->end - d->at;
+	bool is_part = d->range.kind != RANGE_NONE;
+	if (is_part) {
+		reply_header(headers, "content-range",
+			arena_printf(v->arena, "bytes %lld-%lld/%lld", (long long)d->at,
+				(long long)d->end - 1, (long long)d->total));
+	}
+	reply_header(headers, "accept-ranges", "bytes");
+	reply_header(headers, "content-type",
+		arena_strndup(
+			v->arena, (const char *)reply->content_type.data, reply->content_type.n));
+	visit_reply(v, is_part ? 206 : 200, headers, length);
+	if (d->is_head || length == 0) {
+		visit_finish(v);
+		return;
+	}
+	bool is_there = d->request.window_offset == d->at && reply->body.n;
+	take(v, is_there ? reply->body : (struct bytes){ .n = 0 });
+}
+
+static void on_first(void *arg, const struct bus_reply *reply)
+{
+	struct visit *v = arg;
+	struct download *d = v->state;
+	v->ask = NULL;
+	if (!call_was_answered(reply) || reply->status != 200) {
+		call_answer(v, reply);
+		return;
+	}
+	struct reply_headers headers = { .n = 0 };
+	call_headers(v->arena, reply, &headers);
+	const char *etag = reply_header_value(&headers, "etag");
+	const char *wanted = request_header(v->request, "if-none-match");
+	reply_header(&headers, "cache-control", "private, no-cache");
+	if (etag && wanted && etag_is_listed(wanted, etag)) {
+		visit_answer(v, 304, NULL, (struct bytes){ .n = 0 }, &headers);
+		return;
+	}
+	if (!range_is_current(request_header(v->request, "if-range"), etag)) {
+		d->range.kind = RANGE_NONE;
+	}
+	int64_t length;
+	d->total = reply->total_bytes;
+	if (!range_resolve(d->range, d->total, &d->at, &length)) {
+		refuse_range(v, d->total);
+		return;
+	}
+	d->end = d->at + length;
+	begin(v, reply, &headers);
+}
+
+/* ---- the others ---- */
+
+/* The answer has begun, so the only way to say that it failed is to break it off. */
+static void on_window(void *arg, const struct bus_reply *reply)
+{
+	struct visit *v = arg;
+	const struct download *d = v->state;
+	v->ask = NULL;
+	bool is_good = call_was_answered(reply) && reply->status == 200 && reply->body.n &&
+		reply->total_bytes == d->total;
+	if (is_good) {
+		take(v, reply->body);
+	} else {
+		visit_abort(v);
+	}
+}
+
+static void on_session(void *arg, enum err err, const char *capability, const struct actor *actor)
+{
+	struct visit *v = arg;
+	struct download *d = v->state;
+	d->wait = NULL;
+	if (err || strlen(capability) > CAPABILITY_MAX) {
+		visit_abort(v);
+		return;
+	}
+	memcpy(d->capability, capability, strlen(capability) + 1);
+	d->request.capability = d->capability;
+	d->request.window_offset = d->at;
+	d->request.window_length = d->end - d->at < WINDOW ? d->end - d->at : WINDOW;
+	d->request.flags |= FRAME_CONTINUED;
+	v->ask = ask_send(&d->request, true, on_window, v);
+}
+
+static void ask_next(struct visit *v)
+{
+	struct download *d = v->state;
+	if (!v->token) {
+		on_session(v, OK, "", NULL);
+		return;
+	}
+	struct session_wait *wait = session_resolve(v->token, on_session, v);
+	if (wait) {
+		d->wait = wait;
+	}
+}
+
+static void download_drain(struct visit *v)
+{
+	const struct download *d = v->state;
+	if (d && v->status && !v->ask && !d->wait && d->at < d->end) {
+		ask_next(v);
+	}
+}
+
+static void download_start(struct visit *v)
+{
+	struct download *d = arena_alloc(v->arena, sizeof *d);
+	v->state = d;
+	d->request = call_request(v);
+	d->request.flags |= FRAME_LAST_WINDOW;
+	d->is_head = !strcmp(v->request->method, "HEAD");
+	if (!d->is_head) {
+		d->range = range_parse(request_header(v->request, "range"));
+	}
+	first_window(d);
+	v->ask = ask_send(&d->request, true, on_first, v);
+}
+
+static void download_gone(struct visit *v)
+{
+	struct download *d = v->state;
+	session_forget(d->wait);
+	crypto_wipe(d->capability, sizeof d->capability);
+}
+
+const struct way download_way = {
+	.label = "download", .start = download_start, .drain = download_drain, .gone = download_gone
+};

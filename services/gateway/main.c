@@ -1,0 +1,139 @@
+/*
+ * gateway: TLS and HTTP outside, the bus inside. Holds the TLS key and nothing else: no database,
+ * no tenant keys.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/bus.h"
+#include "libcommon/conf.h"
+#include "libcommon/crypto.h"
+#include "libcommon/log.h"
+#include "services/gateway/app.h"
+
+#define EXIT_CONFIG 78 /* sysexits.h: a person has to mend the configuration */
+
+static struct gateway_conf conf;
+static struct loop *loop;
+
+#define AT(field_) offsetof(struct gateway_conf, field_)
+
+static const struct option options[] = {
+	{ "listen", OPTION_TEXT, "127.0.0.1:8443", AT(listen), 1, 1024,
+		"where browsers connect, ADDRESS:PORT,…" },
+	{ "admin-listen", OPTION_TEXT, "127.0.0.1:9443", AT(admin_listen), 0, 1024,
+		"where probes and metrics connect; never reachable from outside" },
+	{ "tls-certificate", OPTION_TEXT, NULL, AT(tls_certificate), 1, 4096,
+		"PEM file with the certificate and its chain" },
+	{ "tls-key", OPTION_TEXT, NULL, AT(tls_key), 1, 4096, "PEM file with its private key" },
+	{ "connections-max", OPTION_INTEGER, "10000", AT(connections_max), 1, 100000,
+		"connections at the same time; an idle one costs some 20 KiB" },
+	{ "head-timeout-ms", OPTION_INTEGER, "5000", AT(head_timeout_ms), 100, 60000,
+		"for the whole head of a request; longer is a client that wants to hold the line" },
+	{ "handshake-timeout-ms", OPTION_INTEGER, "5000", AT(handshake_timeout_ms), 100, 60000,
+		"for TLS; three round trips of the slowest school line fit ten times" },
+	{ "idle-timeout-ms", OPTION_INTEGER, "60000", AT(idle_timeout_ms), 1000, 600000,
+		"between requests, before the connection is closed" },
+	{ "body-rate-min-bytes-s", OPTION_INTEGER, "1024", AT(body_rate_min_bytes_s), 1, 1048576,
+		"slower bodies are cut: 256 MiB at this rate would take three days" },
+	{ "streams-max", OPTION_INTEGER, "100", AT(streams_max), 1, 1000,
+		"HTTP/2 streams at the same time on one connection (RFC 9113 recommends 100)" },
+	{ "web-root", OPTION_TEXT, "", AT(web_root), 0, 4096,
+		"directory of the built web client; empty for none" },
+	{ "auth-public-key", OPTION_SECRET, NULL, AT(auth_public_key), 64, 64,
+		"file with auth's Ed25519 public key, 32 bytes as hex" },
+	{ "peers", OPTION_TEXT, NULL, AT(peers), 1, 4096,
+		"the services: name=URL,…; one may stand several times" },
+	{ "bus-keys", OPTION_TEXT, NULL, AT(bus_keys), 1, 4096,
+		"directory of gateway-<service>.key files" },
+	{ "bus-window", OPTION_INTEGER, "64", AT(bus_window), 1, 64,
+		"requests outstanding per instance; nng keeps 64 replies for a slow reader" },
+	{ "session-cache-ms", OPTION_INTEGER, "1000", AT(session_cache_ms), 1, 1000,
+		"how long a checked session is believed; revocation must work within one second" },
+	{ "request-timeout-ms", OPTION_INTEGER, "10000", AT(request_timeout_ms), 100, 120000,
+		"for an answer of a service, unless the operation says another time" },
+	{ "fanout-timeout-ms", OPTION_INTEGER, "2000", AT(fanout_timeout_ms), 50, 30000,
+		"for the parts of a merged answer; a page should not wait longer for its slowest" },
+	{ "sse-heartbeat-ms", OPTION_INTEGER, "15000", AT(sse_heartbeat_ms), 100, 45000,
+		"between signs of life on an event stream; proxies close after 60 s of silence" },
+	{ "sse-per-user", OPTION_INTEGER, "16", AT(sse_per_user), 1, 1000,
+		"event streams of one user; more open pages than that are not read by a person" },
+	{ "authorities", OPTION_TEXT, "", AT(authorities), 0, 4096,
+		"host names (with port if not 443) that are answered, separated by commas; "
+		"empty for any" },
+	{ "security-contact", OPTION_TEXT, "", AT(security_contact), 0, 1024,
+		"URI where weaknesses can be reported (RFC 9116); empty for none" },
+	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
+};
+
+static enum log_level level_of(const char *name)
+{
+	static const char *const names[] = { "debug", "info", "warning", "error" };
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+		if (!strcmp(name, names[i])) {
+			return (enum log_level)i;
+		}
+	}
+	return LOG_LEVEL_INFO;
+}
+
+static void on_stop_signal(int signal)
+{
+	(void)signal;
+	loop_stop(loop);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction stop = { .sa_handler = on_stop_signal };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigemptyset(&stop.sa_mask);
+	sigemptyset(&ignore.sa_mask);
+	if (sigaction(SIGTERM, &stop, NULL) || sigaction(SIGINT, &stop, NULL) ||
+		sigaction(SIGPIPE, &ignore, NULL)) {
+		abort();
+	}
+}
+
+static enum err serve(struct bus *bus)
+{
+	enum err e = app_start(&conf, loop, bus);
+	if (e) {
+		return e;
+	}
+	e = server_start(&conf, loop);
+	if (!e) {
+		log_info("ready");
+		loop_run(loop);
+		log_info("stopping");
+		server_stop();
+	}
+	app_stop();
+	return e;
+}
+
+int main(int argc, char **argv)
+{
+	const struct option_set set = { options, sizeof options / sizeof *options, &conf };
+	log_open("gateway", LOG_LEVEL_INFO);
+	crypto_start();
+	conf.name = "gateway";
+	if (conf_read(argc, argv, &set, 1)) {
+		return EXIT_CONFIG;
+	}
+	log_open("gateway", level_of(conf.log_level));
+	loop = loop_new();
+	catch_signals();
+	struct bus *bus = bus_open(&(struct bus_options){
+		.name = conf.name,
+		.peers = conf.peers,
+		.key_directory = conf.bus_keys,
+		.window = conf.bus_window,
+		.queue_max = 1, /* nobody calls the gateway */
+	});
+	enum err e = bus ? serve(bus) : ERR_UNAVAILABLE;
+	bus_close(bus);
+	loop_free(loop);
+	return e ? EXIT_CONFIG : EXIT_SUCCESS;
+}

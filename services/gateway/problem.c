@@ -1,0 +1,98 @@
+/*
+ * The gateway's own problems. The text is made by libcommon's failure_json(), so that a client
+ * cannot tell a problem of the gateway from one of a service by its form.
+ */
+#include "services/gateway/problem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/crypto.h"
+
+const struct problem problem_bad_request = { ERR_INVALID, 400, "bad_request",
+	"リクエストの形式が正しくありません。", "The request is malformed." };
+const struct problem problem_idempotency_key_required = { ERR_INVALID, 400,
+	"idempotency_key_required", "Idempotency-Key ヘッダーが必要です。",
+	"An Idempotency-Key header is required." };
+const struct problem problem_unauthenticated = { ERR_UNAUTHENTICATED, 401, "unauthenticated",
+	"ログインしてください。", "Please log in." };
+const struct problem problem_cross_site = { ERR_FORBIDDEN, 403, "cross_site_request",
+	"ほかのサイトからの操作は受け付けません。", "Requests from other sites are refused." };
+const struct problem problem_not_found = { ERR_NOT_FOUND, 404, "not_found", "見つかりません。",
+	"There is no such thing." };
+const struct problem problem_method_not_allowed = { ERR_INVALID, 405, "method_not_allowed",
+	"この操作はできません。", "The method is not allowed here." };
+const struct problem problem_body_too_large = { ERR_INVALID, 413, "body_too_large",
+	"送信された内容が大きすぎます。", "The request body is too large." };
+const struct problem problem_content_type = { ERR_INVALID, 415, "unsupported_media_type",
+	"この形式の内容は受け付けません。", "The content type is not supported here." };
+const struct problem problem_range = { ERR_INVALID, 416, "range_not_satisfiable",
+	"指定された範囲はありません。", "The requested range does not exist." };
+const struct problem problem_misdirected = { ERR_INVALID, 421, "misdirected_request",
+	"このサーバーの宛先ではありません。", "This server does not answer for that host." };
+const struct problem problem_if_match_required = { ERR_INVALID, 428, "if_match_required",
+	"If-Match ヘッダーが必要です。読み込み直してください。",
+	"An If-Match header is required; read the resource first." };
+const struct problem problem_too_many_streams = { ERR_LIMITED, 429, "too_many_streams",
+	"開いている画面が多すぎます。", "Too many pages are open." };
+const struct problem problem_bad_gateway = { ERR_UNAVAILABLE, 502, "bad_gateway",
+	"サービスの応答が正しくありません。", "A service gave an impossible answer." };
+const struct problem problem_service_unavailable = { ERR_UNAVAILABLE, 503, "unavailable",
+	"ただいま利用できません。しばらくしてからもう一度お試しください。",
+	"Not available at the moment; please try again later." };
+const struct problem problem_deadline = { ERR_UNAVAILABLE, 504, "deadline_exceeded",
+	"時間内に応答がありませんでした。もう一度お試しください。",
+	"There was no answer in time; please try again." };
+
+const char *problem_json(struct arena *arena, const struct problem *problem, const char *call_id,
+	enum language language)
+{
+	struct call c = {
+		.arena = arena,
+		.call_id = call_id,
+		.language = language,
+		.failure = { .problem = problem },
+	};
+	return failure_json(&c);
+}
+
+/* The q of one item of Accept-Language, in thousandths. */
+static int quality(const char *item, size_t n)
+{
+	const char *q = memmem(item, n, ";q=", 3);
+	if (!q) {
+		return 1000;
+	}
+	double value = strtod(q + 3, NULL);
+	return value < 0 || value > 1 ? 0 : (int)(value * 1000);
+}
+
+enum language language_of(const char *accept_language)
+{
+	int best_ja = 0, best_en = 0;
+	const char *at = accept_language ? accept_language : "";
+	while (*at) {
+		at += strspn(at, " ,");
+		size_t n = strcspn(at, ",");
+		int q = quality(at, n);
+		if (n >= 2 && !strncasecmp(at, "ja", 2) && q > best_ja) {
+			best_ja = q;
+		} else if (n >= 2 && !strncasecmp(at, "en", 2) && q > best_en) {
+			best_en = q;
+		}
+		at += n;
+	}
+	return best_en > best_ja ? LANGUAGE_EN : LANGUAGE_JA;
+}
+
+const struct problem *problem_of_status(unsigned status)
+{
+	return status == 504 ? &problem_deadline : &problem_service_unavailable;
+}
+
+int retry_after_s(void)
+{
+	unsigned char byte;
+	crypto_random(&byte, 1);
+	return 1 + byte % 5;
+}

@@ -1,0 +1,38 @@
+/* What the gateway itself refuses with (RFC 9457); services make their own problems. */
+#ifndef MANABIYA_GATEWAY_PROBLEM_H
+#define MANABIYA_GATEWAY_PROBLEM_H
+
+#include "libcommon/arena.h"
+#include "libcommon/call.h"
+#include "libcommon/err.h"
+
+extern const struct problem problem_bad_request; /* 400 */
+extern const struct problem problem_idempotency_key_required; /* 400 */
+extern const struct problem problem_unauthenticated; /* 401 */
+extern const struct problem problem_cross_site; /* 403 */
+extern const struct problem problem_not_found; /* 404 */
+extern const struct problem problem_method_not_allowed; /* 405 */
+extern const struct problem problem_body_too_large; /* 413 */
+extern const struct problem problem_content_type; /* 415 */
+extern const struct problem problem_range; /* 416 */
+extern const struct problem problem_misdirected; /* 421 */
+extern const struct problem problem_if_match_required; /* 428 */
+extern const struct problem problem_too_many_streams; /* 429 */
+extern const struct problem problem_bad_gateway; /* 502: a service answered something impossible */
+extern const struct problem problem_service_unavailable; /* 503 */
+extern const struct problem problem_deadline; /* 504 */
+
+/* The text of a problem, in the arena. */
+const char *problem_json(struct arena *arena, const struct problem *problem, const char *call_id,
+	enum language language);
+
+/* ja unless Accept-Language (NULL: absent) prefers en. */
+enum language language_of(const char *accept_language);
+
+/* What to tell the client about a call that no service answered: 503 or 504. */
+const struct problem *problem_of_status(unsigned status);
+
+/* Seconds for Retry-After, with jitter so that a whole school does not come back at once. */
+int retry_after_s(void);
+
+#endif

@@ -1,0 +1,54 @@
+/* W3C Trace Context, level 1. Versions above 00 are taken as absent. */
+#include "services/gateway/trace.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "libcommon/crypto.h"
+
+#define TRACE_AT 3
+#define TRACE_LENGTH 32
+#define SPAN_AT 36
+#define SPAN_LENGTH 16
+#define FLAGS_AT 53
+#define LENGTH 55
+
+static bool is_hex(const char *text, size_t n)
+{
+	return strspn(text, "0123456789abcdef") >= n;
+}
+
+bool trace_is_valid(const char *traceparent)
+{
+	return strlen(traceparent) == LENGTH && !strncmp(traceparent, "00-", 3) &&
+		is_hex(traceparent + TRACE_AT, TRACE_LENGTH) && traceparent[SPAN_AT - 1] == '-' &&
+		is_hex(traceparent + SPAN_AT, SPAN_LENGTH) && traceparent[FLAGS_AT - 1] == '-' &&
+		is_hex(traceparent + FLAGS_AT, 2) &&
+		strspn(traceparent + TRACE_AT, "0") < TRACE_LENGTH &&
+		strspn(traceparent + SPAN_AT, "0") < SPAN_LENGTH;
+}
+
+/* A UUID without its dashes. */
+static const char *trace_of_call(struct arena *arena, const char *call_id)
+{
+	char *trace = arena_alloc(arena, TRACE_LENGTH + 1);
+	size_t n = 0;
+	for (; *call_id && n < TRACE_LENGTH; call_id++) {
+		if (*call_id != '-') {
+			trace[n++] = *call_id;
+		}
+	}
+	return trace;
+}
+
+const char *trace_parent(struct arena *arena, const char *received, const char *call_id)
+{
+	unsigned char span[SPAN_LENGTH / 2];
+	crypto_random(span, sizeof span);
+	span[0] |= 1; /* never all zero */
+	bool is_given = received && trace_is_valid(received);
+	const char *trace = is_given ? arena_strndup(arena, received + TRACE_AT, TRACE_LENGTH)
+				     : trace_of_call(arena, call_id);
+	return arena_printf(arena, "00-%s-%s-%s", trace, crypto_hex(arena, span, sizeof span),
+		is_given ? received + FLAGS_AT : "00");
+}
