@@ -1,0 +1,87 @@
+"""tools/processes.py and the mail sink: the parts of the stack that need no build."""
+
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools'))
+from processes import Process, start_time  # noqa: E402
+
+
+class Processes(unittest.TestCase):
+    def setUp(self):
+        self.directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def process(self, *command):
+        process = Process('it', command, self.directory / 'it.log')
+        self.addCleanup(process.signal, signal.SIGKILL)
+        process.start()
+        return process
+
+    def test_a_process_is_found_again_by_pid_and_start_time(self):
+        process = self.process('/bin/sleep', '60')
+        again = Process('it', ['/bin/sleep', '60'], self.directory / 'it.log')
+        again.adopt(process.record())
+        self.assertTrue(again.is_alive())
+        self.assertTrue(process.stop())
+        self.assertFalse(process.is_alive())
+
+    def test_somebody_elses_process_with_the_same_pid_is_left_alone(self):
+        process = self.process('/bin/sleep', '60')
+        stale = dict(process.record(), started=process.started - 1)
+        other = Process('it', ['/bin/sleep', '60'], self.directory / 'it.log')
+        other.adopt(stale)
+        self.assertTrue(other.has_died)
+        other.stop()
+        self.assertTrue(process.is_alive())
+
+    def test_a_zombie_is_not_alive(self):
+        process = self.process('/bin/true')
+        process.child.wait()
+        self.assertFalse(process.is_alive())
+        self.assertIsNone(start_time(process.pid))
+
+
+class MailSink(unittest.TestCase):
+    def setUp(self):
+        self.directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        with socket.socket() as probe:
+            probe.bind(('127.0.0.1', 0))
+            self.port = probe.getsockname()[1]
+        self.sink = subprocess.Popen(['/usr/bin/python3', ROOT / 'tools/smtp_sink.py', '--listen', f'127.0.0.1:{self.port}',
+                                      '--directory', self.directory])
+        self.addCleanup(self.sink.wait)
+        self.addCleanup(self.sink.terminate)
+
+    def connect(self):
+        for _ in range(100):
+            try:
+                return smtplib.SMTP('127.0.0.1', self.port)
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        return self.fail('the sink does not listen')
+
+    def test_a_mail_is_filed_whole(self):
+        with self.connect() as client:
+            client.sendmail('a@example.jp', ['b@example.jp'], 'Subject: x\r\n\r\n.one dot\r\nlast')
+        filed = [path.read_text() for path in (self.directory / 'new').iterdir()]
+        self.assertEqual(len(filed), 1)
+        self.assertIn('b@example.jp', filed[0])
+        self.assertIn('\n.one dot\nlast', filed[0].replace('\r', ''))
+
+    def test_data_without_a_recipient_is_refused(self):
+        with self.connect() as client:
+            client.ehlo()
+            client.mail('a@example.jp')
+            self.assertEqual(client.docmd('DATA')[0], 503)
+
+
+if __name__ == '__main__':
+    unittest.main()

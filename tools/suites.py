@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""Run the test suites, one line each, and say the sum last: `N passed, N failed`.
+
+    tools/suites.py [SUITE...]          unit generator tools flow attack web browser
+
+C programs are built with the address and undefined-behaviour sanitizers. The full output of a suite
+is kept in .manabiya/test/<suite>.log; of a suite that fails, its end is shown.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / 'build-asan'
+LOGS = ROOT / '.manabiya/test'
+SHOWN_LINES = 60
+TAP_LINE = re.compile(r'^\s*(not )?ok\b(?!.*# (?:SKIP|TODO))', re.M | re.I)
+ENVIRONMENT = {'MANABIYA_BUILD': str(BUILD), 'PYTHONDONTWRITEBYTECODE': '1',
+               'ASAN_OPTIONS': 'detect_leaks=1', 'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1'}
+
+
+class Outcome:
+    """What a suite came to: how many passed and failed, and the text to look at."""
+
+    def __init__(self, passed=0, failed=0, text=''):
+        self.passed, self.failed, self.text = passed, failed, text
+
+    def __add__(self, other):
+        return Outcome(self.passed + other.passed, self.failed + other.failed, self.text + other.text)
+
+
+def run(*command, cwd=ROOT, env=None):
+    done = subprocess.run([str(part) for part in command], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env={**os.environ, **ENVIRONMENT, **(env or {})}, check=False)
+    return done.returncode, done.stdout.decode(errors='replace')
+
+
+def step(*command, **options):
+    """A program that is one test by itself."""
+    status, text = run(*command, **options)
+    return Outcome(status == 0, status != 0, text)
+
+
+def tap(status, text):
+    """Counts of a TAP stream; a program that ends badly without a failed line has failed once."""
+    marks = TAP_LINE.findall(text)
+    failed = sum(1 for mark in marks if mark)
+    if status and not failed:
+        failed = 1
+    return Outcome(len(marks) - sum(1 for mark in marks if mark), failed, text)
+
+
+def python_tests(folder):
+    total = Outcome()
+    for path in sorted((ROOT / folder).glob('*_test.py')):
+        status, text = run('/usr/bin/python3', '-B', '-m', 'unittest', '-v', path.stem, cwd=path.parent)
+        total += python_outcome(status, text)
+    return total
+
+
+def python_outcome(status, text):
+    ran = sum(map(int, re.findall(r'^Ran (\d+) tests?', text, re.M)))
+    words = dict(re.findall(r'\b(failures|errors|skipped)=(\d+)', text.rpartition('Ran ')[2]))
+    failed = int(words.get('failures', 0)) + int(words.get('errors', 0))
+    if status and not failed:
+        failed = 1
+    return Outcome(max(0, ran - failed - int(words.get('skipped', 0))), failed, text)
+
+
+def unit():
+    """Every meson test, with a private PostgreSQL and Redis."""
+    log = BUILD / 'meson-logs/testlog.json'
+    log.unlink(missing_ok=True)
+    status, text = run('tests/with-services', 'meson', 'test', '-C', BUILD, '--no-rebuild', '--suite', 'unit')
+    total = Outcome()
+    for line in log.read_text().splitlines() if log.exists() else []:
+        total += meson_outcome(json.loads(line))
+    if status and not total.failed:
+        total += Outcome(0, 1, text)
+    return total
+
+
+def meson_outcome(test):
+    is_ok = test['result'] in ('OK', 'EXPECTEDFAIL', 'SKIP')
+    counts = tap(not is_ok, test.get('stdout') or '')
+    if not counts.passed + counts.failed:
+        counts = Outcome(int(is_ok), int(not is_ok))
+    text = '' if is_ok else f'== {test["name"]}: {test["result"]}\n{test.get("stdout", "")}\n{test.get("stderr", "")}\n'
+    return Outcome(counts.passed, counts.failed, text)
+
+
+def node_path():
+    folder = subprocess.run([ROOT / 'tools/node'], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return {'PATH': folder + os.pathsep + os.environ['PATH']}
+
+
+def web():
+    """Types against the contract, linter, unit tests, build, size budget."""
+    where = {'cwd': ROOT / 'web', 'env': node_path()}
+    total = step('npm', 'run', '--silent', 'types', '--', BUILD / 'proto/openapi.json', **where)
+    total += step('npx', 'tsc', '--noEmit', **where)
+    total += step('npm', 'run', '--silent', 'lint', **where)
+    total += tap(*run('npx', 'vitest', 'run', '--reporter=tap-flat', **where))
+    total += step('npm', 'run', '--silent', 'build', **where)
+    return total + step('npm', 'run', '--silent', 'budget', **where)
+
+
+def browser():
+    """The main job in Chromium."""
+    where = {'cwd': ROOT / 'tests/browser', 'env': {**node_path(), 'MANABIYA_WEB_ROOT': str(ROOT / 'web/dist')}}
+    status, text = run('npm', 'ci', '--no-fund', '--no-audit', '--loglevel=error', **where)
+    if status:
+        return Outcome(0, 1, text)
+    return tap(*run('npm', 'run', '--silent', 'test', '--', '--test-reporter=tap', **where))
+
+
+def prepare(names):
+    if {'unit', 'tools', 'flow', 'attack', 'web', 'browser'} & set(names):
+        subprocess.run([ROOT / 'tools/build', 'c', BUILD.name, '-Db_sanitize=address,undefined', '-Db_lundef=false'],
+                       check=True)
+    if {'web', 'browser'} & set(names):
+        subprocess.run([ROOT / 'tools/build', 'web'], check=True)
+
+
+SUITES = {
+    'generator': lambda: python_tests('proto/gen'),
+    'tools': lambda: python_tests('tests/tools'),
+    'unit': unit,
+    'web': web,
+    'flow': lambda: python_tests('tests/flow'),
+    'attack': lambda: python_tests('tests/attack'),
+    'browser': browser,
+}
+
+
+def run_suite(name):
+    print(f'{name:10} …', end='\r', flush=True)
+    began = time.monotonic()
+    outcome = SUITES[name]()
+    (LOGS / f'{name}.log').write_text(outcome.text)
+    print(f'{name:10} {outcome.passed:5} passed {outcome.failed:5} failed {time.monotonic() - began:6.0f} s', flush=True)
+    if outcome.failed:
+        print('\n'.join(outcome.text.splitlines()[-SHOWN_LINES:]), flush=True)
+        print(f'(all of it: {LOGS / name}.log)', flush=True)
+    return outcome
+
+
+def main():
+    names = sys.argv[1:] or list(SUITES)
+    unknown = set(names) - set(SUITES)
+    if unknown:
+        print(f'no such suite: {" ".join(sorted(unknown))}; there are {" ".join(SUITES)}', file=sys.stderr)
+        return 2
+    LOGS.mkdir(parents=True, exist_ok=True)
+    prepare(names)
+    total = Outcome()
+    for name in names:
+        outcome = run_suite(name)
+        total += Outcome(outcome.passed, outcome.failed)
+    print(f'{total.passed} passed, {total.failed} failed')
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
