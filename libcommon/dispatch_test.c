@@ -1,0 +1,224 @@
+/*
+ * Facts about the way into a handler: who is let through, and that nothing runs for the others. The
+ * operations here touch no database, so none is started; what happens inside transactions is tested
+ * with the services.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+#undef fail /* ours is of another kind */
+
+#include "libcommon/capability_cache.h"
+#include "libcommon/clock.h"
+#include "libcommon/db.h"
+#include "libcommon/service.h"
+
+static unsigned char public_key[PUBLIC_KEY_SIZE], signing_key[SIGNING_KEY_SIZE];
+static int runs;
+
+static enum err count_runs(struct call *c, const void *in, void *out)
+{
+	runs++;
+	return OK;
+}
+
+static enum err refuse(struct call *c, const void *in, void *out)
+{
+	return fail(c, ERR_CONFLICT, "no");
+}
+
+static const char *const by_gateway[] = { "gateway", NULL };
+static const char *const by_learning[] = { "learning", NULL };
+
+#define STAFF (ROLE_CONTRACTOR | ROLE_INSTRUCTOR)
+
+/* Sorted by name, as the generator does. */
+static const struct op ops[] = {
+	{ .name = "early",
+		.handler = count_runs,
+		.allow = STAFF,
+		.flags = OP_INITIAL,
+		.status = 204,
+		.callers = by_gateway },
+	{ .name = "internal",
+		.handler = count_runs,
+		.flags = OP_INTERNAL | OP_NO_CAPABILITY,
+		.status = 204,
+		.callers = by_learning },
+	{ .name = "keyed",
+		.handler = count_runs,
+		.allow = STAFF,
+		.flags = OP_IDEMPOTENT_KEY,
+		.status = 204,
+		.callers = by_gateway },
+	{ .name = "public",
+		.handler = count_runs,
+		.allow = ROLE_ANONYMOUS,
+		.status = 204,
+		.callers = by_gateway },
+	{ .name = "refuse",
+		.handler = refuse,
+		.allow = ROLE_ANONYMOUS,
+		.status = 204,
+		.callers = by_gateway },
+	{ .name = "staff",
+		.handler = count_runs,
+		.allow = STAFF,
+		.feature = FEATURE_VIDEO_UPLOAD,
+		.status = 204,
+		.callers = by_gateway },
+};
+
+static const struct service service = {
+	.name = "learning",
+	.ops = ops,
+	.ops_n = sizeof(ops) / sizeof(ops[0]),
+};
+
+/* One row: who calls what, and what comes of it. */
+struct attempt {
+	const char *name;
+	const char *operation;
+	const char *caller;
+	enum role role; /* 0: no capability */
+	unsigned denied;
+	bool initial;
+	int64_t age_ms; /* of the capability */
+	int64_t time_left_ms;
+	const char *params;
+	unsigned status;
+	const char *code;
+};
+
+#define HOUR_MS 3600000
+static const struct attempt attempts[] = {
+	{ "anyone may use a public operation", "public", "gateway", 0, 0, false, 0, 1000, "", 204,
+		"" },
+	{ "an unknown operation is not found", "nothing", "gateway", 0, 0, false, 0, 1000, "", 404,
+		"unknown_operation" },
+	{ "a name that is only a prefix is not found", "publi", "gateway", 0, 0, false, 0, 1000, "",
+		404, "unknown_operation" },
+	{ "another service may not use a public operation", "public", "audit", 0, 0, false, 0, 1000,
+		"", 403, "caller_forbidden" },
+	{ "the gateway may not use an internal operation", "internal", "gateway", ROLE_CONTRACTOR,
+		0, false, 0, 1000, "", 403, "caller_forbidden" },
+	{ "a named caller may use an internal operation", "internal", "learning", 0, 0, false, 0,
+		1000, "", 204, "" },
+	{ "without a capability one has to log in", "staff", "gateway", 0, 0, false, 0, 1000, "",
+		401, "unauthenticated" },
+	{ "an allowed role is let in", "staff", "gateway", ROLE_INSTRUCTOR, 0, false, 0, 1000, "",
+		204, "" },
+	{ "another role is not", "staff", "gateway", ROLE_STUDENT, 0, false, 0, 1000, "", 403,
+		"forbidden" },
+	{ "an expired capability is no capability", "staff", "gateway", ROLE_INSTRUCTOR, 0, false,
+		HOUR_MS, 1000, "", 401, "unauthenticated" },
+	{ "a denied feature is refused", "staff", "gateway", ROLE_INSTRUCTOR, FEATURE_VIDEO_UPLOAD,
+		false, 0, 1000, "", 403, "feature_denied" },
+	{ "another denied feature does not matter", "staff", "gateway", ROLE_INSTRUCTOR,
+		FEATURE_PEER_COMMENT, false, 0, 1000, "", 204, "" },
+	{ "the initial password comes first", "staff", "gateway", ROLE_INSTRUCTOR, 0, true, 0, 1000,
+		"", 403, "password_change_required" },
+	{ "what is needed to change it is open", "early", "gateway", ROLE_INSTRUCTOR, 0, true, 0,
+		1000, "", 204, "" },
+	{ "a missing idempotency key is refused", "keyed", "gateway", ROLE_INSTRUCTOR, 0, false, 0,
+		1000, "", 400, "idempotency_key_missing" },
+	{ "a call that is too late does not run", "public", "gateway", 0, 0, false, 0, 0, "", 504,
+		"deadline_exceeded" },
+	{ "parameters that nobody declared are refused", "public", "gateway", 0, 0, false, 0, 1000,
+		"a=b", 422, "invalid" },
+	{ "a handler's refusal is told", "refuse", "gateway", 0, 0, false, 0, 1000, "", 409,
+		"conflict" },
+};
+
+static const char *capability_for(struct arena *arena, const struct attempt *attempt)
+{
+	const struct actor actor = {
+		.tenant_id = "00000000-0000-7000-8000-00000000000a",
+		.user_id = "00000000-0000-7000-8000-0000000000a1",
+		.role = attempt->role,
+		.denied = attempt->denied,
+		.session_id = "00000000-0000-7000-8000-0000000000b1",
+		.initial = attempt->initial,
+		.tenant_key = "x",
+	};
+	return attempt->role
+		? capability_mint(arena, signing_key, &actor, clock_unix_ms() - attempt->age_ms)
+		: "";
+}
+
+static void attempt(const struct attempt *attempt, struct arena *arena, struct db *db)
+{
+	struct frame request = { .kind = FRAME_REQUEST };
+	struct reply reply;
+	struct call c = {
+		.arena = arena,
+		.db = db,
+		.service = &service,
+		.caller = attempt->caller,
+		.deadline_ms = clock_steady_ms() + attempt->time_left_ms,
+	};
+	request.texts[TEXT_OPERATION] = frame_text(attempt->operation);
+	request.texts[TEXT_CAPABILITY] = frame_text(capability_for(arena, attempt));
+	request.texts[TEXT_PARAMS] = frame_text(attempt->params);
+	runs = 0;
+	service_dispatch(&c, public_key, &request, &reply);
+	print_message("%s\n", attempt->name);
+	assert_int_equal(reply.status, attempt->status);
+	if (*attempt->code) {
+		const char *code = arena_printf(arena, "\"code\":\"%s\"", attempt->code);
+		assert_non_null(strstr((const char *)reply.body.data, code));
+		assert_string_equal(reply.content_type, "application/problem+json");
+	}
+	assert_int_equal(runs, attempt->status == 204);
+}
+
+static void each_attempt_ends_as_it_must(void **state)
+{
+	struct arena *arena = arena_new();
+	struct db *db = db_open("host=/nonexistent", "learning");
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+		attempt(&attempts[i], arena, db);
+		arena_reset(arena);
+	}
+	db_close(db);
+	arena_free(arena);
+	capability_cache_free();
+}
+
+static void a_capability_of_another_key_is_refused(void **state)
+{
+	struct arena *arena = arena_new();
+	const struct attempt staff = { .role = ROLE_INSTRUCTOR };
+	const struct actor *actor;
+	unsigned char other_public[PUBLIC_KEY_SIZE], other_signing[SIGNING_KEY_SIZE];
+	const unsigned char seed[KEY_SIZE] = { 2 };
+	const char *text = capability_for(arena, &staff);
+	crypto_sign_keys(seed, other_public, other_signing);
+	assert_int_equal(
+		capability_check(other_public, text, clock_unix_ms(), &actor), ERR_UNAUTHENTICATED);
+	assert_int_equal(capability_check(public_key, text, clock_unix_ms(), &actor), OK);
+	/* Remembered now, and still refused once it has expired. */
+	assert_int_equal(capability_check(public_key, text, clock_unix_ms() + HOUR_MS, &actor),
+		ERR_UNAUTHENTICATED);
+	capability_cache_free();
+	arena_free(arena);
+}
+
+static int start(void **state)
+{
+	const unsigned char seed[KEY_SIZE] = { 1 };
+	crypto_start();
+	crypto_sign_keys(seed, public_key, signing_key);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_attempt_ends_as_it_must),
+		cmocka_unit_test(a_capability_of_another_key_is_refused),
+	};
+	return cmocka_run_group_tests(tests, start, NULL);
+}
