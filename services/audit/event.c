@@ -1,0 +1,108 @@
+/*
+ * Appending events. The database gives the sequence numbers (audit.append() in migrations/); what
+ * is done here is to read from each line the few members by which it is found again.
+ *
+ * A line that is no event is refused with the whole batch: the relay then finds the one by itself.
+ */
+#include <string.h>
+
+#include "libcommon/db.h"
+#include "libcommon/json.h"
+#include "libcommon/ocsf.h"
+#include "libcommon/uuid.h"
+#include "services/audit/audit.h"
+
+#define STATUS_SUCCESS 1 /* OCSF status_id */
+#define OPERATION_MAX 64 /* as audit_search can ask for; longer ones do not exist */
+#define OBJECT_MAX 64
+
+static const char APPEND[] =
+	"SELECT audit.append($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],"
+	" $6::text[], $7::text[], $8::text[])";
+
+/* One line as columns: everything but the line itself is for searching. */
+enum column { TENANT, ID, TIME, OPERATION, OUTCOME, ACTOR_ID, OBJECT, LINE, COLUMNS };
+
+static const char *text_at(const struct json *object, const char *one, const char *other)
+{
+	return json_text(json_member(json_member(object, one), other));
+}
+
+const char *event_tenant(const struct json *line)
+{
+	const struct json *metadata = json_member(line, "metadata");
+	if (!json_member(metadata, "tenant_uid"))
+		return OPERATOR_TENANT;
+	const char *tenant = json_text(json_member(metadata, "tenant_uid"));
+	return tenant && is_uuid(tenant) ? tenant : NULL;
+}
+
+static const char *actor_of(const struct json *line)
+{
+	const char *actor = text_at(json_member(line, "actor"), "user", "uid");
+	return actor && is_uuid(actor) ? actor : ""; /* services have names */
+}
+
+/* The thing that the call was about, wherever the event's class wants it (libcommon/ocsf.c). */
+static const char *object_of(const struct json *line)
+{
+	static const char *const members[] = { "entity", "user", "group" };
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const char *object = text_at(line, members[i], "uid");
+		if (object)
+			return strlen(object) <= OBJECT_MAX ? object : "";
+	}
+	const char *object =
+		json_text(json_member(json_item(json_member(line, "resources"), 0), "uid"));
+	return object && strlen(object) <= OBJECT_MAX ? object : "";
+}
+
+static bool is_complete(const char *const columns[COLUMNS])
+{
+	const char *line = columns[LINE];
+	size_t n = strlen(line);
+	return columns[TENANT] && columns[ID] && is_uuid(columns[ID]) && columns[OPERATION] &&
+		strlen(columns[OPERATION]) <= OPERATION_MAX && n <= OCSF_LINE_MAX &&
+		strcmp(line + n - 2, "}}") == 0 && !strpbrk(line, "\r\n");
+}
+
+static enum err read_line(struct call *c, const char *line, const char *columns[COLUMNS])
+{
+	const struct json *event;
+	enum err e = json_parse(c->arena, line, strlen(line), &event);
+	if (e)
+		return fail(c, ERR_INVALID, "a line is not JSON");
+	const struct json *metadata = json_member(event, "metadata");
+	int64_t time_ms = json_integer(json_member(event, "time"), -1);
+	int64_t status = json_integer(json_member(event, "status_id"), -1);
+	columns[TENANT] = event_tenant(event);
+	columns[ID] = json_text(json_member(metadata, "uid"));
+	columns[TIME] = db_integer(c, time_ms);
+	columns[OPERATION] = text_at(event, "api", "operation");
+	columns[OUTCOME] = status == STATUS_SUCCESS ? "success" : "failure";
+	columns[ACTOR_ID] = actor_of(event);
+	columns[OBJECT] = object_of(event);
+	columns[LINE] = line;
+	if (time_ms < 0 || json_member(metadata, "sequence") || !is_complete(columns))
+		return fail(c, ERR_INVALID, "a line is not an event of ours");
+	return OK;
+}
+
+enum err audit_event_append(struct call *c, const struct audit_event_append_in *in)
+{
+	size_t n = in->lines.n;
+	const char **values[COLUMNS], *arrays[COLUMNS], *appended;
+	for (size_t column = 0; column < COLUMNS; column++)
+		values[column] = arena_array(c->arena, n, sizeof(*values[column]));
+	for (size_t i = 0; i < n; i++) {
+		const char *columns[COLUMNS];
+		enum err e = read_line(c, in->lines.items[i], columns);
+		if (e)
+			return e;
+		for (size_t column = 0; column < COLUMNS; column++)
+			values[column][i] = columns[column];
+	}
+	for (size_t column = 0; column < COLUMNS; column++)
+		arrays[column] = db_text_array(c, values[column], n);
+	return db_text(c, APPEND, (struct db_args){ arrays, COLUMNS }, &appended);
+}
