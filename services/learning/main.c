@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	static const struct service learning = {
 		.name = "learning",
 		.ops = learning_ops,
-		.ops_n = learning_ops_n,
+		.ops_n = LEARNING_OPS_N,
 		.options = options,
 		.options_n = sizeof(options) / sizeof(options[0]),
 		.conf = &conf,

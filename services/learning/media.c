@@ -9,6 +9,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
+#include "libcommon/log.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
@@ -379,8 +380,12 @@ enum err media_clean(struct call *c, bool *more)
 		return OK;
 	memcpy(last, tenant_id, UUID_SIZE);
 	e = service_enter_tenant(c, tenant_id);
-	if (!e)
-		e = db_exec(c, ABANDONED_DELETE, DB_ARGS(db_integer(c, ABANDONED_S)));
+	if (e) {
+		log_warning("media_clean: tenant %s cannot be entered: %s", tenant_id,
+			err_name(e));
+		return OK;
+	}
+	e = db_exec(c, ABANDONED_DELETE, DB_ARGS(db_integer(c, ABANDONED_S)));
 	if (e)
 		return e;
 	int64_t before_s = clock_unix_ms() / 1000 - ABANDONED_S;
