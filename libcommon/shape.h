@@ -74,7 +74,7 @@ struct list {
  * Read a JSON object into `out`, a zeroed struct of the shape, from `c`'s arena. Refuses with
  * ERR_INVALID and one entry per broken field (JSON Pointer): unknown or duplicate members, missing
  * ones, wrong types, broken limits, nesting over 16, invalid UTF-8, NUL. JSON null reads as absent.
- * Only PLACE_BODY fields are looked at.
+ * Only PLACE_BODY fields are looked at; a shape without any accepts no bytes at all.
  */
 must_check enum err shape_read_json(
 	struct call *c, const struct shape *shape, const char *json, size_t n, void *out);

@@ -287,6 +287,17 @@ static void what_is_not_json_is_malformed(void **state)
 	assert_string_equal(c->failure.problem->code, "malformed");
 }
 
+static void no_body_is_fine_where_none_is_wanted(void **state)
+{
+	static const struct shape only_params = {
+		.name = "only_params", .fields = thing_fields + 9, .fields_n = 2
+	};
+	struct thing out = { 0 };
+	assert_int_equal(shape_read_json(*state, &only_params, NULL, 0, &out), OK);
+	assert_int_equal(shape_read_json(*state, &only_params, "{}", 2, &out), OK);
+	assert_int_equal(shape_read_json(*state, &only_params, "{\"a\":1}", 7, &out), ERR_INVALID);
+}
+
 static void hundreds_of_mistakes_are_cut_off(void **state)
 {
 	struct call *c = *state;
@@ -489,6 +500,7 @@ int main(void)
 		IN_CALL(broken_limits_name_their_field),
 		IN_CALL(every_broken_field_is_told_at_once),
 		IN_CALL(what_is_not_json_is_malformed),
+		IN_CALL(no_body_is_fine_where_none_is_wanted),
 		IN_CALL(hundreds_of_mistakes_are_cut_off),
 		IN_CALL(a_long_unknown_name_does_not_travel),
 		IN_CALL(parameters_are_read),

@@ -157,6 +157,7 @@ class Generator(unittest.TestCase):
         self.assertLess(table.index('.name = "thing_list"'), table.index('.name = "thing_update"'))
         self.assertIn('.allow = ROLE_CONTRACTOR, .feature = 0, .flags = OP_WRITES', table)
         self.assertIn('.flags = OP_INTERNAL | OP_NO_CAPABILITY', table)
+        self.assertIn('.content_type = "application/json"', table)
         self.assertIn('.audit = { .name = "entity_management.update", .class_uid = 3004, .activity_id = 3 }', table)
 
     def test_routes_are_public_operations_only(self):

@@ -71,7 +71,7 @@ class Operation:
     raw_type: str = None  # content type of a request body that is not JSON
     raw_max: int = 0
     has_body: bool = False
-    reply_type: str = None  # content type of a reply body that is not JSON
+    reply_type: str = None  # content type of the reply body
     params: list = field(default_factory=list)  # their nodes, $refs resolved
     headers: Map = None
 

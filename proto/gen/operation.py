@@ -160,6 +160,7 @@ def reply_body(documents, operation, node, has_headers):
         operation.reply_type = kind
         return [make_field('body', Type('bytes', max=1 << 30), 'BODY', True, media.here)]
     check(media, node['content'].at[kind], ['schema'])
+    operation.reply_type = kind
     if not isinstance(media['schema'], Map):
         fault(media.here, 'a schema must be a mapping')
     if '$ref' in media['schema'] and not has_headers:
