@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+"""Write the table of options into docs/operations.md from every program's own --help.
+
+    tools/options.py BUILD            rewrite the page
+    tools/options.py BUILD --check    say whether it is true (exit status)
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / 'docs/operations.md'
+BEGIN, END = '<!-- options: made by tools/options.py -->', '<!-- end of options -->'
+PROGRAMS = ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit')
+OPTION = re.compile(r'^  --(\S+) (\S+)\n((?: {6}.*\n)+)', re.M)
+
+
+def options(build, program):
+    """{name: (kind, text)} in the order of --help."""
+    text = subprocess.run([Path(build) / f'services/manabiya-{program}', '--help'], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+    found = {}
+    for name, kind, lines in OPTION.findall(text):
+        words = ' '.join(line.strip() for line in lines.splitlines() if 'environment:' not in line)
+        found[name] = (kind, words.replace('|', '\\|'))
+    return found
+
+
+def tables(build):
+    each = {program: options(build, program) for program in PROGRAMS}
+    if not all(each.values()):
+        raise SystemExit('options: a --help text has another form now')
+    shared = {name: row for name, row in each['auth'].items()
+              if all(each[p].get(name, (None,))[0] == row[0] for p in PROGRAMS[1:])}
+    yield from table('Every service', shared)
+    for program in PROGRAMS:
+        yield from table(f'`manabiya-{program}`', {n: row for n, row in each[program].items()
+                                                  if program == 'gateway' or n not in shared})
+
+
+def table(title, rows):
+    if rows:
+        yield f'\n### {title}\n\n| option | value | |\n|---|---|---|'
+        yield from (f'| `--{name}` | {kind} | {text} |' for name, (kind, text) in rows.items())
+
+
+def main():
+    page = PAGE.read_text()
+    head, rest = page.split(BEGIN)
+    made = head + BEGIN + '\n' + '\n'.join(tables(sys.argv[1])) + '\n\n' + END + rest.split(END)[1]
+    if '--check' in sys.argv:
+        return 0 if made == page else 1
+    PAGE.write_text(made)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
