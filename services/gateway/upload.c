@@ -71,7 +71,7 @@ static void on_answer(void *arg, const struct bus_reply *reply)
 	u->is_busy = false;
 	if (u->v && (!is_kept || u->sent_last)) {
 		call_answer(u->v, reply);
-	} else if (!is_kept || u->sent_last) {
+	} else if (!is_kept || u->sent_last || (!u->v && !u->n)) {
 		upload_free(u);
 	} else if (u->ended || u->n > WINDOW) {
 		send_window(u);

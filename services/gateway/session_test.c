@@ -1,0 +1,298 @@
+/* Facts about the cache of capabilities, against a bus end that plays auth over a real socket. */
+#include "services/gateway/session.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#undef fail /* call.h has one of another kind */
+
+#include "libcommon/clock.h"
+#include "services/gateway/gateway.h"
+
+#define TOKEN(letter_) letter_ "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define GOOD TOKEN("g")
+#define OTHER TOKEN("o")
+#define DEAD TOKEN("d")
+#define SLOW TOKEN("s")
+
+static char directory[] = "/tmp/manabiya-session-XXXXXX";
+static char url[128], peers[160], key_path[160];
+static unsigned char signing_key[SIGNING_KEY_SIZE];
+static struct bus *auth;
+static pthread_t auth_thread;
+static atomic_int minted;
+static struct gateway_conf conf = { .session_cache_ms = 1000 };
+
+/* ---- the end that plays auth ---- */
+
+static const char *capability_for(struct arena *arena, char letter)
+{
+	const struct actor actor = {
+		.tenant_id = "01900000-0000-7000-8000-000000000001",
+		.user_id = "01900000-0000-7000-8000-000000000002",
+		.role = ROLE_STUDENT,
+		.session_id = arena_printf(arena, "session-%c", letter),
+		.tenant_key = "key",
+		.expires_unix_ms = clock_unix_ms() + CAPABILITY_LIFETIME_MS,
+	};
+	return capability_mint(arena, signing_key, &actor, clock_unix_ms());
+}
+
+static struct bytes text_bytes(const char *text)
+{
+	return (struct bytes){ .data = (const unsigned char *)text, .n = strlen(text) };
+}
+
+static void answer(struct bus_job *job)
+{
+	struct arena *arena = arena_new();
+	char letter = (char)job->frame.texts[TEXT_BODY].data[strlen("{\"token\":\"")];
+	struct frame reply = { .status = 200, .flags = FRAME_EXECUTED };
+	atomic_fetch_add(&minted, 1);
+	if (letter == 's') {
+		usleep(100000);
+	}
+	if (letter == 'd') {
+		reply.status = 401;
+		reply.texts[TEXT_OPERATION] = text_bytes("unauthenticated");
+	} else {
+		reply.texts[TEXT_OPERATION] = text_bytes("ok");
+		reply.texts[TEXT_BODY] = text_bytes(arena_printf(
+			arena, "{\"capability\":\"%s\"}", capability_for(arena, letter)));
+	}
+	bus_answer(auth, job, &reply);
+	arena_free(arena);
+}
+
+static void *serve(void *arg)
+{
+	for (struct bus_job *job; (job = bus_take(auth));) {
+		answer(job);
+	}
+	return NULL;
+}
+
+/* ---- the end under test ---- */
+
+static void write_key(void)
+{
+	FILE *file = fopen(key_path, "w");
+	assert_non_null(file);
+	for (int i = 0; i < KEY_SIZE; i++) {
+		assert_int_equal(fputs("5a", file) >= 0, true);
+	}
+	assert_int_equal(fclose(file), 0);
+}
+
+static int start(void **state)
+{
+	unsigned char seed[KEY_SIZE] = { 7 };
+	crypto_start();
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(key_path, sizeof key_path, "%s/gateway-auth.key", directory);
+	(void)snprintf(url, sizeof url, "ipc://%s/auth", directory);
+	(void)snprintf(peers, sizeof peers, "auth=%s", url);
+	write_key();
+	crypto_sign_keys(seed, gateway.auth_key, signing_key);
+	auth = bus_open(&(struct bus_options){ .name = "auth",
+		.listen = url,
+		.key_directory = directory,
+		.window = 64,
+		.queue_max = 64 });
+	gateway.loop = loop_new();
+	gateway.conf = &conf;
+	gateway.bus = bus_open(&(struct bus_options){ .name = "gateway",
+		.peers = peers,
+		.key_directory = directory,
+		.window = 64,
+		.queue_max = 1 });
+	assert_int_equal(pthread_create(&auth_thread, NULL, serve, NULL), 0);
+	for (int i = 0; i < 500 && !bus_is_up(gateway.bus, "auth"); i++) {
+		usleep(10000);
+	}
+	return bus_is_up(gateway.bus, "auth") ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+	session_stop();
+	bus_close(gateway.bus);
+	bus_drain(auth);
+	pthread_join(auth_thread, NULL);
+	bus_close(auth);
+	loop_free(gateway.loop);
+	(void)unlink(key_path);
+	char path[160];
+	(void)snprintf(path, sizeof path, "%s/auth", directory);
+	(void)unlink(path);
+	return rmdir(directory);
+}
+
+static int begin(void **state)
+{
+	session_stop();
+	atomic_store(&minted, 0);
+	return 0;
+}
+
+/* What one caller was told. */
+struct told {
+	int times;
+	enum err err;
+	char session_id[32];
+};
+
+static void on_known(void *arg, enum err err, const char *capability, const struct actor *actor)
+{
+	struct told *told = arg;
+	told->times++;
+	told->err = err;
+	(void)snprintf(
+		told->session_id, sizeof told->session_id, "%s", actor ? actor->session_id : "");
+}
+
+static void on_time(void *arg)
+{
+	loop_stop(gateway.loop);
+}
+
+static void run_for(int64_t ms)
+{
+	(void)loop_after(gateway.loop, ms, on_time, NULL);
+	loop_run(gateway.loop);
+}
+
+/* ---- facts ---- */
+
+static void a_token_is_exchanged_once_a_second(void **state)
+{
+	struct told first = { 0 }, second = { 0 };
+	assert_non_null(session_resolve(GOOD, on_known, &first));
+	run_for(200);
+	assert_int_equal(first.times, 1);
+	assert_int_equal(first.err, OK);
+	assert_string_equal(first.session_id, "session-g");
+	assert_null(session_resolve(GOOD, on_known, &second));
+	assert_int_equal(second.times, 1);
+	assert_int_equal(atomic_load(&minted), 1);
+	run_for(1000);
+	assert_non_null(session_resolve(GOOD, on_known, &second));
+	run_for(200);
+	assert_int_equal(second.times, 2);
+	assert_int_equal(atomic_load(&minted), 2);
+}
+
+static void those_who_come_together_wait_for_one_answer(void **state)
+{
+	struct told told[20] = { 0 }, other = { 0 };
+	for (int i = 0; i < 20; i++) {
+		assert_non_null(session_resolve(SLOW, on_known, &told[i]));
+	}
+	assert_non_null(session_resolve(OTHER, on_known, &other));
+	run_for(400);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(told[i].times, 1);
+		assert_string_equal(told[i].session_id, "session-s");
+	}
+	assert_string_equal(other.session_id, "session-o");
+	assert_int_equal(atomic_load(&minted), 2);
+}
+
+static void who_has_left_is_not_told(void **state)
+{
+	struct told gone = { 0 }, there = { 0 };
+	struct session_wait *wait = session_resolve(SLOW, on_known, &gone);
+	(void)session_resolve(SLOW, on_known, &there);
+	session_forget(wait);
+	session_forget(NULL);
+	run_for(400);
+	assert_int_equal(gone.times, 0);
+	assert_int_equal(there.times, 1);
+}
+
+static void a_dead_session_is_refused(void **state)
+{
+	struct told told = { 0 };
+	(void)session_resolve(DEAD, on_known, &told);
+	run_for(200);
+	assert_int_equal(told.err, ERR_UNAUTHENTICATED);
+	assert_null(session_resolve(DEAD, on_known, &told));
+	assert_int_equal(told.err, ERR_UNAUTHENTICATED);
+	assert_int_equal(atomic_load(&minted), 1);
+}
+
+static void a_revoked_session_is_asked_for_again(void **state)
+{
+	struct told told = { 0 };
+	(void)session_resolve(GOOD, on_known, &told);
+	(void)session_resolve(OTHER, on_known, &told);
+	run_for(200);
+	session_drop("session-g");
+	assert_null(session_resolve(OTHER, on_known, &told));
+	assert_non_null(session_resolve(GOOD, on_known, &told));
+	run_for(200);
+	assert_int_equal(atomic_load(&minted), 3);
+}
+
+/* The answer that is under way may be older than the revocation. */
+static void nobody_joins_an_answer_that_a_revocation_overtook(void **state)
+{
+	struct told before = { 0 }, after = { 0 };
+	(void)session_resolve(SLOW, on_known, &before);
+	run_for(30);
+	session_drop("session-s");
+	(void)session_resolve(SLOW, on_known, &after);
+	run_for(500);
+	assert_int_equal(before.times, 1);
+	assert_int_equal(after.times, 1);
+	assert_int_equal(atomic_load(&minted), 2);
+}
+
+static void a_capability_of_another_key_is_no_session(void **state)
+{
+	struct told told = { 0 };
+	gateway.auth_key[0] ^= 1;
+	(void)session_resolve(GOOD, on_known, &told);
+	run_for(200);
+	gateway.auth_key[0] ^= 1;
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.err, ERR_UNAVAILABLE);
+	(void)session_resolve(GOOD, on_known, &told);
+	run_for(200);
+	assert_int_equal(told.err, OK);
+}
+
+static void a_check_always_asks(void **state)
+{
+	struct told told = { 0 };
+	(void)session_resolve(GOOD, on_known, &told);
+	run_for(200);
+	assert_non_null(session_recheck(GOOD, on_known, &told));
+	run_for(200);
+	assert_int_equal(told.times, 2);
+	assert_int_equal(atomic_load(&minted), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_token_is_exchanged_once_a_second, begin),
+		cmocka_unit_test_setup(those_who_come_together_wait_for_one_answer, begin),
+		cmocka_unit_test_setup(who_has_left_is_not_told, begin),
+		cmocka_unit_test_setup(a_dead_session_is_refused, begin),
+		cmocka_unit_test_setup(a_revoked_session_is_asked_for_again, begin),
+		cmocka_unit_test_setup(nobody_joins_an_answer_that_a_revocation_overtook, begin),
+		cmocka_unit_test_setup(a_capability_of_another_key_is_no_session, begin),
+		cmocka_unit_test_setup(a_check_always_asks, begin),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
