@@ -1,0 +1,39 @@
+/*
+ * Writing outbox and inbox rows, in the transaction of what they tell; see outbox.h. The relay that
+ * ships them is outbox_relay.c.
+ */
+#include "libcommon/outbox.h"
+
+#include "libcommon/db.h"
+#include "libcommon/uuid.h"
+
+static const char OUTBOX_INSERT[] =
+	"INSERT INTO outbox (consumer, kind, type, event_id, body) VALUES ($1, $2, $3, $4, $5)";
+static const char INBOX_INSERT[] =
+	"INSERT INTO inbox (event_id) VALUES ($1) ON CONFLICT DO NOTHING";
+
+enum err event_emit(struct call *c, const struct event_type *type, const void *data)
+{
+	struct buf body = { .arena = c->arena };
+	shape_write_json(type->shape, data, &body);
+	const char *id = uuid_make(c->arena);
+	enum err e = OK;
+	for (const char *const *consumer = type->consumers; *consumer && !e; consumer++)
+		e = db_later(
+			c, OUTBOX_INSERT, DB_ARGS(*consumer, "event", type->name, id, body.data));
+	return e;
+}
+
+enum err event_take(struct call *c, const char *event_id)
+{
+	int64_t taken = 0;
+	enum err e = db_count(c, INBOX_INSERT, DB_ARGS(event_id), &taken);
+	if (!e && !taken)
+		e = fail(c, ERR_CONFLICT, "event %s was taken before", event_id);
+	return e;
+}
+
+enum err outbox_audit(struct call *c, const char *event_id, const char *line)
+{
+	return db_later(c, OUTBOX_INSERT, DB_ARGS("audit", "audit", "audit.line", event_id, line));
+}

@@ -1,0 +1,194 @@
+/*
+ * Shipping what the outbox holds; see outbox.h.
+ *
+ * A round takes due rows (they are leased for 30 seconds, so that two relays do not ship the same
+ * ones), sends them in groups, and settles each group. It never holds a transaction open while it
+ * waits for another service: that would hold back the watermark of everyone.
+ *
+ * No row may block another: a refused group is sent again row by row, and a row that has failed
+ * several times travels alone, so that one which kills its consumer dies by itself.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/bus.h"
+#include "libcommon/db.h"
+#include "libcommon/json.h"
+#include "libcommon/outbox.h"
+#include "libcommon/service.h"
+
+#define ROWS_MAX 100 /* EventBatch holds 100 events */
+#define ALONE_AFTER 4 /* failed attempts; a shorter trouble of the consumer costs no batching */
+#define SHIP_TIMEOUT_MS 5000 /* five slow groups still fit into the lease */
+
+static const char TAKE[] = "SELECT id, tenant_id, consumer, kind, type, event_id, body, created_at,"
+			   " attempts FROM outbox_take($1)";
+static const char DONE[] = "SELECT outbox_done($1)";
+static const char WAIT[] = "SELECT outbox_wait($1)";
+static const char PUT_OFF[] = "SELECT outbox_put_off($1, $2)";
+
+struct row {
+	const char *id, *tenant_id, *consumer, *kind, *type, *event_id, *body, *created_at;
+	bool alone;
+	bool shipped; /* belongs to a group that was dealt with */
+};
+
+struct rows {
+	struct row items[ROWS_MAX];
+	size_t n;
+};
+
+/* Rows that go in one call. */
+struct group {
+	const struct row *items[ROWS_MAX];
+	size_t n;
+};
+
+static enum err on_row(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct rows *rows = arg;
+	if (rows->n == ROWS_MAX)
+		return fail(c, ERR_INTERNAL, "outbox_take gave too many rows");
+	rows->items[rows->n++] = (struct row){ .id = columns[0],
+		.tenant_id = columns[1],
+		.consumer = columns[2],
+		.kind = columns[3],
+		.type = columns[4],
+		.event_id = columns[5],
+		.body = columns[6],
+		.created_at = columns[7],
+		.alone = strtol(columns[8], NULL, 10) >= ALONE_AFTER };
+	return OK;
+}
+
+static bool is_audit(const struct row *row)
+{
+	return strcmp(row->kind, "audit") == 0;
+}
+
+/* Audit lines of all tenants go together; events only with those of their tenant. */
+static bool go_together(const struct row *a, const struct row *b)
+{
+	if (a->alone || b->alone || strcmp(a->consumer, b->consumer) != 0 ||
+		is_audit(a) != is_audit(b))
+		return false;
+	return is_audit(a) || strcmp(a->tenant_id, b->tenant_id) == 0;
+}
+
+/* The rows from `first` on that go with it. */
+static void collect(struct rows *rows, size_t first, struct group *group)
+{
+	group->n = 0;
+	for (size_t i = first; i < rows->n; i++) {
+		struct row *row = &rows->items[i];
+		if (row->shipped || (i > first && !go_together(&rows->items[first], row)))
+			continue;
+		row->shipped = true;
+		group->items[group->n++] = row;
+	}
+}
+
+static void member(struct buf *out, const char *name, const char *value)
+{
+	buf_text(out, name);
+	json_quote(out, value);
+}
+
+static struct bytes body_of(struct call *c, const struct group *group)
+{
+	struct buf out = { .arena = c->arena };
+	bool audit = is_audit(group->items[0]);
+	buf_text(&out, audit ? "{\"lines\":[" : "{\"events\":[");
+	for (size_t i = 0; i < group->n; i++) {
+		const struct row *row = group->items[i];
+		if (i)
+			buf_char(&out, ',');
+		if (audit) {
+			json_quote(&out, row->body);
+			continue;
+		}
+		member(&out, "{\"id\":", row->event_id);
+		member(&out, ",\"type\":", row->type);
+		member(&out, ",\"time\":", row->created_at);
+		member(&out, ",\"data\":", row->body);
+		buf_char(&out, '}');
+	}
+	buf_text(&out, "]}");
+	return (struct bytes){ (const unsigned char *)out.data, out.n };
+}
+
+static const char *ids_of(struct call *c, const struct group *group)
+{
+	const char *ids[ROWS_MAX];
+	for (size_t i = 0; i < group->n; i++)
+		ids[i] = group->items[i]->id;
+	return db_text_array(c, ids, group->n);
+}
+
+static void send(struct call *c, const struct group *group, struct bus_reply *reply)
+{
+	const struct row *first = group->items[0];
+	struct bus_request request = { .service = first->consumer,
+		.operation = is_audit(first) ? "event_append" : "event_accept",
+		.capability = "",
+		.content_type = "application/json",
+		.body = body_of(c, group),
+		.timeout_ms = SHIP_TIMEOUT_MS };
+	*reply = (struct bus_reply){ .err = OK };
+	if (!is_audit(first))
+		reply->err = service_capability(c, first->tenant_id, &request.capability);
+	if (!reply->err)
+		reply->err = bus_call(c->bus, c->arena, &request, reply);
+}
+
+/* The consumer, or the way to it, had trouble that is not about these rows. */
+static bool is_outage(const struct bus_reply *reply)
+{
+	return reply->err == ERR_LIMITED || (reply->err == ERR_UNAVAILABLE && !reply->executed);
+}
+
+static enum err settle(struct call *c, const struct group *group, const struct bus_reply *reply)
+{
+	const char *ids = ids_of(c, group);
+	if (!reply->err)
+		return db_exec(c, DONE, DB_ARGS(ids));
+	if (is_outage(reply))
+		return db_exec(c, WAIT, DB_ARGS(ids));
+	const char *reason = arena_printf(c->arena, "%s answered %s (%u)",
+		group->items[0]->consumer, err_name(reply->err), reply->status);
+	return db_exec(c, PUT_OFF, DB_ARGS(ids, reason));
+}
+
+static enum err ship(struct call *c, const struct group *group, int64_t *shipped)
+{
+	struct bus_reply reply;
+	send(c, group, &reply);
+	if (!reply.err)
+		*shipped += (int64_t)group->n;
+	if (!reply.err || group->n == 1 || reply.err == ERR_UNAVAILABLE || reply.err == ERR_LIMITED)
+		return settle(c, group, &reply);
+	enum err e = OK; /* refused: find out which row it is */
+	for (size_t i = 0; i < group->n && !e; i++) {
+		struct group one = { .items = { group->items[i] }, .n = 1 };
+		e = ship(c, &one, shipped);
+	}
+	return e;
+}
+
+enum err outbox_relay(struct call *c, int64_t *shipped)
+{
+	struct rows *rows = arena_alloc(c->arena, sizeof(*rows));
+	struct group *group = arena_alloc(c->arena, sizeof(*group));
+	*shipped = 0;
+	/* Each statement is its own transaction. */
+	db_rollback(c->db);
+	db_begin(c->db, NULL, false);
+	enum err e = db_each(c, TAKE, DB_ARGS(db_integer(c, ROWS_MAX)), on_row, rows);
+	for (size_t i = 0; i < rows->n && !e; i++) {
+		if (rows->items[i].shipped)
+			continue;
+		collect(rows, i, group);
+		e = ship(c, group, shipped);
+	}
+	return e;
+}

@@ -1,0 +1,217 @@
+/* Throw-away worlds for tests; see testing.h. It talks to PostgreSQL as a superuser, which db.h
+ * refuses to be. */
+#include "libcommon/testing.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libcommon/cache.h"
+#include "libcommon/clock.h"
+#include "libcommon/log.h"
+#include "libcommon/uuid.h"
+
+#define SKIPPED 77 /* meson: the test was skipped */
+#define TEST_DEADLINE_MS 30000
+
+static const unsigned char SEED[KEY_SIZE] = "a seed that only tests know ....";
+
+struct key_pair {
+	unsigned char public_key[PUBLIC_KEY_SIZE];
+	unsigned char signing_key[SIGNING_KEY_SIZE];
+};
+
+static const struct key_pair *key_pair(void)
+{
+	static struct key_pair pair;
+	crypto_sign_keys(SEED, pair.public_key, pair.signing_key);
+	return &pair;
+}
+
+static void stop(const char *what, const char *why)
+{
+	(void)fprintf(stderr, "testing: %s: %s\n", what, why);
+	abort();
+}
+
+static const char *setting(const char *name)
+{
+	const char *value = getenv(name);
+	if (value && *value)
+		return value;
+	(void)fprintf(stderr, "testing: %s is not set; use tests/with-services\n", name);
+	exit(getenv("MANABIYA_TEST_REQUIRED") ? 1 : SKIPPED);
+}
+
+/* Run as a superuser; the first cell, or "". */
+static const char *run_sql(struct arena *arena, const char *conninfo, const char *sql)
+{
+	PGconn *connection = PQconnectdb(conninfo);
+	if (PQstatus(connection) != CONNECTION_OK)
+		stop("connect", PQerrorMessage(connection));
+	(void)PQexec(connection, "SET client_min_messages = warning");
+	PGresult *result = PQexec(connection, sql);
+	ExecStatusType status = PQresultStatus(result);
+	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+		stop(sql, PQerrorMessage(connection));
+	const char *text = PQntuples(result) && PQnfields(result)
+		? arena_strdup(arena, PQgetvalue(result, 0, 0))
+		: "";
+	PQclear(result);
+	PQfinish(connection);
+	return text;
+}
+
+/* The server's conninfo with another user and database: a later keyword wins. */
+static const char *conninfo_of(struct arena *arena, const char *user, const char *database)
+{
+	return arena_printf(
+		arena, "%s user=%s dbname=%s", setting("MANABIYA_TEST_DATABASE"), user, database);
+}
+
+static const char *clone_database(struct arena *arena)
+{
+	static unsigned clones;
+	const char *name = arena_printf(arena, "test_%ld_%u", (long)getpid(), clones++);
+	(void)run_sql(arena, setting("MANABIYA_TEST_DATABASE"),
+		arena_printf(arena, "CREATE DATABASE %s TEMPLATE manabiya_template", name));
+	return name;
+}
+
+static struct bus *open_bus(struct test *test, const char *name)
+{
+	const char *directory = test_directory(test);
+	struct bus *bus = bus_open(&(struct bus_options){ .name = name,
+		.listen = arena_printf(test->arena, "ipc://%s/bus", directory),
+		.key_directory = directory,
+		.window = 1,
+		.queue_max = 1 });
+	if (!bus)
+		stop("bus_open", directory);
+	return bus;
+}
+
+void test_open(struct test *test, const struct service *service)
+{
+	struct arena *arena = arena_new();
+	crypto_start();
+	log_open("test", LOG_LEVEL_ERROR);
+	const char *name = clone_database(arena);
+	*test = (struct test){ .service = service,
+		.arena = arena,
+		.database =
+			conninfo_of(arena, arena_printf(arena, "manabiya_%s", service->name), name),
+		.superuser = conninfo_of(arena, "postgres", name),
+		.public_key = key_pair()->public_key };
+	test->db = db_open(test->database, service->name);
+	test->cache = cache_open(test_cache_address(), NULL);
+	test->bus = open_bus(test, service->name);
+}
+
+void test_close(struct test *test)
+{
+	bus_drain(test->bus);
+	bus_close(test->bus);
+	cache_close(test->cache);
+	db_close(test->db);
+	arena_free(test->arena); /* the database goes with the server */
+}
+
+const char *test_tenant_key(struct test *test, const char *tenant_id, int64_t expires_unix_ms)
+{
+	unsigned char key[KEY_SIZE];
+	if (crypto_from_hex(setting("MANABIYA_TEST_MAC_KEY"), key, sizeof(key)))
+		stop("MANABIYA_TEST_MAC_KEY", "no key");
+	return capability_tenant_key(test->arena, key, tenant_id, expires_unix_ms);
+}
+
+struct actor test_actor(
+	struct test *test, const char *tenant_id, const char *user_id, enum role role)
+{
+	int64_t expires_ms = clock_unix_ms() + CAPABILITY_LIFETIME_MS;
+	return (struct actor){ .tenant_id = tenant_id,
+		.user_id = user_id,
+		.role = role,
+		.session_id = role == ROLE_SERVICE ? "" : "01890000-0000-7000-8000-0000000000f1",
+		.tenant_key = test_tenant_key(test, tenant_id, expires_ms),
+		.expires_unix_ms = expires_ms };
+}
+
+static struct call call_of(struct test *test)
+{
+	static const struct actor nobody = {
+		.tenant_id = "", .user_id = "", .role = ROLE_ANONYMOUS, .session_id = ""
+	};
+	return (struct call){ .arena = test->arena,
+		.db = test->db,
+		.cache = test->cache,
+		.bus = test->bus,
+		.service = test->service,
+		.actor = &nobody,
+		.auth_key = test->public_key,
+		.capability = "",
+		.caller = "gateway",
+		.call_id = uuid_make(test->arena),
+		.traceparent = "",
+		.source = "",
+		.idempotency_key = "",
+		.deadline_ms = clock_steady_ms() + TEST_DEADLINE_MS };
+}
+
+struct call test_call(struct test *test, const struct actor *actor)
+{
+	struct call c = call_of(test);
+	if (actor)
+		c.actor = actor;
+	db_begin(test->db, c.actor->tenant_key, true);
+	return c;
+}
+
+void test_dispatch(
+	struct test *test, const struct test_request *request, struct reply *reply, struct call *c)
+{
+	struct call call = call_of(test);
+	struct frame frame = { .kind = FRAME_REQUEST, .time_left_ms = TEST_DEADLINE_MS };
+	frame.texts[TEXT_OPERATION] = frame_text(request->operation);
+	frame.texts[TEXT_PARAMS] = frame_text(request->params);
+	frame.texts[TEXT_BODY] = frame_text(request->body);
+	frame.texts[TEXT_IDEMPOTENCY_KEY] = frame_text(request->idempotency_key);
+	if (request->body)
+		frame.texts[TEXT_CONTENT_TYPE] = frame_text("application/json");
+	if (request->actor)
+		frame.texts[TEXT_CAPABILITY] = frame_text(capability_mint(
+			test->arena, key_pair()->signing_key, request->actor, clock_unix_ms()));
+	if (request->caller)
+		call.caller = request->caller;
+	service_dispatch(&call, test->public_key, &frame, reply);
+	if (c)
+		*c = call;
+}
+
+void test_sql(struct test *test, const char *sql)
+{
+	(void)run_sql(test->arena, test->superuser, sql);
+}
+
+const char *test_sql_text(struct test *test, const char *sql)
+{
+	return run_sql(test->arena, test->superuser, sql);
+}
+
+const char *test_cache_address(void)
+{
+	return getenv("MANABIYA_TEST_REDIS");
+}
+
+const char *test_directory(struct test *test)
+{
+	static unsigned made;
+	const char *path = arena_printf(test->arena, "%s/%ld-%u",
+		setting("MANABIYA_TEST_SOCKET_DIR"), (long)getpid(), made++);
+	if (mkdir(path, 0700) != 0)
+		stop("mkdir", path);
+	return path;
+}
