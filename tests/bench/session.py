@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+"""An authenticated read of one row through everything, beside nginx -> fastify -> pg.
+
+GET /v1/skills with one skill in the tenant: TLS, HTTP/2, session, capability, bus, row security,
+JSON. Both sides use the same PostgreSQL, in turns, in the same run. Decide on CPU time: the rate of a
+shared machine swings. h2load itself takes part of the machine from both sides.
+
+    ./dev bench [--rounds 3] [--requests 20000]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from load import ROOT, drive  # noqa: E402
+
+sys.path.insert(0, str(ROOT / 'tests/flow'))
+import seed  # noqa: E402
+from api import Client  # noqa: E402
+from stack import SERVICES, Stack, free_port  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+PASSWORD = 'fuji-no-yama-2026'
+CODE = 'sokudo'
+
+
+class Ours:
+    """A stack with one tenant that has one skill, and a teacher's token."""
+
+    name = 'manabiya'
+
+    def __init__(self, directory):
+        self.stack = Stack(directory, ROOT / 'build')
+
+    def start(self):
+        self.stack.start()
+        operator = Client(self.stack.address, self.stack.ca)
+        operator.login_first(seed.OPERATOR_TENANT, seed.OPERATOR, (self.stack.keys / 'bootstrap.secret').read_text().strip(), PASSWORD)
+        contract = operator.post('/v1/contracts', name='計測', code=CODE, administratorUsername='kanri')
+        self.tenant = contract['tenantId']
+        admin, self.teacher = Client(self.stack.address, self.stack.ca), Client(self.stack.address, self.stack.ca)
+        admin.login_first(CODE, 'kanri', contract['initialSecret'], PASSWORD)
+        made = admin.post('/v1/users', username='sensei', role='instructor', familyName='計測', givenName='一',
+                          kanaFamilyName='ケイソク', kanaGivenName='ハジメ')
+        self.teacher.login_first(CODE, 'sensei', made['initialSecret'], PASSWORD)
+        self.teacher.post('/v1/skills', name='前転', area='mat', curriculumCode=seed.MAT_CODE, points='まわる。', position=1)
+
+    @property
+    def url(self):
+        return f'https://127.0.0.1:{self.stack.port}/v1/skills'
+
+    @property
+    def headers(self):
+        return [f'authorization: Bearer {self.teacher.token}']
+
+    def pids(self):
+        return {name: self.stack.processes[name].pid for name in ('gateway', *SERVICES, 'postgres', 'redis')}
+
+    def stop(self):
+        self.stack.remove()
+
+
+class Peer:
+    """nginx and fastify on the other's PostgreSQL."""
+
+    name = 'nginx-fastify-pg'
+    headers = ()
+
+    def __init__(self, ours, run):
+        self.ours, self.run, self.port, self.children = ours, Path(run), free_port(), {}
+
+    def start(self):
+        socket = self.run / 'fastify'
+        text = (HERE / 'nginx.conf').read_text()
+        for name, value in {'RUN': self.run, 'SOCKET': socket, 'PORT': self.port, 'CERTIFICATE': self.ours.stack.tls / 'server.pem',
+                            'KEY': self.ours.stack.tls / 'server.key'}.items():
+            text = text.replace(f'@{name}@', str(value))
+        (self.run / 'nginx.conf').write_text(text)
+        environment = {**os.environ, 'NODE_ENV': 'production', 'SOCKET': str(socket), 'TENANT': self.ours.tenant,
+                       'DATABASE_HOST': str(self.ours.stack.run / 'pg'),
+                       'MAC_KEY': (self.ours.stack.keys / 'tenant-mac.key').read_text().strip()}
+        node = subprocess.run([ROOT / 'tools/node'], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.children['fastify'] = subprocess.Popen([f'{node}/node', HERE / 'peer.js'], env=environment)
+        while not socket.exists():
+            self.check()
+            time.sleep(0.05)
+        socket.chmod(0o777)  # nginx workers run as another user; the directory is ours alone
+        self.children['nginx'] = subprocess.Popen(['/usr/sbin/nginx', '-c', self.run / 'nginx.conf', '-e', self.run / 'nginx.log'])
+        time.sleep(0.5)
+        self.check()
+
+    def check(self):
+        for name, child in self.children.items():
+            if child.poll() is not None:
+                raise RuntimeError(f'{name} ended with {child.returncode}')
+
+    @property
+    def url(self):
+        return f'https://127.0.0.1:{self.port}/v1/skills'
+
+    def pids(self):
+        return {'nginx': self.children['nginx'].pid, 'fastify': self.children['fastify'].pid,
+                'postgres': self.ours.stack.processes['postgres'].pid}
+
+    def stop(self):
+        for child in self.children.values():
+            child.terminate()
+            child.wait()
+
+
+def median(values):
+    return statistics.median(list(values))
+
+
+def table(sides, full, half):
+    def row(name, values, better_is_more=False, digits=1):
+        a, b = values
+        ratio = (a / b if better_is_more else b / a) if a and b else float('nan')
+        print(f'{name:30}{a:>16,.{digits}f}{b:>20,.{digits}f}{ratio:>12.1f} ×')
+
+    print(f'\n{"":30}{sides[0].name:>16}{sides[1].name:>20}{"better by":>14}')
+    row('requests/s', [median(r.rate for r in full[s]) for s in sides], True, 0)
+    for share, name in ((0.5, 'p50 ms'), (0.99, 'p99 ms')):
+        row(name, [median(r.percentile_ms(share) for r in full[s]) for s in sides], digits=2)
+        row(f'{name} at half that rate', [median(r.percentile_ms(share) for r in half[s]) for s in sides], digits=2)
+    row('CPU µs per request', [median(r.cpu_sum for r in full[s]) for s in sides])
+    for side in sides:
+        print(f'\nCPU µs per request of {side.name}')
+        for name in full[side][0].cpu:
+            print(f'  {name:28}{median(r.cpu[name] for r in full[side]):>16,.1f}')
+
+
+def same_answer(ours, peer):
+    """Both sides must do the same work: the same one row."""
+    bodies = [subprocess.run(['curl', '-sk', *(part for h in side.headers for part in ('-H', h)), side.url], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout for side in (ours, peer)]
+    import json
+    a, b = map(json.loads, bodies)
+    if a != b or len(a['items']) != 1:
+        raise RuntimeError(f'the answers differ:\n{bodies[0]}\n{bodies[1]}')
+
+
+def measure(sides, rounds, requests):
+    full, half = {s: [] for s in sides}, {s: [] for s in sides}
+    for side in sides:
+        drive(side.url, side.headers, 2000, side.pids())  # warm up: prepared statements, JIT, caches
+    for number in range(rounds):
+        for side in sides:
+            full[side].append(drive(side.url, side.headers, requests, side.pids()))
+            half[side].append(drive(side.url, side.headers, requests // 4, side.pids(), full[side][-1].rate / 2))
+            print(f'round {number + 1} of {rounds}, {side.name}: {full[side][-1].rate:,.0f}/s, '
+                  f'{full[side][-1].cpu_sum:.0f} µs', flush=True)
+    return full, half
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--requests', type=int, default=20000)
+    arguments = parser.parse_args()
+    if not (HERE / 'node_modules/fastify').exists():
+        subprocess.run(['npm', 'ci', '--no-fund', '--no-audit', '--loglevel=error'], cwd=HERE, check=True)
+    with tempfile.TemporaryDirectory(prefix='manabiya-bench-') as directory:
+        os.chmod(directory, 0o711)
+        run = Path(directory) / 'peer'
+        run.mkdir(mode=0o711)
+        ours = Ours(Path(directory) / 'stack')
+        peer = Peer(ours, run)
+        try:
+            ours.start()
+            peer.start()
+            same_answer(ours, peer)
+            table((ours, peer), *measure((ours, peer), arguments.rounds, arguments.requests))
+        finally:
+            peer.stop()
+            ours.stop()
+
+
+if __name__ == '__main__':
+    main()
