@@ -132,6 +132,11 @@ static size_t start_threads(const struct process *process, pthread_t *threads)
 	return n;
 }
 
+int64_t service_workers(void)
+{
+	return conf.workers;
+}
+
 static void wait_for_stop_signal(const sigset_t *signals)
 {
 	int signal = 0;

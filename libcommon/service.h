@@ -90,6 +90,9 @@ struct service {
 
 int service_main(int argc, char **argv, const struct service *service);
 
+/* How many workers run (--workers); known from start() on. */
+int64_t service_workers(void);
+
 /* ---- for tests, and for the worker loop ---- */
 
 struct reply {

@@ -1,0 +1,128 @@
+/*
+ * auth: who is this, and is the session still alive.
+ *
+ * What its files share. Secrets are compared in constant time, and whatever is wrong about a login
+ * is answered with the same bytes after the same work.
+ */
+#ifndef MANABIYA_SERVICES_AUTH_H
+#define MANABIYA_SERVICES_AUTH_H
+
+#include "auth_proto.h"
+#include "libcommon/call.h"
+#include "libcommon/crypto.h"
+#include "libcommon/db.h"
+
+/* Times reach SQL as Unix milliseconds, from one clock: the process's own (clock.h). */
+#define MOMENT(n_) "to_timestamp($" #n_ "::float8 / 1000)"
+
+/* ---- conf and keys (keys.c) ---- */
+
+struct auth_conf {
+	const char *capability_key, *tenant_mac_key, *password_key; /* hex */
+	const char *bootstrap_secret; /* "" for none */
+};
+extern struct auth_conf auth_conf;
+
+/* Once, from auth_conf. A key that is none is ERR_INVALID, logged. */
+must_check enum err keys_open(void);
+void keys_close(void);
+
+/* The key with which the database lets this call into the tenant; outlives any capability. */
+const char *tenant_key_of(struct call *c, const char *tenant_id);
+
+/* A capability for the actor, whose tenant_key is filled in here. */
+const char *capability_of(struct call *c, struct actor *actor);
+
+/* The Argon2id text, sealed for one account, as bytea text; and back from hex. */
+const char *password_seal(
+	struct call *c, const char *tenant_id, const char *user_id, const char *phc);
+must_check enum err password_unseal(struct call *c, const char *tenant_id, const char *user_id,
+	const char *sealed_hex, const char **phc);
+
+/* A new one-time secret, and what is stored of it (hex). They are random, so a keyed hash is
+ * enough. Case, spaces and hyphens do not count: people copy them by hand. */
+const char *secret_new(struct call *c);
+const char *secret_end(struct call *c); /* when it is void, for SQL */
+const char *secret_hash(
+	struct call *c, const char *tenant_id, const char *user_id, const char *secret);
+
+/* How failed attempts on a login name are counted, whether or not it exists. */
+void throttle_subject(struct call *c, const char *tenant_code, const char *username,
+	unsigned char out[HASH_SIZE]);
+
+/* ---- what a role means for sessions and passwords (policy.c) ---- */
+
+struct policy {
+	enum role role;
+	int64_t idle_ms, absolute_ms;
+	int64_t password_min; /* characters */
+	unsigned passes;
+	size_t memory_bytes;
+	bool is_privileged; /* a login is told to the system administrators */
+	bool ends_with_school; /* absolute_ms counts only outside the school day */
+};
+const struct policy *policy_of(enum role role);
+int64_t session_end_ms(const struct policy *policy, int64_t now_unix_ms);
+
+/* ---- Argon2 away from the workers (hash_pool.c) ---- */
+
+/* `limit` callers may be inside at once; it must leave workers for session checks. */
+must_check enum err hash_pool_start(unsigned threads, unsigned limit);
+void hash_pool_stop(void);
+
+/* Block until done. More than `limit` inside, or the call's deadline: 503 with Retry-After.
+ * A NULL phc is never right, and costs what the policy's hashes cost. */
+must_check enum err hash_pool_verify(struct call *c, const struct policy *policy, const char *phc,
+	const char *password, bool *is_right);
+must_check enum err hash_pool_make(struct call *c, const struct policy *policy,
+	const char *password, char out[PASSWORD_HASH_SIZE]);
+
+/* ---- slowing down guesses (throttle.c) ---- */
+
+/* Charge an attempt before it is made, so that parallel ones count too. 429 with Retry-After. */
+must_check enum err throttle_charge(struct call *c, const unsigned char subject[HASH_SIZE]);
+/* It was right: forget the failures. */
+must_check enum err throttle_clear(struct call *c, const unsigned char subject[HASH_SIZE]);
+
+/* The same per source address, by distinct names, in the cache when there is one. */
+must_check enum err source_check(struct call *c, const unsigned char subject[HASH_SIZE]);
+void source_note(struct call *c, const unsigned char subject[HASH_SIZE], bool is_right);
+
+/* ---- sessions (session.c, token.c) ---- */
+
+/* A new token, and its SHA-256 as bytea text. */
+const char *token_new(struct call *c, const char **hash);
+const char *token_cookie(struct call *c, const char *token);
+
+/*
+ * Run a statement that returns (id, hex of token_hash) of sessions whose rights change with it: the
+ * cache forgets them at once, the gateways when the transaction commits. *n may be NULL.
+ */
+must_check enum err sessions_change(
+	struct call *c, const char *sql, struct db_args args, int64_t *n);
+
+/* All of a user's sessions end, but the one named (NULL: none). */
+must_check enum err sessions_end(struct call *c, const char *user_id, const char *but_session_id);
+
+/* ---- passwords (password_rule.c) ---- */
+
+/* What a new password may not be like. */
+struct password_context {
+	const struct policy *policy;
+	const char *username, *tenant_code;
+	const char *current; /* the password or one-time secret so far */
+};
+/* Notes the reasons under `pointer`. */
+must_check enum err password_check(struct call *c, const struct password_context *context,
+	const char *password, const char *pointer);
+
+/* ---- jobs and hooks ---- */
+
+enum err tenant_bootstrap(struct call *c, bool *more);
+enum err session_expire(struct call *c, bool *more);
+enum err auth_own_capability(struct call *c, const char *tenant_id, const char **capability);
+
+/* Every refused login reads the same. */
+extern const struct problem LOGIN_FAILED;
+
+#endif

@@ -1,0 +1,157 @@
+/* The keys that only auth holds, and what is made with them. Nothing here touches the database. */
+#include <ctype.h>
+#include <string.h>
+
+#include "libcommon/capability.h"
+#include "libcommon/clock.h"
+#include "libcommon/log.h"
+#include "services/auth/auth.h"
+
+/* A tenant key must outlive the capability that carries it by the longest transaction that may
+ * begin at its last moment. */
+#define TENANT_KEY_MARGIN_MS 60000
+
+#define SECRET_GROUPS 4 /* 80 bit */
+#define SECRET_LIFETIME_MS (30 * INT64_C(86400000)) /* of one on paper that nobody used */
+#define PASSWORD_SEAL_VERSION "1"
+
+struct auth_conf auth_conf;
+
+/* One purpose each; all but the first two are derived from the password key. */
+static struct keys {
+	unsigned char signing[SIGNING_KEY_SIZE];
+	unsigned char tenant_mac[KEY_SIZE];
+	unsigned char password_seal[KEY_SIZE];
+	unsigned char secret_hash[KEY_SIZE];
+	unsigned char throttle[KEY_SIZE];
+} * keys;
+
+static enum err read_key(const char *option, const char *hex, unsigned char out[KEY_SIZE])
+{
+	if (crypto_from_hex(hex, out, KEY_SIZE) == OK)
+		return OK;
+	log_event(
+		LOG_LEVEL_ERROR, "a key is not 64 hexadecimal digits", LOG_TEXT("option", option));
+	return ERR_INVALID;
+}
+
+enum err keys_open(void)
+{
+	auto_secret(seed, KEY_SIZE);
+	auto_secret(password_key, KEY_SIZE);
+	unsigned char public_key[PUBLIC_KEY_SIZE];
+	keys = crypto_secret_alloc(sizeof *keys);
+	enum err e = read_key("capability-key", auth_conf.capability_key, seed);
+	if (!e)
+		e = read_key("tenant-mac-key", auth_conf.tenant_mac_key, keys->tenant_mac);
+	if (!e)
+		e = read_key("password-key", auth_conf.password_key, password_key);
+	if (e)
+		return e;
+	crypto_sign_keys(seed, public_key, keys->signing);
+	crypto_derive(password_key, "password-seal", keys->password_seal);
+	crypto_derive(password_key, "secret-hash", keys->secret_hash);
+	crypto_derive(password_key, "throttle", keys->throttle);
+	return OK;
+}
+
+void keys_close(void)
+{
+	crypto_secret_free(keys);
+	keys = NULL;
+}
+
+/* ---- tenants and capabilities ---- */
+
+const char *tenant_key_of(struct call *c, const char *tenant_id)
+{
+	return capability_tenant_key(c->arena, keys->tenant_mac, tenant_id,
+		clock_unix_ms() + CAPABILITY_LIFETIME_MS + TENANT_KEY_MARGIN_MS);
+}
+
+const char *capability_of(struct call *c, struct actor *actor)
+{
+	actor->tenant_key = tenant_key_of(c, actor->tenant_id);
+	return capability_mint(c->arena, keys->signing, actor, clock_unix_ms());
+}
+
+/* ---- passwords ---- */
+
+static struct bytes seal_context(struct call *c, const char *tenant_id, const char *user_id)
+{
+	const char *text = arena_printf(
+		c->arena, "%s|%s|pwhash|%s", tenant_id, user_id, PASSWORD_SEAL_VERSION);
+	return (struct bytes){ (const unsigned char *)text, strlen(text) };
+}
+
+const char *password_seal(
+	struct call *c, const char *tenant_id, const char *user_id, const char *phc)
+{
+	size_t n = strlen(phc);
+	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
+	crypto_seal(keys->password_seal, seal_context(c, tenant_id, user_id), phc, n, sealed);
+	return db_bytea(c, sealed, n + SEAL_OVERHEAD);
+}
+
+enum err password_unseal(struct call *c, const char *tenant_id, const char *user_id,
+	const char *sealed_hex, const char **phc)
+{
+	size_t n = strlen(sealed_hex) / 2;
+	unsigned char *sealed = arena_alloc(c->arena, n + 1);
+	char *plain = arena_alloc(c->arena, n + 1);
+	enum err e = crypto_from_hex(sealed_hex, sealed, n);
+	if (!e)
+		e = crypto_open(keys->password_seal, seal_context(c, tenant_id, user_id), sealed, n,
+			(unsigned char *)plain);
+	if (e)
+		return fail(c, ERR_INTERNAL, "a stored password does not open with this key");
+	*phc = plain;
+	return OK;
+}
+
+/* ---- one-time secrets ---- */
+
+const char *secret_new(struct call *c)
+{
+	return crypto_readable_secret(c->arena, SECRET_GROUPS);
+}
+
+const char *secret_end(struct call *c)
+{
+	return db_integer(c, clock_unix_ms() + SECRET_LIFETIME_MS);
+}
+
+static void add_canonical(struct buf *out, const char *secret)
+{
+	for (; *secret; secret++)
+		if (!isspace((unsigned char)*secret) && *secret != '-')
+			buf_char(out, (char)tolower((unsigned char)*secret));
+}
+
+const char *secret_hash(
+	struct call *c, const char *tenant_id, const char *user_id, const char *secret)
+{
+	struct buf text = { .arena = c->arena };
+	unsigned char hash[HASH_SIZE];
+	buf_printf(&text, "%s|%s|", tenant_id, user_id);
+	add_canonical(&text, secret);
+	crypto_keyed_hash(keys->secret_hash, text.data, text.n, hash);
+	return crypto_hex(c->arena, hash, sizeof hash);
+}
+
+/* Names are compared without case, so they are counted without it. */
+static void add_lower(struct buf *out, const char *text)
+{
+	for (; *text; text++)
+		buf_char(out, (char)tolower((unsigned char)*text));
+}
+
+void throttle_subject(
+	struct call *c, const char *tenant_code, const char *username, unsigned char out[HASH_SIZE])
+{
+	struct buf text = { .arena = c->arena };
+	add_lower(&text, tenant_code);
+	buf_char(&text, '|');
+	add_lower(&text, username);
+	crypto_keyed_hash(keys->throttle, text.data, text.n, out);
+}

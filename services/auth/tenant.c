@@ -1,0 +1,105 @@
+/* Tenants and their first accounts, the provider's own among them. */
+#include <string.h>
+
+#include "libcommon/clock.h"
+#include "libcommon/log.h"
+#include "libcommon/uuid.h"
+#include "services/auth/auth.h"
+
+/* The provider's own tenant is known before there is a database. */
+#define OPERATOR_TENANT "00000000-0000-7000-8000-000000000001"
+#define OPERATOR_CODE "manabiya"
+#define OPERATOR_USERNAME "operator"
+
+static const struct problem CODE_TAKEN = { ERR_CONFLICT, 409, "tenant_code_taken",
+	"この学校コードはすでに使われています。", "This school code is taken." };
+static const struct problem IN_USE = { ERR_CONFLICT, 409, "administrator_in_use",
+	"管理者はすでに自分のパスワードを設定しています。",
+	"The administrator has set a password already." };
+
+static const char TENANT_FIND[] = "SELECT tenant_find($1)::text";
+static const char TENANT_OPEN[] =
+	"INSERT INTO tenant (code, name) VALUES ($1, $2) ON CONFLICT (tenant_id) DO NOTHING";
+
+/* A repetition renews the secret of an account that nobody has taken into use. */
+static const char ADMINISTRATOR_PUT[] =
+	"INSERT INTO account AS a (id, username, role, secret_hash, secret_expires_at)"
+	" VALUES ($1, $2, 'contractor', decode($3, 'hex'), " MOMENT(
+		4) ")"
+		   " ON CONFLICT (tenant_id, id) DO UPDATE SET secret_hash = excluded.secret_hash,"
+		   " secret_expires_at = excluded.secret_expires_at, secret_used_at = NULL,"
+		   " version = a.version + 1 WHERE a.password IS NULL";
+
+static const char HAS_OPERATOR[] = "SELECT has_operator()";
+static const char OPERATOR_PUT[] =
+	"INSERT INTO account (id, username, role, secret_hash, secret_expires_at)"
+	" VALUES ($1, $2, 'operator', decode($3, 'hex'), " MOMENT(4) ") ON CONFLICT DO NOTHING";
+
+/* ---- customers ---- */
+
+static enum err check_code(struct call *c, const struct auth_tenant_open_in *in)
+{
+	const char *owner;
+	enum err e = db_text(c, TENANT_FIND, DB_ARGS(in->code), &owner);
+	if (!e && owner && strcmp(owner, in->tenant_id) != 0)
+		e = fail_with(c, &CODE_TAKEN, "code");
+	return e;
+}
+
+static enum err put_administrator(
+	struct call *c, const struct auth_tenant_open_in *in, const char *secret)
+{
+	const char *hash = secret_hash(c, in->tenant_id, in->user_id, secret);
+	enum err e = db_exec_one(
+		c, ADMINISTRATOR_PUT, DB_ARGS(in->user_id, in->username, hash, secret_end(c)));
+	if (e == ERR_NOT_FOUND)
+		return fail_with(c, &IN_USE, "administrator");
+	return e ? e : sessions_end(c, in->user_id, NULL);
+}
+
+enum err auth_tenant_open(
+	struct call *c, const struct auth_tenant_open_in *in, struct auth_tenant_open_out *out)
+{
+	out->secret = secret_new(c);
+	enum err e = check_code(c, in);
+	if (!e)
+		e = db_enter(c, tenant_key_of(c, in->tenant_id));
+	if (!e)
+		e = db_exec(c, TENANT_OPEN, DB_ARGS(in->code, in->name));
+	if (!e)
+		e = put_administrator(c, in, out->secret);
+	/* The record of this belongs to the operator who did it. */
+	return e ? e : db_enter(c, c->actor->tenant_key);
+}
+
+/* ---- the provider ---- */
+
+static enum err make_operator(struct call *c)
+{
+	const char *user_id = uuid_make(c->arena);
+	const char *hash = secret_hash(c, OPERATOR_TENANT, user_id, auth_conf.bootstrap_secret);
+	enum err e = db_enter(c, tenant_key_of(c, OPERATOR_TENANT));
+	if (!e)
+		e = db_exec(c, TENANT_OPEN, DB_ARGS(OPERATOR_CODE, "Manabiya"));
+	/* Several instances may come here at once: the unique name lets one through. */
+	if (!e)
+		e = db_exec(
+			c, OPERATOR_PUT, DB_ARGS(user_id, OPERATOR_USERNAME, hash, secret_end(c)));
+	if (!e)
+		log_info("the first operator can log in with the bootstrap secret");
+	return e;
+}
+
+/* Only the one job thread comes here. */
+enum err tenant_bootstrap(struct call *c, bool *more)
+{
+	static bool is_over;
+	const char *has_operator;
+	if (is_over || !*auth_conf.bootstrap_secret)
+		return OK;
+	enum err e = db_text(c, HAS_OPERATOR, DB_NONE, &has_operator);
+	if (!e && has_operator[0] != 't')
+		return make_operator(c); /* the next turn sees whether it is there */
+	is_over = !e;
+	return e;
+}
