@@ -1,0 +1,124 @@
+/* Facts about the cache: it remembers, forgets, and never makes anyone wait. */
+#include "libcommon/cache.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "libcommon/clock.h"
+#include "libcommon/testing.h"
+
+static struct arena *arena;
+
+static int open_arena(void **state)
+{
+	arena = arena_new();
+	return 0;
+}
+
+static int close_arena(void **state)
+{
+	arena_free(arena);
+	return 0;
+}
+
+/* The test Redis; without one the fact is skipped. */
+static struct cache *open_cache(void)
+{
+	if (!test_cache_address())
+		skip();
+	return cache_open(test_cache_address(), NULL);
+}
+
+static void what_was_set_is_there_until_deleted(void **state)
+{
+	struct cache *cache = open_cache();
+	const char *value = NULL;
+	assert_int_equal(cache_set(cache, "t:a b", "いち 1\n", 60000), OK);
+	assert_int_equal(cache_get(cache, arena, "t:a b", &value), OK);
+	assert_string_equal(value, "いち 1\n");
+	assert_int_equal(cache_delete(cache, "t:a b"), OK);
+	assert_int_equal(cache_get(cache, arena, "t:a b", &value), ERR_NOT_FOUND);
+	assert_int_equal(cache_delete(cache, "t:a b"), OK);
+	cache_close(cache);
+}
+
+static void a_value_expires(void **state)
+{
+	struct cache *cache = open_cache();
+	const char *value = NULL;
+	assert_int_equal(cache_set(cache, "t:short", "1", 20), OK);
+	usleep(60000);
+	assert_int_equal(cache_get(cache, arena, "t:short", &value), ERR_NOT_FOUND);
+	cache_close(cache);
+}
+
+static void no_address_is_unavailable(void **state)
+{
+	const char *value = NULL;
+	const char *const addresses[] = { NULL, "", "nonsense", "[::1]", "/nowhere/redis.sock",
+		"127.0.0.1:1" };
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		struct cache *cache = cache_open(addresses[i], NULL);
+		assert_int_equal(cache_get(cache, arena, "k", &value), ERR_UNAVAILABLE);
+		assert_int_equal(cache_set(cache, "k", "v", 1000), ERR_UNAVAILABLE);
+		assert_int_equal(cache_delete(cache, "k"), ERR_UNAVAILABLE);
+		cache_close(cache);
+	}
+	cache_close(NULL);
+}
+
+/* Accepts connections in its backlog and never answers. */
+static int open_silent(struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	(void)snprintf(address->sun_path, sizeof(address->sun_path), "/tmp/silent-%ld.sock",
+		(long)getpid());
+	(void)unlink(address->sun_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof(*address)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	return fd;
+}
+
+static void a_silent_server_costs_a_tenth_of_a_second_once(void **state)
+{
+	struct sockaddr_un address;
+	int fd = open_silent(&address);
+	struct cache *cache = cache_open(address.sun_path, NULL);
+	const char *value = NULL;
+	int64_t begin_ms = clock_steady_ms();
+	assert_int_equal(cache_get(cache, arena, "k", &value), ERR_UNAVAILABLE);
+	int64_t first_ms = clock_steady_ms() - begin_ms;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(cache_get(cache, arena, "k", &value), ERR_UNAVAILABLE);
+	int64_t rest_ms = clock_steady_ms() - begin_ms - first_ms;
+	assert_true(first_ms >= 90 && first_ms < 500);
+	assert_true(rest_ms < 90);
+	cache_close(cache);
+	(void)close(fd);
+	(void)unlink(address.sun_path);
+}
+
+static void a_wrong_password_is_unavailable(void **state)
+{
+	if (!test_cache_address())
+		skip();
+	struct cache *cache = cache_open(test_cache_address(), "wrong");
+	const char *value = NULL;
+	assert_int_equal(cache_get(cache, arena, "k", &value), ERR_UNAVAILABLE);
+	cache_close(cache);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_set_is_there_until_deleted),
+		cmocka_unit_test(a_value_expires),
+		cmocka_unit_test(no_address_is_unavailable),
+		cmocka_unit_test(a_silent_server_costs_a_tenth_of_a_second_once),
+		cmocka_unit_test(a_wrong_password_is_unavailable),
+	};
+	return cmocka_run_group_tests(tests, open_arena, close_arena);
+}

@@ -1,0 +1,379 @@
+/* Facts about the outbox: what commits is shipped, nothing is lost, nobody blocks anybody. */
+#include "libcommon/outbox.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libcommon/json.h"
+#include "libcommon/testing.h"
+
+static enum err own_capability(struct call *c, const char *tenant_id, const char **capability)
+{
+	*capability = tenant_id; /* enough to see which tenant a batch is for */
+	return OK;
+}
+
+static const struct service learning = { .name = "learning", .service_capability = own_capability };
+static struct test test;
+static struct actor actor, other;
+
+struct fact {
+	const char *text;
+};
+static const struct field fact_fields[] = { { .name = "text",
+	.column = "text",
+	.kind = KIND_STRING,
+	.required = true,
+	.offset = offsetof(struct fact, text),
+	.has = NO_PRESENCE,
+	.max = 100 } };
+static const struct shape fact_shape = { "fact", sizeof(struct fact), fact_fields, 1 };
+static const struct event_type fact_told = { "fact.told", &fact_shape,
+	(const char *const[]){ "notification", NULL } };
+
+/* ---- a consumer on a real bus: keeps what it was sent ---- */
+
+static struct consumer {
+	struct bus *bus;
+	pthread_t thread;
+	atomic_int batches;
+	pthread_mutex_t lock;
+	char seen[16384]; /* one line per row: "<operation> <capability> <id or line>" */
+	const char *url;
+} consumer = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void keep(const struct frame *frame, const char *text)
+{
+	size_t n = strlen(consumer.seen);
+	const struct bytes *texts = frame->texts;
+	(void)snprintf(consumer.seen + n, sizeof(consumer.seen) - n, "%.*s %.*s %s\n",
+		(int)texts[TEXT_OPERATION].n, (const char *)texts[TEXT_OPERATION].data,
+		(int)texts[TEXT_CAPABILITY].n, (const char *)texts[TEXT_CAPABILITY].data, text);
+}
+
+/* Refuses a batch that holds the word poison, takes any other. */
+static enum err take_batch(struct arena *arena, const struct frame *frame)
+{
+	const struct json *body;
+	struct bytes bytes = frame->texts[TEXT_BODY];
+	if (json_parse(arena, (const char *)bytes.data, bytes.n, &body))
+		return ERR_INVALID;
+	if (memmem(bytes.data, bytes.n, "poison", 6))
+		return ERR_INVALID;
+	const struct json *events = json_member(body, "events");
+	const struct json *rows = events ? events : json_member(body, "lines");
+	for (size_t i = 0; i < json_count(rows); i++) {
+		const struct json *row = json_item(rows, i);
+		keep(frame, events ? json_text(json_member(row, "data")) : json_text(row));
+	}
+	return OK;
+}
+
+static void *consume(void *arg)
+{
+	struct arena *arena = arena_new();
+	for (struct bus_job *job; (job = bus_take(consumer.bus));) {
+		pthread_mutex_lock(&consumer.lock);
+		enum err e = take_batch(arena, &job->frame);
+		pthread_mutex_unlock(&consumer.lock);
+		struct frame reply = { .status = e ? 422 : 204, .flags = FRAME_EXECUTED };
+		reply.texts[TEXT_OPERATION] = frame_text(err_name(e));
+		atomic_fetch_add(&consumer.batches, 1);
+		bus_answer(consumer.bus, job, &reply);
+		arena_reset(arena);
+	}
+	arena_free(arena);
+	return NULL;
+}
+
+static void write_key(const char *directory, const char *pair)
+{
+	FILE *file = fopen(arena_printf(test.arena, "%s/%s.key", directory, pair), "we");
+	assert_non_null(file);
+	for (int i = 0; i < KEY_SIZE; i++)
+		assert_int_equal(fprintf(file, "%02x", 0x40 + i), 2);
+	assert_int_equal(fclose(file), 0);
+}
+
+static struct bus *open_end(
+	const char *name, const char *directory, const char *listen, const char *peers)
+{
+	struct bus *bus = bus_open(&(struct bus_options){ .name = name,
+		.listen = listen,
+		.peers = peers,
+		.key_directory = directory,
+		.window = 8,
+		.queue_max = 64 });
+	assert_non_null(bus);
+	return bus;
+}
+
+static void start_consumer(const char *directory)
+{
+	consumer.bus = open_end("notification", directory, consumer.url, NULL);
+	assert_int_equal(pthread_create(&consumer.thread, NULL, consume, NULL), 0);
+}
+
+static void stop_consumer(void)
+{
+	bus_drain(consumer.bus);
+	assert_int_equal(pthread_join(consumer.thread, NULL), 0);
+	bus_close(consumer.bus);
+}
+
+static void wait_for_consumer(bool up)
+{
+	for (int i = 0; i < 500 && bus_is_up(test.bus, "notification") != up; i++)
+		usleep(10000);
+	assert_int_equal(bus_is_up(test.bus, "notification"), up);
+}
+
+static int open_world(void **state)
+{
+	test_open(&test, &learning);
+	actor = test_actor(&test, TEST_TENANT, TEST_USER, ROLE_STUDENT);
+	other = test_actor(&test, TEST_OTHER_TENANT, TEST_OTHER_USER, ROLE_STUDENT);
+	const char *directory = test_directory(&test);
+	write_key(directory, "learning-notification");
+	write_key(directory, "learning-audit");
+	consumer.url = arena_printf(test.arena, "ipc://%s/notification", directory);
+	start_consumer(directory);
+	bus_drain(test.bus);
+	bus_close(test.bus);
+	/* The stopped test of outages needs a second name for the same place: audit is nowhere. */
+	test.bus = open_end("learning", directory, NULL,
+		arena_printf(test.arena, "notification=%s,audit=ipc://%s/audit", consumer.url,
+			directory));
+	wait_for_consumer(true);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	stop_consumer();
+	test_close(&test);
+	return 0;
+}
+
+static int empty(void **state)
+{
+	test_sql(&test, "DELETE FROM learning.outbox; DELETE FROM learning.inbox");
+	consumer.seen[0] = '\0';
+	atomic_store(&consumer.batches, 0);
+	return 0;
+}
+
+static void tell(const struct actor *who, const char *text)
+{
+	struct call c = test_call(&test, who);
+	assert_int_equal(event_emit(&c, &fact_told, &(struct fact){ text }), OK);
+	assert_int_equal(db_commit(&c), OK);
+}
+
+static int64_t relay(void)
+{
+	int64_t shipped = -1;
+	struct call c = test_call(&test, NULL);
+	assert_int_equal(outbox_relay(&c, &shipped), OK);
+	assert_int_equal(db_commit(&c), OK);
+	return shipped;
+}
+
+static const char *left(const char *what)
+{
+	return test_sql_text(
+		&test, arena_printf(test.arena, "SELECT %s FROM learning.outbox", what));
+}
+
+static void an_event_is_shipped_when_it_commits(void **state)
+{
+	struct call c = test_call(&test, &actor);
+	assert_int_equal(event_emit(&c, &fact_told, &(struct fact){ "rolled back" }), OK);
+	db_rollback(c.db);
+	tell(&actor, "kept");
+	assert_int_equal(relay(), 1);
+	assert_string_equal(consumer.seen, "event_accept " TEST_TENANT " {\"text\":\"kept\"}\n");
+	assert_string_equal(left("count(*)"), "0");
+	assert_int_equal(relay(), 0);
+}
+
+static void tenants_never_share_a_batch(void **state)
+{
+	tell(&actor, "a1");
+	tell(&other, "b1");
+	tell(&actor, "a2");
+	assert_int_equal(relay(), 3);
+	assert_int_equal(atomic_load(&consumer.batches), 2);
+	assert_non_null(strstr(consumer.seen, TEST_TENANT " {\"text\":\"a2\"}"));
+	assert_non_null(strstr(consumer.seen, TEST_OTHER_TENANT " {\"text\":\"b1\"}"));
+}
+
+static void a_poison_row_blocks_nobody(void **state)
+{
+	tell(&actor, "one");
+	tell(&actor, "poison");
+	tell(&actor, "two");
+	assert_int_equal(relay(), 2);
+	assert_non_null(strstr(consumer.seen, "one"));
+	assert_non_null(strstr(consumer.seen, "two"));
+	assert_string_equal(
+		left("count(*) || ' ' || min(attempts) || ' ' || count(dead_reason)"), "1 1 0");
+	assert_int_equal(relay(), 0);
+	assert_string_equal(left("min(attempts)"), "1"); /* not due before a second has passed */
+}
+
+static void it_dies_after_twelve_attempts_with_a_reason(void **state)
+{
+	tell(&actor, "poison");
+	for (int i = 0; i < 12; i++) {
+		assert_int_equal(relay(), 0);
+		assert_string_equal(left("due_at <= now() + interval '5 minutes'"), "t");
+		test_sql(&test, "UPDATE learning.outbox SET due_at = now()");
+	}
+	assert_string_equal(
+		left("attempts || ' ' || dead_reason"), "12 notification answered invalid (422)");
+	int batches = atomic_load(&consumer.batches);
+	assert_int_equal(relay(), 0);
+	assert_int_equal(atomic_load(&consumer.batches), batches);
+}
+
+static void an_outage_does_not_count(void **state)
+{
+	struct call c = test_call(&test, &actor);
+	assert_int_equal(outbox_audit(&c, TEST_USER, "{}"), OK);
+	assert_int_equal(db_commit(&c), OK);
+	assert_int_equal(relay(), 0);
+	assert_string_equal(left("attempts"), "0");
+	assert_string_equal(left("due_at BETWEEN now() AND now() + interval '3 seconds'"), "t");
+}
+
+static void a_refused_login_leaves_an_audit_line_without_tenant(void **state)
+{
+	struct call c = test_call(&test, NULL);
+	assert_int_equal(outbox_audit(&c, TEST_USER, "{}"), OK);
+	assert_int_equal(db_commit(&c), OK);
+	assert_string_equal(left("count(*) || ' ' || count(tenant_id)"), "1 0");
+	c = test_call(&test, NULL);
+	assert_int_equal(event_emit(&c, &fact_told, &(struct fact){ "of nobody" }), OK);
+	assert_int_equal(db_commit(&c), ERR_INTERNAL);
+}
+
+/* bigserial is not commit order: the row that commits later may have the smaller id. */
+static void a_row_that_commits_late_is_not_lost(void **state)
+{
+	struct test late = test;
+	late.db = db_open(test.database, "learning");
+	struct call slow = test_call(&late, &actor);
+	assert_int_equal(event_emit(&slow, &fact_told, &(struct fact){ "slow" }), OK);
+	assert_int_equal(db_savepoint(&slow), OK);
+	assert_int_equal(db_exec(&slow, "SELECT 1", DB_NONE), OK); /* now it is written */
+	tell(&actor, "fast");
+	/* The fast row may be behind the watermark: it waits rather than overtake. */
+	assert_int_equal(relay(), 0);
+	assert_int_equal(db_commit(&slow), OK);
+	assert_int_equal(relay(), 2);
+	assert_non_null(strstr(consumer.seen, "slow"));
+	assert_true(strstr(consumer.seen, "slow") < strstr(consumer.seen, "fast"));
+	db_close(late.db);
+}
+
+static void a_relay_that_died_is_followed_by_another(void **state)
+{
+	static const char take[] = "SELECT count(*) FROM outbox_take(100)";
+	const char *text = NULL;
+	tell(&actor, "left behind");
+	struct call c = test_call(&test, NULL);
+	assert_int_equal(db_text(&c, take, DB_NONE, &text), OK);
+	assert_int_equal(db_commit(&c), OK);
+	assert_string_equal(text, "1");
+	assert_int_equal(relay(), 0); /* leased */
+	test_sql(&test, "UPDATE learning.outbox SET due_at = due_at - interval '30 seconds'");
+	assert_int_equal(relay(), 1);
+}
+
+static void a_stopped_consumer_gets_all_of_it_later(void **state)
+{
+	stop_consumer();
+	wait_for_consumer(false);
+	tell(&actor, "patience");
+	assert_int_equal(relay(), 0);
+	start_consumer(
+		strndupa(consumer.url + 6, strlen(consumer.url + 6) - strlen("/notification")));
+	wait_for_consumer(true);
+	test_sql(&test, "UPDATE learning.outbox SET due_at = now()");
+	assert_int_equal(relay(), 1);
+	assert_non_null(strstr(consumer.seen, "patience"));
+}
+
+static void an_event_is_taken_once_per_tenant(void **state)
+{
+	struct call c = test_call(&test, &actor);
+	assert_int_equal(event_take(&c, TEST_USER), OK);
+	assert_int_equal(event_take(&c, TEST_USER), ERR_CONFLICT);
+	assert_int_equal(db_commit(&c), OK);
+	c = test_call(&test, &actor);
+	assert_int_equal(event_take(&c, TEST_USER), ERR_CONFLICT);
+	db_rollback(c.db);
+	c = test_call(&test, &other);
+	assert_int_equal(event_take(&c, TEST_USER), OK);
+	db_rollback(c.db);
+}
+
+static void handlers_cannot_read_the_outbox(void **state)
+{
+	static const char read[] = "SELECT count(*) FROM outbox";
+	static const char forge[] =
+		"INSERT INTO outbox (tenant_id, consumer, kind, type, event_id, "
+		"body) VALUES ($1, 'x', 'event', 'x', $1, '')";
+	struct call c = test_call(&test, &actor);
+	assert_int_equal(db_exec(&c, read, DB_NONE), ERR_INTERNAL);
+	db_rollback(c.db);
+	c = test_call(&test, &actor);
+	assert_int_equal(db_exec(&c, forge, DB_ARGS(TEST_OTHER_TENANT)), ERR_INTERNAL);
+	db_rollback(c.db);
+}
+
+static void stored_answers_expire_after_a_day(void **state)
+{
+	static const char keep_answer[] =
+		"INSERT INTO idempotency (user_id, operation, key, fingerprint) VALUES "
+		"('u', 'o', $1, 'f')";
+	static const char expire[] = "SELECT idempotency_expire()";
+	const char *text = NULL;
+	struct call c = test_call(&test, &actor);
+	assert_int_equal(db_exec(&c, keep_answer, DB_ARGS("old")), OK);
+	assert_int_equal(db_exec(&c, keep_answer, DB_ARGS("new")), OK);
+	assert_int_equal(db_commit(&c), OK);
+	test_sql(&test,
+		"UPDATE learning.idempotency SET created_at = now() - interval '25 hours'"
+		" WHERE key = 'old'");
+	c = test_call(&test, NULL);
+	assert_int_equal(db_text(&c, expire, DB_NONE, &text), OK);
+	assert_int_equal(db_commit(&c), OK);
+	assert_string_equal(text, "1");
+}
+
+#define FACT(test_) cmocka_unit_test_setup(test_, empty)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FACT(an_event_is_shipped_when_it_commits),
+		FACT(tenants_never_share_a_batch),
+		FACT(a_poison_row_blocks_nobody),
+		FACT(it_dies_after_twelve_attempts_with_a_reason),
+		FACT(an_outage_does_not_count),
+		FACT(a_refused_login_leaves_an_audit_line_without_tenant),
+		FACT(a_row_that_commits_late_is_not_lost),
+		FACT(a_relay_that_died_is_followed_by_another),
+		FACT(a_stopped_consumer_gets_all_of_it_later),
+		FACT(an_event_is_taken_once_per_tenant),
+		FACT(handlers_cannot_read_the_outbox),
+		FACT(stored_answers_expire_after_a_day),
+	};
+	return cmocka_run_group_tests(tests, open_world, close_world);
+}
