@@ -36,5 +36,8 @@ void app_stop(void);
  */
 must_check enum err server_start(const struct gateway_conf *conf, struct loop *loop);
 void server_stop(void);
+/* Read certificate and key again (SIGHUP does it too); connections that are open keep theirs. When
+ * the files are no good, the old ones stay in use. */
+must_check enum err server_reload(void);
 
 #endif

@@ -15,7 +15,7 @@ struct timer;
 
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
-void loop_run(struct loop *loop); /* until loop_stop() */
+void loop_run(struct loop *loop); /* until loop_stop(), which also ends a run begun later, once */
 void loop_stop(struct loop *loop); /* any thread, or a signal handler */
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
@@ -32,5 +32,15 @@ void loop_cancel(struct loop *loop, struct timer *timer);
 
 /* Run fn(arg) on the loop's thread soon. Any thread. Never dropped. */
 void loop_post(struct loop *loop, loop_on_time *fn, void *arg);
+
+/* The same from the loop's own thread, without a lock or memory: runs when the callbacks of this
+ * round are through. Queued at most once; must not be freed while queued. */
+struct loop_task {
+	loop_on_time *fn;
+	void *arg;
+	struct loop_task *next;
+	bool is_queued;
+};
+void loop_defer(struct loop *loop, struct loop_task *task);
 
 #endif

@@ -1,0 +1,33 @@
+/*
+ * The head of an HTTP/1 message, byte by byte: lines, their ends, their number and length.
+ *
+ * llhttp reads what a head means, but with more patience than a gateway may have (lone LF, folded
+ * lines). This comes before it, finds the head's end, and lets through only lines that every reader
+ * splits at the same places.
+ */
+#ifndef MANABIYA_GATEWAY_HEAD_H
+#define MANABIYA_GATEWAY_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	HEAD_SIZE_MAX = 32 * 1024, /* as much as HTTP/2 peers may send (SETTINGS) */
+	HEAD_LINE_MAX = 8 * 1024, /* the longest target that others in the path let through */
+	HEAD_FIELDS_MAX = 100,
+};
+
+/* All zero at the start of a message. */
+struct head {
+	unsigned state;
+	size_t n; /* bytes looked at; with HEAD_COMPLETE the size of the head */
+	size_t line_n, lines;
+	bool is_blank_skipped;
+};
+
+enum head_result { HEAD_INCOMPLETE, HEAD_COMPLETE, HEAD_MALFORMED };
+
+/* `data` holds the message from its first byte; only what is new since the last call is read. */
+enum head_result head_scan(struct head *head, const char *data, size_t n);
+
+#endif
