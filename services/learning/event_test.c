@@ -1,0 +1,131 @@
+/* The copies of people, classes and enrolments: whatever order events come in, the highest version
+ * stays. */
+#include "services/learning/lesson_world.h"
+
+static struct test test;
+
+static int open_world(void **state)
+{
+	test_open(&test, &learning_under_test);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	test_close(&test);
+	return 0;
+}
+
+/* One event as provisioning's relay brings it. `data` is JSON, here with ' for ". */
+static unsigned bring(const char *event_id, const char *type, const char *data)
+{
+	struct reply reply;
+	const struct actor actor = test_actor(&test, TEST_TENANT, "provisioning", ROLE_SERVICE);
+	struct buf text = { .arena = test.arena };
+	for (const char *at = data; *at; at++)
+		buf_text(&text, *at == '\'' ? "\\\"" : (char[]){ *at, '\0' });
+	const struct test_request request = { .operation = "event_accept",
+		.actor = &actor,
+		.caller = "provisioning",
+		.body = arena_printf(test.arena,
+			"{\"events\":[{\"id\":\"%s\",\"type\":\"%s\",\"time\":"
+			"\"2026-04-08T00:30:00.000Z\",\"data\":\"%s\"}]}",
+			event_id, type, text.data) };
+	test_dispatch(&test, &request, &reply, NULL);
+	return reply.status;
+}
+
+#define USER(version_, status_, name_)                                                             \
+	"{'userId':'" PUPIL "','version':" version_ ",'role':'student','status':'" status_         \
+	"','familyName':'" name_ "','givenName':'花子','kanaFamilyName':'ヤマダ',"            \
+	"'kanaGivenName':'ﾊﾅｺ'}"
+#define CLASS_OF(version_, status_)                                                                \
+	"{'classId':'" CLASS "','version':" version_ ",'title':'1年1組','status':'" status_ "'}"
+#define ENROLLED(version_, status_)                                                                \
+	"{'enrollmentId':'" ID("601") "','version':" version_ ",'classId':'" CLASS                 \
+				      "','userId':'" PUPIL "','role':'student','status':'" status_ \
+				      "'}"
+
+static const char *member(const char *column)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena, "SELECT %s FROM learning.member WHERE id = '" PUPIL "'",
+			column));
+}
+
+static void the_higher_version_wins_in_any_order(void **state)
+{
+	assert_int_equal(bring(ID("701"), "user.changed", USER("2", "active", "新山")), 204);
+	assert_int_equal(bring(ID("702"), "user.changed", USER("1", "active", "山田")), 204);
+	assert_string_equal(member("family_name"), "新山");
+	assert_int_equal(bring(ID("703"), "user.changed", USER("3", "active", "森")), 204);
+	assert_string_equal(member("family_name"), "森");
+}
+
+static void an_event_takes_effect_once(void **state)
+{
+	assert_int_equal(bring(ID("701"), "user.changed", USER("1", "active", "山田")), 204);
+	assert_int_equal(bring(ID("701"), "user.changed", USER("9", "active", "山本")), 204);
+	assert_string_equal(member("family_name"), "山田");
+}
+
+static void what_was_deleted_does_not_come_back(void **state)
+{
+	assert_int_equal(bring(ID("701"), "user.changed", USER("2", "deleted", "山田")), 204);
+	assert_int_equal(bring(ID("702"), "user.changed", USER("1", "active", "山田")), 204);
+	assert_string_equal(member("status"), "deleted");
+	assert_int_equal(bring(ID("703"), "class.changed", CLASS_OF("2", "deleted")), 204);
+	assert_int_equal(bring(ID("704"), "class.changed", CLASS_OF("1", "active")), 204);
+	assert_string_equal(test_sql_text(&test, "SELECT status FROM learning.class"), "deleted");
+}
+
+static void an_enrolment_may_come_before_its_class_and_user(void **state)
+{
+	assert_int_equal(bring(ID("701"), "enrollment.changed", ENROLLED("1", "active")), 204);
+	assert_int_equal(bring(ID("702"), "class.changed", CLASS_OF("1", "active")), 204);
+	assert_int_equal(bring(ID("703"), "user.changed", USER("1", "active", "山田")), 204);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT status FROM learning.enrollment"), "active");
+}
+
+static void kana_are_sorted_as_full_width_hiragana(void **state)
+{
+	assert_int_equal(bring(ID("701"), "user.changed", USER("1", "active", "山田")), 204);
+	assert_string_equal(member("kana_sort"), "やまだ はなこ");
+}
+
+static void what_is_not_for_us_is_refused(void **state)
+{
+	assert_int_equal(bring(ID("701"), "privileged.login", "{}"), 422);
+	assert_int_equal(bring(ID("702"), "user.changed", "{'userId':'" PUPIL "'}"), 422);
+	assert_int_equal(bring(ID("703"), "user.changed", USER("1", "sleeping", "山田")), 422);
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM learning.inbox"), "0");
+}
+
+static void only_provisioning_may_tell(void **state)
+{
+	struct reply reply;
+	const struct actor actor = test_actor(&test, TEST_TENANT, "audit", ROLE_SERVICE);
+	const struct test_request request = { .operation = "event_accept",
+		.actor = &actor,
+		.caller = "gateway",
+		.body = "{\"events\":[]}" };
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 403);
+}
+
+int main(void)
+{
+#define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
+	const struct CMUnitTest tests[] = {
+		FACT(the_higher_version_wins_in_any_order),
+		FACT(an_event_takes_effect_once),
+		FACT(what_was_deleted_does_not_come_back),
+		FACT(an_enrolment_may_come_before_its_class_and_user),
+		FACT(kana_are_sorted_as_full_width_hiragana),
+		FACT(what_is_not_for_us_is_refused),
+		FACT(only_provisioning_may_tell),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
