@@ -1,0 +1,188 @@
+#!/usr/bin/python3
+"""Tenant isolation in PostgreSQL: each known trap, and a walk over everything that is there."""
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from database import OTHER_TENANT, TENANT, Database, Refused, server, tenant_key
+
+ROLE = "manabiya_learning"
+SCHEMAS = "n.nspname IN ('auth', 'provisioning', 'learning', 'notification', 'audit')"
+# Tables that hold rows of tenants.
+TENANT_TABLES = f"""
+    pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'p') AND {SCHEMAS}"""
+
+
+def enter(tenant, **how):
+    return f"SELECT set_config('app.tenant', '{tenant_key(tenant, **how)}', true) \\g /dev/null\n"
+
+
+class Traps(unittest.TestCase):
+    """The seven traps; a table made by the helper that every migration uses."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.database = Database()
+        cls.database.sql(f"""
+            SET ROLE manabiya_owner;
+            CREATE TABLE learning.trap (tenant_id uuid NOT NULL DEFAULT tenancy.tenant(), id uuid NOT NULL,
+                login text NOT NULL, PRIMARY KEY (tenant_id, id), UNIQUE (tenant_id, login));
+            CREATE TABLE learning.trap_part (tenant_id uuid NOT NULL DEFAULT tenancy.tenant(), trap_id uuid NOT NULL,
+                FOREIGN KEY (tenant_id, trap_id) REFERENCES learning.trap (tenant_id, id));
+            CREATE VIEW learning.trap_view WITH (security_invoker = true) AS SELECT login FROM learning.trap;
+            SELECT tenancy.protect('learning.trap'), tenancy.protect('learning.trap_part');
+            GRANT SELECT ON learning.trap_view TO {ROLE};
+            RESET ROLE;
+            INSERT INTO learning.trap VALUES ('{TENANT}', '{TENANT}', 'alice'), ('{OTHER_TENANT}', '{OTHER_TENANT}', 'bob');
+            """)
+
+    def ask(self, text, tenant=TENANT, **how):
+        """As the service, in a transaction that entered the tenant."""
+        prelude = enter(tenant, **how) if tenant else ""
+        return self.database.sql(f"BEGIN;\n{prelude}{text};\nROLLBACK;", ROLE)
+
+    def test_1_the_owner_is_bound_by_its_own_policies(self):
+        self.assertEqual(self.database.sql("SET ROLE manabiya_owner; SELECT count(*) FROM learning.trap"), "0")
+
+    def test_2_an_empty_setting_after_commit_is_no_tenant(self):
+        seen = self.database.sql(f"BEGIN;\n{enter(TENANT)}SELECT count(*) FROM learning.trap;\nCOMMIT;\n"
+                                 "SELECT current_setting('app.tenant') = '', tenancy.tenant() IS NULL;\n"
+                                 "SELECT count(*) FROM learning.trap", ROLE)
+        self.assertEqual(seen.split(), ["1", "t|t", "0"])
+        self.assertEqual(self.ask("SELECT count(*) FROM learning.trap", tenant=None), "0")
+
+    def test_3_a_view_shows_only_the_own_tenant(self):
+        self.assertEqual(self.ask("SELECT login FROM learning.trap_view"), "alice")
+
+    def test_4_a_unique_key_does_not_tell_of_others(self):
+        self.assertEqual(self.ask("INSERT INTO learning.trap (id, login) VALUES (gen_random_uuid(), 'bob')"), "")
+        with self.assertRaisesRegex(Refused, "duplicate key"):
+            self.ask("INSERT INTO learning.trap (id, login) VALUES (gen_random_uuid(), 'alice')")
+
+    def test_5_a_foreign_key_cannot_reach_another_tenant(self):
+        for missing in (OTHER_TENANT, "01890000-0000-7000-8000-0000000000ff"):
+            with self.assertRaisesRegex(Refused, "foreign key"):
+                self.ask(f"INSERT INTO learning.trap_part (trap_id) VALUES ('{missing}')")
+
+    def test_6_the_policy_itself_leads_into_the_index(self):
+        plan = self.ask("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
+                        "EXPLAIN SELECT id FROM learning.trap WHERE login LIKE 'al%'")
+        self.assertRegex(plan, r"Index Cond: \(tenant_id = \$0\)")
+
+    def test_7_an_injected_statement_cannot_switch_the_tenant(self):
+        mine, theirs = tenant_key(TENANT), tenant_key(OTHER_TENANT, key="00" * 32)
+        spliced = OTHER_TENANT + mine[36:]
+        for claim in (OTHER_TENANT, theirs, spliced, mine[:-1], mine + "0", mine.upper(), "", "x" * 112,
+                      "\\\\" * 56, "あ" * 112, OTHER_TENANT + mine[36:48] + "zz" * 32):
+            with self.subTest(claim=claim):
+                seen = self.ask(f"SELECT set_config('app.tenant', '{claim}', true) \\g /dev/null\n"
+                                "SELECT tenancy.tenant() IS NULL, (SELECT count(*) FROM learning.trap)")
+                self.assertEqual(seen, "t|0")
+
+    def test_7_an_expired_key_is_no_key(self):
+        self.assertEqual(self.ask("SELECT count(*) FROM learning.trap", expires=1700000000), "0")
+
+    def test_7_the_key_cannot_be_read_or_changed(self):
+        for attempt in ("SELECT * FROM tenancy.mac_key", "SELECT tenancy.set_mac_key('\\x00')",
+                        "UPDATE tenancy.mac_key SET inner_pad = outer_pad",
+                        "SELECT tenancy.service('evil')", "SELECT tenancy.protect('learning.trap')",
+                        "SET ROLE manabiya_owner", "SET ROLE manabiya_auth",
+                        "ALTER TABLE learning.trap DISABLE ROW LEVEL SECURITY",
+                        "CREATE FUNCTION learning.evil() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                        "CREATE OR REPLACE FUNCTION tenancy.tenant() RETURNS uuid LANGUAGE sql AS "
+                        f"$$SELECT '{OTHER_TENANT}'::uuid$$"):
+            with self.subTest(attempt=attempt), self.assertRaisesRegex(Refused, "permission denied|must be owner"):
+                self.ask(attempt)
+
+    def test_7_a_search_path_does_not_bend_the_check(self):
+        seen = self.ask("CREATE TEMP TABLE mac_key (one bool, inner_pad bytea, outer_pad bytea);"
+                        "CREATE DOMAIN pg_temp.uuid AS text;"
+                        "SET LOCAL search_path = pg_temp, pg_catalog;"
+                        "SELECT count(*) FROM learning.trap")
+        self.assertEqual(seen, "1")
+
+    def test_7_a_row_cannot_be_written_into_another_tenant(self):
+        for attempt in (f"INSERT INTO learning.trap VALUES ('{OTHER_TENANT}', gen_random_uuid(), 'x')",
+                        f"UPDATE learning.trap SET tenant_id = '{OTHER_TENANT}'"):
+            with self.subTest(attempt=attempt), self.assertRaisesRegex(Refused, "row-level security"):
+                self.ask(attempt)
+        self.assertEqual(self.ask("DELETE FROM learning.trap RETURNING login"), "alice")
+
+
+class Walk(unittest.TestCase):
+    """Whatever the migrations made: each list of offenders must be empty."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.database = Database()
+
+    def offenders(self, query):
+        self.assertEqual(self.database.sql(query), "")
+
+    def test_there_is_something_to_walk_over(self):
+        self.assertGreater(int(self.database.sql(f"SELECT count(*) FROM {TENANT_TABLES}")), 10)
+
+    def test_every_tenant_table_has_forced_row_security_and_a_policy(self):
+        self.offenders(f"""SELECT c.oid::regclass FROM {TENANT_TABLES} AND NOT (c.relrowsecurity
+            AND c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))""")
+
+    def test_every_policy_for_a_service_asks_for_the_tenant(self):
+        self.offenders("""SELECT p.polrelid::regclass, p.polname FROM pg_policy p
+            WHERE p.polroles <> ARRAY['manabiya_owner'::regrole::oid]
+                AND coalesce(pg_get_expr(p.polqual, p.polrelid), '')
+                    || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') NOT LIKE '%tenancy.tenant()%'""")
+
+    def test_everything_belongs_to_the_owner_who_cannot_log_in(self):
+        self.offenders(f"""SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE ({SCHEMAS} OR n.nspname = 'tenancy') AND c.relowner <> 'manabiya_owner'::regrole""")
+        self.assertEqual(self.database.sql("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'manabiya_owner'"), "f")
+
+    def test_login_roles_have_no_way_past(self):
+        self.offenders("""SELECT rolname FROM pg_roles WHERE rolname LIKE 'manabiya\\_%' AND rolcanlogin
+            AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb
+                OR pg_has_role(oid, 'manabiya_owner', 'MEMBER'))""")
+
+    def test_views_ask_as_the_caller(self):
+        self.offenders(f"""SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE {SCHEMAS} AND (c.relkind = 'm' OR (c.relkind = 'v'
+                AND NOT coalesce(c.reloptions @> ARRAY['security_invoker=true'], false)))""")
+
+    def test_unique_keys_lead_with_the_tenant(self):
+        # outbox.id is given by the database: nobody can probe with it. A tenant's code and a session
+        # token are what finds the tenant; only auth, which knows all tenants, can write either.
+        self.offenders(f"""SELECT c.oid::regclass, i.indexrelid::regclass FROM pg_index i
+            JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+            JOIN pg_attribute first ON first.attrelid = c.oid AND first.attnum = i.indkey[0]
+            WHERE {SCHEMAS} AND i.indisunique AND first.attname <> 'tenant_id' AND first.attidentity = ''
+                AND i.indexrelid::regclass::text NOT IN ('auth.tenant_code', 'auth.session_token')""")
+
+    def test_foreign_keys_between_tenant_tables_carry_the_tenant(self):
+        self.offenders(f"""SELECT f.conrelid::regclass, f.conname FROM pg_constraint f
+            JOIN pg_class c ON c.oid = f.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attname = 'tenant_id'
+            JOIN pg_attribute b ON b.attrelid = f.confrelid AND b.attname = 'tenant_id'
+            WHERE f.contype = 'f' AND {SCHEMAS}
+                AND NOT (a.attnum = ANY (f.conkey) AND b.attnum = ANY (f.confkey))""")
+
+    def test_a_service_sees_its_own_schema_only(self):
+        self.offenders(f"""SELECT r.rolname, c.oid::regclass FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_roles r ON r.rolname LIKE 'manabiya\\_%' AND r.rolcanlogin
+            WHERE c.relkind IN ('r', 'p', 'v') AND ({SCHEMAS} OR n.nspname = 'tenancy')
+                AND r.rolname <> 'manabiya_' || n.nspname
+                AND has_table_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')""")
+
+    def test_functions_with_the_owners_rights_are_pinned_and_not_public(self):
+        self.offenders(f"""SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+            WHERE ({SCHEMAS} OR n.nspname = 'tenancy') AND p.prosecdef AND (
+                NOT coalesce(array_to_string(p.proconfig, ',') LIKE '%search_path=%', false)
+                OR p.proacl IS NULL OR p.proacl::text LIKE '%{{=X%' OR p.proacl::text LIKE '%,=X%')""")
+
+
+if __name__ == "__main__":
+    server()
+    unittest.main()
