@@ -332,7 +332,7 @@ class Stack:
             time.sleep(0.05)
 
     def _postgres_answers(self):
-        return subprocess.run([postgres_bin() / 'pg_isready', '-q', '-h', self.run / 'pg'], check=False).returncode == 0
+        return subprocess.run([postgres_bin() / 'pg_isready', '-q', '-h', self.run / 'pg', '-U', 'postgres'], check=False).returncode == 0
 
     def _check_alive(self, name):
         process = self.processes[name]
