@@ -17,6 +17,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -151,7 +152,8 @@ class Stack:
 
     def readiness(self):
         """(status, body) of the gateway's /readyz; (0, reason) when it does not answer."""
-        link = http.client.HTTPConnection('127.0.0.1', self.admin_port, timeout=5)
+        tls = ssl.create_default_context(cafile=self.ca)
+        link = http.client.HTTPSConnection('localhost', self.admin_port, timeout=5, context=tls)
         try:
             link.request('GET', '/readyz')
             answer = link.getresponse()
@@ -373,7 +375,7 @@ class Stack:
         if not self.processes:
             return
         state = {
-            'address': self.address, 'admin': f'http://127.0.0.1:{self.admin_port}', 'ca': str(self.ca),
+            'address': self.address, 'admin': f'https://localhost:{self.admin_port}', 'ca': str(self.ca),
             'mail': str(self.mail), 'ndjson': str(self.ndjson), 'bootstrapSecret': str(self.keys / 'bootstrap.secret'),
             'database': self.conninfo(), 'redis': str(self.run / 'redis'), 'run': str(self.run),
             'ports': {'gateway': self.port, 'admin': self.admin_port, 'mail': self.mail_port},

@@ -162,7 +162,7 @@ class KillFlow(FlowTest):
         self.pupil.put(f'{self.lesson.path}/goal', goal='記録が止まっても', condition=3)
         self.back('audit')
         me = self.tenant.user_id('jido1')
-        eventually(lambda: 'goal_put' in {e['operation'] for e in self.admin.pages('/v1/audit/events', actorId=me)},
+        eventually(lambda: 'learning.goal_put' in {e['operation'] for e in self.admin.pages('/v1/audit/events', actorId=me)},
                    'the event of a change made meanwhile')
 
     def test_auth(self):

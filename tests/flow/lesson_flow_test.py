@@ -11,8 +11,9 @@ from base import FlowTest, clip, eventually
 setUpModule = base.open_world
 
 # What the administrator must find in the audit search afterwards.
-STORY = ('user_import', 'skill_create', 'unit_create', 'unit_model_put', 'assignment_create', 'goal_put',
-         'media_create', 'try_create', 'try_submit', 'media_content', 'comment_create', 'evaluation_put', 'reflection_put')
+STORY = ('provisioning.user_import', *(f'learning.{name}' for name in (
+    'skill_create', 'unit_create', 'unit_model_put', 'assignment_create', 'goal_put', 'media_create', 'try_create',
+    'try_submit', 'media_content', 'comment_create', 'evaluation_put', 'reflection_put')))
 
 
 class Lesson1Accounts(FlowTest):
@@ -208,7 +209,7 @@ class Lesson4Traces(FlowTest):
         other = base.world.tenant('tonari').admin
         events = list(other.pages('/v1/audit/events', limit=200))
         self.assertNotIn(mine, json.dumps(events))
-        self.assertNotIn('try_create', {event['operation'] for event in events})
+        self.assertNotIn('learning.try_create', {event['operation'] for event in events})
 
     def test_the_pipeline_gets_the_same_events(self):
         base.world.tenant('minato')
