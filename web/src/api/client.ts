@@ -1,0 +1,138 @@
+/*
+ * The one door to the API: a typed fetch. Errors come out as ApiError, never as a Response.
+ * A 401 asks for a new login over the open page and then tries once more, so no form is lost.
+ */
+import { language } from "../i18n/language";
+import type { Answer, Body, Method, Params, PathWith, Query } from "./types";
+
+export interface FieldError {
+	pointer: string;
+	detail: string;
+}
+
+interface Problem {
+	code?: string;
+	title?: string;
+	detail?: string;
+	errors?: FieldError[];
+	traceId?: string;
+}
+
+/** `status` 0 means that no answer came at all. */
+export class ApiError extends Error {
+	readonly code: string;
+	readonly title: string;
+	readonly detail: string | undefined;
+	readonly errors: FieldError[];
+	readonly traceId: string | undefined;
+
+	constructor(
+		readonly status: number,
+		problem: Problem = {},
+		readonly retryAfterSeconds?: number,
+	) {
+		super(problem.title ?? problem.code ?? `HTTP ${status}`);
+		this.code = problem.code ?? (status === 0 ? "network" : `http_${status}`);
+		this.title = problem.title ?? "";
+		this.detail = problem.detail;
+		this.errors = problem.errors ?? [];
+		this.traceId = problem.traceId;
+	}
+
+	/** Worth sending the same thing again later. */
+	get isTemporary(): boolean {
+		return this.status === 0 || this.status === 429 || this.status >= 500;
+	}
+}
+
+export interface Options<M extends Method, P extends PathWith<M>> {
+	params?: Params<M, P>;
+	query?: Query<M, P>;
+	body?: Body<M, P>;
+	/** A body that is not JSON. */
+	raw?: { type: string; data: Blob };
+	/** Idempotency-Key: the same for every repetition of one wish. */
+	key?: string;
+	ifMatch?: string;
+	signal?: AbortSignal;
+	/** Do not ask for a login when the answer is 401. */
+	quiet?: boolean;
+}
+
+let askForLogin: (() => Promise<boolean>) | undefined;
+
+/** The session module says how to ask for a new login; it resolves to false when refused. */
+export function onUnauthenticated(ask: () => Promise<boolean>): void {
+	askForLogin = ask;
+}
+
+/** True when the person has logged in again, and what failed can be sent once more. */
+export async function renewLogin(): Promise<boolean> {
+	return askForLogin ? askForLogin() : false;
+}
+
+/** Retry-After as seconds: a number, or a date. */
+export function retryAfter(value: string | null, now = Date.now()): number | undefined {
+	if (!value) return undefined;
+	const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - now) / 1000;
+	return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
+}
+
+export function address(path: string, params: object = {}, query: object = {}): string {
+	const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+		encodeURIComponent(String((params as Record<string, unknown>)[name])),
+	);
+	const search = new URLSearchParams();
+	for (const [name, value] of Object.entries(query)) {
+		if (value !== undefined && value !== "") search.set(name, String(value));
+	}
+	return search.size > 0 ? `${filled}?${search}` : filled;
+}
+
+/** Makes the error of an answer that is not a success. */
+export function problemOf(status: number, body: string, after: string | null): ApiError {
+	try {
+		return new ApiError(status, JSON.parse(body) as Problem, retryAfter(after));
+	} catch {
+		return new ApiError(status, {}, retryAfter(after));
+	}
+}
+
+function request(method: Method, options: Options<Method, never>): RequestInit {
+	const headers: Record<string, string> = { Accept: "application/json" };
+	headers["Accept-Language"] = language();
+	if (options.key) headers["Idempotency-Key"] = options.key;
+	if (options.ifMatch) headers["If-Match"] = options.ifMatch;
+	let body: BodyInit | undefined;
+	if (options.raw) {
+		headers["Content-Type"] = options.raw.type;
+		body = options.raw.data;
+	} else if (options.body !== undefined) {
+		headers["Content-Type"] = "application/json";
+		body = JSON.stringify(options.body);
+	}
+	return { method: method.toUpperCase(), headers, body, signal: options.signal };
+}
+
+export async function api<M extends Method, P extends PathWith<M>>(
+	method: M,
+	path: P,
+	options: Options<M, P> = {},
+): Promise<Answer<M, P>> {
+	const url = address(path, options.params as object, options.query as object);
+	const init = request(method, options as unknown as Options<Method, never>);
+	for (let attempt = 0; ; attempt++) {
+		let response: Response;
+		try {
+			response = await fetch(url, init);
+		} catch (e) {
+			if (options.signal?.aborted) throw e;
+			throw new ApiError(0);
+		}
+		const text = await response.text();
+		if (response.ok) return (text ? JSON.parse(text) : undefined) as Answer<M, P>;
+		if (response.status === 401 && !options.quiet && attempt === 0 && (await renewLogin()))
+			continue;
+		throw problemOf(response.status, text, response.headers.get("Retry-After"));
+	}
+}

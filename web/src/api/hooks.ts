@@ -1,0 +1,106 @@
+/* React's side of the API: reading, reading in pages, and writing. */
+import {
+	type QueryClient,
+	type UseQueryResult,
+	useInfiniteQuery,
+	useMutation,
+	useQuery,
+	useQueryClient,
+} from "@tanstack/react-query";
+import { useRef } from "react";
+import { type ApiError, api, type Options } from "./client";
+import type { Answer, Method, PathWith } from "./types";
+
+type ReadOptions<P extends PathWith<"get">> = Pick<Options<"get", P>, "params" | "query"> & {
+	enabled?: boolean;
+	/** Milliseconds; for what must stay fresh even when no event arrives. */
+	every?: number;
+};
+
+export function useApi<P extends PathWith<"get">>(
+	path: P,
+	{ params, query, enabled, every }: ReadOptions<P> = {},
+): UseQueryResult<Answer<"get", P>, ApiError> {
+	return useQuery<Answer<"get", P>, ApiError>({
+		queryKey: [path, params, query],
+		queryFn: ({ signal }) => api("get", path, { params, query, signal }),
+		enabled,
+		refetchInterval: every,
+	});
+}
+
+interface Page<T> {
+	items: T[];
+	nextCursor?: string;
+}
+
+/** A list that comes in pages: `items` grow with each `more()`. */
+export function usePages<P extends PathWith<"get">>(
+	path: P,
+	{ params, query }: ReadOptions<P> = {},
+) {
+	type Item = Answer<"get", P> extends { items: (infer T)[] } ? T : never;
+	const pages = useInfiniteQuery<Page<Item>, ApiError, Item[], unknown[], string | undefined>({
+		queryKey: [path, params, query, "pages"],
+		queryFn: ({ pageParam, signal }) =>
+			api("get", path, {
+				params,
+				query: { ...(query as object), cursor: pageParam } as never,
+				signal,
+			}) as unknown as Promise<Page<Item>>,
+		initialPageParam: undefined,
+		getNextPageParam: (last) => last.nextCursor,
+		select: (data) => data.pages.flatMap((page) => page.items),
+	});
+	return pages;
+}
+
+export function newKey(): string {
+	return crypto.randomUUID();
+}
+
+/**
+ * One key per wish: sending the same body again after a failure keeps the key, so that nothing
+ * happens twice; another body, or the next wish after a success, gets a new one.
+ */
+export function useKey() {
+	const last = useRef<{ text: string; key: string } | undefined>(undefined);
+	return {
+		of(body: unknown): string {
+			const text = JSON.stringify(body) ?? "";
+			if (last.current?.text !== text) last.current = { text, key: newKey() };
+			return last.current.key;
+		},
+		done() {
+			last.current = undefined;
+		},
+	};
+}
+
+/** Forget what was read from these paths, so that open pages read it again. */
+export function refresh(client: QueryClient, ...paths: PathWith<"get">[]): Promise<unknown> {
+	return Promise.all(paths.map((path) => client.invalidateQueries({ queryKey: [path] })));
+}
+
+/** Write, then refresh what the write changed. */
+export function useWrite<M extends Exclude<Method, "get">, P extends PathWith<M>>(
+	method: M,
+	path: P,
+	changes: PathWith<"get">[] = [],
+) {
+	const client = useQueryClient();
+	const key = useKey();
+	return useMutation<Answer<M, P>, ApiError, Options<M, P>>({
+		mutationFn: async (options) => {
+			const isCreation = method === "post";
+			const wish = {
+				...options,
+				key: isCreation ? key.of([options.params, options.body]) : undefined,
+			};
+			const answer = await api(method, path, wish);
+			key.done();
+			return answer;
+		},
+		onSuccess: () => refresh(client, ...changes),
+	});
+}

@@ -1,0 +1,48 @@
+/* The root: the login for strangers, everything else for people who are known. */
+import { lazy, Suspense, useEffect } from "react";
+import { Relogin } from "./session/Relogin";
+import { SelfProvider, useSession } from "./session/session";
+import { applyDisplay, useDisplay } from "./shell/display";
+import { ErrorBox, Loading } from "./ui/states";
+import { ToastProvider } from "./ui/toast";
+
+const LoginPage = lazy(async () => ({
+	default: (await import("./session/LoginPage")).LoginPage,
+}));
+const Inside = lazy(async () => ({ default: (await import("./inside")).Inside }));
+
+function Gate() {
+	const session = useSession();
+	const display = useDisplay();
+	const self = session.data;
+	const isStaff = Boolean(self && self.role !== "student");
+	useEffect(() => applyDisplay(display, isStaff), [display, isStaff]);
+
+	if (self === undefined) {
+		return session.error ? (
+			<ErrorBox error={session.error} onRetry={() => session.refetch()} />
+		) : (
+			<Loading />
+		);
+	}
+	return (
+		<Suspense fallback={<Loading />}>
+			{self === null ? (
+				<LoginPage />
+			) : (
+				<SelfProvider value={self}>
+					<Inside />
+				</SelfProvider>
+			)}
+		</Suspense>
+	);
+}
+
+export function App() {
+	return (
+		<ToastProvider>
+			<Gate />
+			<Relogin />
+		</ToastProvider>
+	);
+}

@@ -1,0 +1,171 @@
+/* The log of one's own tenant: who did what, when, and whether it succeeded. */
+import { useQueries } from "@tanstack/react-query";
+import { useState } from "react";
+import { api } from "../api/client";
+import { usePages } from "../api/hooks";
+import type { AuditEvent, User } from "../api/types";
+import { endOfDay, exactTime, startOfDay } from "../format/time";
+import { isKey, T, t } from "../i18n";
+import { useSelf } from "../session/session";
+import { fullName } from "../shared/home";
+import { Button } from "../ui/button";
+import { Form, SelectField, TextField, text } from "../ui/form";
+import { Icon } from "../ui/icons";
+import { Page } from "../ui/page";
+import { Pages } from "../ui/states";
+import { OPERATIONS, operationName } from "./operations";
+
+const PAGE_SIZE = 50;
+const NAMES_MAX = 40; // people looked up by name per screen; beyond it the id stands
+
+interface Filter {
+	from?: string;
+	until?: string;
+	operation?: string;
+	outcome?: "success" | "failure";
+	actorId?: string;
+}
+
+/** Names of the people in the log, as far as they still exist in the contract. */
+function useNames(events: AuditEvent[]): Map<string, string> {
+	const isContractor = useSelf().role === "contractor";
+	const ids = [...new Set(events.map((event) => event.actorId).filter((id) => id !== undefined))];
+	const users = useQueries({
+		queries: (isContractor ? ids.slice(0, NAMES_MAX) : []).map((userId) => ({
+			queryKey: ["/v1/users/{userId}", { userId }, "name"],
+			queryFn: (): Promise<User> => api("get", "/v1/users/{userId}", { params: { userId } }),
+			staleTime: Number.POSITIVE_INFINITY,
+			retry: false,
+		})),
+	});
+	return new Map(users.flatMap(({ data }) => (data ? [[data.id, fullName(data)]] : [])));
+}
+
+function describe(event: AuditEvent): string {
+	const name = operationName(event.operation);
+	const key = `op.${name}`;
+	return isKey(key) ? t(key) : event.operation;
+}
+
+interface EventRowProps {
+	event: AuditEvent;
+	name?: string;
+	onActor: (actorId: string) => void;
+}
+
+function EventRow({ event, name, onActor }: EventRowProps) {
+	const isGood = event.outcome === "success";
+	const actor = name ?? (event.actorId ? event.actorId.slice(-12) : t("audit.nobody"));
+	return (
+		<li className="audit-event">
+			<time dateTime={event.time}>{exactTime(event.time)}</time>
+			<p className="audit-text">
+				{event.actorId ? (
+					<button
+						type="button"
+						className="link"
+						title={event.actorId}
+						onClick={() => onActor(event.actorId ?? "")}
+					>
+						{actor}
+					</button>
+				) : (
+					<span>{actor}</span>
+				)}
+				<span>{describe(event)}</span>
+				<span className={`tag ${isGood ? "good" : "bad"}`}>
+					<Icon name={isGood ? "check" : "warn"} />
+					<T k={isGood ? "audit.success" : "audit.failure"} />
+				</span>
+			</p>
+			<details>
+				<summary>
+					<T k="audit.raw" />
+				</summary>
+				<p className="small">
+					<T k="audit.sequence" n={event.sequence} />
+				</p>
+				<pre>{event.line}</pre>
+			</details>
+		</li>
+	);
+}
+
+function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Filter) => void }) {
+	const apply = (data: FormData) => {
+		const from = text(data, "from");
+		const until = text(data, "until");
+		onFilter({
+			from: from && startOfDay(from),
+			until: until && endOfDay(until),
+			operation: text(data, "operation"),
+			outcome: text(data, "outcome") as Filter["outcome"],
+			actorId: filter.actorId,
+		});
+	};
+	return (
+		<search className="panel">
+			<Form label={t("audit.filter")} onSubmit={apply}>
+				<div className="form-row">
+					<TextField name="from" label="audit.from" type="date" optional />
+					<TextField name="until" label="audit.until" type="date" optional />
+					<SelectField
+						name="operation"
+						label="audit.operation"
+						optional
+						blank="common.all"
+						options={OPERATIONS.map((value) => ({ value, text: t(`op.${value}`) }))}
+					/>
+					<SelectField
+						name="outcome"
+						label="audit.outcome"
+						optional
+						blank="common.all"
+						options={[
+							{ value: "success", text: t("audit.success") },
+							{ value: "failure", text: t("audit.failure") },
+						]}
+					/>
+				</div>
+				<Button look="primary" type="submit" icon="search">
+					<T k="audit.search" />
+				</Button>
+			</Form>
+		</search>
+	);
+}
+
+export function AuditPage() {
+	const [filter, setFilter] = useState<Filter>({});
+	const events = usePages("/v1/audit/events", { query: { ...filter, limit: PAGE_SIZE } });
+	const names = useNames(events.data ?? []);
+	return (
+		<Page title={<T k="nav.audit" />} name={t("nav.audit")} wide>
+			<FilterForm filter={filter} onFilter={setFilter} />
+			{filter.actorId && (
+				<p className="actions">
+					<span>
+						<T k="audit.onlyActor" name={names.get(filter.actorId) ?? filter.actorId} />
+					</span>
+					<Button icon="close" onClick={() => setFilter({ ...filter, actorId: undefined })}>
+						<T k="audit.allActors" />
+					</Button>
+				</p>
+			)}
+			<Pages of={events} empty="audit.none">
+				{(items) => (
+					<ol className="audit" aria-label={t("nav.audit")}>
+						{items.map((event) => (
+							<EventRow
+								key={event.id}
+								event={event}
+								name={event.actorId && names.get(event.actorId)}
+								onActor={(actorId) => setFilter({ ...filter, actorId })}
+							/>
+						))}
+					</ol>
+				)}
+			</Pages>
+		</Page>
+	);
+}
