@@ -121,8 +121,9 @@ def browser():
 
 def prepare(names):
     if {'unit', 'tools', 'flow', 'attack', 'web', 'browser'} & set(names):
-        subprocess.run([ROOT / 'tools/build', 'c', BUILD.name, '-Db_sanitize=address,undefined', '-Db_lundef=false'],
-                       check=True)
+        # gcc warns of code that the sanitizers themselves insert; the plain builds are the strict ones.
+        subprocess.run([ROOT / 'tools/build', 'c', BUILD.name, '-Db_sanitize=address,undefined', '-Db_lundef=false',
+                        '-Doptimization=1', '-Dwerror=false', '-Dc_args=-w'], check=True)
     if {'web', 'browser'} & set(names):
         subprocess.run([ROOT / 'tools/build', 'web'], check=True)
 
@@ -157,7 +158,11 @@ def main():
         print(f'no such suite: {" ".join(sorted(unknown))}; there are {" ".join(SUITES)}', file=sys.stderr)
         return 2
     LOGS.mkdir(parents=True, exist_ok=True)
-    prepare(names)
+    try:
+        prepare(names)
+    except subprocess.CalledProcessError as error:
+        print(f'not built: {error}', file=sys.stderr)
+        return 1
     total = Outcome()
     for name in names:
         outcome = run_suite(name)

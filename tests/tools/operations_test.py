@@ -1,0 +1,52 @@
+"""docs/operations.md tells the truth about options; docker-compose.yml about who has which keys."""
+
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get('MANABIYA_BUILD', ROOT / 'build'))
+
+
+class Operations(unittest.TestCase):
+    def test_the_page_of_options_is_what_the_programs_say(self):
+        done = subprocess.run(['/usr/bin/python3', '-B', ROOT / 'tools/options.py', BUILD, '--check'], check=False)
+        self.assertEqual(done.returncode, 0, 'run tools/options.py BUILD')
+
+
+class Compose(unittest.TestCase):
+    def setUp(self):
+        self.services = yaml.safe_load((ROOT / 'docker-compose.yml').read_text())['services']
+
+    def peers(self, name):
+        option = next(part for part in self.services[name]['command'] if part.startswith('--peers='))
+        return set(re.findall(r'(\w+)=tcp', option))
+
+    def test_each_process_calls_those_it_has_a_key_for(self):
+        with tempfile.TemporaryDirectory() as directory:
+            subprocess.run([BUILD / 'ctl/manabiyactl', 'keys', '--directory', f'{directory}/keys'], check=True,
+                           stdout=subprocess.DEVNULL)
+            for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit'):
+                keys = {path.stem.partition('-')[2] for path in Path(directory, 'keys/bus', name).glob(f'{name}-*.key')}
+                self.assertEqual(self.peers(name), keys, name)
+
+    def test_the_database_and_the_bus_are_not_reachable_from_outside(self):
+        published = {name for name, service in self.services.items() if 'ports' in service}
+        self.assertEqual(published, {'gateway'})
+
+    def test_every_option_is_one_that_the_program_knows(self):
+        for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit'):
+            told = subprocess.run([BUILD / f'services/manabiya-{name}', '--help'], check=True, stdout=subprocess.PIPE,
+                                  text=True).stdout
+            known = set(re.findall(r'^  --(\S+)', told, re.M))
+            given = {part[2:].partition('=')[0] for part in self.services[name]['command'][1:]}
+            self.assertLessEqual(given, known, name)
+
+
+if __name__ == '__main__':
+    unittest.main()
