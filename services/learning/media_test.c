@@ -1,5 +1,5 @@
 /* Uploads part by part, and videos window by window, through the handlers and a real store. */
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
@@ -13,6 +13,7 @@
 static struct test test;
 static struct keyring *keyring;
 static unsigned char video[SIZE];
+static const char *directory;
 
 static int open_world(void **state)
 {
@@ -23,7 +24,8 @@ static int open_world(void **state)
 	keyring = keyring_open(test_directory(&test), root_key);
 	assert_non_null(keyring);
 	assert_int_equal(keyring_create(keyring, TEST_TENANT), OK);
-	learning_media = media_store_open(test_directory(&test), keyring);
+	directory = test_directory(&test);
+	learning_media = media_store_open(directory, keyring);
 	assert_non_null(learning_media);
 	for (size_t i = 0; i < SIZE; i++)
 		video[i] = (unsigned char)(i * 31 + i / 251);
@@ -92,6 +94,35 @@ static const char *whole_upload(enum who who)
 		send(who, id, (struct piece){ 0, WINDOW, video + WINDOW, SIZE - WINDOW }),
 		"300000");
 	return id;
+}
+
+/* ---- the job ---- */
+
+static unsigned char public_key[PUBLIC_KEY_SIZE], signing_key[SIGNING_KEY_SIZE];
+
+static enum err mint_for_job(struct call *c, const char *tenant_id, const char **capability)
+{
+	const struct actor actor = test_actor(&test, tenant_id, "learning", ROLE_SERVICE);
+	*capability = capability_mint(c->arena, signing_key, &actor, clock_unix_ms());
+	return OK;
+}
+
+/* One round of media_clean, a day and an hour from now. */
+static void clean(void)
+{
+	const unsigned char seed[KEY_SIZE] = { 7 };
+	struct service service = learning_under_test;
+	crypto_sign_keys(seed, public_key, signing_key);
+	service.service_capability = mint_for_job;
+	clock_shift_ms(25 * 3600 * 1000);
+	for (bool more = true; more;) {
+		struct call c = test_call(&test, NULL);
+		c.service = &service;
+		c.auth_key = public_key;
+		more = false;
+		assert_int_equal(end_call(&c, media_clean(&c, &more)), OK);
+	}
+	clock_shift_ms(0);
 }
 
 static const char *received(const char *id)
@@ -251,6 +282,41 @@ static void an_unfinished_video_is_not_used(void **state)
 	expect_status(&seen, 404, "media_content", P);
 }
 
+static bool has_file(const char *id, const char *tail)
+{
+	const char *path = arena_printf(
+		test.arena, "%s/%s/%s/%s%s", directory, TEST_TENANT, id + 34, id, tail);
+	return access(path, F_OK) == 0;
+}
+
+static void what_nobody_came_back_for_is_removed(void **state)
+{
+	const struct piece part = { 0, 0, video, 1000 };
+	const char *abandoned = begin(P, SIZE), *going_on = begin(P, SIZE),
+		   *orphan = begin(P, SIZE);
+	assert_string_equal(send(P, abandoned, part), "1000");
+	assert_string_equal(send(P, going_on, part), "1000");
+	const char *done = begin(P, SIZE);
+	assert_string_equal(send(P, done, part), "1000");
+	assert_string_equal(
+		send(P, done, (struct piece){ 1000, 0, video + 1000, SIZE - 1000 }), "300000");
+	assert_true(has_file(done, ".tail.1000"));
+	test_sql(&test,
+		arena_printf(test.arena,
+			"UPDATE learning.media SET appended_at = now() - interval '25 hours'"
+			" WHERE id IN ('%s', '%s'); DELETE FROM learning.media WHERE id = '%s'",
+			abandoned, done, orphan));
+	clean();
+	assert_string_equal(received(abandoned), "");
+	assert_false(has_file(abandoned, "") || has_file(abandoned, ".tail.1000"));
+	assert_false(has_file(orphan, ""));
+	assert_true(has_file(done, ""));
+	assert_false(has_file(done, ".tail.1000"));
+	assert_string_equal(received(done), "300000 video/mp4");
+	assert_string_equal(
+		send(P, going_on, (struct piece){ 1000, 0, video + 1000, SIZE - 1000 }), "300000");
+}
+
 static void what_of_tus_is_spoken(void **state)
 {
 	struct reply reply;
@@ -274,6 +340,7 @@ int main(void)
 		FACT(uploads_that_nobody_ends_are_bounded),
 		FACT(what_is_used_cannot_be_deleted),
 		FACT(an_unfinished_video_is_not_used),
+		FACT(what_nobody_came_back_for_is_removed),
 		FACT(what_of_tus_is_spoken),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
