@@ -8,13 +8,15 @@
 #include <string.h>
 
 #include "libcommon/clock.h"
+#include "libcommon/utf8.h"
 #include "services/gateway/gateway.h"
 #include "services/gateway/path.h"
 #include "services/gateway/range.h"
 
 #define PIECE (64 * 1024) /* written at once; four of them fill an exchange's buffer */
-#define SECURITY_TXT_LIFETIME_MS (180LL * 24 * 3600 * 1000) /* RFC 9116 asks for less than a year  \
-							     */
+#define SECURITY_TXT_LIFETIME_MS                                                                   \
+	(180LL * 24 * 3600 * 1000) /* RFC 9116 asks for less than a year                           \
+				    */
 
 /* The weight of `coding` in one item of Accept-Encoding: -1 if the item is about another. */
 static double weight(const char *item, size_t n, const char *coding)
@@ -169,7 +171,8 @@ static void static_start(struct visit *v)
 		}
 	}
 	const char *path = path_decode(v->arena, v->request->path, strlen(v->request->path), false);
-	const struct asset *asset = path ? static_find(path) : NULL;
+	bool is_text = path && utf8_count(path, strlen(path)) >= 0;
+	const struct asset *asset = is_text ? static_find(path) : NULL;
 	if (asset) {
 		send_asset(v, asset);
 	} else {
