@@ -1,0 +1,154 @@
+/* Contracts: what an operator opens for a customer, each with a tenant and keys of its own. */
+#include <string.h>
+
+#include "auth_proto.h"
+#include "libcommon/crypto.h"
+#include "libcommon/db.h"
+#include "libcommon/keyring.h"
+#include "libcommon/uuid.h"
+#include "services/provisioning/provisioning.h"
+
+struct keyring *provisioning_keyring;
+
+static const struct problem CODE_TAKEN = { ERR_CONFLICT, 409, "tenant_code_taken",
+	"この団体コードはすでに使われています。", "This code is taken." };
+
+static const char CONTRACT_CREATE[] = "INSERT INTO provisioning.contract (id, customer_tenant_id, "
+				      "code, name, administrator_username)"
+				      " VALUES ($1::uuid, $2::uuid, $3, $4, $5)";
+
+static const char CONTRACT_LIST[] =
+	"SELECT id, customer_tenant_id AS tenant_id, code, name, administrator_username,"
+	" tenancy.stamp(created_at) AS created_at FROM provisioning.contract"
+	" WHERE $1::uuid IS NULL OR id < $1::uuid ORDER BY id DESC LIMIT $2::integer";
+
+static const char DISTRICT_CREATE[] =
+	"INSERT INTO provisioning.org (id, name, type) VALUES ($1::uuid, $2, 'district')";
+
+/* Nobody has told the administrator's name yet: it can be changed like every other. */
+static const char ADMINISTRATOR_CREATE[] =
+	"INSERT INTO provisioning.person (id, username, role, family_name, given_name,"
+	" kana_family_name, kana_given_name)"
+	" VALUES ($1::uuid, $2, 'contractor', '管理者', '初期', 'かんりしゃ', 'しょき')";
+
+/* ---- shared by the nouns ---- */
+
+const char *id_from(struct call *c, const char *seed)
+{
+	unsigned char hash[HASH_SIZE];
+	const char *text = arena_printf(c->arena, "%s/%s", c->actor->tenant_id, seed);
+	crypto_sha256(text, strlen(text), hash);
+	hash[6] = (unsigned char)(0x80 | (hash[6] & 0x0f)); /* version 8: of our own making */
+	hash[8] = (unsigned char)(0x80 | (hash[8] & 0x3f));
+	const char *hex = crypto_hex(c->arena, hash, 16);
+	return arena_printf(
+		c->arena, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+const char *page_limit(struct call *c, bool has_limit, int64_t limit, int64_t more)
+{
+	return db_integer(c, (has_limit ? limit : LIST_DEFAULT) + more);
+}
+
+enum err cursor_id(struct call *c, const char *part)
+{
+	if (part == NULL || is_uuid(part))
+		return OK;
+	return fail_field(c, "/cursor", "続きの位置が正しくありません。",
+		"is not the nextCursor of a page before");
+}
+
+/* ---- contract_create ---- */
+
+/* The customer's own tenant: its district and its administrator. */
+static enum err furnish(struct call *c, const struct provisioning_contract_create_in *in,
+	const char *tenant_id, const char *administrator_id)
+{
+	enum err e = service_enter_tenant(c, tenant_id);
+	if (!e)
+		e = db_exec(c, DISTRICT_CREATE, DB_ARGS(uuid_make(c->arena), in->name));
+	if (!e)
+		e = db_exec(c, ADMINISTRATOR_CREATE,
+			DB_ARGS(administrator_id, in->administrator_username));
+	return e ? e : people_tell(c, &administrator_id, 1);
+}
+
+/* What follows (the stored answer, the audit row) belongs to the operator again. */
+static enum err furnish_and_return(struct call *c, const struct provisioning_contract_create_in *in,
+	const char *tenant_id, const char *administrator_id)
+{
+	const struct actor *operator= c->actor;
+	const char *capability = c->capability;
+	enum err e = furnish(c, in, tenant_id, administrator_id);
+	c->actor = operator;
+	c->capability = capability;
+	return e ? e : db_enter(c, operator->tenant_key);
+}
+
+static enum err open_in_auth(struct call *c, const struct provisioning_contract_create_in *in,
+	const char *tenant_id, const char *administrator_id, const char **secret)
+{
+	const struct auth_tenant_open_in tenant = {
+		.tenant_id = tenant_id,
+		.code = in->code,
+		.name = in->name,
+		.user_id = administrator_id,
+		.username = in->administrator_username,
+	};
+	struct auth_tenant_open_out opened = { 0 };
+	enum err e = auth_tenant_open_call(c, &tenant, &opened);
+	*secret = opened.secret;
+	return e;
+}
+
+enum err provisioning_contract_create(struct call *c,
+	const struct provisioning_contract_create_in *in,
+	struct provisioning_contract_create_out *out)
+{
+	const char *key = c->idempotency_key;
+	const char *id = uuid_make(c->arena);
+	const char *tenant_id = id_from(c, arena_printf(c->arena, "tenant/%s", key));
+	const char *administrator_id = id_from(c, arena_printf(c->arena, "administrator/%s", key));
+	const char *secret;
+	enum err e = db_exec(c, CONTRACT_CREATE,
+		DB_ARGS(id, tenant_id, in->code, in->name, in->administrator_username));
+	if (e == ERR_CONFLICT)
+		return fail_with(c, &CODE_TAKEN, "%s", "");
+	if (!e && keyring_create(provisioning_keyring, tenant_id))
+		e = fail(c, ERR_UNAVAILABLE, "the keyring cannot be written");
+	if (!e)
+		e = open_in_auth(c, in, tenant_id, administrator_id, &secret);
+	if (!e)
+		e = furnish_and_return(c, in, tenant_id, administrator_id);
+	if (e)
+		return e;
+	*out = (struct provisioning_contract_create_out){
+		.id = id,
+		.tenant_id = tenant_id,
+		.code = in->code,
+		.name = in->name,
+		.administrator_username = in->administrator_username,
+		.initial_secret = secret,
+	};
+	return OK;
+}
+
+enum err provisioning_contract_list(struct call *c, const struct provisioning_contract_list_in *in,
+	struct provisioning_contract_list_out *out)
+{
+	const char *after;
+	size_t limit = (size_t)(in->has_limit ? in->limit : LIST_DEFAULT);
+	enum err e = cursor_read(c, in->cursor, &after, 1);
+	if (!e)
+		e = cursor_id(c, after);
+	if (!e)
+		e = db_rows(c, CONTRACT_LIST,
+			DB_ARGS(after, page_limit(c, in->has_limit, in->limit, 1)),
+			&provisioning_contract_shape, &out->items);
+	if (e || out->items.n <= limit)
+		return e;
+	out->items.n = limit;
+	out->next_cursor =
+		cursor_make(c, (const char *const[]){ out->items.items[limit - 1].id }, 1);
+	return OK;
+}

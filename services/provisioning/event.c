@@ -1,0 +1,64 @@
+/* Events out: rows as they are now, read into the shapes of events.yaml and put into the outbox. */
+#include <string.h>
+
+#include "events_proto.h"
+#include "libcommon/db.h"
+#include "services/provisioning/provisioning.h"
+
+static const char PEOPLE[] =
+	"SELECT id AS user_id, version, role, status, family_name, given_name, kana_family_name,"
+	" kana_given_name FROM provisioning.person WHERE id = ANY ($1::uuid[])";
+
+static const char CLASSES[] = "SELECT id AS class_id, version, title, status"
+			      " FROM provisioning.class WHERE id = ANY ($1::uuid[])";
+
+static const char ENROLLMENTS[] =
+	"SELECT id AS enrollment_id, version, class_id, user_id, role, status"
+	" FROM provisioning.enrollment WHERE id = ANY ($1::uuid[])";
+
+static enum err tell(struct call *c, const struct event_type *type, const char *sql,
+	const char *const *ids, size_t n)
+{
+	struct list rows = { 0 };
+	if (n == 0)
+		return OK;
+	enum err e = db_rows(c, sql, DB_ARGS(db_text_array(c, ids, n)), type->shape, &rows);
+	const char *row = rows.items;
+	for (size_t i = 0; i < rows.n && !e; i++, row += type->shape->size)
+		e = event_emit(c, type, row);
+	return e;
+}
+
+enum err people_tell(struct call *c, const char *const *ids, size_t n)
+{
+	return tell(c, &event_user_changed, PEOPLE, ids, n);
+}
+
+enum err classes_tell(struct call *c, const char *const *ids, size_t n)
+{
+	return tell(c, &event_class_changed, CLASSES, ids, n);
+}
+
+enum err enrollments_tell(struct call *c, const char *const *ids, size_t n)
+{
+	return tell(c, &event_enrollment_changed, ENROLLMENTS, ids, n);
+}
+
+static enum err add_id(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct ids *ids = arg;
+	if (ids->n == ids->capacity) {
+		ids->capacity = ids->capacity == 0 ? 16 : ids->capacity * 2;
+		const char **items = arena_array(c->arena, ids->capacity, sizeof(*items));
+		if (ids->n > 0)
+			memcpy(items, ids->items, ids->n * sizeof(*items));
+		ids->items = items;
+	}
+	ids->items[ids->n++] = arena_strdup(c->arena, columns[0]);
+	return OK;
+}
+
+enum err ids_collect(struct call *c, const char *sql, struct db_args args, struct ids *out)
+{
+	return db_each(c, sql, args, add_id, out);
+}

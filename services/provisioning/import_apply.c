@@ -1,0 +1,345 @@
+/* Rows of an import against the database: sets, not loops, so that 10,000 people take seconds. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth_proto.h"
+#include "libcommon/db.h"
+#include "libcommon/uuid.h"
+#include "services/provisioning/provisioning.h"
+
+static const char PEOPLE_FIND[] =
+	"SELECT username_key, id, role, family_name, given_name, kana_family_name, kana_given_name,"
+	" grade FROM provisioning.person WHERE username_key = ANY ($1::text[])";
+
+static const char LAST_IMPORT[] = "SELECT coalesce((SELECT id FROM provisioning.user_import ORDER "
+				  "BY id DESC LIMIT 1)::text, '')";
+
+static const char PEOPLE_CREATE[] =
+	"INSERT INTO provisioning.person (id, username, role, family_name, given_name,"
+	" kana_family_name, kana_given_name, grade)"
+	" SELECT u.id, u.username, u.role, u.family, u.given, u.kana_family, u.kana_given,"
+	" nullif(u.grade, '')"
+	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
+	" $7::text[], $8::text[]) AS u (id, username, role, family, given, kana_family, kana_given,"
+	" grade)";
+
+/* A grade that the file leaves out stays as it is. */
+static const char PEOPLE_UPDATE[] =
+	"UPDATE provisioning.person p SET version = p.version + 1, family_name = u.family,"
+	" given_name = u.given, kana_family_name = u.kana_family, kana_given_name = u.kana_given,"
+	" grade = coalesce(nullif(u.grade, ''), p.grade)"
+	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
+	" $7::text[], $8::text[]) AS u (id, username, role, family, given, kana_family, kana_given,"
+	" grade) WHERE p.id = u.id";
+
+static const char SCHOOLS_CREATE[] =
+	"INSERT INTO provisioning.org (id, name, type)"
+	" SELECT u.id, u.name, 'school' FROM unnest($1::uuid[], $2::text[]) AS u (id, name)"
+	" ON CONFLICT DO NOTHING";
+
+/* A new class has the grade of its pupils, if they share one. */
+static const char CLASSES_CREATE[] =
+	"INSERT INTO provisioning.class (id, org_id, title, grade)"
+	" SELECT (array_agg(u.id))[1], o.id, u.title,"
+	"  CASE WHEN count(DISTINCT u.grade) FILTER (WHERE u.grade <> '') = 1"
+	"   THEN max(u.grade) FILTER (WHERE u.grade <> '') END"
+	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS u (id, school, title, "
+	"grade)"
+	" JOIN provisioning.org o ON o.name = u.school AND o.type = 'school'"
+	" GROUP BY o.id, u.title ON CONFLICT DO NOTHING RETURNING id";
+
+static const char ENROLLMENTS_CREATE[] =
+	"INSERT INTO provisioning.enrollment (id, class_id, user_id, role)"
+	" SELECT u.id, k.id, u.user_id, u.role"
+	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])"
+	" AS u (id, school, title, user_id, role)"
+	" JOIN provisioning.org o ON o.name = u.school AND o.type = 'school'"
+	" JOIN provisioning.class k ON k.tenant_id = o.tenant_id AND k.org_id = o.id"
+	"  AND k.title = u.title"
+	" ON CONFLICT DO NOTHING RETURNING id";
+
+static const char CLASSES_OF[] =
+	"SELECT DISTINCT class_id FROM provisioning.enrollment WHERE id = ANY ($1::uuid[])";
+
+/* ---- which rows are people we have ---- */
+
+static int compare_key(const void *key, const void *row)
+{
+	return strcmp(key, ((const struct import_row *)row)->key);
+}
+
+static bool is_same(const char *ours, const char *theirs)
+{
+	return theirs == NULL || (ours != NULL && strcmp(ours, theirs) == 0);
+}
+
+static enum err on_person(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct import *import = arg;
+	struct import_row *row =
+		bsearch(columns[0], import->rows, import->n, sizeof(*row), compare_key);
+	if (row == NULL)
+		return OK;
+	const struct provisioning_user_create_in *user = &row->user;
+	row->id = arena_strdup(c->arena, columns[1]);
+	row->is_new = false;
+	row->is_changed = !is_same(columns[3], user->family_name) ||
+		!is_same(columns[4], user->given_name) ||
+		!is_same(columns[5], user->kana_family_name) ||
+		!is_same(columns[6], user->kana_given_name) || !is_same(columns[7], user->grade);
+	if (!is_same(columns[2], user->role))
+		import_refuse(import, row->number, "role", "role_change",
+			"登録済みの利用者のロールは変えられません。",
+			"The role of a user who is there cannot change.");
+	return OK;
+}
+
+/* The id of a new person is the same at every attempt until an import succeeds: accounts that a
+ * failed attempt opened are found again. */
+static enum err name_people(struct import *import)
+{
+	const char *last;
+	enum err e = db_text(import->c, LAST_IMPORT, DB_NONE, &last);
+	for (size_t i = 0; i < import->n && !e; i++) {
+		struct import_row *row = &import->rows[i];
+		row->is_new = true;
+		row->id = id_from(
+			import->c, arena_printf(import->c->arena, "import/%s/%s", last, row->key));
+	}
+	return e;
+}
+
+enum err import_match(struct import *import)
+{
+	struct call *c = import->c;
+	if (import->n == 0)
+		return OK;
+	const char **keys = arena_array(c->arena, import->n, sizeof(*keys));
+	for (size_t i = 0; i < import->n; i++)
+		keys[i] = import->rows[i].key;
+	enum err e = name_people(import);
+	return e ? e
+		 : db_each(c, PEOPLE_FIND, DB_ARGS(db_text_array(c, keys, import->n)), on_person,
+			   import);
+}
+
+/* ---- columns of rows ---- */
+
+enum { ID, LOGIN, ROLE, FAMILY, GIVEN, KANA_FAMILY, KANA_GIVEN, GRADE, USER_COLUMNS };
+
+struct people {
+	const char **columns[USER_COLUMNS];
+	size_t n;
+};
+
+static void add_person(struct people *people, const struct import_row *row)
+{
+	const struct provisioning_user_create_in *user = &row->user;
+	const char *const values[USER_COLUMNS] = {
+		[ID] = row->id,
+		[LOGIN] = user->username,
+		[ROLE] = user->role,
+		[FAMILY] = user->family_name,
+		[GIVEN] = user->given_name,
+		[KANA_FAMILY] = user->kana_family_name,
+		[KANA_GIVEN] = user->kana_given_name,
+		[GRADE] = user->grade != NULL ? user->grade : "",
+	};
+	for (int i = 0; i < USER_COLUMNS; i++)
+		people->columns[i][people->n] = values[i];
+	people->n++;
+}
+
+static struct people people_new(struct import *import)
+{
+	struct people people = { 0 };
+	for (int i = 0; i < USER_COLUMNS; i++)
+		people.columns[i] = arena_array(import->c->arena, import->n, sizeof(const char *));
+	return people;
+}
+
+static enum err write_people(struct call *c, const char *sql, const struct people *people)
+{
+	const char *values[USER_COLUMNS];
+	if (people->n == 0)
+		return OK;
+	for (int i = 0; i < USER_COLUMNS; i++)
+		values[i] = db_text_array(c, people->columns[i], people->n);
+	enum err e = db_exec(c, sql, (struct db_args){ values, USER_COLUMNS });
+	return e ? e : people_tell(c, people->columns[ID], people->n);
+}
+
+static enum err put_people(struct import *import)
+{
+	struct people created = people_new(import), changed = people_new(import);
+	for (size_t i = 0; i < import->n; i++) {
+		const struct import_row *row = &import->rows[i];
+		if (row->is_new)
+			add_person(&created, row);
+		else if (row->is_changed)
+			add_person(&changed, row);
+	}
+	enum err e = write_people(import->c, PEOPLE_CREATE, &created);
+	return e ? e : write_people(import->c, PEOPLE_UPDATE, &changed);
+}
+
+/* ---- schools, classes, enrolments ---- */
+
+static enum err put_schools(struct import *import)
+{
+	struct call *c = import->c;
+	const char **ids = arena_array(c->arena, import->n, sizeof(*ids));
+	const char **names = arena_array(c->arena, import->n, sizeof(*names));
+	size_t n = 0;
+	for (size_t i = 0; i < import->n; i++) {
+		const char *school = import->rows[i].school;
+		/* Neighbours mostly share a school; what is left the key of the table sorts out. */
+		if (school == NULL || (n > 0 && strcmp(names[n - 1], school) == 0))
+			continue;
+		ids[n] = uuid_make(c->arena);
+		names[n++] = school;
+	}
+	if (n == 0)
+		return OK;
+	return db_exec(
+		c, SCHOOLS_CREATE, DB_ARGS(db_text_array(c, ids, n), db_text_array(c, names, n)));
+}
+
+struct places {
+	const char **ids, **schools, **titles, **grades, **users, **roles;
+	size_t n;
+};
+
+static void add_places(struct call *c, struct places *places, const struct import_row *row)
+{
+	bool teaches = strcmp(row->user.role, "instructor") == 0;
+	for (size_t i = 0; i < row->classes_n; i++) {
+		size_t at = places->n++;
+		places->ids[at] = uuid_make(c->arena);
+		places->schools[at] = row->classes[i].school;
+		places->titles[at] = row->classes[i].title;
+		places->grades[at] = row->user.grade != NULL && !teaches ? row->user.grade : "";
+		places->users[at] = row->id;
+		places->roles[at] = teaches ? "teacher" : "student";
+	}
+}
+
+static struct places places_of(struct import *import)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < import->n; i++)
+		n += import->rows[i].classes_n;
+	struct places places = { 0 };
+	const char ***const lists[] = { &places.ids, &places.schools, &places.titles,
+		&places.grades, &places.users, &places.roles };
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		*lists[i] = arena_array(import->c->arena, n, sizeof(const char *));
+	for (size_t i = 0; i < import->n; i++)
+		add_places(import->c, &places, &import->rows[i]);
+	return places;
+}
+
+static enum err put_classes(struct call *c, const struct places *places)
+{
+	struct ids made = { 0 };
+	enum err e = ids_collect(c, CLASSES_CREATE,
+		DB_ARGS(db_text_array(c, places->ids, places->n),
+			db_text_array(c, places->schools, places->n),
+			db_text_array(c, places->titles, places->n),
+			db_text_array(c, places->grades, places->n)),
+		&made);
+	return e ? e : classes_tell(c, made.items, made.n);
+}
+
+static enum err put_enrollments(struct call *c, const struct places *places)
+{
+	struct ids made = { 0 }, classes = { 0 };
+	enum err e = ids_collect(c, ENROLLMENTS_CREATE,
+		DB_ARGS(db_text_array(c, places->ids, places->n),
+			db_text_array(c, places->schools, places->n),
+			db_text_array(c, places->titles, places->n),
+			db_text_array(c, places->users, places->n),
+			db_text_array(c, places->roles, places->n)),
+		&made);
+	if (!e)
+		e = ids_collect(
+			c, CLASSES_OF, DB_ARGS(db_text_array(c, made.items, made.n)), &classes);
+	if (!e)
+		e = class_size_check(c, classes.items, classes.n);
+	return e ? e : enrollments_tell(c, made.items, made.n);
+}
+
+enum err import_apply(struct import *import)
+{
+	enum err e = put_people(import);
+	if (!e)
+		e = put_schools(import);
+	struct places places = places_of(import);
+	if (e || places.n == 0)
+		return e;
+	e = put_classes(import->c, &places);
+	return e ? e : put_enrollments(import->c, &places);
+}
+
+/* ---- accounts ---- */
+
+#define BATCH 1000 /* account_put's maxItems */
+
+static const struct import_row *row_of(const struct import *import, const char *username)
+{
+	char key[65] = "";
+	for (size_t i = 0; i < sizeof(key) - 1 && username[i] != '\0'; i++)
+		key[i] = (char)(username[i] >= 'A' && username[i] <= 'Z' ? username[i] + 32
+									 : username[i]);
+	return bsearch(key, import->rows, import->n, sizeof(*import->rows), compare_key);
+}
+
+static void note_secrets(struct import *import, const struct auth_account_put_out *put)
+{
+	struct provisioning_user_import_out *out = import->out;
+	for (size_t i = 0; i < put->secrets.n; i++) {
+		const struct auth_initial_secret *issued = &put->secrets.items[i];
+		const struct import_row *row = row_of(import, issued->username);
+		struct provisioning_issued_secret *secret = &out->secrets.items[out->secrets.n++];
+		*secret = (struct provisioning_issued_secret){ .username = issued->username,
+			.secret = issued->secret };
+		if (row == NULL)
+			continue;
+		secret->family_name = row->user.family_name;
+		secret->given_name = row->user.given_name;
+		secret->class_title = row->classes_n > 0 ? row->classes[0].title : NULL;
+	}
+}
+
+static enum err open_batch(struct import *import, struct auth_account *accounts, size_t n)
+{
+	const struct auth_account_put_in in = { .accounts = { accounts, n } };
+	struct auth_account_put_out put = { 0 };
+	enum err e = n == 0 ? OK : auth_account_put_call(import->c, &in, &put);
+	if (!e)
+		note_secrets(import, &put);
+	return e;
+}
+
+enum err import_open_accounts(struct import *import)
+{
+	struct call *c = import->c;
+	struct auth_account *accounts = arena_array(c->arena, BATCH, sizeof(*accounts));
+	import->out->secrets.items =
+		arena_array(c->arena, import->n, sizeof(*import->out->secrets.items));
+	size_t n = 0;
+	for (size_t i = 0; i < import->n; i++) {
+		const struct import_row *row = &import->rows[i];
+		if (!row->is_new)
+			continue;
+		accounts[n++] =
+			(struct auth_account){ row->id, row->user.username, row->user.role };
+		if (n < BATCH)
+			continue;
+		enum err e = open_batch(import, accounts, n);
+		if (e)
+			return e;
+		n = 0;
+	}
+	return open_batch(import, accounts, n);
+}

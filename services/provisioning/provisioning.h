@@ -1,0 +1,103 @@
+/*
+ * provisioning: contracts, schools, people, classes, enrolments and function limits.
+ *
+ * What its files share.
+ */
+#ifndef MANABIYA_PROVISIONING_H
+#define MANABIYA_PROVISIONING_H
+
+#include "libcommon/db.h"
+#include "provisioning_proto.h"
+#include "services/provisioning/csv.h"
+
+struct keyring;
+
+/* Opened at start, the same for every worker; defined in contract.c. */
+extern struct keyring *provisioning_keyring;
+
+#define LIST_DEFAULT 50 /* items of a page when nobody says */
+
+/* ---- telling the consumers of events.yaml (event.c) ---- */
+
+/* What the rows of these ids are now, in the call's transaction. Raise `version` first. */
+must_check enum err people_tell(struct call *c, const char *const *ids, size_t n);
+must_check enum err classes_tell(struct call *c, const char *const *ids, size_t n);
+must_check enum err enrollments_tell(struct call *c, const char *const *ids, size_t n);
+
+/* Ids, as a statement returns them in its first column. */
+struct ids {
+	const char **items;
+	size_t n, capacity;
+};
+/* Run the statement and add the ids it returns. */
+must_check enum err ids_collect(
+	struct call *c, const char *sql, struct db_args args, struct ids *out);
+
+/* ---- ids that a repeated attempt finds again (contract.c) ---- */
+
+/*
+ * A UUID made from `seed`. An account is opened in auth before our own transaction commits; if that
+ * fails, the next attempt must come with the same id, or the login name would be taken for good.
+ */
+const char *id_from(struct call *c, const char *seed);
+
+/* The number of items asked for, as a value for SQL. */
+const char *page_limit(struct call *c, bool has_limit, int64_t limit, int64_t more);
+
+/* The id within a cursor: NULL at the first page, INVALID if it is none. */
+must_check enum err cursor_id(struct call *c, const char *part);
+
+/* ---- enrolments (enrollment.c) ---- */
+
+#define CLASS_SIZE_MAX 500 /* of events.yaml's recipients and of every list of a class */
+
+/* Remove the enrolments that `sql` marks as deleted and returns, and tell. */
+must_check enum err enrollments_remove(struct call *c, const char *sql, const char *id);
+
+/* CONFLICT when one of the classes holds more than CLASS_SIZE_MAX people. */
+must_check enum err class_size_check(struct call *c, const char *const *class_ids, size_t n);
+
+/* ---- import (import.c, import_check.c, import_apply.c) ---- */
+
+#define IMPORT_ERRORS_MAX 1000 /* provisioning.yaml, errors */
+
+struct import_class {
+	const char *school, *title;
+};
+
+/* One person of the file. */
+struct import_row {
+	int64_t number;
+	const char *id; /* of the person who is there already, else made for the new one */
+	bool is_new, is_changed;
+	struct provisioning_user_create_in user;
+	const char *key; /* of the login name: lower case */
+	const char *school;
+	struct import_class *classes;
+	size_t classes_n;
+};
+
+struct import {
+	struct call *c;
+	struct import_row *rows; /* sorted by key once checked */
+	size_t n;
+	struct provisioning_user_import_out *out;
+};
+
+/* Note an error of a cell; those past the limit of the answer are counted as errors, not listed. */
+void import_refuse(struct import *import, int64_t row, const char *column, const char *code,
+	const char *ja, const char *en);
+
+/* From text to rows; whatever is wrong is in out->errors. */
+void import_read(struct import *import, struct bytes text);
+
+/* Which rows are people we have, and what changes; wrong ones are in out->errors. */
+must_check enum err import_match(struct import *import);
+
+/* Write all rows and tell. Opens no accounts. */
+must_check enum err import_apply(struct import *import);
+
+/* Open the accounts of the new people; their secrets go into out->secrets. */
+must_check enum err import_open_accounts(struct import *import);
+
+#endif

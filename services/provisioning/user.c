@@ -1,0 +1,237 @@
+/* Users: people of a contract. Their accounts (login name, password, status) are auth's, under the
+ * same id, and are changed in the same call. */
+#include <string.h>
+
+#include "auth_proto.h"
+#include "libcommon/db.h"
+#include "services/provisioning/provisioning.h"
+
+static const struct problem STALE = { ERR_CONFLICT, 412, "stale",
+	"ほかの人が先に変更しました。読み直してください。",
+	"Somebody changed it in between: read it again." };
+static const struct problem YOURSELF = { ERR_CONFLICT, 409, "own_account",
+	"自分自身のアカウントにはできません。", "Not to your own account." };
+static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_taken",
+	"この利用者IDはすでに使われています。", "This login name is taken." };
+
+#define USER_COLUMNS                                                                               \
+	"p.id, p.username, p.role, p.family_name, p.given_name, p.kana_family_name,"               \
+	" p.kana_given_name, p.grade, p.status, p.version,"                                        \
+	" (SELECT k.title FROM provisioning.enrollment e JOIN provisioning.class k"                \
+	"  ON k.tenant_id = e.tenant_id AND k.id = e.class_id"                                     \
+	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id ORDER BY k.title, k.id LIMIT 1)"   \
+	" AS class_title"
+
+static const char USER_CREATE[] =
+	"INSERT INTO provisioning.person (id, username, role, family_name, given_name,"
+	" kana_family_name, kana_given_name, grade) VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8)";
+
+static const char USER_GET[] =
+	"SELECT " USER_COLUMNS " FROM provisioning.person p WHERE p.id = $1::uuid";
+
+static const char USER_GET_WITH_ETAG[] =
+	"SELECT " USER_COLUMNS ", '\"v' || p.version || '\"' AS etag"
+	" FROM provisioning.person p WHERE p.id = $1::uuid";
+
+/* A cursor has the last reading, or only the id where the reading is too long for one. */
+static const char USER_LIST[] =
+	"SELECT " USER_COLUMNS " FROM provisioning.person p"
+	" WHERE ($2::uuid IS NULL OR (p.kana_sort, p.id) > (coalesce($1,"
+	"  (SELECT a.kana_sort FROM provisioning.person a WHERE a.id = $2::uuid)), $2::uuid))"
+	" AND ($3::text IS NULL OR p.role = $3)"
+	" AND ($4::uuid IS NULL OR EXISTS (SELECT FROM provisioning.enrollment e"
+	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.class_id = $4::uuid))"
+	" AND ($5::text IS NULL OR starts_with(p.kana_sort, provisioning.kana_key($5))"
+	"  OR starts_with(replace(p.kana_sort, ' ', ''), replace(provisioning.kana_key($5), ' ', "
+	"''))"
+	"  OR strpos(p.family_name || ' ' || p.given_name, $5) > 0"
+	"  OR strpos(p.family_name || p.given_name, $5) > 0)"
+	" ORDER BY p.kana_sort, p.id LIMIT $6::integer";
+
+static const char KANA_SORT[] = "SELECT kana_sort FROM provisioning.person WHERE id = $1::uuid";
+
+static const char VERSION_LOCK[] =
+	"SELECT version FROM provisioning.person WHERE id = $1::uuid FOR UPDATE";
+
+static const char USER_UPDATE[] =
+	"UPDATE provisioning.person SET version = version + 1,"
+	" family_name = coalesce($2, family_name), given_name = coalesce($3, given_name),"
+	" kana_family_name = coalesce($4, kana_family_name),"
+	" kana_given_name = coalesce($5, kana_given_name), grade = coalesce($6, grade)"
+	" WHERE id = $1::uuid";
+
+static const char STATUS_PUT[] = "UPDATE provisioning.person SET version = version + 1, status = $2"
+				 " WHERE id = $1::uuid";
+
+static const char EXISTS[] = "SELECT id FROM provisioning.person WHERE id = $1::uuid";
+
+static const char ENROLLMENTS_MARK[] =
+	"UPDATE provisioning.enrollment SET version = version + 1, status = 'deleted'"
+	" WHERE user_id = $1::uuid RETURNING id";
+
+static const char USER_REMOVE[] = "DELETE FROM provisioning.person WHERE id = $1::uuid";
+
+/* ---- create ---- */
+
+static enum err open_account(
+	struct call *c, const char *id, const char *username, const char *role, const char **secret)
+{
+	struct auth_account account = { .user_id = id, .username = username, .role = role };
+	const struct auth_account_put_in in = { .accounts = { &account, 1 } };
+	struct auth_account_put_out out = { 0 };
+	enum err e = auth_account_put_call(c, &in, &out);
+	/* No secret means that an attempt before this one opened it and was not told so. */
+	if (!e && out.secrets.n == 0) {
+		struct auth_initial_secret issued = { 0 };
+		e = auth_account_secret_issue_call(
+			c, &(struct auth_account_secret_issue_in){ .user_id = id }, &issued);
+		*secret = issued.secret;
+	} else if (!e) {
+		*secret = out.secrets.items[0].secret;
+	}
+	return e;
+}
+
+enum err provisioning_user_create(struct call *c, const struct provisioning_user_create_in *in,
+	struct provisioning_user_create_out *out)
+{
+	const char *id = id_from(c, arena_printf(c->arena, "user/%s", c->idempotency_key));
+	out->user = arena_alloc(c->arena, sizeof(*out->user));
+	c->object_id = id;
+	enum err e = db_exec(c, USER_CREATE,
+		DB_ARGS(id, in->username, in->role, in->family_name, in->given_name,
+			in->kana_family_name, in->kana_given_name, in->grade));
+	if (e == ERR_CONFLICT)
+		return fail_with(c, &USERNAME_TAKEN, "%s", "");
+	if (!e)
+		e = people_tell(c, &id, 1);
+	if (!e)
+		e = db_row(c, USER_GET, DB_ARGS(id), &provisioning_user_shape, out->user);
+	return e ? e : open_account(c, id, in->username, in->role, &out->initial_secret);
+}
+
+/* ---- read ---- */
+
+enum err provisioning_user_get(struct call *c, const struct provisioning_user_get_in *in,
+	struct provisioning_user_get_out *out)
+{
+	return db_row(
+		c, USER_GET_WITH_ETAG, DB_ARGS(in->user_id), &provisioning_user_get_out_shape, out);
+}
+
+#define CURSOR_KANA_MAX 300 /* bytes, so that the cursor stays under its 512 characters */
+
+static enum err next_page(struct call *c, struct provisioning_user_list_out *out)
+{
+	const char *parts[2] = { NULL, out->items.items[out->items.n - 1].id };
+	enum err e = db_text(c, KANA_SORT, DB_ARGS(parts[1]), &parts[0]);
+	if (e)
+		return e;
+	if (strlen(parts[0]) > CURSOR_KANA_MAX)
+		parts[0] = NULL;
+	out->next_cursor = cursor_make(c, parts, 2);
+	return OK;
+}
+
+enum err provisioning_user_list(struct call *c, const struct provisioning_user_list_in *in,
+	struct provisioning_user_list_out *out)
+{
+	const char *after[2];
+	size_t limit = (size_t)(in->has_limit ? in->limit : LIST_DEFAULT);
+	enum err e = cursor_read(c, in->cursor, after, 2);
+	if (!e)
+		e = cursor_id(c, after[1]);
+	if (!e)
+		e = db_rows(c, USER_LIST,
+			DB_ARGS(after[0], after[1], in->role, in->class_id, in->q,
+				page_limit(c, in->has_limit, in->limit, 1)),
+			&provisioning_user_shape, &out->items);
+	if (e || out->items.n <= limit)
+		return e;
+	out->items.n = limit;
+	return next_page(c, out);
+}
+
+/* ---- change ---- */
+
+static enum err check_version(struct call *c, const char *id, const char *if_match)
+{
+	const char *version;
+	enum err e = db_text(c, VERSION_LOCK, DB_ARGS(id), &version);
+	if (e)
+		return e;
+	const char *etag = arena_printf(c->arena, "\"v%s\"", version);
+	return strcmp(etag, if_match) == 0 ? OK : fail_with(c, &STALE, "now %s", etag);
+}
+
+enum err provisioning_user_update(struct call *c, const struct provisioning_user_update_in *in,
+	struct provisioning_user_update_out *out)
+{
+	enum err e = check_version(c, in->user_id, in->if_match);
+	if (!e)
+		e = db_exec_one(c, USER_UPDATE,
+			DB_ARGS(in->user_id, in->family_name, in->given_name, in->kana_family_name,
+				in->kana_given_name, in->grade));
+	if (!e)
+		e = people_tell(c, &in->user_id, 1);
+	return e ? e
+		 : db_row(c, USER_GET_WITH_ETAG, DB_ARGS(in->user_id),
+			   &provisioning_user_update_out_shape, out);
+}
+
+static enum err check_not_self(struct call *c, const char *id)
+{
+	if (strcmp(id, c->actor->user_id) == 0)
+		return fail_with(c, &YOURSELF, "%s", "");
+	return OK;
+}
+
+static enum err put_status(struct call *c, const char *id, const char *status)
+{
+	enum err e = check_not_self(c, id);
+	if (!e)
+		e = db_exec_one(c, STATUS_PUT, DB_ARGS(id, status));
+	return e ? e : people_tell(c, &id, 1);
+}
+
+static enum err put_account_status(struct call *c, const char *id, const char *status)
+{
+	const struct auth_account_status_put_in in = { .user_id = id, .status = status };
+	return auth_account_status_put_call(c, &in);
+}
+
+enum err provisioning_user_suspend(struct call *c, const struct provisioning_user_suspend_in *in)
+{
+	enum err e = put_status(c, in->user_id, "suspended");
+	return e ? e : put_account_status(c, in->user_id, "suspended");
+}
+
+enum err provisioning_user_restore(struct call *c, const struct provisioning_user_restore_in *in)
+{
+	enum err e = put_status(c, in->user_id, "active");
+	return e ? e : put_account_status(c, in->user_id, "active");
+}
+
+enum err provisioning_user_delete(struct call *c, const struct provisioning_user_delete_in *in)
+{
+	enum err e = put_status(c, in->user_id, "deleted");
+	if (!e)
+		e = enrollments_remove(c, ENROLLMENTS_MARK, in->user_id);
+	if (!e)
+		e = db_exec_one(c, USER_REMOVE, DB_ARGS(in->user_id));
+	return e ? e : put_account_status(c, in->user_id, "deleted");
+}
+
+enum err provisioning_user_secret_issue(struct call *c,
+	const struct provisioning_user_secret_issue_in *in,
+	struct provisioning_user_secret_issue_out *out)
+{
+	const char *id;
+	struct auth_initial_secret issued = { 0 };
+	enum err e = db_text(c, EXISTS, DB_ARGS(in->user_id), &id);
+	if (!e)
+		e = auth_account_secret_issue_call(c,
+			&(struct auth_account_secret_issue_in){ .user_id = in->user_id }, &issued);
+	out->initial_secret = issued.secret;
+	return e;
+}
