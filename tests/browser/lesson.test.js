@@ -1,0 +1,267 @@
+/*
+ * The main job, as people do it: an operator opens a contract, an administrator imports a class, a teacher gives a lesson, a pupil
+ * records a try on a connection that breaks, the teacher answers at a moment of the video, the pupil reflects, and the
+ * administrator reads the whole story. The scenes follow one another in one stack.
+ */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { openBrowser, Person } from "./people.js";
+import { closeStack, mails, makeClip, openStack } from "./stack.js";
+
+const STAFF_PASSWORD = "ame-nochi-hare-2026";
+const PUPIL_PASSWORD = "mattoundou";
+const ROSTER = `username,role,familyName,givenName,kanaFamilyName,kanaGivenName,grade,school,class
+sensei,instructor,山田,陽子,やまだ,ようこ,,港小学校,3年1組
+jido1,student,青木,はると,あおき,はると,P3,港小学校,3年1組
+jido2,student,石井,さくら,いしい,さくら,P3,港小学校,3年1組
+`;
+const MOMENT_MS = 2400;
+const SLOW_BYTES_S = 60_000; // slow enough to cut a few seconds of video in the middle
+
+let stack;
+let browser;
+const faults = [];
+const person = () => Person.at(browser, stack.address, faults);
+
+/** Wait for something that no element shows. */
+async function eventually(look, what) {
+	for (const end = Date.now() + 30_000; Date.now() < end; ) {
+		const found = await look();
+		if (found) return found;
+		await new Promise((resolve) => setTimeout(resolve, 100));
+	}
+	throw new Error(`not in time: ${what}`);
+}
+
+async function openContract(operator, name, code) {
+	await operator.menu("契約");
+	await operator.button("契約を開設").click();
+	await operator.field("契約者名").fill(name);
+	await operator.field("学校コード").fill(code);
+	await operator.field("管理者のログインID").fill("kanri");
+	await operator.button("開設する").click();
+	const secret = await operator.page.locator(".secret-text").innerText();
+	await operator.page.getByRole("cell", { name: code, exact: true }).waitFor();
+	return secret;
+}
+
+async function secretOf(administrator, username) {
+	const card = administrator.page.locator(".secret-card", { hasText: username });
+	return card.locator(".secret-text").innerText();
+}
+
+async function choose(page, name, path) {
+	await page.locator("label", { hasText: name }).locator("input[type=file]").setInputFiles(path);
+}
+
+describe("a PE lesson", () => {
+	let operator, administrator, neighbour, teacher, pupil;
+	const secrets = {};
+
+	before(async () => {
+		stack = openStack();
+		browser = await openBrowser();
+		[operator, administrator, neighbour, teacher, pupil] = await Promise.all([
+			person(),
+			person(),
+			person(),
+			person(),
+			person(),
+		]);
+	});
+
+	after(async () => {
+		const people = { operator, administrator, neighbour, teacher, pupil };
+		for (const [name, who] of Object.entries(people)) await who?.shot(name).catch(() => {});
+		await browser?.close();
+		if (stack) closeStack(stack);
+	});
+
+	it("the operator opens two contracts", async () => {
+		const secret = readFileSync(stack.bootstrapSecret, "utf8").trim();
+		await operator.loginFirst("manabiya", "operator", secret, STAFF_PASSWORD);
+		secrets.minato = await openContract(operator, "港市教育委員会", "minato");
+		secrets.tonari = await openContract(operator, "隣町教育委員会", "tonari");
+	});
+
+	it("the operator announces to everyone", async () => {
+		await operator.menu("お知らせ");
+		await operator.button("お知らせを書く").click();
+		await operator.field("件名").fill("点検のお知らせ");
+		await operator.field("本文").fill("日曜日の夜に点検をします。");
+		await operator.button("お知らせする").click();
+		await operator.page.getByText("点検のお知らせ").first().waitFor();
+	});
+
+	it("the administrator must change the one-time secret", async () => {
+		await administrator.loginFirst("minato", "kanri", secrets.minato, STAFF_PASSWORD);
+		await neighbour.loginFirst("tonari", "kanri", secrets.tonari, STAFF_PASSWORD);
+		await administrator.page.getByText("点検のお知らせ").first().waitFor();
+	});
+
+	it("a file with a bad row is not applied, and says which cell is wrong", async () => {
+		const path = join(stack.directory, "bad.csv");
+		writeFileSync(path, ROSTER.replace("jido2,student", "jido2,kocho"));
+		await administrator.menu("CSV取込");
+		await choose(administrator.page, "CSVファイルを選ぶ", path);
+		const row = administrator.page.getByRole("row").filter({ hasText: "role" });
+		await row.getByRole("cell", { name: "4", exact: true }).waitFor();
+	});
+
+	it("the administrator imports a class after a dry run", async () => {
+		const path = join(stack.directory, "class.csv");
+		writeFileSync(path, ROSTER);
+		await choose(administrator.page, "CSVファイルを選ぶ", path);
+		await administrator.page.getByText("誤りはありません").waitFor();
+		await administrator.button("この内容で登録する").click();
+		secrets.sensei = await secretOf(administrator, "sensei");
+		secrets.jido1 = await secretOf(administrator, "jido1");
+	});
+
+	it("the teacher makes a unit with a model video and assigns it", async () => {
+		await teacher.loginFirst("minato", "sensei", secrets.sensei, STAFF_PASSWORD);
+		await teacher.menu("技");
+		await teacher.button("技を追加").click();
+		await teacher.field("技の名前").fill("前転");
+		await teacher.field(/学習指導要領コード/).fill("82G02C3211000000");
+		await teacher.button("技を登録").click();
+		await teacher.page.getByText("前転", { exact: true }).waitFor();
+		await teacher.menu("単元");
+		await teacher.link("単元をつくる").first().click();
+		await teacher.field("単元名").fill("マット運動");
+		await teacher.page.getByText("前転", { exact: true }).click();
+		await teacher.button("単元を保存").click();
+		const clip = makeClip(join(stack.directory, "model.mp4"), 4);
+		await choose(teacher.page, "お手本の動画を選ぶ", clip);
+		await teacher.page.getByLabel("前転のお手本").waitFor();
+		await teacher.page.getByRole("combobox", { name: "クラス" }).selectOption({ label: "港小学校 3年1組" });
+		await teacher.button("クラスに出す").click();
+		await teacher.page.getByText("青木").first().waitFor();
+		await teacher.page.evaluate(() => {
+			window.notReloaded = true;
+		});
+	});
+
+	it("the pupil writes goal and condition, and the board shows it without a reload", async () => {
+		await pupil.loginFirst("minato", "jido1", secrets.jido1, PUPIL_PASSWORD);
+		await pupil.link(/マット運動/).first().click();
+		await pupil.field("今日のめあて").fill("ひざをのばしてまわる");
+		await pupil.page.getByText("とてもよい", { exact: true }).click();
+		await pupil.button("めあてをきめる").click();
+		await teacher.page.getByText("ひざをのばしてまわる").waitFor();
+	});
+
+	it("the pupil watches the model and records a try with the camera", async () => {
+		await pupil.link(/前転/).first().click();
+		const model = pupil.page.getByLabel("お手本", { exact: true }).first();
+		await model.evaluate((video) => video.play());
+		await eventually(() => model.evaluate((video) => video.currentTime > 0.3), "the model plays");
+		await pupil.button("カメラでとる").click();
+		await pupil.button("とりはじめる").click();
+		await pupil.page.getByText("録画中").waitFor();
+		await pupil.page.waitForTimeout(4000); // the length of the video: the camera runs in real time
+		await pupil.button("とめる").click();
+		await pupil.button("先生におくる").waitFor();
+	});
+
+	it("the upload is cut once and goes on where it stopped", async () => {
+		const offsets = [];
+		pupil.page.on("request", (request) => {
+			if (request.method() === "PATCH") offsets.push(Number(request.headers()["upload-offset"]));
+		});
+		const network = await pupil.context.newCDPSession(pupil.page);
+		await network.send("Network.enable");
+		const set = (offline, uploadThroughput) =>
+			network.send("Network.emulateNetworkConditions", {
+				offline,
+				latency: 0,
+				downloadThroughput: -1,
+				uploadThroughput,
+			});
+		await set(false, SLOW_BYTES_S);
+		await pupil.button("先生におくる").click();
+		await eventually(() => offsets.length === 1, "the upload begins");
+		await pupil.page.waitForTimeout(2500);
+		await set(true, 0);
+		await pupil.page.getByText("つながるのをまっています").waitFor();
+		await set(false, -1);
+		await pupil.page.getByText("先生が見るのをまっています").first().waitFor();
+		assert.ok(offsets.length >= 2, `pieces sent: ${offsets}`);
+		assert.ok(offsets.at(-1) > 0, `it went on instead of beginning again: ${offsets}`);
+	});
+
+	it("the teacher's board shows the try without a reload", async () => {
+		const cell = teacher.page.getByRole("listitem").filter({ hasText: "青木" });
+		await cell.getByText("確認待ち").waitFor();
+		assert.equal(await teacher.page.evaluate(() => window.notReloaded), true);
+		await teacher.shot("board");
+	});
+
+	it("the teacher comments at 00:02.4 and evaluates", async () => {
+		await teacher.page.getByRole("link").filter({ hasText: "青木" }).click();
+		const video = teacher.page.getByLabel("児童生徒の動画");
+		await eventually(() => video.evaluate((v) => v.readyState >= 2), "the video is there");
+		await video.evaluate((v, ms) => {
+			v.pause();
+			v.currentTime = ms / 1000;
+		}, MOMENT_MS);
+		await teacher.field("コメント").fill("ここでひざがきれいにのびています。");
+		await teacher.button("0:02.4 にコメントする").click();
+		await teacher.page.getByText("ここでひざがきれいにのびています。").first().waitFor();
+		for (const [viewpoint, grade] of [["知識・技能", "A"], ["思考・判断・表現", "B"], ["主体的に学習に取り組む態度", "A"]])
+			await teacher.page.getByRole("group", { name: viewpoint }).getByText(grade, { exact: true }).click();
+		await teacher.button("評価を保存").click();
+		await teacher.page.getByText("評価を保存しました。").waitFor();
+		await teacher.shot("review");
+	});
+
+	it("the pupil hears of it at once, and the comment opens the video at its moment", async () => {
+		await pupil.page.getByRole("link", { name: /通知（未読/ }).first().click();
+		await pupil.link(/先生がコメントをつけました/).first().click();
+		const own = pupil.page.getByLabel("自分の動き", { exact: true });
+		await eventually(
+			() => own.evaluate((video, s) => Math.abs(video.currentTime - s) < 0.1, MOMENT_MS / 1000),
+			"the video stands at the comment",
+		);
+		await pupil.page.getByText("ここでひざがきれいにのびています。").first().waitFor();
+		await pupil.shot("try");
+	});
+
+	it("the pupil reflects", async () => {
+		await pupil.page.getByText("できた", { exact: true }).click();
+		await pupil.field(/気づいたこと/).fill("ふわっとまわれた");
+		await pupil.button("ふりかえりをのこす").click();
+		await pupil.page.getByText("ふわっとまわれた").waitFor();
+		await pupil.button("ふりかえりをかえる").waitFor();
+	});
+
+	it("the administrator reads the whole story, and the neighbour none of it", async () => {
+		const operations = async (who) => {
+			const answer = await who.context.request.get("/v1/audit/events?limit=200");
+			return new Set((await answer.json()).items.map((item) => item.operation));
+		};
+		const story = ["user_import", "unit_create", "goal_put", "try_submit", "comment_create", "evaluation_put", "reflection_put"];
+		const has = (found) => story.every((name) => [...found].some((operation) => operation.endsWith(name)));
+		await eventually(async () => has(await operations(administrator)), "the story in the log");
+		await administrator.menu("監査ログ");
+		await administrator.page.getByText(/ふりかえり/).first().waitFor();
+		await administrator.shot("audit");
+		const theirs = await operations(neighbour);
+		assert.ok(!story.some((name) => [...theirs].some((operation) => operation.endsWith(name))));
+	});
+
+	it("the system administrators were mailed of the privileged logins", async () => {
+		const all = await eventually(() => {
+			const found = mails(stack);
+			return found.some((m) => m.includes("operator")) && found.some((m) => m.includes("kanri")) && found;
+		}, "the mails");
+		assert.ok(all.every((mail) => mail.includes("system-administrators@example.jp")));
+		assert.ok(!all.some((mail) => mail.includes("sensei")));
+	});
+
+	it("no page broke its policy, threw an error or met a server error", () => {
+		assert.deepEqual(faults, []);
+	});
+});

@@ -1,0 +1,88 @@
+/* One person at one browser: pages found by what a person reads on them. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { OUTPUT } from "./stack.js";
+
+const FLAGS = [
+	"--use-fake-device-for-media-stream",
+	"--use-fake-ui-for-media-stream",
+	"--autoplay-policy=no-user-gesture-required",
+	"--disable-quic",
+	"--disable-background-networking",
+	"--disable-component-update",
+	"--disable-sync",
+	"--no-first-run",
+];
+const PATIENCE_MS = 30_000; // a sanitizer build on two busy cores
+
+export async function openBrowser() {
+	const sandbox = process.getuid() === 0 ? ["--no-sandbox"] : [];
+	return chromium.launch({ executablePath: "/usr/bin/chromium", args: [...FLAGS, ...sandbox] });
+}
+
+export class Person {
+	/** `faults` collects what no page may do: script errors and answers from 500 up. */
+	static async at(browser, address, faults) {
+		const context = await browser.newContext({
+			baseURL: address,
+			ignoreHTTPSErrors: true, // the stack's own certificate authority
+			locale: "ja-JP",
+			timezoneId: "Asia/Tokyo",
+			permissions: ["camera"],
+			viewport: { width: 1280, height: 900 },
+		});
+		context.setDefaultTimeout(PATIENCE_MS);
+		const person = new Person();
+		person.context = context;
+		person.page = await context.newPage();
+		person.page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
+		person.page.on("console", (line) => {
+			if (/Content Security Policy|TrustedHTML|TrustedScript/.test(line.text())) faults.push(line.text());
+		});
+		person.page.on("response", (answer) => {
+			if (answer.status() >= 500) faults.push(`${answer.status()} ${answer.url()}`);
+		});
+		return person;
+	}
+
+	button(name) {
+		return this.page.getByRole("button", { name, exact: true });
+	}
+
+	link(name) {
+		return this.page.getByRole("link", { name });
+	}
+
+	field(name) {
+		return this.page.getByRole("textbox", { name });
+	}
+
+	async login(tenantCode, username, password) {
+		await this.page.goto("/");
+		await this.field("学校コード").fill(tenantCode);
+		await this.field("ログインID").fill(username);
+		await this.page.getByLabel("パスワード", { exact: true }).fill(password);
+		await this.button("ログイン").click();
+	}
+
+	/** With the one-time secret: an own password must be set before anything else. */
+	async loginFirst(tenantCode, username, secret, password) {
+		await this.login(tenantCode, username, secret);
+		await this.page.getByRole("heading", { name: "新しいパスワードをきめる" }).waitFor();
+		await this.page.getByLabel("今のパスワード", { exact: true }).fill(secret);
+		await this.page.getByLabel("新しいパスワード", { exact: true }).fill(password);
+		await this.page.getByLabel("新しいパスワード（もういちど）", { exact: true }).fill(password);
+		await this.button("パスワードをかえる").click();
+		await this.page.getByRole("navigation", { name: "メインメニュー" }).waitFor();
+	}
+
+	async menu(name) {
+		await this.page.getByRole("navigation", { name: "メインメニュー" }).getByRole("link", { name }).first().click();
+	}
+
+	async shot(name) {
+		mkdirSync(OUTPUT, { recursive: true });
+		await this.page.screenshot({ path: join(OUTPUT, `${name}.png`), fullPage: true });
+	}
+}
