@@ -95,7 +95,7 @@ static enum err read_pair(struct call *c, const struct shape *shape, const char 
 enum err shape_read_params(
 	struct call *c, const struct shape *shape, const char *params, size_t n, void *out)
 {
-	const char *at = params, *end = params + n;
+	const char *at = params ? params : "", *end = at + n; /* no parameters: NULL, 0 */
 	uint64_t seen = 0;
 	enum err e = OK;
 	while (at < end) {

@@ -52,7 +52,7 @@ static const char *run_sql(struct arena *arena, const char *conninfo, const char
 	PGconn *connection = PQconnectdb(conninfo);
 	if (PQstatus(connection) != CONNECTION_OK)
 		stop("connect", PQerrorMessage(connection));
-	(void)PQexec(connection, "SET client_min_messages = warning");
+	PQclear(PQexec(connection, "SET client_min_messages = warning"));
 	PGresult *result = PQexec(connection, sql);
 	ExecStatusType status = PQresultStatus(result);
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)

@@ -66,7 +66,7 @@ CREATE TABLE auth.session (
 SELECT tenancy.protect('auth.session');
 -- Not per tenant: the hash of 256 random bits is how a session is found.
 CREATE UNIQUE INDEX session_token ON auth.session (token_hash);
-CREATE INDEX session_user ON auth.session (tenant_id, user_id) WHERE revoked_at IS NULL;
+CREATE INDEX session_of_user ON auth.session (tenant_id, user_id) WHERE revoked_at IS NULL;
 CREATE INDEX session_end ON auth.session (expires_at);
 CREATE POLICY lookup ON auth.session FOR SELECT TO manabiya_owner USING (true);
 CREATE POLICY expire ON auth.session FOR DELETE TO manabiya_owner USING (true);

@@ -1,0 +1,245 @@
+/* Facts about logging in. */
+#include "services/auth/auth_test.h"
+
+static void one_time_secret_only_lets_its_owner_replace_it(void **state)
+{
+	struct actor actor;
+	struct answer answer = log_in("minami", "head", secrets.head);
+	assert_int_equal(answer.reply.status, 200);
+	assert_string_equal(text_in(&answer, "userId"), HEAD);
+	assert_string_equal(text_in(&answer, "role"), "contractor");
+	assert_int_equal(actor_of(text_in(&answer, "token"), &actor), OK);
+	assert_true(actor.initial);
+	answer = ask("session_list", &actor, NULL, NULL);
+	assert_int_equal(answer.reply.status, 403);
+	assert_string_equal(text_in(&answer, "code"), "password_change_required");
+	assert_int_equal(ask("session_get", &actor, NULL, NULL).reply.status, 200);
+}
+
+static void names_are_read_without_case_and_secrets_without_hyphens(void **state)
+{
+	char *secret = arena_strdup(test.arena, secrets.head);
+	for (char *at = secret; *at; at++)
+		*at = *at == '-' ? ' ' : *at >= 'a' ? (char)(*at - 32) : *at;
+	assert_int_equal(log_in("MINAMI", "Head", secret).reply.status, 200);
+}
+
+static void token_comes_as_one_strict_cookie_or_in_the_body(void **state)
+{
+	struct answer answer = ask("session_create", NULL, NULL,
+		printf_text("{\"tenantCode\":\"minami\",\"username\":\"head\",\"password\":\"%s\"}",
+			secrets.head));
+	assert_int_equal(answer.reply.status, 200);
+	assert_null(text_in(&answer, "token"));
+	static const char before[] = "Set-Cookie: __Host-sid=";
+	static const char after[] = "; Path=/; Secure; HttpOnly; SameSite=Lax\r\n";
+	const char *headers = answer.reply.headers.data;
+	assert_memory_equal(headers, before, sizeof before - 1);
+	assert_string_equal(headers + sizeof before - 1 + 43, after);
+
+	answer = log_in("minami", "head", secrets.head);
+	assert_int_equal(strlen(text_in(&answer, "token")), 43);
+	assert_int_equal(answer.reply.headers.n, 0);
+}
+
+static void token_is_stored_only_as_its_hash(void **state)
+{
+	unsigned char hash[HASH_SIZE];
+	const char *token = token_for("minami", "head", secrets.head);
+	crypto_sha256(token, strlen(token), hash);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT encode(token_hash, 'hex') FROM auth.session"),
+		crypto_hex(test.arena, hash, sizeof hash));
+}
+
+/* Status, headers and body are the same, whatever was wrong. */
+static void every_refusal_reads_the_same(void **state)
+{
+	settle("minami", "teacher", secrets.teacher, GOOD_PASSWORD);
+	test_sql(&test, "UPDATE auth.account SET status = 'suspended' WHERE id = '" PUPIL "'");
+	test_sql(&test,
+		"UPDATE auth.account SET secret_expires_at = '2020-01-01'"
+		" WHERE id = '" OTHER_HEAD "'");
+	const struct {
+		const char *code, *username, *password;
+	} rows[] = {
+		{ "minami", "teacher", "wrong horse battery 9" },
+		{ "minami", "teacher", secrets.teacher }, /* replaced */
+		{ "minami", "nobody", GOOD_PASSWORD },
+		{ "nowhere", "teacher", GOOD_PASSWORD },
+		{ "kita", "teacher", GOOD_PASSWORD }, /* of another school */
+		{ "minami", "head", "2222-2222-2222-2222" },
+		{ "minami", "pupil", secrets.pupil }, /* suspended */
+		{ "kita", "head", secrets.other_head }, /* void */
+		{ "manabiya", "operator", GOOD_PASSWORD },
+	};
+	const char *first = NULL;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct answer answer = log_in(rows[i].code, rows[i].username, rows[i].password);
+		assert_int_equal(answer.reply.status, 401);
+		assert_string_equal(text_in(&answer, "code"), "login_failed");
+		const char *text = text_without_trace(&answer);
+		assert_string_equal(text, first ? first : text);
+		first = text;
+	}
+}
+
+/* A lost answer may be fetched again, a found slip of paper is worth nothing. */
+static void one_time_secret_works_again_for_ten_minutes_only(void **state)
+{
+	struct actor actor;
+	const char *token = token_for("minami", "pupil", secrets.pupil);
+	const char *again = token_for("minami", "pupil", secrets.pupil);
+	assert_int_equal(actor_of(token, &actor), ERR_UNAUTHENTICATED);
+	assert_int_equal(actor_of(again, &actor), OK);
+	test_sql(&test,
+		"UPDATE auth.account SET secret_used_at = secret_used_at"
+		" - interval '11 minutes' WHERE id = '" PUPIL "'");
+	assert_int_equal(log_in("minami", "pupil", secrets.pupil).reply.status, 401);
+}
+
+static int64_t retry_after(const struct answer *answer)
+{
+	const char *header = answer->reply.headers.data
+		? strstr(answer->reply.headers.data, "Retry-After: ")
+		: NULL;
+	return header ? strtoll(header + 13, NULL, 10) : -1;
+}
+
+static void guesses_are_slowed_down_whether_or_not_the_name_exists(void **state)
+{
+	static const char *const names[] = { "pupil", "nobody" };
+	const char *refusals[2] = { NULL, NULL };
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned n = 0; n < 5; n++)
+			assert_int_equal(
+				log_in("minami", names[i], "wrong-guess").reply.status, 401);
+		struct answer answer = log_in("minami", names[i], "wrong-guess");
+		assert_int_equal(answer.reply.status, 429);
+		assert_string_equal(text_in(&answer, "code"), "too_many_attempts");
+		assert_int_equal(retry_after(&answer), 1);
+		refusals[i] = text_without_trace(&answer);
+	}
+	assert_string_equal(refusals[0], refusals[1]);
+	/* The right secret has to wait too, and then forgets the failures. */
+	assert_int_equal(log_in("minami", "pupil", secrets.pupil).reply.status, 429);
+	test_sql(&test, "UPDATE auth.throttle SET next_attempt_at = '2020-01-01'");
+	assert_int_equal(log_in("minami", "pupil", secrets.pupil).reply.status, 200);
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM auth.throttle"), "1");
+}
+
+static void cache_may_be_dead(void **state)
+{
+	struct actor actor;
+	cache_close(test.cache);
+	test.cache = cache_open("/nowhere/redis.sock", NULL);
+	const char *token = token_for("minami", "head", secrets.head);
+	assert_int_equal(actor_of(token, &actor), OK);
+	assert_int_equal(ask("session_end", &actor, NULL, NULL).reply.status, 204);
+	assert_int_equal(actor_of(token, &actor), ERR_UNAUTHENTICATED);
+	assert_int_equal(log_in("minami", "head", "wrong").reply.status, 401);
+}
+
+static void only_privileged_logins_are_told(void **state)
+{
+	token_for("minami", "teacher", secrets.teacher);
+	static const char count[] =
+		"SELECT count(*) FROM auth.outbox WHERE type = 'privileged.login'";
+	assert_string_equal(test_sql_text(&test, count), "0");
+	token_for("minami", "head", secrets.head);
+	assert_string_equal(test_sql_text(&test, count), "1");
+	assert_string_equal(test_sql_text(&test,
+				    "SELECT concat(tenant_id, body::json->>'username') FROM auth.outbox"
+				    " WHERE type = 'privileged.login'"),
+		TEST_TENANT "head");
+}
+
+static const char *last_record(const char *path)
+{
+	return test_sql_text(&test,
+		printf_text("SELECT coalesce(tenant_id::text, '-') || ' ' || (body::json #>> '%s')"
+			    " FROM auth.outbox WHERE kind = 'audit' AND body LIKE"
+			    " '%%auth.session_create%%' ORDER BY id DESC LIMIT 1",
+			path));
+}
+
+static void logins_are_recorded_where_they_belong(void **state)
+{
+	log_in("minami", "teacher", "wrong");
+	assert_string_equal(last_record("{status_code}"), TEST_TENANT " login_failed");
+	assert_string_equal(last_record("{user,uid}"), TEST_TENANT " " TEACHER);
+	log_in("minami", "nobody", "wrong");
+	assert_string_equal(last_record("{status_code}"), TEST_TENANT " login_failed");
+	log_in("nowhere", "teacher", "wrong");
+	assert_string_equal(last_record("{status_code}"), "- login_failed");
+	token_for("minami", "teacher", secrets.teacher);
+	assert_string_equal(last_record("{status_id}"), TEST_TENANT " 1");
+	assert_string_equal(last_record("{actor,user,uid}"), TEST_TENANT " " TEACHER);
+}
+
+static const char *stored_password(const char *user_id)
+{
+	return test_sql_text(&test,
+		printf_text("SELECT encode(password, 'hex') FROM auth.account WHERE id = '%s'",
+			user_id));
+}
+
+static void password_is_hashed_anew_when_the_cost_rises(void **state)
+{
+	char phc[PASSWORD_HASH_SIZE];
+	settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	assert_int_equal(crypto_password_hash(PUPIL_PASSWORD, 1, 8192 * 1024, phc), OK);
+	struct call c = test_call(&test, NULL);
+	db_rollback(test.db);
+	test_sql(&test,
+		printf_text("UPDATE auth.account SET password = '%s' WHERE id = '" PUPIL "'",
+			password_seal(&c, TEST_TENANT, PUPIL, phc)));
+	const char *before = stored_password(PUPIL);
+	token_for("minami", "pupil", PUPIL_PASSWORD);
+	const char *after = stored_password(PUPIL), *opened;
+	assert_string_not_equal(before, after);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, after, &opened), OK);
+	assert_memory_equal(opened, "$argon2id$v=19$m=19456,t=2,p=1$", 31);
+	token_for("minami", "pupil", PUPIL_PASSWORD);
+	assert_string_equal(after, stored_password(PUPIL));
+}
+
+/* A hash that somebody copied to another account in the database opens nothing. */
+static void stolen_hash_does_not_fit_another_account(void **state)
+{
+	settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	test_sql(&test,
+		"UPDATE auth.account SET password = (SELECT password FROM auth.account"
+		" WHERE id = '" PUPIL "') WHERE id = '" TEACHER "'");
+	assert_int_equal(log_in("minami", "teacher", PUPIL_PASSWORD).reply.status, 500);
+}
+
+static void each_login_begins_another_session(void **state)
+{
+	settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	struct actor one, two;
+	assert_int_equal(actor_of(token_for("minami", "pupil", PUPIL_PASSWORD), &one), OK);
+	assert_int_equal(actor_of(token_for("minami", "pupil", PUPIL_PASSWORD), &two), OK);
+	assert_string_not_equal(one.session_id, two.session_id);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		FACT(one_time_secret_only_lets_its_owner_replace_it),
+		FACT(names_are_read_without_case_and_secrets_without_hyphens),
+		FACT(token_comes_as_one_strict_cookie_or_in_the_body),
+		FACT(token_is_stored_only_as_its_hash),
+		FACT(every_refusal_reads_the_same),
+		FACT(one_time_secret_works_again_for_ten_minutes_only),
+		FACT(guesses_are_slowed_down_whether_or_not_the_name_exists),
+		FACT(cache_may_be_dead),
+		FACT(only_privileged_logins_are_told),
+		FACT(logins_are_recorded_where_they_belong),
+		FACT(password_is_hashed_anew_when_the_cost_rises),
+		FACT(stolen_hash_does_not_fit_another_account),
+		FACT(each_login_begins_another_session),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
