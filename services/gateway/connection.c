@@ -17,9 +17,8 @@ enum {
 	CHECK_MS = 5 * 1000,
 	/* A body must keep its pace over so long: a phone changing cells is silent for seconds. */
 	BODY_WINDOW_MS = 10 * 1000,
-	/* After our good-bye: time and bytes for the peer to notice. Closing with unread bytes
-	 * would send a reset, which can destroy the reply that explains the refusal. */
-	LINGER_MS = 2 * 1000,
+	/* Bytes to read and drop after our good-bye: closing with unread ones would send a reset,
+	 * which can destroy the reply that explains the refusal. */
 	LINGER_MAX = 1024 * 1024,
 	/* Turns of the pump before others get theirs; a turn moves about 64 KiB. */
 	PUMP_TURNS = 16,
@@ -103,6 +102,11 @@ static bool is_too_slow(
 static void check_exchange(struct exchange *exchange, int64_t now)
 {
 	const struct gateway_conf *conf = connection_conf(exchange->connection);
+	if (exchange->is_answered) {
+		if (now - exchange->body_pace.since_ms >= LINGER_MS)
+			exchange->connection->protocol->abort(exchange);
+		return;
+	}
 	bool is_sending = exchange->is_open && !exchange->is_body_complete &&
 		!exchange->is_paused && !exchange->is_finished;
 	if (is_too_slow(&exchange->body_pace, is_sending, now, BODY_WINDOW_MS,
@@ -238,6 +242,8 @@ static void flush(struct connection *c)
 		}
 		c->out_pace.moved += n;
 		queue_take(&c->out, n);
+		if (c->exchanges)
+			c->is_touched = true; /* a writer may wait for room */
 	}
 }
 

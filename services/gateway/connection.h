@@ -19,6 +19,8 @@
 #include "services/gateway/tls.h"
 
 enum {
+	/* After our last word: so long may the peer go on, to read it and to stop by itself. */
+	LINGER_MS = 2 * 1000,
 	READ_SIZE = 16 * 1024, /* the most that one TLS record holds */
 	/* Replies waiting on all streams of one connection; above, writers are held back even when
 	 * their own buffer is short. */
@@ -58,6 +60,7 @@ struct exchange {
 	bool is_deferred; /* HTTP/2: nghttp2 waits for data */
 	bool is_malformed; /* HTTP/2: found while the head came in */
 	bool is_stream_closed; /* HTTP/2: to be retired by the pump */
+	bool is_answered; /* HTTP/2: the reply is out, the request is not yet in */
 	size_t head_n; /* HTTP/2: size of the header list so far */
 };
 
@@ -155,7 +158,9 @@ void exchange_body_end(struct exchange *exchange);
 bool exchange_catch_up(struct exchange *exchange);
 /* Answer in the application's place, or abort when it has begun to answer. */
 void exchange_refuse(struct exchange *exchange, unsigned status);
-/* The end: on_gone, and the memory. */
+/* on_gone, unless the application knows already. */
+void exchange_tell_gone(struct exchange *exchange);
+/* … and the memory. */
 void exchange_gone(struct exchange *exchange);
 
 #endif

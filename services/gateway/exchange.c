@@ -233,17 +233,23 @@ void exchange_refuse(struct exchange *exchange, unsigned status)
 	exchange_finish(exchange);
 }
 
+void exchange_tell_gone(struct exchange *exchange)
+{
+	exchange->is_aborted = true; /* calls from on_gone do nothing */
+	if (exchange->is_open && exchange->events.on_gone)
+		exchange->events.on_gone(exchange->arg);
+	exchange->is_open = false;
+}
+
 void exchange_gone(struct exchange *exchange)
 {
 	struct connection *c = exchange->connection;
+	exchange_tell_gone(exchange);
 	*exchange->link = exchange->next;
 	if (exchange->next)
 		exchange->next->link = exchange->link;
 	c->exchanges_n--;
 	c->replies_n -= queue_n(&exchange->reply);
-	exchange->is_aborted = true; /* calls from on_gone do nothing */
-	if (exchange->is_open && exchange->events.on_gone)
-		exchange->events.on_gone(exchange->arg);
 	queue_free(&exchange->reply);
 	queue_free(&exchange->held);
 	server_arena_return(c->server, exchange->arena); /* the exchange lived in it */

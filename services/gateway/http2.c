@@ -239,8 +239,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
 static void http2_consumed(struct exchange *exchange, size_t n)
 {
 	struct http2 *http2 = exchange->connection->session;
-	/* A stream that is closed meanwhile has no window; the connection's must be given back. */
-	int failed = exchange->is_stream_closed
+	/* A stream that is closed or answered needs no window; the connection's is given back. */
+	int failed = exchange->is_stream_closed || exchange->is_finished
 		? nghttp2_session_consume_connection(http2->session, n)
 		: nghttp2_session_consume(http2->session, exchange->stream, n);
 	if (failed)
@@ -303,7 +303,9 @@ static ssize_t send_frame(
 	return (ssize_t)n;
 }
 
-/* An answer that comes before the end of the request: the client may stop sending. */
+/* An answer that comes before the end of the request: the client may stop sending. RFC 9113 (8.1)
+ * would have it told by RST_STREAM at once, but clients in use (curl 7) then drop the answer. It
+ * gets no more window, and the reset after LINGER_MS. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	if (frame->hd.type == NGHTTP2_RST_STREAM &&
@@ -312,10 +314,11 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	bool is_last = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
 		(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
 	struct exchange *exchange = is_last ? exchange_of(session, frame->hd.stream_id) : NULL;
-	if (!exchange || exchange->is_body_complete)
-		return 0;
-	return nghttp2_submit_rst_stream(
-		session, NGHTTP2_FLAG_NONE, exchange->stream, NGHTTP2_NO_ERROR);
+	if (exchange && !exchange->is_body_complete) {
+		exchange->is_answered = true;
+		exchange->body_pace.since_ms = connection_now(arg);
+	}
+	return 0;
 }
 
 enum { REPLY_HEADERS_MAX = 64 };
@@ -397,7 +400,7 @@ static void http2_abort(struct exchange *exchange)
 {
 	struct http2 *http2 = exchange->connection->session;
 	if (nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, exchange->stream,
-		    NGHTTP2_INTERNAL_ERROR) != 0)
+		    exchange->is_answered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR) != 0)
 		http2->is_broken = true;
 }
 
@@ -499,6 +502,8 @@ static bool settle_exchanges(struct connection *c)
 	bool is_changed = false;
 	for (struct exchange *at = c->exchanges, *next; at; at = next) {
 		next = at->next;
+		if (at->is_answered && at->is_open)
+			exchange_tell_gone(at);
 		if (!at->is_stream_closed) {
 			is_changed = exchange_catch_up(at) || is_changed;
 			continue;
