@@ -56,7 +56,7 @@ class World:
     def __init__(self):
         self.directory = Path(tempfile.mkdtemp(prefix='manabiya-flow-', dir='/tmp'))
         self.stack = Stack(self.directory, BUILD, extra={})
-        self.tenants = {}
+        self.tenants, self.clients = {}, []
 
     def open(self):
         self.stack.start()
@@ -65,6 +65,8 @@ class World:
         self.operator.login_first(seed.OPERATOR_TENANT, seed.OPERATOR, secret, PASSWORD)
 
     def close(self, name):
+        for client in self.clients:
+            client.close()
         self.stack.stop()
         kept = LOGS / name.rpartition('.')[2]
         shutil.rmtree(kept, ignore_errors=True)
@@ -75,7 +77,8 @@ class World:
             raise AssertionError('a sanitizer reported:\n' + '\n'.join(findings[:20]))
 
     def client(self):
-        return Client(self.stack.address, self.stack.ca)
+        self.clients.append(Client(self.stack.address, self.stack.ca))
+        return self.clients[-1]
 
     def tenant(self, code):
         if code not in self.tenants:

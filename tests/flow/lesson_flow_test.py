@@ -23,7 +23,7 @@ class Lesson1Accounts(FlowTest):
         self.assertTrue(client.login('minato', 'sensei', tenant.secrets['sensei'])['mustChangePassword'])
         self.assertRefused(403, lambda: client.get('/v1/skills'))
         self.assertEqual(client.get('/v1/session')['role'], 'instructor')
-        self.assertRefused(400, lambda: client.change_password(tenant.secrets['sensei'], 'mijikai'))
+        self.assertRefused(422, lambda: client.change_password(tenant.secrets['sensei'], 'mijikai'))
         client.change_password(tenant.secrets['sensei'], base.PASSWORD)
         self.assertEqual(client.get('/v1/skills')['items'], [])
         tenant.people['sensei'] = client
@@ -95,7 +95,7 @@ class Lesson2Work(FlowTest):
         link.endheaders()
         link.send(data[:half])
         link.close()
-        offset = self.pupil.upload_offset(location)
+        offset = eventually(lambda: self.pupil.upload_offset(location), 'what arrived was kept')
         self.assertLessEqual(offset, half)
         self.pupil.upload_piece(location, offset, data[offset:])
         answer = self.pupil.send('GET', f'{location}/content')
