@@ -13,6 +13,7 @@
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
+#include "services/learning/media_folder.h"
 #include "services/learning/media_store.h"
 
 #define TUS "1.0.0"
@@ -371,7 +372,8 @@ enum err media_clean(struct call *c, bool *more)
 {
 	static char last[UUID_SIZE];
 	const char *tenant_id;
-	enum err e = media_store_next_tenant(c, learning_media, last, &tenant_id);
+	enum err e = media_folder_next_tenant(
+		c, media_store_directory(learning_media), last, &tenant_id);
 	if (e)
 		return e;
 	*more = tenant_id != NULL;
@@ -381,13 +383,13 @@ enum err media_clean(struct call *c, bool *more)
 	memcpy(last, tenant_id, UUID_SIZE);
 	e = service_enter_tenant(c, tenant_id);
 	if (e) {
-		log_warning("media_clean: tenant %s cannot be entered: %s", tenant_id,
-			err_name(e));
+		log_warning("media_clean: tenant %s cannot be entered: %s", tenant_id, err_name(e));
 		return OK;
 	}
 	e = db_exec(c, ABANDONED_DELETE, DB_ARGS(db_integer(c, ABANDONED_S)));
 	if (e)
 		return e;
 	int64_t before_s = clock_unix_ms() / 1000 - ABANDONED_S;
-	return media_store_sweep(c, learning_media, tenant_id, before_s, are_known);
+	return media_folder_sweep(
+		c, media_store_directory(learning_media), tenant_id, before_s, are_known);
 }

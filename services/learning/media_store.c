@@ -4,7 +4,6 @@
  */
 #include "services/learning/media_store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,9 +20,9 @@
 #include "libcommon/keyring.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
+#include "services/learning/media_folder.h"
 
 #define SEALED_CHUNK_SIZE (MEDIA_CHUNK_SIZE + SEAL_OVERHEAD)
-#define TAIL_MARK ".tail."
 
 struct media_store {
 	int directory; /* everything is opened beneath it */
@@ -55,33 +54,20 @@ static void close_descriptor(int *fd)
 }
 #define auto_descriptor __attribute__((cleanup(close_descriptor))) int
 
-static void close_folder(DIR **folder)
-{
-	if (*folder)
-		(void)closedir(*folder);
-}
-#define auto_folder __attribute__((cleanup(close_folder))) DIR *
-
 /* The system refused: a full or broken disk is somebody's work to mend, and may pass. */
 static enum err fail_system(struct call *c, const char *what)
 {
 	return fail(c, ERR_UNAVAILABLE, "media store: %s: %s", what, strerrordesc_np(errno));
 }
 
-static const char *folder_of(struct call *c, const struct media_name *name)
-{
-	/* UUIDv7 begins with the time: only its end spreads. */
-	return arena_printf(c->arena, "%s/%s", name->tenant_id, name->media_id + UUID_SIZE - 3);
-}
-
 static const char *path_of(struct call *c, const struct media_name *name)
 {
-	return arena_printf(c->arena, "%s/%s", folder_of(c, name), name->media_id);
+	return arena_printf(c->arena, "%s/%s", media_folder_of(c, name), name->media_id);
 }
 
 static const char *tail_path(struct call *c, const struct media_name *name, int64_t offset)
 {
-	return arena_printf(c->arena, "%s" TAIL_MARK "%" PRId64, path_of(c, name), offset);
+	return arena_printf(c->arena, "%s" MEDIA_TAIL_MARK "%" PRId64, path_of(c, name), offset);
 }
 
 static void video_fini(struct video *video)
@@ -94,7 +80,7 @@ static enum err video_init(struct video *video, struct call *c, const struct med
 {
 	unsigned char id[KEY_SIZE];
 	*video = (struct video){
-		.c = c, .store = store, .name = name, .folder = folder_of(c, name)
+		.c = c, .store = store, .name = name, .folder = media_folder_of(c, name)
 	};
 	enum err e = keyring_data_key(store->keyring, name->tenant_id, "media", video->key);
 	if (e)
@@ -171,6 +157,11 @@ void media_store_close(struct media_store *store)
 	free(store);
 }
 
+int media_store_directory(const struct media_store *store)
+{
+	return store->directory;
+}
+
 static int sync_folder(const struct media_store *store, const char *folder)
 {
 	auto_descriptor fd = openat(store->directory, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -189,7 +180,7 @@ static enum err make_folder(
 enum err media_store_create(
 	struct call *c, struct media_store *store, const struct media_name *name)
 {
-	const char *folder = folder_of(c, name);
+	const char *folder = media_folder_of(c, name);
 	enum err e = make_folder(c, store, name->tenant_id, ".");
 	if (!e)
 		e = make_folder(c, store, folder, name->tenant_id);
@@ -271,56 +262,6 @@ static enum err write_tail(
 	return sync_folder(video->store, video->folder) ? fail_system(c, "sync folder") : OK;
 }
 
-/* Read a file's name: the video and, for a tail, its offset. */
-static bool read_name(const char *name, char media_id[UUID_SIZE], int64_t *tail_offset)
-{
-	size_t n = strlen(name), mark = strlen(TAIL_MARK);
-	*tail_offset = -1;
-	if (n < UUID_SIZE - 1)
-		return false;
-	memcpy(media_id, name, UUID_SIZE - 1);
-	media_id[UUID_SIZE - 1] = '\0';
-	if (!is_uuid(media_id))
-		return false;
-	if (n == UUID_SIZE - 1)
-		return true;
-	const char *rest = name + UUID_SIZE - 1;
-	if (strncmp(rest, TAIL_MARK, mark) || rest[mark] < '0' || rest[mark] > '9')
-		return false;
-	char *end;
-	errno = 0;
-	*tail_offset = strtoll(rest + mark, &end, 10);
-	return errno == 0 && *end == '\0';
-}
-
-static DIR *open_folder(const struct media_store *store, const char *folder)
-{
-	int fd = openat(store->directory, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	if (!stream)
-		close_descriptor(&fd);
-	return stream;
-}
-
-/* Remove the tails of a video but the one at `keep`. */
-static enum err drop_tails(struct call *c, const struct media_store *store,
-	const struct media_name *name, int64_t keep)
-{
-	auto_folder folder = open_folder(store, folder_of(c, name));
-	if (!folder)
-		return errno == ENOENT ? OK : fail_system(c, "open folder");
-	for (struct dirent *entry; (entry = readdir(folder));) {
-		char id[UUID_SIZE];
-		int64_t offset;
-		if (!read_name(entry->d_name, id, &offset) || strcmp(id, name->media_id) ||
-			offset < 0 || offset == keep)
-			continue;
-		if (unlinkat(dirfd(folder), entry->d_name, 0) && errno != ENOENT)
-			return fail_system(c, "remove tail");
-	}
-	return OK;
-}
-
 /* ---- chunks ---- */
 
 static int64_t last_chunk(int64_t size)
@@ -359,9 +300,6 @@ static enum err write_chunks(
 			return fail_system(c, "write");
 		done += n;
 	}
-	/* A crashed attempt wrote no chunk behind the last, but cutting here makes it certain. */
-	if (index > last_chunk(size) && ftruncate(fd, sealed_size(size)))
-		return fail_system(c, "truncate");
 	return fdatasync(fd) ? fail_system(c, "sync") : OK;
 }
 
@@ -382,7 +320,7 @@ enum err media_store_append(struct call *c, struct media_store *store,
 	int64_t end = part->offset + (int64_t)part->data.n;
 	struct bytes whole = { plain, end == part->size ? n : n - n % MEDIA_CHUNK_SIZE };
 	if (before)
-		e = drop_tails(c, store, name, part->offset);
+		e = media_folder_drop_tails(c, store->directory, name, part->offset);
 	if (!e && whole.n)
 		e = write_chunks(&video, part->offset / MEDIA_CHUNK_SIZE, part->size, &whole);
 	if (!e && whole.n < n && part->data.n)
@@ -479,89 +417,5 @@ enum err media_store_remove(
 {
 	if (unlinkat(store->directory, path_of(c, name), 0) && errno != ENOENT)
 		return fail_system(c, "remove");
-	return drop_tails(c, store, name, -1);
-}
-
-enum err media_store_next_tenant(
-	struct call *c, struct media_store *store, const char *after, const char **tenant_id)
-{
-	auto_folder top = open_folder(store, ".");
-	if (!top)
-		return fail_system(c, "open directory");
-	*tenant_id = NULL;
-	for (struct dirent *entry; (entry = readdir(top));) {
-		if (!is_uuid(entry->d_name) || strcmp(entry->d_name, after) <= 0)
-			continue;
-		if (!*tenant_id || strcmp(entry->d_name, *tenant_id) < 0)
-			*tenant_id = arena_strdup(c->arena, entry->d_name);
-	}
-	return OK;
-}
-
-/* How many files are asked about at once: bounds the memory of a sweep, whatever lies in a folder.
- */
-#define SWEEP_MAX 1024
-
-struct sweep {
-	size_t n;
-	struct media_file files[SWEEP_MAX];
-	const char *names[SWEEP_MAX];
-	bool wanted[SWEEP_MAX];
-};
-
-static void collect_old(struct call *c, DIR *folder, int64_t before_unix_s, struct sweep *sweep)
-{
-	for (struct dirent *entry; sweep->n < SWEEP_MAX && (entry = readdir(folder));) {
-		char id[UUID_SIZE];
-		struct media_file *file = &sweep->files[sweep->n];
-		struct stat status;
-		if (!read_name(entry->d_name, id, &file->tail_offset) ||
-			fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) ||
-			status.st_mtime >= before_unix_s)
-			continue;
-		file->media_id = arena_strdup(c->arena, id);
-		sweep->names[sweep->n++] = arena_strdup(c->arena, entry->d_name);
-	}
-}
-
-static enum err sweep_batch(
-	struct call *c, DIR *folder, struct sweep *sweep, media_are_wanted *are_wanted)
-{
-	memset(sweep->wanted, 0, sizeof(sweep->wanted));
-	enum err e = are_wanted(c, sweep->files, sweep->n, sweep->wanted);
-	for (size_t i = 0; !e && i < sweep->n; i++)
-		if (!sweep->wanted[i] && unlinkat(dirfd(folder), sweep->names[i], 0))
-			e = fail_system(c, "remove");
-	return e;
-}
-
-static enum err sweep_folder(
-	struct call *c, DIR *folder, int64_t before_unix_s, media_are_wanted *are_wanted)
-{
-	struct sweep *sweep = arena_alloc(c->arena, sizeof(*sweep));
-	enum err e = OK;
-	do {
-		sweep->n = 0;
-		collect_old(c, folder, before_unix_s, sweep);
-		if (sweep->n)
-			e = sweep_batch(c, folder, sweep, are_wanted);
-	} while (!e && sweep->n == SWEEP_MAX);
-	return e;
-}
-
-enum err media_store_sweep(struct call *c, struct media_store *store, const char *tenant_id,
-	int64_t before_unix_s, media_are_wanted *are_wanted)
-{
-	for (unsigned i = 0; i < 256; i++) {
-		auto_folder folder =
-			open_folder(store, arena_printf(c->arena, "%s/%02x", tenant_id, i));
-		if (!folder && errno == ENOENT)
-			continue;
-		if (!folder)
-			return fail_system(c, "open folder");
-		enum err e = sweep_folder(c, folder, before_unix_s, are_wanted);
-		if (e)
-			return e;
-	}
-	return OK;
+	return media_folder_drop_tails(c, store->directory, name, -1);
 }

@@ -15,7 +15,7 @@
  *
  * fsync: every part is durable (chunks, tail, and their directory) when media_store_append()
  * returns, so the caller may commit the new offset. Removals are not synced: one that is lost
- * leaves a file that media_store_sweep() finds.
+ * leaves a file that media_folder_sweep() finds.
  *
  * Any number of threads; each part of one upload under its lock.
  */
@@ -37,6 +37,9 @@ struct media_store;
 /* NULL with a logged reason when the directory cannot be used. */
 struct media_store *media_store_open(const char *directory, struct keyring *keyring);
 void media_store_close(struct media_store *store);
+
+/* For media_folder.h. */
+int media_store_directory(const struct media_store *store);
 
 /* Which video; both are UUIDs in canonical form. */
 struct media_name {
@@ -87,22 +90,5 @@ must_check enum err media_store_read(struct call *c, struct media_store *store,
 /* The file and its tails; one that is not there is removed already. */
 must_check enum err media_store_remove(
 	struct call *c, struct media_store *store, const struct media_name *name);
-
-/* The first tenant after `after` (in the order of names) that has a directory; NULL for none. */
-must_check enum err media_store_next_tenant(
-	struct call *c, struct media_store *store, const char *after, const char **tenant_id);
-
-/* A file of the store: the video's own (tail_offset -1), or a tail. */
-struct media_file {
-	const char *media_id;
-	int64_t tail_offset;
-};
-
-/* Which of these files are still wanted? `wanted` is all false. Asked for the files of one
- * directory that nobody touched since before_unix_s; those that stay false are removed. */
-typedef enum err media_are_wanted(
-	struct call *c, const struct media_file *files, size_t n, bool *wanted);
-must_check enum err media_store_sweep(struct call *c, struct media_store *store,
-	const char *tenant_id, int64_t before_unix_s, media_are_wanted *are_wanted);
 
 #endif

@@ -22,6 +22,7 @@
 #include "libcommon/keyring.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
+#include "services/learning/media_folder.h"
 #include "services/learning/media_store.h"
 
 #define SEALED (MEDIA_CHUNK_SIZE + SEAL_OVERHEAD)
@@ -368,9 +369,13 @@ static void the_sweep_removes_old_files_that_are_not_wanted(void **state)
 	struct clip kept = clip_of(OTHER_TENANT, 1000), gone = clip_of(OTHER_TENANT, 1000);
 	append(&kept, 300);
 	kept_id = kept.name.media_id;
-	assert_int_equal(media_store_sweep(c, store, OTHER_TENANT, 1000, keep_one), OK);
+	assert_int_equal(
+		media_folder_sweep(c, media_store_directory(store), OTHER_TENANT, 1000, keep_one),
+		OK);
 	assert_int_equal(access(path_of(&gone), F_OK), 0);
-	assert_int_equal(media_store_sweep(c, store, OTHER_TENANT, INT32_MAX, keep_one), OK);
+	assert_int_equal(media_folder_sweep(c, media_store_directory(store), OTHER_TENANT,
+				 INT32_MAX, keep_one),
+		OK);
 	assert_int_equal(access(path_of(&kept), F_OK), 0);
 	assert_int_equal(access(tail_of(&kept, 300), F_OK), -1);
 	assert_int_equal(access(path_of(&gone), F_OK), -1);
@@ -381,11 +386,14 @@ static void tenants_are_walked_in_order(void **state)
 	const char *tenant = "";
 	(void)whole_clip(TENANT, 10);
 	(void)whole_clip(OTHER_TENANT, 10);
-	assert_int_equal(media_store_next_tenant(c, store, tenant, &tenant), OK);
+	assert_int_equal(
+		media_folder_next_tenant(c, media_store_directory(store), tenant, &tenant), OK);
 	assert_string_equal(tenant, TENANT);
-	assert_int_equal(media_store_next_tenant(c, store, tenant, &tenant), OK);
+	assert_int_equal(
+		media_folder_next_tenant(c, media_store_directory(store), tenant, &tenant), OK);
 	assert_string_equal(tenant, OTHER_TENANT);
-	assert_int_equal(media_store_next_tenant(c, store, KEYLESS, &tenant), OK);
+	assert_int_equal(
+		media_folder_next_tenant(c, media_store_directory(store), KEYLESS, &tenant), OK);
 	assert_null(tenant);
 }
 
