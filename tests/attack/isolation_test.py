@@ -159,7 +159,7 @@ class Isolation(FlowTest):
         if place != 'query' and operation.name not in OWN_IDS_ONLY:
             self.assertIn(answer.status, (404,) if place == 'path' else (400, 403, 404, 409))
 
-    def test_lists_hold_nothing_of_another_tenant(self):
+    def test_answers_hold_nothing_of_another_tenant(self):
         theirs = {one for value in there.ids.values() for one in (value if isinstance(value, list) else [value])}
         theirs.add(there.tenant.contract['tenantId'])
         for operation in operations():
