@@ -72,7 +72,7 @@ static enum err apply(struct call *c, const struct common_event *event)
 {
 	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
 		const struct event_type *type = accepted[i].type;
-		if (strcmp(event->type, type->name))
+		if (strcmp(event->type, type->name) != 0)
 			continue;
 		void *data = arena_alloc(c->arena, type->shape->size);
 		enum err e =

@@ -45,7 +45,7 @@ static bool read_name(const char *name, char media_id[UUID_SIZE], int64_t *tail_
 	if (n == UUID_SIZE - 1)
 		return true;
 	const char *rest = name + UUID_SIZE - 1;
-	if (strncmp(rest, MEDIA_TAIL_MARK, mark) || rest[mark] < '0' || rest[mark] > '9')
+	if (strncmp(rest, MEDIA_TAIL_MARK, mark) != 0 || rest[mark] < '0' || rest[mark] > '9')
 		return false;
 	char *end;
 	errno = 0;
@@ -72,7 +72,7 @@ enum err media_folder_drop_tails(
 	for (struct dirent *entry; (entry = readdir(folder));) {
 		char id[UUID_SIZE];
 		int64_t offset;
-		if (!read_name(entry->d_name, id, &offset) || strcmp(id, name->media_id) ||
+		if (!read_name(entry->d_name, id, &offset) || strcmp(id, name->media_id) != 0 ||
 			offset < 0 || offset == keep)
 			continue;
 		if (unlinkat(dirfd(folder), entry->d_name, 0) && errno != ENOENT)

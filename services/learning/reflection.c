@@ -26,7 +26,7 @@ enum err learning_reflection_put(struct call *c, const struct learning_reflectio
 	enum err e = try_find(c, in->try_id, &on);
 	if (e)
 		return e;
-	if (strcmp(on.user_id, c->actor->user_id))
+	if (strcmp(on.user_id, c->actor->user_id) != 0)
 		return fail(c, ERR_NOT_FOUND, "try");
 	if (!on.submitted_at)
 		return fail_with(c, &not_submitted, "try %s", on.id);

@@ -168,7 +168,7 @@ enum err learning_try_submit(
 	if (!e)
 		e = try_find(c, in->try_id, out);
 	/* Somebody else's try that is shared can be seen, but not sent. */
-	if (!e && strcmp(out->user_id, c->actor->user_id))
+	if (!e && strcmp(out->user_id, c->actor->user_id) != 0)
 		e = fail(c, ERR_NOT_FOUND, "try");
 	if (e || sent == 0)
 		return e;
