@@ -1,0 +1,67 @@
+/*
+ * Announcements: from the operator to everyone, from a contractor to the own contract.
+ *
+ * The tenant of the writer is the reach: row security lets a tenant read its own rows and the
+ * operator's. The audience narrows it to a role; writers see what they wrote.
+ */
+#include "libcommon/db.h"
+#include "libcommon/json.h"
+#include "libcommon/service.h"
+#include "libcommon/uuid.h"
+#include "services/notification/notification.h"
+
+#define LATEST_MAX 100 /* the contract: the last hundred */
+
+#define COLUMNS                                                                                    \
+	"id, title, body, audience, tenant_id = '00000000-0000-7000-8000-000000000001'"            \
+	" AS from_operator, tenancy.stamp(created_at) AS created_at"
+
+static const char ANNOUNCEMENT_INSERT[] =
+	"INSERT INTO announcement (id, writer_id, title, body, audience)"
+	" VALUES ($1::uuid, $2::uuid, $3, $4, $5) RETURNING " COLUMNS;
+
+static const char ANNOUNCEMENTS[] = "SELECT " COLUMNS " FROM announcement"
+				    " WHERE audience IN ('everyone', $1) OR writer_id = $2::uuid"
+				    " ORDER BY id DESC LIMIT $3::integer";
+
+/* Open pages fetch anew; an operator's announcement has no tenant: it is for all of them. */
+static void push_hint(struct call *c, const struct notification_announcement *announcement)
+{
+	struct buf out = { .arena = c->arena };
+	buf_text(&out, "{\"tenant\":");
+	if (announcement->from_operator)
+		buf_text(&out, "null");
+	else
+		json_quote(&out, c->actor->tenant_id);
+	buf_text(&out, ",\"audience\":");
+	json_quote(&out, announcement->audience);
+	buf_text(&out, ",\"announcementId\":");
+	json_quote(&out, announcement->id);
+	buf_char(&out, '}');
+	call_push_after_commit(c, "announcement", out.data);
+}
+
+enum err notification_announcement_create(struct call *c,
+	const struct notification_announcement_create_in *in, struct notification_announcement *out)
+{
+	c->object_id = uuid_make(c->arena);
+	enum err e = db_row(c, ANNOUNCEMENT_INSERT,
+		DB_ARGS(c->object_id, c->actor->user_id, in->title, in->body, in->audience),
+		&notification_announcement_shape, out);
+	if (!e)
+		push_hint(c, out);
+	return e;
+}
+
+enum err announcement_latest(struct call *c, int64_t limit, void *list)
+{
+	return db_rows(c, ANNOUNCEMENTS,
+		DB_ARGS(role_name(c->actor->role), c->actor->user_id, db_integer(c, limit)),
+		&notification_announcement_shape, list);
+}
+
+enum err notification_announcement_list(
+	struct call *c, struct notification_announcement_list_out *out)
+{
+	return announcement_latest(c, LATEST_MAX, &out->items);
+}

@@ -1,0 +1,193 @@
+/* Announcements: who may write to whom, and who reads what. */
+#include <string.h>
+
+#include "libcommon/testing.h"
+#include "services/notification/notification.h"
+
+static const struct service notification = {
+	.name = "notification", .ops = notification_ops, .ops_n = NOTIFICATION_OPS_N
+};
+
+enum who { OPERATOR, CONTRACTOR, TEACHER, PUPIL, OTHER_CONTRACTOR, OTHER_PUPIL, WHO_COUNT };
+
+static struct test test;
+static struct actor actors[WHO_COUNT];
+
+static int open_world(void **state)
+{
+	static const struct {
+		const char *tenant;
+		enum role role;
+	} rows[WHO_COUNT] = {
+		[OPERATOR] = { TEST_OPERATOR_TENANT, ROLE_OPERATOR },
+		[CONTRACTOR] = { TEST_TENANT, ROLE_CONTRACTOR },
+		[TEACHER] = { TEST_TENANT, ROLE_INSTRUCTOR },
+		[PUPIL] = { TEST_TENANT, ROLE_STUDENT },
+		[OTHER_CONTRACTOR] = { TEST_OTHER_TENANT, ROLE_CONTRACTOR },
+		[OTHER_PUPIL] = { TEST_OTHER_TENANT, ROLE_STUDENT },
+	};
+	test_open(&test, &notification);
+	for (unsigned i = 0; i < WHO_COUNT; i++)
+		actors[i] = test_actor(&test, rows[i].tenant,
+			arena_printf(test.arena, "01890000-0000-7000-8000-00000000010%u", i),
+			rows[i].role);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	test_close(&test);
+	return 0;
+}
+
+static int empty(void **state)
+{
+	test_sql(&test,
+		"DELETE FROM notification.announcement; DELETE FROM notification.idempotency");
+	return 0;
+}
+
+static unsigned announce_keyed(
+	enum who who, const char *title, const char *audience, const char *key, struct call *c)
+{
+	struct reply reply;
+	const struct test_request request = { .operation = "announcement_create",
+		.actor = &actors[who],
+		.idempotency_key = key,
+		.body = arena_printf(test.arena,
+			"{\"title\":\"%s\",\"body\":\"本文\",\"audience\":\"%s\"}", title,
+			audience) };
+	test_dispatch(&test, &request, &reply, c);
+	return reply.status;
+}
+
+static unsigned announce(enum who who, const char *title, const char *audience, struct call *c)
+{
+	return announce_keyed(who, title, audience,
+		arena_printf(test.arena, "key-%s-%d-0123456789", title, (int)who), c);
+}
+
+static const char *ask(enum who who, const char *operation)
+{
+	struct reply reply;
+	const struct test_request request = { .operation = operation, .actor = &actors[who] };
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 200);
+	return arena_strndup(test.arena, (const char *)reply.body.data, reply.body.n);
+}
+
+static void it_reaches_whom_it_is_for(void **state)
+{
+	const struct {
+		const char *title;
+		enum who writer;
+		const char *audience;
+		bool seen[WHO_COUNT];
+	} rows[] = {
+		{ "a", OPERATOR, "everyone",
+			{ [OPERATOR] = true,
+				[CONTRACTOR] = true,
+				[TEACHER] = true,
+				[PUPIL] = true,
+				[OTHER_CONTRACTOR] = true,
+				[OTHER_PUPIL] = true } },
+		{ "b", OPERATOR, "contractor",
+			{ [OPERATOR] = true, [CONTRACTOR] = true, [OTHER_CONTRACTOR] = true } },
+		{ "c", CONTRACTOR, "everyone",
+			{ [CONTRACTOR] = true, [TEACHER] = true, [PUPIL] = true } },
+		{ "d", CONTRACTOR, "student", { [CONTRACTOR] = true, [PUPIL] = true } },
+		{ "e", OTHER_CONTRACTOR, "instructor", { [OTHER_CONTRACTOR] = true } },
+	};
+	const size_t n = sizeof(rows) / sizeof(rows[0]);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(
+			announce(rows[i].writer, rows[i].title, rows[i].audience, NULL), 201);
+	for (unsigned who = 0; who < WHO_COUNT; who++) {
+		const char *list = ask(who, "announcement_list");
+		for (size_t i = 0; i < n; i++) {
+			const char *title =
+				arena_printf(test.arena, "\"title\":\"%s\"", rows[i].title);
+			assert_int_equal(strstr(list, title) != NULL, rows[i].seen[who]);
+		}
+	}
+	assert_non_null(strstr(ask(PUPIL, "announcement_list"), "\"fromOperator\":true"));
+	assert_null(strstr(ask(OTHER_PUPIL, "announcement_list"), "\"fromOperator\":false"));
+}
+
+static void the_newest_comes_first_and_home_shows_five(void **state)
+{
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(
+			announce(CONTRACTOR, arena_printf(test.arena, "n%d", i), "everyone", NULL),
+			201);
+	const char *home = ask(PUPIL, "home_part");
+	assert_non_null(strstr(home, "\"unreadCount\":0"));
+	assert_true(strstr(home, "\"n6\"") < strstr(home, "\"n2\""));
+	assert_non_null(strstr(home, "\"n2\""));
+	assert_null(strstr(home, "\"n1\""));
+}
+
+static void open_pages_of_the_audience_are_told(void **state)
+{
+	struct call c;
+	assert_int_equal(announce(CONTRACTOR, "a", "student", &c), 201);
+	assert_non_null(strstr(
+		c.pushes->json, "{\"tenant\":\"" TEST_TENANT "\",\"audience\":\"student\","));
+	assert_int_equal(announce(OPERATOR, "b", "everyone", &c), 201);
+	assert_string_equal(c.pushes->topic, "announcement");
+	assert_non_null(strstr(c.pushes->json, "{\"tenant\":null,\"audience\":\"everyone\","));
+}
+
+static void a_repeated_key_announces_once(void **state)
+{
+	struct call c;
+	assert_int_equal(
+		announce_keyed(CONTRACTOR, "a", "student", "same-key-0123456789", NULL), 201);
+	assert_int_equal(
+		announce_keyed(CONTRACTOR, "a", "student", "same-key-0123456789", &c), 201);
+	assert_null(c.pushes);
+	assert_int_equal(
+		announce_keyed(CONTRACTOR, "b", "student", "same-key-0123456789", NULL), 422);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT count(*) FROM notification.announcement"), "1");
+}
+
+static void what_may_not_be_is_refused(void **state)
+{
+	assert_int_equal(announce(TEACHER, "a", "student", NULL), 403);
+	assert_int_equal(announce(PUPIL, "a", "student", NULL), 403);
+	assert_int_equal(announce(CONTRACTOR, "a", "nobody", NULL), 422);
+	assert_int_equal(announce(CONTRACTOR, "", "student", NULL), 422);
+	assert_int_equal(announce_keyed(CONTRACTOR, "a", "student", NULL, NULL), 400);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT count(*) FROM notification.announcement"), "0");
+}
+
+static void nobody_changes_what_the_operator_wrote(void **state)
+{
+	static const char change[] = "UPDATE announcement SET title = 'x'";
+	static const char delete[] = "DELETE FROM announcement";
+	int64_t n = -1;
+	assert_int_equal(announce(OPERATOR, "a", "everyone", NULL), 201);
+	struct call c = test_call(&test, &actors[CONTRACTOR]);
+	assert_int_equal(db_count(&c, change, DB_NONE, &n), OK);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_count(&c, delete, DB_NONE, &n), OK);
+	assert_int_equal(n, 0);
+	db_rollback(c.db);
+}
+
+#define FACT(test_) cmocka_unit_test_setup(test_, empty)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FACT(it_reaches_whom_it_is_for),
+		FACT(the_newest_comes_first_and_home_shows_five),
+		FACT(open_pages_of_the_audience_are_told),
+		FACT(a_repeated_key_announces_once),
+		FACT(what_may_not_be_is_refused),
+		FACT(nobody_changes_what_the_operator_wrote),
+	};
+	return cmocka_run_group_tests(tests, open_world, close_world);
+}

@@ -1,0 +1,87 @@
+/* Events of other services become notices and mail. Each takes effect once: the inbox keeps its id.
+ */
+#include <string.h>
+
+#include "events_proto.h"
+#include "libcommon/db.h"
+#include "libcommon/outbox.h"
+#include "services/notification/notification.h"
+
+static const char JAPANESE_TIME[] = "SELECT to_char($1::timestamptz AT TIME ZONE 'Asia/Tokyo',"
+				    " 'YYYY\"年\"FMMM\"月\"FMDD\"日\" HH24:MI:SS')";
+
+static const struct {
+	const char *name, *ja;
+} roles[] = {
+	{ "operator", "運営管理者" },
+	{ "contractor", "契約管理者" },
+};
+
+static const char *role_in_japanese(const char *name)
+{
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (strcmp(roles[i].name, name) == 0)
+			return roles[i].ja;
+	return name;
+}
+
+/* White paper 9.2.3: the system administrators hear of it when a master user logs in. */
+static enum err on_privileged_login(struct call *c, const void *data)
+{
+	const struct privileged_login *login = data;
+	const char *at = NULL;
+	enum err e = db_text(c, JAPANESE_TIME, DB_ARGS(login->at), &at);
+	if (e)
+		return e;
+	const char *role = role_in_japanese(login->role);
+	return mail_to_operators(c,
+		arena_printf(c->arena, "【まなびや】%sがログインしました", role),
+		arena_printf(c->arena,
+			"管理権限を持つ利用者がログインしました。\n\n"
+			"権限: %s\n契約コード: %s\nログイン名: %s\n日時: %s（日本時間）\n\n"
+			"心当たりのない場合は、すぐに当該アカウントを停止し、監査記録を確認してくだ"
+			"さい。\n"
+			"このメールは自動で送信しています。返信はできません。\n",
+			role, login->tenant_code, login->username, at));
+}
+
+static enum err on_lesson(struct call *c, const void *data)
+{
+	return notice_add(c, data);
+}
+
+static const struct {
+	const struct event_type *type;
+	enum err (*apply)(struct call *c, const void *data);
+} accepted[] = {
+	{ &event_lesson_happened, on_lesson },
+	{ &event_privileged_login, on_privileged_login },
+};
+
+static enum err apply(struct call *c, const struct common_event *event)
+{
+	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+		const struct event_type *type = accepted[i].type;
+		if (strcmp(event->type, type->name) != 0)
+			continue;
+		void *data = arena_alloc(c->arena, type->shape->size);
+		enum err e =
+			shape_read_json(c, type->shape, event->data, strlen(event->data), data);
+		return e ? e : accepted[i].apply(c, data);
+	}
+	return fail(c, ERR_INVALID, "event type %s is not taken here", event->type);
+}
+
+enum err notification_event_accept(struct call *c, const struct notification_event_accept_in *in)
+{
+	for (size_t i = 0; i < in->events.n; i++) {
+		enum err e = event_take(c, in->events.items[i].id);
+		if (e == ERR_CONFLICT)
+			continue;
+		if (!e)
+			e = apply(c, &in->events.items[i]);
+		if (e)
+			return e;
+	}
+	return OK;
+}

@@ -1,0 +1,119 @@
+/* Notices: what happened that I should know, once per person, read or unread. */
+#include <stdlib.h>
+
+#include "events_proto.h"
+#include "libcommon/db.h"
+#include "libcommon/json.h"
+#include "libcommon/service.h"
+#include "libcommon/uuid.h"
+#include "services/notification/notification.h"
+
+#define LIMIT_DEFAULT 50
+
+static const char NOTICE_INSERT[] =
+	"INSERT INTO notice (id, user_id, kind, assignment_id, try_id, position_ms)"
+	" SELECT n.id, n.user_id, $3, $4::uuid, $5::uuid, $6::integer"
+	" FROM (SELECT DISTINCT ON (g.user_id) g.id, g.user_id"
+	"  FROM unnest($1::uuid[], $2::uuid[]) AS g (id, user_id) ORDER BY g.user_id) n";
+
+static const char NOTICES[] =
+	"SELECT id, kind, try_id, assignment_id, position_ms, read_at IS NOT NULL AS read,"
+	" tenancy.stamp(created_at) AS created_at FROM notice WHERE user_id = $1::uuid"
+	" AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')"
+	" ORDER BY id DESC LIMIT $3::integer";
+
+/* The contract's bound; nobody counts further. */
+static const char UNREAD[] = "SELECT least(count(*), 1000000) AS unread_count FROM notice"
+			     " WHERE user_id = $1::uuid AND read_at IS NULL";
+
+static const char READ_ALL[] =
+	"UPDATE notice SET read_at = now() WHERE user_id = $1::uuid AND read_at IS NULL";
+
+static const char READ_SOME[] = "UPDATE notice SET read_at = now() WHERE user_id = $1::uuid"
+				" AND read_at IS NULL AND id = ANY ($2::uuid[])";
+
+enum err notice_count_unread(struct call *c, const struct shape *shape, void *out)
+{
+	return db_row(c, UNREAD, DB_ARGS(c->actor->user_id), shape, out);
+}
+
+enum err notification_notice_list(struct call *c, const struct notification_notice_list_in *in,
+	struct notification_notice_list_out *out)
+{
+	const char *parts[1] = { NULL };
+	size_t limit = (size_t)(in->has_limit ? in->limit : LIMIT_DEFAULT);
+	enum err e = cursor_read(c, in->cursor, parts, 1);
+	if (!e)
+		e = db_rows(c, NOTICES,
+			DB_ARGS(c->actor->user_id, parts[0], db_integer(c, (int64_t)limit + 1)),
+			&notification_notice_shape, &out->items);
+	if (e)
+		return e;
+	if (out->items.n > limit) {
+		out->items.n = limit;
+		out->next_cursor = cursor_make(c, &out->items.items[limit - 1].id, 1);
+	}
+	return notice_count_unread(c, &notification_notice_list_out_shape, out);
+}
+
+enum err notification_notice_read(struct call *c, const struct notification_notice_read_in *in,
+	struct notification_notice_read_out *out)
+{
+	const char *user_id = c->actor->user_id;
+	enum err e = in->ids.n
+		? db_later(c, READ_SOME,
+			  DB_ARGS(user_id, db_text_array(c, in->ids.items, in->ids.n)))
+		: db_later(c, READ_ALL, DB_ARGS(user_id));
+	return e ? e : notice_count_unread(c, &notification_notice_read_out_shape, out);
+}
+
+/* ---- from events ---- */
+
+static void add_users(struct buf *out, const char *const *users, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (out->data[out->n - 1] != '[')
+			buf_char(out, ',');
+		json_quote(out, users[i]);
+	}
+}
+
+static void add_member(struct buf *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf_printf(out, ",\"%s\":", name);
+	json_quote(out, value);
+}
+
+/* Whoever got a notice, and whoever only watches: their pages fetch anew. */
+static void push_hint(struct call *c, const struct lesson_happened *lesson)
+{
+	struct buf out = { .arena = c->arena };
+	buf_text(&out, "{\"tenant\":");
+	json_quote(&out, c->actor->tenant_id);
+	buf_text(&out, ",\"users\":[");
+	add_users(&out, lesson->recipients.items, lesson->recipients.n);
+	add_users(&out, lesson->watchers.items, lesson->watchers.n);
+	buf_char(&out, ']');
+	add_member(&out, "kind", lesson->kind);
+	add_member(&out, "assignmentId", lesson->assignment_id);
+	add_member(&out, "tryId", lesson->try_id);
+	buf_char(&out, '}');
+	call_push_after_commit(c, "notice", out.data);
+}
+
+enum err notice_add(struct call *c, const struct lesson_happened *lesson)
+{
+	size_t n = lesson->recipients.n;
+	const char **ids = arena_array(c->arena, n, sizeof(*ids));
+	for (size_t i = 0; i < n; i++)
+		ids[i] = uuid_make(c->arena);
+	const char *position = lesson->has_position_ms ? db_integer(c, lesson->position_ms) : NULL;
+	push_hint(c, lesson);
+	if (!n)
+		return OK;
+	return db_exec(c, NOTICE_INSERT,
+		DB_ARGS(db_text_array(c, ids, n), db_text_array(c, lesson->recipients.items, n),
+			lesson->kind, lesson->assignment_id, lesson->try_id, position));
+}

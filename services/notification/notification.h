@@ -1,0 +1,69 @@
+/* What the nouns of notification share: the options, mail, and the hints to open pages. */
+#ifndef MANABIYA_NOTIFICATION_H
+#define MANABIYA_NOTIFICATION_H
+
+#include "libcommon/call.h"
+#include "notification_proto.h"
+
+struct lesson_happened;
+
+struct notification_conf {
+	const char *smtp_url; /* smtp://host:port or smtps://… */
+	const char *smtp_user, *smtp_password; /* "" for none */
+	const char *mail_from;
+	const char *operator_mail; /* addresses, comma separated; "" for none */
+};
+extern struct notification_conf notification_conf;
+
+/* ---- notice.c ---- */
+
+/* One notice per recipient, and a hint to every open page that should know. */
+must_check enum err notice_add(struct call *c, const struct lesson_happened *lesson);
+
+/* Sets `unread_count` of a struct of the shape. */
+must_check enum err notice_count_unread(struct call *c, const struct shape *shape, void *out);
+
+/* ---- announcement.c ---- */
+
+/* The latest announcements for the actor, newest first. */
+must_check enum err announcement_latest(struct call *c, int64_t limit, void *list);
+
+/* ---- mail.c ---- */
+
+/* Put a mail to every system administrator into the outbox, in the call's transaction. */
+must_check enum err mail_to_operators(struct call *c, const char *subject, const char *body);
+
+/* Send what is due: a job (service.h). */
+must_check enum err mail_send_due(struct call *c, bool *more);
+
+/* ---- mime.c: pure text ---- */
+
+struct mail {
+	const char *id; /* becomes the Message-ID, so that a duplicate is recognisable */
+	const char *from, *to; /* addresses */
+	const char *subject, *body; /* UTF-8 */
+	int64_t created_unix_ms;
+};
+
+/* The whole message (RFC 5322, 2045, 2047), ASCII with CRLF lines. */
+const char *mime_write(struct arena *arena, const struct mail *mail);
+
+/* An address that can stand in a header and on the wire: no blanks, controls, angle brackets. */
+bool is_mail_address(const char *text);
+
+/* ---- smtp.c ---- */
+
+/* Once per process, before threads; and after them. */
+must_check enum err smtp_start(void);
+void smtp_stop(void);
+
+/* A connection that is used for several mails, and made when the first is sent. */
+struct smtp;
+struct smtp *smtp_open(const struct notification_conf *conf);
+void smtp_close(struct smtp *smtp);
+
+/* OK when the server has taken it. Otherwise *reason says why; its text is constant. */
+must_check enum err smtp_send(
+	struct smtp *smtp, const char *to, const char *message, const char **reason);
+
+#endif
