@@ -115,6 +115,7 @@ static const char SESSION_TOUCH[] = "UPDATE session SET last_seen_at = " MOMENT(
 struct live {
 	struct actor actor;
 	int64_t last_seen_ms;
+	bool is_watching; /* nobody did anything: the idle time goes on */
 };
 
 /* Names that this binary does not know are left out: it cannot offer them. */
@@ -144,7 +145,7 @@ static enum err read_live(struct call *c, void *arg, const char *const *columns,
 
 static enum err touch(struct call *c, struct live *live, int64_t now_ms)
 {
-	if (now_ms - live->last_seen_ms < TOUCH_INTERVAL_MS)
+	if (live->is_watching || now_ms - live->last_seen_ms < TOUCH_INTERVAL_MS)
 		return OK;
 	int64_t idle_end_ms = now_ms + policy_of(live->actor.role)->idle_ms;
 	return db_exec(c, SESSION_TOUCH,
@@ -173,7 +174,7 @@ enum err auth_capability_mint(struct call *c, const struct auth_capability_mint_
 	struct auth_capability_mint_out *out)
 {
 	unsigned char sha256[HASH_SIZE];
-	struct live live = { .last_seen_ms = 0 };
+	struct live live = { .is_watching = in->watching };
 	if (strlen(in->token) != TOKEN_LENGTH)
 		return fail(c, ERR_UNAUTHENTICATED, "log in");
 	crypto_sha256(in->token, TOKEN_LENGTH, sha256);

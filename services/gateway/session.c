@@ -191,7 +191,8 @@ static void on_minted(void *arg, const struct bus_reply *reply)
 	}
 }
 
-static struct entry *ask_auth(const char *token, const unsigned char key[HASH_SIZE])
+static struct entry *ask_auth(
+	const char *token, const unsigned char key[HASH_SIZE], bool is_watching)
 {
 	struct entry *entry = calloc(1, sizeof *entry);
 	if (!entry) {
@@ -200,8 +201,9 @@ static struct entry *ask_auth(const char *token, const unsigned char key[HASH_SI
 	memcpy(entry->key, key, HASH_SIZE);
 	entry->is_busy = true;
 	entry->arena = arena_new();
-	char body[SESSION_TOKEN_LENGTH + 16];
-	int n = snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
+	char body[SESSION_TOKEN_LENGTH + 32];
+	int n = snprintf(body, sizeof body, "{\"token\":\"%s\"%s}", token,
+		is_watching ? ",\"watching\":true" : "");
 	struct bus_request request = {
 		.service = "auth",
 		.operation = "capability_mint",
@@ -246,7 +248,7 @@ static struct session_wait *resolve(
 		tell(entry, fn, arg);
 		return NULL;
 	}
-	return wait_for(entry ? entry : ask_auth(token, key), fn, arg);
+	return wait_for(entry ? entry : ask_auth(token, key, must_ask), fn, arg);
 }
 
 struct session_wait *session_resolve(const char *token, session_on_known *fn, void *arg)

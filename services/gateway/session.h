@@ -28,7 +28,8 @@ struct session_wait;
 
 /* Returns NULL when the answer has been given already, else what session_forget() takes. */
 struct session_wait *session_resolve(const char *token, session_on_known *fn, void *arg);
-/* As session_resolve(), but always asks auth. */
+/* As session_resolve(), but always asks auth, and counts as no activity: an open page must not keep
+ * an idle session alive. */
 struct session_wait *session_recheck(const char *token, session_on_known *fn, void *arg);
 /* The answer is not wanted any more. NULL is allowed. */
 void session_forget(struct session_wait *wait);
