@@ -1,0 +1,178 @@
+/* Facts about users: who may, what auth and the others hear, and what a list shows. */
+#include "services/provisioning/provisioning_test.h"
+
+static const char *account_status(const char *id)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena, "SELECT status FROM auth.account WHERE id = '%s'", id));
+}
+
+static void a_user_is_created_with_an_account_and_a_secret(void **state)
+{
+	struct answer answer = expect(
+		201, &head, "user_create", NULL, user_body("taro", "student", "さとう", "たろう"));
+	const struct json *user = json_member(answer.json, "user");
+	const char *id = json_text(json_member(user, "id"));
+	assert_int_equal(json_integer(json_member(user, "version"), 0), 1);
+	assert_true(strlen(text_of(&answer, "initialSecret")) >= 19);
+	assert_string_equal(account_status(id), "active");
+	const struct json *event = event_of(&event_user_changed, id);
+	assert_string_equal(json_text(json_member(event, "status")), "active");
+	assert_int_equal(json_integer(json_member(event, "version"), 0), 1);
+}
+
+static void a_login_name_is_unique_whatever_its_case(void **state)
+{
+	(void)add_user(&head, "Hanako", "student", "すずき", "はなこ");
+	struct answer answer =
+		expect(409, &head, "user_create", NULL, user_body("hANAKO", "student", "い", "ろ"));
+	assert_string_equal(text_of(&answer, "code"), "username_taken");
+	(void)add_user(&other_head, "hanako", "student", "すずき", "はなこ");
+}
+
+static void a_change_needs_the_version_that_was_read(void **state)
+{
+	const char *id = add_user(&head, "jiro", "student", "たなか", "じろう");
+	const char *params = params_of("userId", id);
+	struct answer answer = expect(200, &head, "user_get", params, NULL);
+	assert_string_equal(answer.reply.headers.data, "ETag: \"v1\"\r\n");
+	const char *good = arena_printf(test.arena, "%s&ifMatch=%%22v1%%22", params);
+	answer = expect(
+		200, &head, "user_update", good, "{\"familyName\":\"田中\",\"grade\":\"P5\"}");
+	assert_string_equal(answer.reply.headers.data, "ETag: \"v2\"\r\n");
+	assert_string_equal(text_of(&answer, "familyName"), "田中");
+	assert_string_equal(text_of(&answer, "givenName"), "名");
+	answer = expect(412, &head, "user_update", good, "{\"grade\":\"P6\"}");
+	assert_string_equal(text_of(&answer, "code"), "stale");
+	assert_int_equal(
+		json_integer(json_member(event_of(&event_user_changed, id), "version"), 0), 2);
+	(void)expect(422, &head, "user_update", params, "{}");
+}
+
+static void suspension_and_restoring_reach_auth_and_the_others(void **state)
+{
+	const char *id = add_user(&head, "saburo", "instructor", "ひめの", "さぶろう");
+	const char *params = params_of("userId", id);
+	(void)expect(204, &head, "user_suspend", params, NULL);
+	assert_string_equal(account_status(id), "suspended");
+	assert_string_equal(
+		json_text(json_member(event_of(&event_user_changed, id), "status")), "suspended");
+	(void)expect(204, &head, "user_restore", params, NULL);
+	assert_string_equal(account_status(id), "active");
+	const struct json *event = event_of(&event_user_changed, id);
+	assert_int_equal(json_integer(json_member(event, "version"), 0), 3);
+}
+
+static void a_deleted_user_is_gone_everywhere(void **state)
+{
+	const char *class_id = add_class(&head, "東小", "5-1");
+	const char *id = add_user(&head, "shiro", "student", "もり", "しろう");
+	struct answer enrolled =
+		expect(201, &head, "enrollment_create", params_of("classId", class_id),
+			arena_printf(test.arena, "{\"userId\":\"%s\"}", id));
+	(void)expect(204, &head, "user_delete", params_of("userId", id), NULL);
+	(void)expect(404, &head, "user_get", params_of("userId", id), NULL);
+	(void)expect(404, &head, "user_delete", params_of("userId", id), NULL);
+	assert_string_equal(account_status(id), "deleted");
+	const struct json *event = event_of(&event_user_changed, id);
+	assert_string_equal(json_text(json_member(event, "status")), "deleted");
+	event = event_of(&event_enrollment_changed, text_of(&enrolled, "id"));
+	assert_string_equal(json_text(json_member(event, "status")), "deleted");
+	assert_int_equal(json_integer(json_member(event, "version"), 0), 2);
+	(void)add_user(&head, "shiro", "student", "もり", "しろう");
+}
+
+static void nobody_shuts_themselves_out(void **state)
+{
+	struct answer answer = expect(409, &head, "user_suspend", "userId=" HEAD, NULL);
+	assert_string_equal(text_of(&answer, "code"), "own_account");
+	(void)expect(409, &head, "user_delete", "userId=" HEAD, NULL);
+}
+
+static void a_new_secret_replaces_the_one_before(void **state)
+{
+	const char *id = add_user(&head, "goro", "student", "やまだ", "ごろう");
+	struct answer one = expect(200, &head, "user_secret_issue", params_of("userId", id), NULL);
+	struct answer two = expect(200, &head, "user_secret_issue", params_of("userId", id), NULL);
+	assert_string_not_equal(text_of(&one, "initialSecret"), text_of(&two, "initialSecret"));
+	(void)expect(404, &head, "user_secret_issue", "userId=" OTHER_HEAD, NULL);
+}
+
+static void a_list_goes_by_reading_page_by_page(void **state)
+{
+	static const char *const readings[] = { "ｱｵｷ", "いのうえ", "ウエダ", "えんどう", "おおた" };
+	for (size_t i = 0; i < 5; i++)
+		(void)add_user(&other_head, arena_printf(test.arena, "k%zu", 4 - i), "instructor",
+			readings[4 - i], "あ");
+	const char *cursor = "";
+	size_t seen = 0;
+	do {
+		struct answer page = expect(200, &other_head, "user_list",
+			arena_printf(test.arena, "limit=2&role=instructor%s", cursor), NULL);
+		for (size_t i = 0; i < json_count(items_of(&page)); i++)
+			assert_string_equal(json_text(json_member(json_item(items_of(&page), i),
+						    "kanaFamilyName")),
+				readings[seen++]);
+		const char *next = text_of(&page, "nextCursor");
+		cursor = next ? arena_printf(test.arena, "&cursor=%s", next) : NULL;
+	} while (cursor);
+	assert_int_equal(seen, 5);
+	(void)expect(422, &other_head, "user_list", "cursor=AQAAAAA", NULL);
+}
+
+static void a_list_is_searched_by_reading_or_part_of_the_name(void **state)
+{
+	static const struct {
+		const char *q;
+		size_t n;
+	} rows[] = { { "%E3%82%A8%E3%83%B3", 1 } /* エン */,
+		{ "%E3%81%8A%E3%81%8A%E3%81%9F%E3%81%82", 1 } /* おおたあ */,
+		{ "%E5%A7%93", 5 } /* 姓 */, { "%25", 0 }, { "_", 0 } };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct answer page = expect(200, &other_head, "user_list",
+			arena_printf(test.arena, "role=instructor&q=%s", rows[i].q), NULL);
+		assert_int_equal(json_count(items_of(&page)), rows[i].n);
+	}
+}
+
+static void another_tenant_sees_none_of_it(void **state)
+{
+	const char *id = add_user(&head, "rokuro", "student", "きむら", "ろくろう");
+	const char *params = params_of("userId", id);
+	(void)expect(404, &other_head, "user_get", params, NULL);
+	(void)expect(404, &other_head, "user_update",
+		arena_printf(test.arena, "%s&ifMatch=%%22v1%%22", params), "{\"grade\":\"P1\"}");
+	(void)expect(404, &other_head, "user_delete", params, NULL);
+	(void)expect(404, &other_head, "user_suspend", params, NULL);
+	(void)expect(404, &other_head, "user_secret_issue", params, NULL);
+	(void)expect(404, &other_head, "user_feature_list", params, NULL);
+	(void)expect(
+		404, &other_head, "user_feature_put", params, "{\"denied\":[\"video_upload\"]}");
+	assert_string_equal(account_status(id), "active");
+}
+
+static void only_contractors_manage_users(void **state)
+{
+	struct actor teacher = test_actor(&test, TEST_TENANT, TEST_USER, ROLE_INSTRUCTOR);
+	(void)expect(403, &teacher, "user_list", NULL, NULL);
+	(void)expect(403, &operator, "user_list", NULL, NULL);
+	(void)expect(401, NULL, "user_list", NULL, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_user_is_created_with_an_account_and_a_secret),
+		cmocka_unit_test(a_login_name_is_unique_whatever_its_case),
+		cmocka_unit_test(a_change_needs_the_version_that_was_read),
+		cmocka_unit_test(suspension_and_restoring_reach_auth_and_the_others),
+		cmocka_unit_test(a_deleted_user_is_gone_everywhere),
+		cmocka_unit_test(nobody_shuts_themselves_out),
+		cmocka_unit_test(a_new_secret_replaces_the_one_before),
+		cmocka_unit_test(a_list_goes_by_reading_page_by_page),
+		cmocka_unit_test(a_list_is_searched_by_reading_or_part_of_the_name),
+		cmocka_unit_test(another_tenant_sees_none_of_it),
+		cmocka_unit_test(only_contractors_manage_users),
+	};
+	return cmocka_run_group_tests(tests, open_world, close_world);
+}
