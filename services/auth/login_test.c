@@ -148,9 +148,10 @@ static void only_privileged_logins_are_told(void **state)
 	assert_string_equal(test_sql_text(&test, count), "0");
 	token_for("minami", "head", secrets.head);
 	assert_string_equal(test_sql_text(&test, count), "1");
-	assert_string_equal(test_sql_text(&test,
-				    "SELECT concat(tenant_id, body::json->>'username') FROM auth.outbox"
-				    " WHERE type = 'privileged.login'"),
+	assert_string_equal(
+		test_sql_text(&test,
+			"SELECT concat(tenant_id, body::json->>'username') FROM auth.outbox"
+			" WHERE type = 'privileged.login'"),
 		TEST_TENANT "head");
 }
 

@@ -1,0 +1,97 @@
+/* Facts about opening tenants, the provider's own first. */
+#include "services/auth/auth_test.h"
+
+static struct answer open_as(
+	const struct actor *actor, const char *tenant_id, const char *code, const char *user_id)
+{
+	return ask("tenant_open", actor, NULL,
+		printf_text("{\"tenantId\":\"%s\",\"code\":\"%s\",\"name\":\"南小\","
+			    "\"userId\":\"%s\",\"username\":\"head\"}",
+			tenant_id, code, user_id));
+}
+
+static void repeating_changes_nothing_but_the_secret(void **state)
+{
+	struct actor actor = operator_actor();
+	struct answer answer = open_as(&actor, TEST_TENANT, "minami", HEAD);
+	assert_int_equal(answer.reply.status, 200);
+	assert_int_equal(log_in("minami", "head", secrets.head).reply.status, 401);
+	settle("minami", "head", text_in(&answer, "secret"), GOOD_PASSWORD);
+	/* Now it is somebody's: a repetition must not throw them out. */
+	answer = open_as(&actor, TEST_TENANT, "minami", HEAD);
+	assert_int_equal(answer.reply.status, 409);
+	assert_string_equal(text_in(&answer, "code"), "administrator_in_use");
+	token_for("minami", "head", GOOD_PASSWORD);
+}
+
+static void code_belongs_to_one_tenant(void **state)
+{
+	struct actor actor = operator_actor();
+	struct answer answer = open_as(&actor, TEST_USER, "Minami", TEST_OTHER_USER);
+	assert_int_equal(answer.reply.status, 409);
+	assert_string_equal(text_in(&answer, "code"), "tenant_code_taken");
+}
+
+static void only_operators_open_tenants(void **state)
+{
+	struct actor actor = head_actor();
+	assert_int_equal(open_as(&actor, TEST_USER, "higashi", TEST_OTHER_USER).reply.status, 403);
+}
+
+static void opening_is_recorded_with_the_operator(void **state)
+{
+	assert_string_equal(
+		test_sql_text(&test,
+			"SELECT DISTINCT tenant_id FROM auth.outbox WHERE kind = 'audit'"
+			" AND body LIKE '%auth.tenant_open%'"),
+		TEST_OPERATOR_TENANT);
+}
+
+/* ---- the first operator ---- */
+
+#define BOOTSTRAP "a secret from the safe"
+
+static void bootstrap(void)
+{
+	bool more;
+	struct call c = test_call(&test, NULL);
+	assert_int_equal(tenant_bootstrap(&c, &more), OK);
+	assert_int_equal(db_commit(&c), OK);
+}
+
+static const char *operators(void)
+{
+	return test_sql_text(&test, "SELECT count(*) FROM auth.account WHERE role = 'operator'");
+}
+
+static void first_operator_comes_from_the_bootstrap_secret(void **state)
+{
+	bootstrap(); /* without a secret */
+	assert_string_equal(operators(), "0");
+	auth_conf.bootstrap_secret = BOOTSTRAP;
+	bootstrap();
+	assert_string_equal(operators(), "1");
+	/* Another instance that saw none a moment ago. */
+	test_sql(&test, "UPDATE auth.account SET username = 'operator' WHERE role = 'operator'");
+	bootstrap();
+	assert_string_equal(operators(), "1");
+	assert_string_equal(
+		test_sql_text(&test, "SELECT tenant_id FROM auth.account"), TEST_OPERATOR_TENANT);
+	settle("manabiya", "operator", BOOTSTRAP, GOOD_PASSWORD);
+	assert_int_equal(log_in("manabiya", "operator", BOOTSTRAP).reply.status, 401);
+	token_for("manabiya", "operator", GOOD_PASSWORD);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		FACT(repeating_changes_nothing_but_the_secret),
+		FACT(code_belongs_to_one_tenant),
+		FACT(only_operators_open_tenants),
+		FACT(opening_is_recorded_with_the_operator),
+		cmocka_unit_test_setup_teardown(
+			first_operator_comes_from_the_bootstrap_secret, open_auth, close_auth),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
