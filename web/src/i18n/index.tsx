@@ -20,13 +20,17 @@ export function t(key: Key, values?: Values): string {
 }
 
 export function T({ k, ...values }: { k: Key } & Values): ReactNode {
-	return parse(catalogue[k], values).map((piece, i) =>
-		piece.reading ? (
-			// biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text never move
-			<Ruby key={i} text={piece.text} reading={piece.reading} />
-		) : (
-			piece.text
-		),
+	return (
+		<span>
+			{parse(catalogue[k], values).map((piece, i) =>
+				piece.reading ? (
+					// biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text never move
+					<Ruby key={i} text={piece.text} reading={piece.reading} />
+				) : (
+					piece.text
+				),
+			)}
+		</span>
 	);
 }
 

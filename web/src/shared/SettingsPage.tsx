@@ -24,29 +24,31 @@ function DisplaySettings() {
 	const furigana = display.furigana ?? isStudent;
 	return (
 		<Section title={<T k="settings.display" />}>
-			<Switch checked={furigana} onChange={(next) => setDisplay({ furigana: next })}>
-				<T k="settings.furigana" />
-			</Switch>
-			<SelectField
-				name="textSize"
-				label="settings.textSize"
-				value={display.textSize}
-				options={SIZES.map((value) => ({ value, text: `${value} %` }))}
-				onChange={(value) => setDisplay({ textSize: value as TextSize })}
-			/>
-			<SelectField
-				name="language"
-				label="settings.language"
-				value={language()}
-				options={[
-					{ value: "ja", text: "日本語" },
-					{ value: "en", text: "English" },
-				]}
-				onChange={(value) => {
-					setLanguage(value as Language);
-					window.location.reload();
-				}}
-			/>
+			<div className="stack">
+				<Switch checked={furigana} onChange={(next) => setDisplay({ furigana: next })}>
+					<T k="settings.furigana" />
+				</Switch>
+				<SelectField
+					name="textSize"
+					label="settings.textSize"
+					value={display.textSize}
+					options={SIZES.map((value) => ({ value, text: `${value} %` }))}
+					onChange={(value) => setDisplay({ textSize: value as TextSize })}
+				/>
+				<SelectField
+					name="language"
+					label="settings.language"
+					value={language()}
+					options={[
+						{ value: "ja", text: "日本語" },
+						{ value: "en", text: "English" },
+					]}
+					onChange={(value) => {
+						setLanguage(value as Language);
+						window.location.reload();
+					}}
+				/>
+			</div>
 		</Section>
 	);
 }

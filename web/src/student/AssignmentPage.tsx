@@ -68,7 +68,7 @@ export function AssignmentPage({ params }: { params: { id: string } }) {
 							<Async of={unit}>
 								{({ skills, description }) => (
 									<>
-										{description && <p className="written">{description}</p>}
+										{description && <p className="written intro">{description}</p>}
 										<ul className="cards">
 											{skills.map((skill) => (
 												<SkillRow

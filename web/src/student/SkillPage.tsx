@@ -145,21 +145,23 @@ function Skill({ assignmentId, skill }: { assignmentId: string; skill: UnitSkill
 	return (
 		<>
 			<Section title={<T k="media.model" />}>
-				{skill.modelMediaId ? (
-					<div className="single-video">
-						<Player src={contentOf(skill.modelMediaId)} label={t("media.model")} />
-					</div>
-				) : (
-					<Empty k="student.noModel" />
-				)}
-				{skill.points && (
-					<div className="points">
-						<h3>
-							<T k="student.points" />
-						</h3>
-						<p className="written">{skill.points}</p>
-					</div>
-				)}
+				<div className="model-row">
+					{skill.modelMediaId ? (
+						<div className="single-video">
+							<Player src={contentOf(skill.modelMediaId)} label={t("media.model")} />
+						</div>
+					) : (
+						<Empty k="student.noModel" />
+					)}
+					{skill.points && (
+						<div className="points">
+							<h3>
+								<T k="student.points" />
+							</h3>
+							<p className="written">{skill.points}</p>
+						</div>
+					)}
+				</div>
 			</Section>
 			<Section title={<T k="student.myVideo" />}>
 				{clips

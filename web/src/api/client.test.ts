@@ -1,0 +1,124 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { ApiError, address, api, onUnauthenticated, problemOf, retryAfter } from "./client";
+
+function answer(status: number, body?: unknown, headers: Record<string, string> = {}) {
+	return new Response(body === undefined ? null : JSON.stringify(body), { status, headers });
+}
+
+function serve(...answers: Response[]) {
+	const fetched = vi.fn<typeof fetch>();
+	for (const response of answers) fetched.mockResolvedValueOnce(response);
+	vi.stubGlobal("fetch", fetched);
+	return fetched;
+}
+
+const sent = (fetched: ReturnType<typeof serve>, call = 0) => fetched.mock.calls[call]?.[1];
+const failure = (promise: Promise<unknown>) => promise.catch((e: unknown) => e as ApiError);
+
+afterEach(() => {
+	vi.unstubAllGlobals();
+	onUnauthenticated(() => Promise.resolve(false));
+});
+
+describe("addresses", () => {
+	it("fills in parameters and leaves out what is not asked", () => {
+		expect(address("/v1/tries/{tryId}/comments", { tryId: "a/b" })).toBe(
+			"/v1/tries/a%2Fb/comments",
+		);
+		expect(address("/v1/users", {}, { q: "あ", role: undefined, limit: 20 })).toBe(
+			"/v1/users?q=%E3%81%82&limit=20",
+		);
+	});
+});
+
+describe("requests", () => {
+	it("send JSON with the key, the version and the language", async () => {
+		const fetched = serve(answer(200, { id: "x" }));
+		await api("patch", "/v1/users/{userId}", {
+			params: { userId: "u" },
+			body: { givenName: "葵" },
+			key: "k",
+			ifMatch: '"3"',
+		});
+		expect(fetched.mock.calls[0]?.[0]).toBe("/v1/users/u");
+		expect(sent(fetched)?.method).toBe("PATCH");
+		expect(sent(fetched)?.body).toBe('{"givenName":"葵"}');
+		expect(sent(fetched)?.headers).toMatchObject({
+			"Content-Type": "application/json",
+			"Idempotency-Key": "k",
+			"If-Match": '"3"',
+			"Accept-Language": "ja",
+		});
+	});
+	it("answer nothing for 204", async () => {
+		serve(answer(204));
+		expect(await api("delete", "/v1/users/{userId}", { params: { userId: "u" } })).toBeUndefined();
+	});
+	it("send a file as it is", async () => {
+		const fetched = serve(answer(200, {}));
+		const data = new Blob(["a,b"]);
+		await api("post", "/v1/imports/users", {
+			query: { dryRun: true },
+			raw: { type: "text/csv", data },
+		});
+		expect(sent(fetched)?.body).toBe(data);
+		expect(sent(fetched)?.headers).toMatchObject({ "Content-Type": "text/csv" });
+	});
+});
+
+describe("errors", () => {
+	it("carry the problem and its fields", async () => {
+		const problem = {
+			type: "about:blank",
+			title: "入力を確かめてください。",
+			status: 422,
+			code: "invalid",
+			errors: [{ pointer: "/name", detail: "短すぎます。" }],
+		};
+		serve(answer(422, problem));
+		const error = await failure(api("get", "/v1/home"));
+		expect(error).toBeInstanceOf(ApiError);
+		expect(error).toMatchObject({ status: 422, code: "invalid", title: problem.title });
+		expect((error as ApiError).errors).toEqual(problem.errors);
+		expect((error as ApiError).isTemporary).toBe(false);
+	});
+	it("say how long to wait", async () => {
+		serve(answer(429, { code: "limited" }, { "Retry-After": "30" }));
+		const error = await failure(api("get", "/v1/home"));
+		expect(error).toMatchObject({ status: 429, retryAfterSeconds: 30, isTemporary: true });
+	});
+	it("understand both forms of Retry-After", () => {
+		expect(retryAfter("12")).toBe(12);
+		expect(retryAfter("Mon, 23 Nov 2026 07:00:30 GMT", Date.UTC(2026, 10, 23, 7))).toBe(30);
+		expect(retryAfter("soon")).toBeUndefined();
+		expect(retryAfter(null)).toBeUndefined();
+	});
+	it("stand for a lost network", async () => {
+		vi.stubGlobal("fetch", vi.fn().mockRejectedValue(new TypeError("failed to fetch")));
+		expect(await failure(api("get", "/v1/home"))).toMatchObject({ status: 0, code: "network" });
+	});
+	it("survive an answer that is not a problem", () => {
+		expect(problemOf(502, "<html>", null)).toMatchObject({ status: 502, code: "http_502" });
+	});
+});
+
+describe("a session that ended", () => {
+	it("is renewed, and the same request sent once more", async () => {
+		const fetched = serve(answer(401, { code: "unauthenticated" }), answer(200, { ok: true }));
+		onUnauthenticated(() => Promise.resolve(true));
+		await api("post", "/v1/tries/{tryId}/submit", { params: { tryId: "t" } });
+		expect(fetched).toHaveBeenCalledTimes(2);
+		expect(sent(fetched, 1)).toEqual(sent(fetched, 0));
+	});
+	it("stays an error when nobody logs in", async () => {
+		serve(answer(401, { code: "unauthenticated" }));
+		expect(await failure(api("get", "/v1/home"))).toMatchObject({ status: 401 });
+	});
+	it("is not asked for where a login is being tried", async () => {
+		const ask = vi.fn(() => Promise.resolve(true));
+		onUnauthenticated(ask);
+		serve(answer(401, { code: "unauthenticated" }));
+		await failure(api("get", "/v1/session", { quiet: true }));
+		expect(ask).not.toHaveBeenCalled();
+	});
+});
