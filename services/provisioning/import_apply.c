@@ -285,7 +285,7 @@ enum err import_apply(struct import *import)
 
 #define BATCH 1000 /* account_put's maxItems */
 
-static const struct import_row *row_of(const struct import *import, const char *username)
+static struct import_row *row_of(const struct import *import, const char *username)
 {
 	char key[65] = "";
 	for (size_t i = 0; i < sizeof(key) - 1 && username[i] != '\0'; i++)
@@ -294,21 +294,38 @@ static const struct import_row *row_of(const struct import *import, const char *
 	return bsearch(key, import->rows, import->n, sizeof(*import->rows), compare_key);
 }
 
-static void note_secrets(struct import *import, const struct auth_account_put_out *put)
+static enum err note_secret(struct import *import, const struct auth_initial_secret *issued)
 {
 	struct provisioning_user_import_out *out = import->out;
-	for (size_t i = 0; i < put->secrets.n; i++) {
-		const struct auth_initial_secret *issued = &put->secrets.items[i];
-		const struct import_row *row = row_of(import, issued->username);
-		struct provisioning_issued_secret *secret = &out->secrets.items[out->secrets.n++];
-		*secret = (struct provisioning_issued_secret){ .username = issued->username,
-			.secret = issued->secret };
-		if (row == NULL)
+	struct import_row *row = row_of(import, issued->username);
+	if (row == NULL || row->has_secret)
+		return fail(import->c, ERR_INTERNAL, "auth issued a secret that nobody asked for");
+	row->has_secret = true;
+	out->secrets.items[out->secrets.n++] = (struct provisioning_issued_secret){
+		.username = row->user.username,
+		.family_name = row->user.family_name,
+		.given_name = row->user.given_name,
+		.class_title = row->classes_n > 0 ? row->classes[0].title : NULL,
+		.secret = issued->secret,
+	};
+	return OK;
+}
+
+/* Accounts that an attempt before this one opened come back without a secret: issue another. */
+static enum err issue_missing(struct import *import)
+{
+	enum err e = OK;
+	for (size_t i = 0; i < import->n && !e; i++) {
+		const struct import_row *row = &import->rows[i];
+		struct auth_initial_secret issued = { 0 };
+		if (!row->is_new || row->has_secret)
 			continue;
-		secret->family_name = row->user.family_name;
-		secret->given_name = row->user.given_name;
-		secret->class_title = row->classes_n > 0 ? row->classes[0].title : NULL;
+		e = auth_account_secret_issue_call(import->c,
+			&(struct auth_account_secret_issue_in){ .user_id = row->id }, &issued);
+		if (!e)
+			e = note_secret(import, &issued);
 	}
+	return e;
 }
 
 static enum err open_batch(struct import *import, struct auth_account *accounts, size_t n)
@@ -316,8 +333,8 @@ static enum err open_batch(struct import *import, struct auth_account *accounts,
 	const struct auth_account_put_in in = { .accounts = { accounts, n } };
 	struct auth_account_put_out put = { 0 };
 	enum err e = n == 0 ? OK : auth_account_put_call(import->c, &in, &put);
-	if (!e)
-		note_secrets(import, &put);
+	for (size_t i = 0; i < put.secrets.n && !e; i++)
+		e = note_secret(import, &put.secrets.items[i]);
 	return e;
 }
 
@@ -341,5 +358,6 @@ enum err import_open_accounts(struct import *import)
 			return e;
 		n = 0;
 	}
-	return open_batch(import, accounts, n);
+	enum err e = open_batch(import, accounts, n);
+	return e ? e : issue_missing(import);
 }

@@ -69,7 +69,7 @@ struct import_class {
 struct import_row {
 	int64_t number;
 	const char *id; /* of the person who is there already, else made for the new one */
-	bool is_new, is_changed;
+	bool is_new, is_changed, has_secret;
 	struct provisioning_user_create_in user;
 	const char *key; /* of the login name: lower case */
 	const char *school;

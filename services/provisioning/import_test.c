@@ -1,0 +1,189 @@
+/* Facts about imports: which cells are wrong, that nothing is applied then, and how long 10,000
+ * people take. */
+#include "services/provisioning/provisioning_test.h"
+
+#define HEADER "利用者ID,ロール,姓,名,せい,めい,学年,学校,クラス\r\n"
+#define TARO "taro,生徒,佐藤,太郎,さとう,たろう,P5,東小,5-1\r\n"
+#define SENSEI "sensei,指導者,山田,花子,ヤマダ,ハナコ,,東小,5-1;5-2\r\n"
+
+static struct answer import(const char *csv, bool is_dry)
+{
+	return expect(200, &head, "user_import", is_dry ? "dryRun=true" : "dryRun=false", csv);
+}
+
+static int64_t number_of(const struct answer *answer, const char *name)
+{
+	return json_integer(json_member(answer->json, name), -1);
+}
+
+static const char *rows_of(const char *table)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena,
+			"SELECT count(*) FROM provisioning.%s WHERE tenant_id = '" TEST_TENANT "'",
+			table));
+}
+
+static void a_dry_run_tells_and_does_nothing(void **state)
+{
+	struct answer answer = import("\xef\xbb\xbf" HEADER TARO SENSEI, true);
+	assert_false(json_is_true(json_member(answer.json, "applied")));
+	assert_int_equal(number_of(&answer, "rows"), 2);
+	assert_int_equal(number_of(&answer, "creates"), 2);
+	assert_int_equal(json_count(json_member(answer.json, "errors")), 0);
+	assert_string_equal(rows_of("person"), "1");
+	assert_string_equal(rows_of("org"), "0");
+	assert_string_equal(
+		test_sql_text(
+			&test, "SELECT count(*) FROM provisioning.outbox WHERE kind = 'event'"),
+		"0");
+}
+
+static void bad_cells_are_told_and_nothing_is_applied(void **state)
+{
+	static const struct {
+		const char *csv, *column, *code;
+		int64_t row;
+	} rows[] = {
+		{ "", "", "empty", 1 },
+		{ "\xff\xff\xff", "", "encoding", 1 },
+		{ HEADER "\"a", "", "csv_quote_open", 2 },
+		{ "利用者ID\n", "ロール", "missing_column", 1 },
+		{ "利用者ID,ID,ロール,姓,名,せい,めい\n", "ID", "unknown_column", 1 },
+		{ "利用者ID,username,ロール,姓,名,せい,めい\n", "username", "duplicate_column", 1 },
+		{ HEADER ",生徒,佐藤,太郎,さとう,たろう,,,\n", "利用者ID", "required", 2 },
+		{ HEADER "た,生徒,佐藤,太郎,さとう,たろう,,,\n", "利用者ID", "invalid", 2 },
+		{ HEADER "a,先生,佐藤,太郎,さとう,たろう,,,\n", "ロール", "invalid", 2 },
+		{ HEADER "a,生徒,,太郎,さとう,たろう,,,\n", "姓", "required", 2 },
+		{ HEADER "a,生徒,佐藤,太郎,sato,たろう,,,\n", "せい", "not_kana", 2 },
+		{ HEADER "a,生徒,佐藤,太郎,さとう,たろう,7,,\n", "学年", "invalid", 2 },
+		{ HEADER "a,生徒,佐藤,太郎,さとう,たろう,,,5-1\n", "学校", "required", 2 },
+		{ HEADER "a,生徒,佐藤,太郎,さとう,たろう,,東小,1;2\n", "クラス", "one_class", 2 },
+		{ HEADER "a,契約者,佐藤,太郎,さとう,たろう,,東小,1\n", "クラス",
+			"contractor_in_class", 2 },
+		{ HEADER TARO "\r\nTARO,生徒,佐藤,太郎,さとう,たろう,,,\n", "利用者ID",
+			"duplicate_username", 4 },
+		{ HEADER "head,生徒,佐藤,太郎,さとう,たろう,,,\n", "role", "role_change", 2 },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct answer answer = import(rows[i].csv, false);
+		const struct json *error = json_item(json_member(answer.json, "errors"), 0);
+		if (json_text(json_member(error, "code")) == NULL ||
+			strcmp(json_text(json_member(error, "code")), rows[i].code) != 0)
+			print_error("%s: %s\n", rows[i].csv, body_text(&answer));
+		assert_string_equal(json_text(json_member(error, "code")), rows[i].code);
+		assert_string_equal(json_text(json_member(error, "column")), rows[i].column);
+		assert_int_equal(json_integer(json_member(error, "row"), 0), rows[i].row);
+		assert_false(json_is_true(json_member(answer.json, "applied")));
+	}
+	assert_string_equal(rows_of("person"), "1");
+}
+
+static void good_rows_become_people_classes_and_accounts(void **state)
+{
+	struct answer answer = import(HEADER TARO SENSEI, false);
+	assert_true(json_is_true(json_member(answer.json, "applied")));
+	const struct json *secrets = json_member(answer.json, "secrets");
+	assert_int_equal(json_count(secrets), 2);
+	assert_string_equal(json_text(json_member(json_item(secrets, 0), "classTitle")), "5-1");
+	assert_string_equal(rows_of("person"), "3");
+	assert_string_equal(rows_of("org"), "1");
+	assert_string_equal(rows_of("class"), "2");
+	assert_string_equal(rows_of("enrollment"), "3");
+	assert_string_equal(
+		test_sql_text(&test, "SELECT role FROM auth.account WHERE username = 'taro'"),
+		"student");
+	assert_string_equal(
+		test_sql_text(&test, "SELECT grade FROM provisioning.class WHERE title = '5-1'"),
+		"P5");
+	const char *id =
+		test_sql_text(&test, "SELECT id FROM provisioning.person WHERE username = 'taro'");
+	assert_string_equal(
+		json_text(json_member(event_of(&event_user_changed, id), "givenName")), "太郎");
+}
+
+static void the_same_file_again_changes_nothing(void **state)
+{
+	struct answer answer = import(HEADER TARO SENSEI, false);
+	assert_int_equal(number_of(&answer, "creates"), 0);
+	assert_int_equal(number_of(&answer, "updates"), 0);
+	assert_int_equal(json_count(json_member(answer.json, "secrets")), 0);
+	assert_string_equal(rows_of("enrollment"), "3");
+	assert_string_equal(
+		test_sql_text(&test,
+			"SELECT max(version) FROM provisioning.person WHERE username = 'taro'"),
+		"1");
+}
+
+static void a_changed_row_changes_the_person(void **state)
+{
+	struct answer answer =
+		import(HEADER "TARO,生徒,佐藤,次郎,さとう,じろう,,東小,5-2\r\n", false);
+	assert_int_equal(number_of(&answer, "updates"), 1);
+	assert_string_equal(test_sql_text(&test,
+				    "SELECT given_name || grade || version FROM provisioning.person"
+				    " WHERE username = 'taro'"),
+		"次郎P52");
+	assert_string_equal(rows_of("enrollment"), "4");
+}
+
+static void a_failed_attempt_is_taken_up_again(void **state)
+{
+	/* An account that an import opened in auth before its own transaction was lost. */
+	struct answer one = import(HEADER "lost,生徒,佐藤,太郎,さとう,たろう,,,\r\n", false);
+	assert_int_equal(number_of(&one, "creates"), 1);
+	test_sql(&test,
+		"DELETE FROM provisioning.person WHERE username = 'lost';"
+		"DELETE FROM provisioning.user_import WHERE id ="
+		" (SELECT id FROM provisioning.user_import ORDER BY id DESC LIMIT 1)");
+	struct answer two = import(HEADER "lost,生徒,佐藤,太郎,さとう,たろう,,,\r\n", false);
+	assert_true(json_is_true(json_member(two.json, "applied")));
+	assert_int_equal(json_count(json_member(two.json, "secrets")), 1);
+}
+
+static void shift_jis_is_taken(void **state)
+{
+	/* username,role,familyName,givenName,kanaFamilyName,kanaGivenName /
+	 * sj,student,佐藤,一,さとう,はじめ */
+	struct answer answer =
+		import("username,role,familyName,givenName,kanaFamilyName,kanaGivenName\r\n"
+		       "sj,student,\x8d\xb2\x93\xa1,\x88\xea,\x82\xb3\x82\xc6\x82\xa4,"
+		       "\x82\xcd\x82\xb6\x82\xdf\r\n",
+			false);
+	assert_true(json_is_true(json_member(answer.json, "applied")));
+	assert_string_equal(test_sql_text(&test,
+				    "SELECT family_name || kana_given_name FROM provisioning.person"
+				    " WHERE username = 'sj'"),
+		"佐藤はじめ");
+}
+
+static void ten_thousand_people_take_seconds(void **state)
+{
+	struct buf csv = { .arena = test.arena };
+	buf_text(&csv, HEADER);
+	for (int i = 0; i < 10000; i++)
+		buf_printf(&csv, "p%05d,生徒,姓%d,名%d,さとう,たろう,P%d,第%d小,%d組\r\n", i, i, i,
+			i % 6 + 1, i / 500, i / 30);
+	int64_t begin_ms = clock_steady_ms();
+	struct answer answer = import(csv.data, false);
+	int64_t took_ms = clock_steady_ms() - begin_ms;
+	assert_int_equal(number_of(&answer, "creates"), 10000);
+	assert_int_equal(json_count(json_member(answer.json, "secrets")), 10000);
+	print_message("# 10,000 people: %lld ms\n", (long long)took_ms);
+	assert_true(took_ms < 30000); /* half of the gateway's patience, on a slow machine */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_dry_run_tells_and_does_nothing),
+		cmocka_unit_test(bad_cells_are_told_and_nothing_is_applied),
+		cmocka_unit_test(good_rows_become_people_classes_and_accounts),
+		cmocka_unit_test(the_same_file_again_changes_nothing),
+		cmocka_unit_test(a_changed_row_changes_the_person),
+		cmocka_unit_test(a_failed_attempt_is_taken_up_again),
+		cmocka_unit_test(shift_jis_is_taken),
+		cmocka_unit_test(ten_thousand_people_take_seconds),
+	};
+	return cmocka_run_group_tests(tests, open_world, close_world);
+}
