@@ -193,6 +193,26 @@ static void being_seen_is_written_once_a_minute(void **state)
 	assert_string_not_equal(begin, last_seen());
 }
 
+static enum err watch(const char *token)
+{
+	return ask("capability_mint", NULL, NULL,
+		printf_text("{\"token\":\"%s\",\"watching\":true}", token))
+		.reply.err;
+}
+
+static void open_page_does_not_keep_a_session_alive(void **state)
+{
+	const char *token = token_for("minami", "head", secrets.head), *entry;
+	assert_int_equal(watch(token), OK);
+	assert_int_not_equal(cache_get(test.cache, test.arena, entry_key_of(token), &entry), OK);
+	for (unsigned i = 0; i < 2; i++) {
+		wait_ms(7 * MINUTE_MS);
+		assert_int_equal(watch(token), OK);
+	}
+	wait_ms(2 * MINUTE_MS);
+	assert_int_equal(watch(token), ERR_UNAUTHENTICATED);
+}
+
 static void capability_ends_before_its_session_does(void **state)
 {
 	struct actor actor;
@@ -259,6 +279,7 @@ int main(void)
 		FACT(idle_session_is_refused),
 		FACT(busy_session_ends_all_the_same),
 		FACT(being_seen_is_written_once_a_minute),
+		FACT(open_page_does_not_keep_a_session_alive),
 		FACT(capability_ends_before_its_session_does),
 		FACT(service_acts_under_the_name_that_the_bus_knows),
 		FACT(ended_sessions_are_swept),
