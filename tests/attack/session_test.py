@@ -1,0 +1,180 @@
+"""Sessions under attack, through a whole running stack: fixation, theft, reuse, guessing, floods."""
+
+import re
+import sys
+import threading
+import time
+import unittest
+import uuid
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
+import base  # noqa: E402
+from base import PASSWORD, FlowTest  # noqa: E402
+
+COOKIE = re.compile(r'__Host-sid=([A-Za-z0-9_-]{43}); Path=/; Secure; HttpOnly; SameSite=Lax')
+CHANGING = {'date', 'traceparent', 'x-request-id', 'server-timing'}  # headers that differ by nature
+REVOKED_WITHIN_S = 1.0
+STORM = 40  # logins at once; the pool holds six
+
+
+def setUpModule():
+    base.open_world()
+    global tenant
+    tenant = base.world.tenant('mamoru')
+    for username in ('sensei', 'jido1', 'jido2'):
+        tenant.enter(username)
+
+
+def post_login(client, username, password, headers=None, code='mamoru', **more):
+    return client.send('POST', '/v1/sessions',
+                       {'tenantCode': code, 'username': username, 'password': password, **more}, headers)
+
+
+def self_status(client, headers):
+    return client.send('GET', '/v1/session', headers=headers).status
+
+
+def as_cookie(token):
+    return {'Cookie': f'__Host-sid={token}'}
+
+
+def seen(answer):
+    """Everything of an answer that an attacker could compare."""
+    headers = sorted((name.lower(), value) for name, value in answer.headers.items()
+                     if name.lower() not in CHANGING)
+    return answer.status, headers, re.sub(rb'"traceId":"[^"]*"', b'', answer.body)
+
+
+class SessionTest(FlowTest):
+    def setUp(self):
+        self.client = base.world.client()  # nobody yet
+
+    def cookie_login(self, username='jido1', headers=None):
+        answer = post_login(self.client, username, PASSWORD, headers)
+        self.assertEqual(answer.status, 200, answer.body)
+        match = COOKIE.fullmatch(answer.headers['Set-Cookie'])
+        self.assertTrue(match, answer.headers['Set-Cookie'])
+        self.assertNotIn('token', answer.json)
+        return match[1]
+
+    def bearer_login(self, username='jido1'):
+        client = base.world.client()
+        client.login('mamoru', username, PASSWORD)
+        return client
+
+    def assertDeadSoon(self, headers, what):
+        end = time.monotonic() + REVOKED_WITHIN_S
+        while self_status(self.client, headers) != 401:
+            self.assertLess(time.monotonic(), end, what)
+
+    # ---- fixation ----
+
+    def test_a_planted_cookie_does_not_become_the_session(self):
+        planted = 'A' * 43
+        token = self.cookie_login(headers=as_cookie(planted))
+        self.assertNotEqual(token, planted)
+        self.assertEqual(self_status(self.client, as_cookie(planted)), 401)
+        self.assertEqual(self_status(self.client, as_cookie(token)), 200)
+
+    def test_logging_in_again_gives_another_token(self):
+        first = self.cookie_login()
+        self.assertNotEqual(self.cookie_login(headers=as_cookie(first)), first)
+
+    def test_a_new_password_gives_another_token_and_ends_the_others(self):
+        thief, owner = self.bearer_login('jido2'), self.bearer_login('jido2')
+        before = owner.token
+        owner.change_password(PASSWORD, 'yuki-no-hi-2027')
+        self.assertNotEqual(owner.token, before)
+        for token in (thief.token, before):
+            self.assertDeadSoon({'Authorization': f'Bearer {token}'}, 'a token from before')
+        self.assertEqual(owner.send('GET', '/v1/session').status, 200)
+        owner.change_password('yuki-no-hi-2027', PASSWORD)
+
+    # ---- reuse ----
+
+    def test_a_token_is_dead_after_logout(self):
+        token = self.cookie_login()
+        answer = self.client.send('DELETE', '/v1/session', headers=as_cookie(token))
+        self.assertEqual(answer.status, 204)
+        self.assertIn('Max-Age=0', answer.headers['Set-Cookie'])
+        self.assertIn('"cookies"', answer.headers['Clear-Site-Data'])
+        self.assertDeadSoon(as_cookie(token), 'a token after logout')
+        self.assertEqual(self_status(self.client, {'Authorization': f'Bearer {token}'}), 401)
+
+    def test_a_revoked_device_is_out(self):
+        lost, mine = self.bearer_login(), self.bearer_login()
+        lost_id = next(row['id'] for row in lost.get('/v1/sessions')['items'] if row['current'])
+        mine.call('DELETE', f'/v1/sessions/{lost_id}')
+        self.assertDeadSoon({'Authorization': f'Bearer {lost.token}'}, 'a revoked session')
+        self.assertEqual(mine.send('GET', '/v1/session').status, 200)
+
+    def test_nobody_ends_the_session_of_another(self):
+        mine, theirs = self.bearer_login(), self.bearer_login('sensei')
+        theirs_id = next(row['id'] for row in theirs.get('/v1/sessions')['items'] if row['current'])
+        there = mine.send('DELETE', f'/v1/sessions/{theirs_id}')
+        nowhere = mine.send('DELETE', f'/v1/sessions/{uuid.uuid4()}')
+        self.assertEqual(there.status, 404)
+        self.assertEqual(seen(there), seen(nowhere))
+        self.assertEqual(theirs.send('GET', '/v1/session').status, 200)
+
+    # ---- guessing ----
+
+    def test_refusals_do_not_tell_what_was_wrong(self):
+        answers = [post_login(self.client, *pair[:2], code=pair[2]) for pair in (
+            ('jido1', 'not-the-password', 'mamoru'), ('nobody', 'not-the-password', 'mamoru'),
+            ('jido1', 'not-the-password', 'nowhere'), ('operator', 'not-the-password', 'manabiya'))]
+        self.assertEqual(answers[0].status, 401)
+        for answer in answers[1:]:
+            self.assertEqual(seen(answer), seen(answers[0]))
+
+    def test_guessing_is_slowed_down_even_for_names_that_do_not_exist(self):
+        for username in ('jido3', 'nobody3'):
+            statuses = [post_login(self.client, username, f'guess-number-{i}').status for i in range(6)]
+            self.assertEqual(statuses, [401] * 5 + [429])
+            answer = post_login(self.client, username, 'guess-number-7')
+            self.assertEqual(answer.status, 429)
+            self.assertGreaterEqual(int(answer.headers['Retry-After']), 1)
+
+    # ---- floods ----
+
+    def test_a_storm_of_logins_stalls_nobody_who_is_in(self):
+        person, answers, slowest = self.bearer_login('sensei'), [], 0.0
+
+        def attempt(number):
+            client = base.world.client()
+            answers.append(post_login(client, f'storm{number}', 'not-the-password'))
+
+        storm = [threading.Thread(target=attempt, args=(i,)) for i in range(STORM)]
+        for thread in storm:
+            thread.start()
+        while any(thread.is_alive() for thread in storm):
+            begin = time.monotonic()
+            self.assertEqual(person.send('GET', '/v1/session').status, 200)
+            slowest = max(slowest, time.monotonic() - begin)
+        self.assertLess(slowest, 3)  # idle it is milliseconds; the machine has two cores and forty clients
+        self.assertEqual({answer.status for answer in answers} - {401, 503}, set())
+        for answer in answers:
+            if answer.status == 503:
+                self.assertEqual(answer.json['code'], 'login_busy')
+                self.assertIn(answer.headers['Retry-After'], ('1', '2', '3'))
+
+
+class WithoutRedisTest(SessionTest):
+    """The same, with the cache killed: slower, never weaker."""
+
+    @classmethod
+    def setUpClass(cls):
+        base.world.stack.kill('redis')
+
+    @classmethod
+    def tearDownClass(cls):
+        base.world.stack.restart('redis')
+
+    def test_guessing_is_slowed_down_even_for_names_that_do_not_exist(self):
+        statuses = [post_login(self.client, 'nobody4', f'guess-number-{i}').status for i in range(6)]
+        self.assertEqual(statuses, [401] * 5 + [429])
+
+
+if __name__ == '__main__':
+    unittest.main()
