@@ -140,7 +140,8 @@ CREATE TABLE learning.goal (
 SELECT tenancy.protect('learning.goal');
 CREATE INDEX goal_latest ON learning.goal (tenant_id, assignment_id, user_id, id DESC);
 
--- A video belongs to one try: showing the try is what shows the video.
+-- A video belongs to one try: showing the try is what shows the video. answered_at is when a teacher
+-- first commented or evaluated; what waits is found by it without a look at every comment.
 CREATE TABLE learning.try (
 	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
 	id uuid NOT NULL,
@@ -151,6 +152,7 @@ CREATE TABLE learning.try (
 	shared boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	submitted_at timestamptz,
+	answered_at timestamptz,
 	PRIMARY KEY (tenant_id, id),
 	UNIQUE (tenant_id, media_id),
 	FOREIGN KEY (tenant_id, assignment_id) REFERENCES learning.assignment,
@@ -161,6 +163,9 @@ CREATE TABLE learning.try (
 SELECT tenancy.protect('learning.try');
 CREATE INDEX try_assignment ON learning.try (tenant_id, assignment_id, user_id);
 CREATE INDEX try_user ON learning.try (tenant_id, user_id);
+CREATE INDEX try_shared ON learning.try (tenant_id, assignment_id) WHERE shared;
+CREATE INDEX try_waiting ON learning.try (tenant_id, assignment_id)
+	WHERE submitted_at IS NOT NULL AND answered_at IS NULL;
 
 CREATE TABLE learning.comment (
 	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
@@ -227,62 +232,60 @@ LANGUAGE sql STABLE AS $$
 		AND a.class_id IN (SELECT o.class_id FROM learning.own_class(actor, actor_role) o)
 $$;
 
--- What has become of a try: the furthest step, except that one which the teacher has not answered
--- still waits, even when the pupil has reflected already.
-CREATE VIEW learning.try_state WITH (security_invoker = true) AS
-	SELECT t.tenant_id, t.id, t.assignment_id, t.skill_id, t.user_id, t.media_id, t.shared,
-		t.created_at, t.submitted_at, a.class_id, a.unit_id,
-		CASE
-		WHEN t.submitted_at IS NULL THEN 'recorded'
-		WHEN answer.commented IS NULL AND e.try_id IS NULL THEN 'waiting'
-		WHEN r.try_id IS NOT NULL THEN 'reflected'
-		WHEN e.try_id IS NOT NULL THEN 'evaluated'
-		ELSE 'commented'
-		END AS state
+-- Which tries a student sees: the own, and those shared with the own classes. An instructor: those
+-- submitted in the classes taught. Nobody else any. One branch per reason, each with its index.
+CREATE FUNCTION learning.visible_try(actor uuid, actor_role text)
+RETURNS TABLE (tenant_id uuid, id uuid, assignment_id uuid, unit_id uuid, skill_id uuid, user_id uuid,
+	media_id uuid, shared boolean, created_at timestamptz, submitted_at timestamptz, answered_at timestamptz)
+LANGUAGE sql STABLE AS $$
+	SELECT t.tenant_id, t.id, t.assignment_id, a.unit_id, t.skill_id, t.user_id,
+		t.media_id, t.shared, t.created_at, t.submitted_at, t.answered_at
 	FROM learning.try t
 	JOIN learning.assignment a ON a.tenant_id = t.tenant_id AND a.id = t.assignment_id
-	LEFT JOIN learning.evaluation e ON e.tenant_id = t.tenant_id AND e.try_id = t.id
-	LEFT JOIN learning.reflection r ON r.tenant_id = t.tenant_id AND r.try_id = t.id
-	LEFT JOIN LATERAL (
-		SELECT true AS commented FROM learning.comment c
-		WHERE c.tenant_id = t.tenant_id AND c.try_id = t.id AND c.author_role = 'instructor' LIMIT 1
-	) answer ON true;
-GRANT SELECT ON learning.try_state TO manabiya_learning;
-
--- A student sees the own tries and those shared with the own classes; an instructor those submitted
--- in the classes taught; nobody else any.
-CREATE FUNCTION learning.visible_try(actor uuid, actor_role text)
-RETURNS TABLE (tenant_id uuid, id uuid, assignment_id uuid, class_id uuid, unit_id uuid, skill_id uuid,
-	skill_name text, user_id uuid, family_name text, given_name text, media_id uuid, state text,
-	shared boolean, created_at timestamptz, submitted_at timestamptz)
-LANGUAGE sql STABLE AS $$
-	SELECT t.tenant_id, t.id, t.assignment_id, t.class_id, t.unit_id, t.skill_id, s.name, t.user_id,
-		m.family_name, m.given_name, t.media_id, t.state, t.shared, t.created_at, t.submitted_at
-	FROM learning.try_state t
-	JOIN learning.skill s ON s.tenant_id = t.tenant_id AND s.id = t.skill_id
-	LEFT JOIN learning.member m ON m.tenant_id = t.tenant_id AND m.id = t.user_id
-	WHERE (actor_role = 'student' AND t.user_id = actor)
-		OR (t.submitted_at IS NOT NULL AND (t.shared OR actor_role = 'instructor')
-			AND t.class_id IN (SELECT o.class_id FROM learning.own_class(actor, actor_role) o))
+	WHERE actor_role = 'student' AND t.user_id = actor
+	UNION ALL
+	SELECT t.tenant_id, t.id, t.assignment_id, a.unit_id, t.skill_id, t.user_id,
+		t.media_id, t.shared, t.created_at, t.submitted_at, t.answered_at
+	FROM learning.try t
+	JOIN learning.assignment a ON a.tenant_id = t.tenant_id AND a.id = t.assignment_id
+	WHERE actor_role = 'student' AND t.user_id <> actor AND t.shared
+		AND a.class_id IN (SELECT o.class_id FROM learning.own_class(actor, 'student') o)
+	UNION ALL
+	SELECT t.tenant_id, t.id, t.assignment_id, a.unit_id, t.skill_id, t.user_id,
+		t.media_id, t.shared, t.created_at, t.submitted_at, t.answered_at
+	FROM learning.try t
+	JOIN learning.assignment a ON a.tenant_id = t.tenant_id AND a.id = t.assignment_id
+	WHERE actor_role = 'instructor' AND t.submitted_at IS NOT NULL
+		AND a.class_id IN (SELECT o.class_id FROM learning.own_class(actor, 'instructor') o)
 $$;
 
--- A complete video is seen by who uploaded it, by who sees a try of it, and as a model by every
--- instructor of the contract and by the pupils to whom a unit with it is assigned.
-CREATE FUNCTION learning.visible_media(actor uuid, actor_role text)
-RETURNS TABLE (tenant_id uuid, id uuid, size bigint, content_type text)
+-- How far a try is: the furthest step, except that one which the teacher has not answered still waits,
+-- even when the pupil has reflected already.
+CREATE VIEW learning.try_state WITH (security_invoker = true) AS
+	SELECT t.tenant_id, t.id,
+		CASE
+		WHEN t.submitted_at IS NULL THEN 'recorded'
+		WHEN t.answered_at IS NULL THEN 'waiting'
+		WHEN EXISTS (SELECT FROM learning.reflection r
+			WHERE r.tenant_id = t.tenant_id AND r.try_id = t.id) THEN 'reflected'
+		WHEN EXISTS (SELECT FROM learning.evaluation e
+			WHERE e.tenant_id = t.tenant_id AND e.try_id = t.id) THEN 'evaluated'
+		ELSE 'commented'
+		END AS state
+	FROM learning.try t;
+GRANT SELECT ON learning.try_state TO manabiya_learning;
+
+-- A complete video, if the actor may see it: who uploaded it, who sees a try of it, and as a model every
+-- instructor of the contract and the pupils to whom a unit with it is assigned.
+CREATE FUNCTION learning.visible_media(actor uuid, actor_role text, media uuid)
+RETURNS TABLE (tenant_id uuid, id uuid, size bigint, content_type text, uploader_role text)
 LANGUAGE sql STABLE AS $$
-	SELECT m.tenant_id, m.id, m.size, m.content_type
+	SELECT m.tenant_id, m.id, m.size, m.content_type, m.uploader_role
 	FROM learning.media m
-	WHERE m.completed_at IS NOT NULL AND (
+	WHERE m.id = media AND m.completed_at IS NOT NULL AND (
 		(m.uploader_id = actor AND m.uploader_role = actor_role)
-		OR EXISTS (SELECT FROM learning.try t
-			JOIN learning.assignment a ON a.tenant_id = t.tenant_id AND a.id = t.assignment_id
-			WHERE t.tenant_id = m.tenant_id AND t.media_id = m.id AND t.submitted_at IS NOT NULL
-				AND (t.shared OR actor_role = 'instructor')
-				AND a.class_id IN (SELECT o.class_id FROM learning.own_class(actor, actor_role) o))
+		OR EXISTS (SELECT FROM learning.visible_try(actor, actor_role) t WHERE t.media_id = media)
 		OR EXISTS (SELECT FROM learning.unit_skill us
-			WHERE us.tenant_id = m.tenant_id AND us.model_media_id = m.id
-				AND (actor_role = 'instructor' OR EXISTS (SELECT FROM learning.assignment a
-					WHERE a.tenant_id = us.tenant_id AND a.unit_id = us.unit_id
-						AND a.class_id IN (SELECT o.class_id FROM learning.own_class(actor, actor_role) o)))))
+			WHERE us.model_media_id = media AND (actor_role = 'instructor' OR us.unit_id IN (
+				SELECT a.unit_id FROM learning.visible_assignment(actor, actor_role) a))))
 $$;

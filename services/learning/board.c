@@ -14,7 +14,7 @@ static const char ASSIGNMENT_GET[] =
 static const char BOARD[] =
 	"SELECT m.id AS user_id, m.family_name, m.given_name, m.kana_family_name,"
 	" m.kana_given_name,"
-	" coalesce(t.state, CASE WHEN g.goal IS NULL THEN 'none' ELSE 'goal' END) AS state,"
+	" coalesce(w.state, CASE WHEN g.goal IS NULL THEN 'none' ELSE 'goal' END) AS state,"
 	" g.goal, g.condition, coalesce(t.try_count, 0) AS try_count,"
 	" CASE WHEN t.submitted_at IS NOT NULL THEN t.id END AS latest_try_id,"
 	" tenancy.stamp(t.submitted_at) AS submitted_at"
@@ -25,11 +25,13 @@ static const char BOARD[] =
 	" LEFT JOIN LATERAL (SELECT l.goal, l.condition FROM learning.goal l"
 	"  WHERE l.tenant_id = a.tenant_id AND l.assignment_id = a.id AND l.user_id = m.id"
 	"  ORDER BY l.id DESC LIMIT 1) g ON true"
-	" LEFT JOIN LATERAL (SELECT s.id, s.state, s.submitted_at, count(*) OVER () AS try_count"
-	"  FROM learning.try_state s"
+	" LEFT JOIN LATERAL (SELECT s.id, s.submitted_at, count(*) OVER () AS try_count,"
+	"   s.submitted_at IS NOT NULL AND s.answered_at IS NULL AS is_waiting"
+	"  FROM learning.try s"
 	"  WHERE s.tenant_id = a.tenant_id AND s.assignment_id = a.id AND s.user_id = m.id"
-	"  ORDER BY (s.state = 'waiting') DESC, (s.submitted_at IS NOT NULL) DESC, s.id DESC"
+	"  ORDER BY is_waiting DESC, (s.submitted_at IS NOT NULL) DESC, s.id DESC"
 	"  LIMIT 1) t ON true"
+	" LEFT JOIN learning.try_state w ON w.tenant_id = a.tenant_id AND w.id = t.id"
 	" WHERE a.id = $1::uuid ORDER BY m.kana_sort, m.id LIMIT 500";
 
 enum err learning_board_get(

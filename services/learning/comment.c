@@ -69,6 +69,8 @@ enum err learning_comment_create(
 	enum err e = try_find(c, in->try_id, &on);
 	if (!e)
 		e = comment_add(c, in->try_id, in->position_ms, in->text, out);
+	if (!e)
+		e = try_answered(c, on.id);
 	if (e)
 		return e;
 	const struct lesson lesson = { .kind = "comment",

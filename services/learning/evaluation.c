@@ -25,6 +25,8 @@ enum err learning_evaluation_put(struct call *c, const struct learning_evaluatio
 		DB_ARGS(on.id, c->actor->user_id, in->knowledge_and_skills,
 			in->thinking_judgement_expression, in->proactive_attitude, in->note),
 		&learning_evaluation_shape, out);
+	if (!e)
+		e = try_answered(c, on.id);
 	if (e)
 		return e;
 	const struct lesson lesson = { .kind = "evaluation",

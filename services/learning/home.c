@@ -10,7 +10,7 @@ static const char HOME_ASSIGNMENTS[] =
 
 static const char HOME_WAITING[] =
 	"SELECT least(count(*), 100000) FROM learning.visible_try($1::uuid, $2::text) t"
-	" WHERE t.state = 'waiting'";
+	" WHERE t.submitted_at IS NOT NULL AND t.answered_at IS NULL";
 
 /* Who neither teaches nor learns has no classes, and so an empty part. */
 enum err learning_home_part(struct call *c, struct learning_home_part_out *out)

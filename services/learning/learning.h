@@ -19,14 +19,23 @@ extern struct media_store *learning_media;
 	"a.id, a.unit_id, a.unit_title, a.class_id, a.class_title, a.due_on,"                      \
 	" tenancy.stamp(a.created_at) AS created_at"
 
-/* Columns of struct learning_try from learning.visible_try() as `t`. */
+/* Columns of struct learning_try, and what they are taken from beside learning.visible_try() as
+ * `t`. */
 #define TRY_COLUMNS                                                                                \
-	"t.id, t.assignment_id, t.skill_id, t.skill_name, t.user_id, t.family_name, t.given_name," \
-	" t.media_id, t.state, t.shared, tenancy.stamp(t.created_at) AS created_at,"               \
+	"t.id, t.assignment_id, t.skill_id, s.name AS skill_name, t.user_id, m.family_name,"       \
+	" m.given_name, t.media_id, w.state, t.shared,"                                            \
+	" tenancy.stamp(t.created_at) AS created_at,"                                              \
 	" tenancy.stamp(t.submitted_at) AS submitted_at"
+#define TRY_JOINS                                                                                  \
+	" JOIN learning.try_state w ON w.tenant_id = t.tenant_id AND w.id = t.id"                  \
+	" JOIN learning.skill s ON s.tenant_id = t.tenant_id AND s.id = t.skill_id"                \
+	" LEFT JOIN learning.member m ON m.tenant_id = t.tenant_id AND m.id = t.user_id"
 
 /* NOT_FOUND when the actor may not see it, as when it does not exist. */
 must_check enum err try_find(struct call *c, const char *try_id, struct learning_try *out);
+
+/* A teacher has commented or evaluated: the try does not wait any more. */
+must_check enum err try_answered(struct call *c, const char *try_id);
 
 /* Who of the assignment's class hears of something. */
 enum audience { AUDIENCE_PUPILS = 1 << 0, AUDIENCE_TEACHERS = 1 << 1 };

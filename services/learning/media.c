@@ -109,9 +109,8 @@ static const char MEDIA_USED[] =
 
 static const char MEDIA_DELETE[] = "DELETE FROM learning.media WHERE id = $1::uuid";
 
-static const char MEDIA_SEE[] =
-	"SELECT m.size, 0, m.content_type FROM learning.visible_media($1::uuid, $2::text) m"
-	" WHERE m.id = $3::uuid";
+static const char MEDIA_SEE[] = "SELECT m.size, 0, m.content_type FROM "
+				"learning.visible_media($1::uuid, $2::text, $3::uuid) m";
 
 static const char ABANDONED_DELETE[] =
 	"DELETE FROM learning.media WHERE completed_at IS NULL"

@@ -25,23 +25,26 @@ static const struct problem media_in_use = {
 };
 
 static const char TRY_GET[] =
-	"SELECT " TRY_COLUMNS
-	" FROM learning.visible_try($1::uuid, $2::text) t WHERE t.id = $3::uuid";
+	"SELECT " TRY_COLUMNS " FROM learning.visible_try($1::uuid, $2::text) t" TRY_JOINS
+	" WHERE t.id = $3::uuid";
 
-/* UUIDv7: the order of ids is the order of creation. */
+/* UUIDv7: the order of ids is the order of creation. First the page, then what is shown of it. */
 static const char TRY_LIST[] =
-	"SELECT " TRY_COLUMNS " FROM learning.visible_try($1::uuid, $2::text) t"
-	" WHERE ($3::uuid IS NULL OR t.assignment_id = $3::uuid)"
-	" AND ($4::uuid IS NULL OR t.user_id = $4::uuid)"
-	" AND ($5::uuid IS NULL OR t.id < $5::uuid)"
-	" ORDER BY t.id DESC LIMIT $6::integer";
+	"WITH t AS MATERIALIZED (SELECT v.tenant_id, v.id, v.assignment_id, v.skill_id, v.user_id,"
+	"  v.media_id, v.shared, v.created_at, v.submitted_at"
+	"  FROM learning.visible_try($1::uuid, $2::text) v"
+	"  WHERE ($3::uuid IS NULL OR v.assignment_id = $3::uuid)"
+	"  AND ($4::uuid IS NULL OR v.user_id = $4::uuid)"
+	"  AND ($5::uuid IS NULL OR v.id < $5::uuid)"
+	"  ORDER BY v.id DESC LIMIT $6::integer)"
+	" SELECT " TRY_COLUMNS " FROM t" TRY_JOINS " ORDER BY t.id DESC";
 
 /* Goal, evaluation and reflection are between the pupil and the teacher, not for classmates. */
 static const char TRY_DETAIL[] =
 	"SELECT us.model_media_id,"
 	" json_build_object('id', t.id, 'assignmentId', t.assignment_id, 'skillId', t.skill_id,"
-	"  'skillName', t.skill_name, 'userId', t.user_id, 'familyName', t.family_name,"
-	"  'givenName', t.given_name, 'mediaId', t.media_id, 'state', t.state,"
+	"  'skillName', s.name, 'userId', t.user_id, 'familyName', m.family_name,"
+	"  'givenName', m.given_name, 'mediaId', t.media_id, 'state', w.state,"
 	"  'shared', t.shared, 'createdAt', tenancy.stamp(t.created_at),"
 	"  'submittedAt', tenancy.stamp(t.submitted_at)) AS try,"
 	" (SELECT json_build_object('goal', g.goal, 'condition', g.condition,"
@@ -56,7 +59,7 @@ static const char TRY_DETAIL[] =
 	" (SELECT json_build_object('feeling', r.feeling, 'text', r.text,"
 	"   'writtenAt', tenancy.stamp(r.written_at)) FROM learning.reflection r"
 	"  WHERE own.is_near AND r.tenant_id = t.tenant_id AND r.try_id = t.id) AS reflection"
-	" FROM learning.visible_try($1::uuid, $2::text) t"
+	" FROM learning.visible_try($1::uuid, $2::text) t" TRY_JOINS
 	" CROSS JOIN LATERAL (SELECT $2::text = 'instructor' OR t.user_id = $1::uuid AS is_near) "
 	"own"
 	" LEFT JOIN learning.unit_skill us"
@@ -81,6 +84,9 @@ static const char TRY_SUBMIT[] =
 	"UPDATE learning.try SET submitted_at = now()"
 	" WHERE id = $1::uuid AND user_id = $2::uuid AND submitted_at IS NULL";
 
+static const char TRY_ANSWERED[] =
+	"UPDATE learning.try SET answered_at = now() WHERE id = $1::uuid AND answered_at IS NULL";
+
 static const char TRY_SHARE[] =
 	"UPDATE learning.try SET shared = $4::boolean WHERE submitted_at IS NOT NULL AND id IN"
 	" (SELECT t.id FROM learning.visible_try($1::uuid, $2::text) t WHERE t.id = $3::uuid)";
@@ -88,6 +94,11 @@ static const char TRY_SHARE[] =
 enum err try_find(struct call *c, const char *try_id, struct learning_try *out)
 {
 	return db_row(c, TRY_GET, DB_ARGS(ACTOR(c), try_id), &learning_try_shape, out);
+}
+
+enum err try_answered(struct call *c, const char *try_id)
+{
+	return db_exec(c, TRY_ANSWERED, DB_ARGS(try_id));
 }
 
 static enum err read_cursor(struct call *c, const char *cursor, const char **before)

@@ -38,10 +38,9 @@ static const char UNIT_DETAIL[] =
 /* A model is a complete video of an instructor: the actor's own, or one that is a model already. */
 static const char MODEL_PUT[] =
 	"UPDATE learning.unit_skill us SET model_media_id = m.id"
-	" FROM learning.visible_media($1::uuid, $2::text) v"
-	" JOIN learning.media m ON m.tenant_id = v.tenant_id AND m.id = v.id"
+	" FROM learning.visible_media($1::uuid, $2::text, $5::uuid) m"
 	" WHERE us.tenant_id = m.tenant_id AND us.unit_id = $3::uuid AND us.skill_id = $4::uuid"
-	" AND m.id = $5::uuid AND m.uploader_role = 'instructor'";
+	" AND m.uploader_role = 'instructor'";
 
 enum err learning_unit_list(struct call *c, struct learning_unit_list_out *out)
 {
