@@ -2,9 +2,8 @@
  * What tests of operations stand on: a throw-away database, calls, and requests. Linked by tests
  * only. It brings cmocka along.
  *
- * Run under tests/with-services. Without it test_open() skips the test program (exit 77), so that a
- * plain `meson test` is not red for want of a database; CI sets MANABIYA_TEST_REQUIRED, which makes
- * it fail instead.
+ * Run under tests/with-services; without its servers a test program stops with one line that says
+ * so.
  */
 #ifndef MANABIYA_TESTING_H
 #define MANABIYA_TESTING_H
