@@ -1,0 +1,271 @@
+"""What the gateway does itself, over real TLS with the real services behind it: merging, events,
+the web client's files, readiness and figures.
+"""
+
+import gzip
+import http.client
+import json
+import re
+import signal
+import socket
+import ssl
+import tempfile
+import threading
+import time
+import unittest
+from contextlib import contextmanager
+from pathlib import Path
+
+import base
+import seed
+from base import FlowTest, eventually
+
+PAGE = '<!doctype html><title>学び</title>'
+SCRIPT = 'console.log("long enough to be worth compressing");\n' * 20
+SAMPLE = re.compile(r'^([a-z_]+)(\{[^}]*\})? ([0-9.e+-]+)$')
+
+
+def setUpModule():
+    base.world = base.World()
+    unittest.addModuleCleanup(base.world.close, 'gateway_flow')
+    folder = tempfile.TemporaryDirectory(prefix='manabiya-web-', dir='/tmp')
+    unittest.addModuleCleanup(folder.cleanup)
+    build_web(Path(folder.name))
+    base.world.stack.web_root = Path(folder.name)
+    base.world.stack.extra['gateway'] = {'sse-heartbeat-ms': 500, 'sse-per-user': 3, 'fanout-timeout-ms': 1000}
+    base.world.open()
+
+
+def build_web(folder):
+    (folder / 'assets').mkdir()
+    (folder / 'index.html').write_text(PAGE)
+    (folder / 'sw.js').write_text('self.skipWaiting()')
+    (folder / 'assets/app-1a2b3c.js').write_text(SCRIPT)
+    (folder / 'assets/app-1a2b3c.js.gz').write_bytes(gzip.compress(SCRIPT.encode()))
+
+
+@contextmanager
+def stopped(name):
+    """The process is there but does nothing."""
+    base.world.stack.kill(name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        base.world.stack.kill(name, signal.SIGCONT)
+
+
+def admin(path):
+    stack = base.world.stack
+    tls = ssl.create_default_context(cafile=str(stack.ca))
+    link = http.client.HTTPSConnection('localhost', stack.admin_port, timeout=10, context=tls)
+    try:
+        link.request('GET', path)
+        answer = link.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        link.close()
+
+
+class Page(threading.Thread):
+    """An open page: its CloudEvents, and whether the stream is still open."""
+
+    def __init__(self, test, client):
+        super().__init__(daemon=True)
+        self.events, self.is_open, self.link = [], True, client.connect()
+        self.link.request('GET', '/v1/events', headers=client.headers('GET', None))
+        self.socket, self.answer = self.link.sock, self.link.getresponse()
+        self.status, self.headers = self.answer.status, self.answer.headers
+        self.start()
+        test.addCleanup(self.leave)
+
+    def run(self):
+        try:
+            while line := self.answer.readline():
+                name, _, value = line.decode().strip().partition(': ')
+                if name == 'data':
+                    self.events.append(json.loads(value))
+        except (OSError, ValueError):
+            pass
+        self.is_open = False
+
+    def leave(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other side was first
+        self.join()
+        self.link.close()
+
+    def types(self):
+        return [event['type'] for event in self.events]
+
+
+def another_session():
+    client = base.world.client()
+    client.login(seed.OPERATOR_TENANT, seed.OPERATOR, base.PASSWORD)
+    return client
+
+
+class Merging(FlowTest):
+    PARTS = {'learning', 'notification', 'provisioning'}
+
+    def test_all_parts_are_there(self):
+        home = base.world.operator.get('/v1/home')
+        self.assertEqual(set(home), self.PARTS | {'partial'})
+        self.assertEqual(home['partial'], [])
+        self.assertTrue(all(home[part] is not None for part in self.PARTS))
+
+    def test_a_slow_part_is_named_and_fails_nothing(self):
+        for name in self.PARTS:
+            with self.subTest(name), stopped(name):
+                begin = time.monotonic()
+                home = base.world.operator.get('/v1/home')
+                self.assertLess(time.monotonic() - begin, 2.5)
+                self.assertEqual(home['partial'], [name])
+                self.assertIsNone(home[name])
+                self.assertTrue(all(home[part] is not None for part in self.PARTS - {name}))
+            eventually(lambda: base.world.operator.get('/v1/home')['partial'] == [], f'{name} is back')
+
+    def test_nobody_answers_without_a_session(self):
+        self.assertRefused(401, lambda: base.world.client().get('/v1/home'))
+
+
+class Events(FlowTest):
+    def open_page(self, client=None):
+        page = Page(self, client or another_session())
+        eventually(lambda: page.types() == ['sync'], 'the first event')
+        return page
+
+    def test_a_stream_begins_with_sync_and_brings_hints(self):
+        page = self.open_page()
+        base.world.operator.post('/v1/announcements', title='保守のお知らせ', body='今夜、止まります。', audience='everyone')
+        eventually(lambda: 'announcement' in page.types(), 'the hint')
+        event = page.events[-1]
+        self.assertEqual(event['specversion'], '1.0')
+        self.assertEqual(set(event), {'specversion', 'id', 'source', 'type', 'time', 'datacontenttype', 'data'})
+        self.assertEqual(set(event['data']), {'announcementId'})
+        ids = [int(event['id']) for event in page.events]
+        self.assertEqual(ids, sorted(set(ids)))
+
+    def test_the_hint_is_for_its_audience(self):
+        page = self.open_page()
+        for audience in ('student', 'everyone'):
+            base.world.operator.post('/v1/announcements', title='お知らせ', body='本文', audience=audience)
+        eventually(lambda: 'announcement' in page.types(), 'the hint')
+        self.assertEqual(page.types(), ['sync', 'announcement'])
+
+    def test_logging_out_ends_the_stream_at_once(self):
+        client = another_session()
+        page = self.open_page(client)
+        client.call('DELETE', '/v1/session')
+        eventually(lambda: not page.is_open, 'the end of the stream', 2)
+
+    def test_streams_of_one_user_are_counted(self):
+        pages = [self.open_page() for _ in range(3)]
+        refused = Page(self, another_session())
+        self.assertEqual(refused.status, 429)
+        self.assertIn('Retry-After', refused.headers)
+        pages[0].leave()
+        eventually(lambda: Page(self, another_session()).status == 200, 'room for another')
+
+    def test_pages_sync_when_the_sender_comes_back(self):
+        page = self.open_page()
+        base.world.stack.kill('notification')
+        time.sleep(1.5)  # longer than the gateway takes to see it
+        base.world.stack.restart('notification')
+        base.world.stack.wait_ready()
+        eventually(lambda: page.types() == ['sync', 'sync'], 'the second sync')
+
+
+class Files(FlowTest):
+    def ask(self, path, method='GET', **headers):
+        return base.world.client().send(method, path, headers={k.replace('_', '-'): v for k, v in headers.items()})
+
+    def test_pages_of_the_client_are_its_one_page(self):
+        for path in ('/', '/login', '/classes/1/board'):
+            answer = self.ask(path)
+            self.assertEqual((answer.status, answer.body.decode()), (200, PAGE), path)
+            self.assertEqual(answer.headers['Cache-Control'], 'no-cache')
+        self.assertEqual(self.ask('/missing.js').status, 404)
+        self.assertEqual(self.ask('/assets/missing').status, 404)
+
+    def test_hashed_files_are_kept_and_compressed(self):
+        plain = self.ask('/assets/app-1a2b3c.js')
+        packed = self.ask('/assets/app-1a2b3c.js', Accept_Encoding='gzip, br')
+        self.assertEqual(plain.body.decode(), SCRIPT)
+        self.assertEqual(gzip.decompress(packed.body).decode(), SCRIPT)
+        self.assertEqual(packed.headers['Content-Encoding'], 'gzip')
+        for answer in (plain, packed):
+            self.assertEqual(answer.headers['Cache-Control'], 'public, max-age=31536000, immutable')
+            self.assertEqual(answer.headers['Vary'], 'accept-encoding')
+        self.assertNotEqual(plain.headers['ETag'], packed.headers['ETag'])
+
+    def test_what_is_known_is_not_sent_again(self):
+        tag = self.ask('/').headers['ETag']
+        answer = self.ask('/', If_None_Match=f'"x", {tag}')
+        self.assertEqual((answer.status, answer.body), (304, b''))
+
+    def test_head_is_get_without_a_body(self):
+        answer = self.ask('/sw.js', 'HEAD')
+        self.assertEqual((answer.status, answer.body), (200, b''))
+        self.assertEqual(answer.headers['Content-Length'], str(len('self.skipWaiting()')))
+
+    def test_the_well_known_documents(self):
+        self.assertIn(b'Disallow: /', self.ask('/robots.txt').body)
+        answer = self.ask('/.well-known/change-password')
+        self.assertEqual((answer.status, answer.headers['Location']), (303, '/password'))
+
+
+class Answers(FlowTest):
+    def test_a_trace_goes_on(self):
+        trace = '0af7651916cd43dd8448eb211c80319c'
+        answer = base.world.operator.send('GET', '/v1/session', headers={'traceparent': f'00-{trace}-b7ad6b7169203331-01'})
+        self.assertRegex(answer.headers['traceparent'], f'^00-{trace}-[0-9a-f]{{16}}-01$')
+        self.assertRegex(answer.headers['X-Request-Id'], '^[0-9a-f-]{36}$')
+
+    def test_problems_speak_the_readers_language(self):
+        ja, en = (base.world.operator.send('GET', '/v1/nothing', headers={'Accept-Language': language}).json
+                  for language in ('ja', 'en-GB,en;q=0.9,ja;q=0.1'))
+        self.assertEqual((ja['title'], en['title']), ('見つかりません。', 'There is no such thing.'))
+
+    def test_one_line_per_request_without_personal_data(self):
+        base.world.operator.send('GET', '/v1/contracts?limit=7')
+        lines = [json.loads(line) for line in (base.world.stack.logs / 'gateway.log').read_text().splitlines()]
+        line = [line for line in lines if line['message'] == 'request' and line['route'] == '/v1/contracts'][-1]
+        self.assertEqual(set(line), {'time', 'level', 'service', 'message', 'method', 'route', 'to', 'status', 'ms',
+                                     'bytes', 'callId'})
+
+
+class Admin(FlowTest):
+    def test_readiness_names_who_is_missing(self):
+        self.assertEqual(admin('/readyz')[0], 200)
+        with stopped('audit'):
+            status, text = admin('/readyz')
+            self.assertEqual((status, json.loads(text)['notReady']), (503, ['audit']))
+            self.assertEqual(admin('/healthz'), (200, 'ok\n'))
+        eventually(lambda: admin('/readyz')[0] == 200, 'audit is back')
+
+    def test_figures_are_prometheus_text(self):
+        base.world.operator.get('/v1/home')
+        status, text = admin('/metrics')
+        self.assertEqual(status, 200)
+        families, seen, family = set(), set(), None
+        for line in text.splitlines():
+            if line.startswith('# TYPE '):
+                family = line.split()[2]
+                self.assertNotIn(family, families, 'one group per family')
+                families.add(family)
+                continue
+            found = SAMPLE.match(line)
+            self.assertIsNotNone(found, line)
+            self.assertTrue(found[1].startswith(family), line)
+            self.assertNotIn((found[1], found[2]), seen)
+            seen.add((found[1], found[2]))
+        self.assertLessEqual({'http_server_request_duration_seconds', 'manabiya_calls_total', 'manabiya_instances',
+                              'manabiya_call_duration_seconds'}, families)
+        for service in ('auth', 'provisioning', 'learning', 'notification', 'audit'):
+            self.assertIn(f'manabiya_instances{{service="{service}"}} 1', text)
+
+
+if __name__ == '__main__':
+    unittest.main()
