@@ -81,27 +81,35 @@ BEGIN
 END
 $$;
 
--- What the log pipeline has not got, oldest first: of each tenant a run without gaps.
+-- What the log pipeline has not got: of each tenant a run without gaps. After a long stop much may
+-- wait: few tenants and a part of the batch from each, so that a turn never sorts all of it.
 CREATE FUNCTION audit.pipeline_take(most integer)
 RETURNS TABLE (tenant_id uuid, id uuid, line text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 	SELECT e.tenant_id, e.id, e.line
-	FROM audit.head h CROSS JOIN LATERAL (
+	FROM (SELECT h.tenant_id, h.exported FROM audit.head h
+		WHERE h.exported < h.sequence ORDER BY h.tenant_id LIMIT 16) h
+	CROSS JOIN LATERAL (
 		SELECT n.tenant_id, n.id, n.arrival, n.line FROM audit.event n
-		WHERE n.tenant_id = h.tenant_id AND n.sequence > h.exported ORDER BY n.sequence LIMIT most
+		WHERE n.tenant_id = h.tenant_id AND n.sequence > h.exported
+		ORDER BY n.sequence LIMIT (most + 3) / 4
 	) e
-	WHERE h.exported < h.sequence ORDER BY e.arrival LIMIT most
+	ORDER BY e.arrival LIMIT most
 $$;
 
--- These events are durable in the pipeline's file. Named by their ids, so that lines which this
--- database does not know (it was restored from a backup) move nothing.
-CREATE FUNCTION audit.pipeline_done(tenants uuid[], ids uuid[]) RETURNS void
+-- These events are durable in the pipeline's file: how many tenants had not known. Named by their ids, so
+-- that lines which this database does not know (it was restored from a backup) move nothing.
+CREATE FUNCTION audit.pipeline_done(tenants uuid[], ids uuid[]) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-	UPDATE audit.head h SET exported = greatest(h.exported, d.sequence)
-	FROM (SELECT e.tenant_id, max(e.sequence) AS sequence
-		FROM unnest(tenants, ids) AS g (tenant_id, id)
-		JOIN audit.event e ON e.tenant_id = g.tenant_id AND e.id = g.id GROUP BY e.tenant_id) d
-	WHERE h.tenant_id = d.tenant_id
+	WITH moved AS (
+		UPDATE audit.head h SET exported = d.sequence
+		FROM (SELECT e.tenant_id, max(e.sequence) AS sequence
+			FROM unnest(tenants, ids) AS g (tenant_id, id)
+			JOIN audit.event e ON e.tenant_id = g.tenant_id AND e.id = g.id GROUP BY e.tenant_id) d
+		WHERE h.tenant_id = d.tenant_id AND h.exported < d.sequence
+		RETURNING 1
+	)
+	SELECT count(*) FROM moved
 $$;
 
 REVOKE ALL ON FUNCTION audit.append(uuid[], uuid[], bigint[], text[], text[], text[], text[], text[]) FROM PUBLIC;

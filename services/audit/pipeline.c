@@ -63,15 +63,19 @@ static struct batch *batch_new(struct call *c)
 	return batch;
 }
 
-static enum err batch_done(struct call *c, const struct batch *batch)
+/* *moved: the database did not know all of it. */
+static enum err batch_done(struct call *c, const struct batch *batch, bool *moved)
 {
-	const char *nothing;
+	const char *tenants;
+	*moved = false;
 	if (batch->n == 0)
 		return OK;
-	return db_text(c, DONE,
+	enum err e = db_text(c, DONE,
 		DB_ARGS(db_text_array(c, batch->tenants, batch->n),
 			db_text_array(c, batch->ids, batch->n)),
-		&nothing);
+		&tenants);
+	*moved = !e && strcmp(tenants, "0") != 0;
+	return e;
 }
 
 /* ---- what the file has already ---- */
@@ -119,7 +123,7 @@ static void note_lines(struct call *c, char *text, size_t n, struct batch *batch
 	}
 }
 
-static enum err catch_up(struct call *c, int fd)
+static enum err catch_up(struct call *c, int fd, bool *moved)
 {
 	struct stat status;
 	char *text;
@@ -135,7 +139,7 @@ static enum err catch_up(struct call *c, int fd)
 	off_t end = from + (off_t)whole;
 	if (end < status.st_size && ftruncate(fd, end))
 		return fail_system(c, "cut");
-	return batch_done(c, batch);
+	return batch_done(c, batch, moved);
 }
 
 /* ---- what it has not ---- */
@@ -167,8 +171,7 @@ static enum err ship(struct call *c, int fd, bool *more)
 	enum err e = db_each(c, TAKE, DB_ARGS(db_integer(c, BATCH_MAX)), on_event, batch);
 	if (!e && batch->n)
 		e = write_batch(c, fd, &batch->text);
-	*more = batch->n == BATCH_MAX;
-	return e ? e : batch_done(c, batch);
+	return e ? e : batch_done(c, batch, more);
 }
 
 enum err pipeline_run(struct call *c, bool *more)
@@ -186,6 +189,8 @@ enum err pipeline_run(struct call *c, bool *more)
 		open(pipeline_file, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return fail_system(c, "open");
-	e = catch_up(c, fd);
-	return e ? e : ship(c, fd, more);
+	/* What was found is committed before more is written: never more than one batch is ahead.
+	 */
+	e = catch_up(c, fd, more);
+	return e || *more ? e : ship(c, fd, more);
 }
