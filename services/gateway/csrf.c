@@ -45,7 +45,10 @@ static bool is_utf8_parameter(const char *text)
 
 bool content_type_is(const char *header, const char *wanted)
 {
-	size_t n = header ? strcspn(header, "; \t") : 0;
+	if (!header) {
+		return false;
+	}
+	size_t n = strcspn(header, "; \t");
 	if (n != strlen(wanted) || strncasecmp(header, wanted, n) != 0) {
 		return false;
 	}

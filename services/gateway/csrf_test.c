@@ -8,7 +8,7 @@
 
 #include "services/gateway/csrf.h"
 
-#define N(list_) (sizeof list_ / sizeof *list_)
+#define N(list_) (sizeof(list_) / sizeof(*(list_)))
 
 static void only_our_own_pages_may_write(void **state)
 {

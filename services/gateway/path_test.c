@@ -8,7 +8,7 @@
 
 #include "services/gateway/path.h"
 
-#define N(list_) (sizeof list_ / sizeof *list_)
+#define N(list_) (sizeof(list_) / sizeof(*(list_)))
 
 static void sound_paths_have_one_meaning(void **state)
 {

@@ -10,7 +10,7 @@
 #include "libcommon/json.h"
 #include "services/gateway/problem.h"
 
-#define N(list_) (sizeof list_ / sizeof *list_)
+#define N(list_) (sizeof(list_) / sizeof(*(list_)))
 
 static void the_language_is_what_the_client_prefers(void **state)
 {

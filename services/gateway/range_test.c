@@ -8,7 +8,7 @@
 
 #include "services/gateway/range.h"
 
-#define N(list_) (sizeof list_ / sizeof *list_)
+#define N(list_) (sizeof(list_) / sizeof(*(list_)))
 
 static void ranges_of_a_thousand_bytes(void **state)
 {

@@ -51,15 +51,15 @@ static int compare_name(const char *name, size_t n, const struct node *node)
 	return order ? order : (n > node->name_n) - (n < node->name_n);
 }
 
-/* Where `name` stands among the children, or would stand; *found says which. */
-static size_t place_of(const struct node *node, const char *name, size_t n, bool *found)
+/* Where `name` stands among the children, or would stand; *found is the child or NULL. */
+static size_t place_of(const struct node *node, const char *name, size_t n, struct node **found)
 {
 	size_t low = 0, high = node->children_n;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 		int order = compare_name(name, n, node->children[middle]);
 		if (order == 0) {
-			*found = true;
+			*found = node->children[middle];
 			return middle;
 		}
 		if (order < 0) {
@@ -68,7 +68,7 @@ static size_t place_of(const struct node *node, const char *name, size_t n, bool
 			low = middle + 1;
 		}
 	}
-	*found = false;
+	*found = NULL;
 	return low;
 }
 
@@ -80,16 +80,16 @@ static struct node *child_made(struct node *node, const char *name, size_t n)
 		}
 		return node->any;
 	}
-	bool found;
+	struct node *found;
 	size_t at = place_of(node, name, n, &found);
 	if (found) {
-		return node->children[at];
+		return found;
 	}
-	node->children = grown(node->children, node->children_n + 1, sizeof *node->children);
-	memmove(&node->children[at + 1], &node->children[at],
-		(node->children_n - at) * sizeof *node->children);
+	struct node **children = grown(node->children, node->children_n + 1, sizeof(struct node *));
+	memmove(&children[at + 1], &children[at], (node->children_n - at) * sizeof(struct node *));
+	node->children = children;
 	node->children_n++;
-	return node->children[at] = node_new(name, n);
+	return children[at] = node_new(name, n);
 }
 
 static void add(const struct route *route)
@@ -142,10 +142,10 @@ static const struct node *descend(const struct node *node, const char *at)
 	}
 	size_t n = strcspn(at, "/");
 	const char *rest = at + n + (at[n] == '/');
-	bool found;
-	size_t place = place_of(node, at, n, &found);
+	struct node *found;
+	(void)place_of(node, at, n, &found);
 	if (found) {
-		const struct node *end = descend(node->children[place], rest);
+		const struct node *end = descend(found, rest);
 		if (end) {
 			return end;
 		}

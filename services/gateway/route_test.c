@@ -8,7 +8,7 @@
 
 #include "services/gateway/route.h"
 
-#define N(list_) (sizeof list_ / sizeof *list_)
+#define N(list_) (sizeof(list_) / sizeof(*(list_)))
 
 static const struct route table[] = {
 	{ .method = "GET", .path = "/v1/users", .operation = "list" },

@@ -104,7 +104,7 @@ static void drop_expired(void)
 	while (oldest && oldest->is_known && oldest->expires_ms <= now_ms) {
 		drop(oldest);
 	}
-	while (entries_n >= ENTRIES_MAX) {
+	while (oldest && entries_n >= ENTRIES_MAX) {
 		drop(oldest);
 	}
 }

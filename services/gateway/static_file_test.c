@@ -14,7 +14,7 @@
 
 #include "services/gateway/static_file.h"
 
-#define N(list_) (sizeof list_ / sizeof *list_)
+#define N(list_) (sizeof(list_) / sizeof(*(list_)))
 
 static char root[] = "/tmp/manabiya-static-XXXXXX";
 static const char *const files[][2] = {

@@ -163,7 +163,7 @@ static int compare(const void *a, const void *b)
 	return strcmp(one->path, other->path);
 }
 
-static const struct asset *find(const char *path)
+static struct asset *find(const char *path)
 {
 	struct asset wanted = { .path = path };
 	return assets_n ? bsearch(&wanted, assets, assets_n, sizeof *assets, compare) : NULL;
@@ -172,7 +172,7 @@ static const struct asset *find(const char *path)
 static const struct asset *variant(struct asset *asset, const char *ending, const char *encoding)
 {
 	const char *path = arena_printf(arena, "%s%s", asset->path, ending);
-	struct asset *found = (struct asset *)(uintptr_t)find(path);
+	struct asset *found = find(path);
 	if (!found || found->body.n >= asset->body.n) {
 		return NULL;
 	}

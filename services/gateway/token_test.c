@@ -8,7 +8,7 @@
 
 #include "services/gateway/session.h"
 
-#define N(list_) (sizeof list_ / sizeof *list_)
+#define N(list_) (sizeof(list_) / sizeof(*(list_)))
 #define A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define B "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB_"
 

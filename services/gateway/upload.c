@@ -68,15 +68,16 @@ static void on_answer(void *arg, const struct bus_reply *reply)
 {
 	struct upload *u = arg;
 	bool is_kept = call_was_answered(reply) && reply->status < 300;
+	bool is_over = !is_kept || u->sent_last;
 	u->is_busy = false;
-	if (u->v && (!is_kept || u->sent_last)) {
-		call_answer(u->v, reply);
-	} else if (!is_kept || u->sent_last || (!u->v && !u->n)) {
+	if (!u->v && (is_over || !u->n)) {
 		upload_free(u);
-	} else if (u->ended || u->n > WINDOW) {
-		send_window(u);
-	} else {
+	} else if (u->v && is_over) {
+		call_answer(u->v, reply);
+	} else if (u->v && !u->ended && u->n <= WINDOW) {
 		exchange_resume(u->v->exchange);
+	} else {
+		send_window(u);
 	}
 }
 
