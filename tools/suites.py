@@ -143,7 +143,8 @@ SUITES = {
 
 
 def run_suite(name):
-    print(f'{name:10} …', end='\r', flush=True)
+    if sys.stdout.isatty():
+        print(f'{name:10} …', end='\r', flush=True)
     began = time.monotonic()
     outcome = SUITES[name]()
     (LOGS / f'{name}.log').write_text(outcome.text)
