@@ -14,8 +14,9 @@
 
 #include "libcommon/clock.h"
 
-#define TIMEOUT_MS 100 /* an answer takes 0.1 ms; what needs longer costs more than the database   \
-			*/
+#define TIMEOUT_MS                                                                                 \
+	100 /* an answer takes 0.1 ms; what needs longer costs more than the database              \
+	     */
 #define REST_MS 1000
 #define HOST_MAX 256
 

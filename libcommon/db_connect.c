@@ -1,4 +1,5 @@
 /* Making a connection, and refusing one that could see more than it should; see db.h. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,9 +115,19 @@ static void check_role(struct db *db, const PGresult *result)
 	exit(EXIT_CONFIG);
 }
 
+/* Between transactions the server has nothing to say but that it is going: noticing it here, for
+ * the price of one system call, saves the caller an error after every restart of the database. */
+static bool is_good(struct db *db)
+{
+	if (!db->connection || db->stale || PQstatus(db->connection) != CONNECTION_OK)
+		return false;
+	struct pollfd socket = { .fd = PQsocket(db->connection), .events = POLLIN };
+	return db->queue_n > 0 || poll(&socket, 1, 0) == 0;
+}
+
 enum err db_connect(struct db *db)
 {
-	if (db->connection && PQstatus(db->connection) == CONNECTION_OK && !db->stale)
+	if (is_good(db))
 		return OK;
 	db_disconnect(db);
 	if (clock_steady_ms() < db->rest_until_ms)
