@@ -14,6 +14,7 @@
 #include "libcommon/bus.h"
 #include "libcommon/db.h"
 #include "libcommon/json.h"
+#include "libcommon/log.h"
 #include "libcommon/outbox.h"
 #include "libcommon/service.h"
 
@@ -156,6 +157,8 @@ static enum err settle(struct call *c, const struct group *group, const struct b
 		return db_exec(c, WAIT, DB_ARGS(ids));
 	const char *reason = arena_printf(c->arena, "%s answered %s (%u)",
 		group->items[0]->consumer, err_name(reply->err), reply->status);
+	log_event(LOG_LEVEL_WARNING, "outbox rows refused", LOG_TEXT("reason", reason),
+		LOG_INT("rows", group->n));
 	return db_exec(c, PUT_OFF, DB_ARGS(ids, reason));
 }
 
