@@ -12,6 +12,16 @@ export default defineConfig({
 		cssCodeSplit: false,
 		reportCompressedSize: false,
 		rolldownOptions: {
+			output: {
+				// What every screen needs travels as two files, not ten: the first screen of a class of
+				// forty costs requests as much as bytes.
+				codeSplitting: {
+					groups: [
+						{ name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack)\// },
+						{ name: "base", test: /src\/(api|i18n|ui|session\/(session|Relogin))\b(?!.*en\.json)/ },
+					],
+				},
+			},
 			onLog(level, log, defaultHandler) {
 				// "use client" means nothing here; some packages carry it.
 				if (log.code !== "MODULE_LEVEL_DIRECTIVE") defaultHandler(level, log);

@@ -77,17 +77,4 @@ export type Audience = Announcement["audience"];
 export type AuditEvent = Answer<"get", "/v1/audit/events">["items"][number];
 
 /** The first screen: one member per service, null where it did not answer in time. */
-export interface Home {
-	learning: { assignments: Assignment[]; waiting: number } | null;
-	notification: { unreadCount: number; announcements: Announcement[] } | null;
-	provisioning: {
-		familyName?: string;
-		givenName?: string;
-		kanaFamilyName?: string;
-		kanaGivenName?: string;
-		orgName?: string;
-		classTitle?: string;
-		userCount?: number;
-	} | null;
-	partial?: string[];
-}
+export type Home = Answer<"get", "/v1/home">;

@@ -47,6 +47,55 @@ function ErrorTable({ errors }: { errors: ImportResult["errors"] }) {
 	);
 }
 
+const COLUMNS = [
+	["username", "利用者ID"],
+	["role", "ロール"],
+	["familyName", "姓"],
+	["givenName", "名"],
+	["kanaFamilyName", "せい"],
+	["kanaGivenName", "めい"],
+	["grade", "学年"],
+	["school", "学校"],
+	["class", "クラス"],
+] as const;
+const REQUIRED = 6; // the first ones
+
+function Columns() {
+	return (
+		<TableFrame label={t("import.columns")}>
+			<table>
+				<thead>
+					<tr>
+						<th scope="col">
+							<T k="import.columnName" />
+						</th>
+						<th scope="col">
+							<T k="import.columnMeaning" />
+						</th>
+					</tr>
+				</thead>
+				<tbody>
+					{COLUMNS.map(([name, ja], i) => (
+						<tr key={name}>
+							<th scope="row">
+								{ja} / <code>{name}</code>{" "}
+								{i < REQUIRED && (
+									<span className="tag">
+										<T k="import.columnRequired" />
+									</span>
+								)}
+							</th>
+							<td>
+								<T k={`import.column.${name}`} />
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+		</TableFrame>
+	);
+}
+
 function Counts({ result }: { result: ImportResult }) {
 	return (
 		<div className="figures">
@@ -161,6 +210,7 @@ export function ImportPage() {
 						<p>
 							<T k="import.columnsText" />
 						</p>
+						<Columns />
 					</details>
 					<div className="actions">
 						<label className="button primary large file-button">

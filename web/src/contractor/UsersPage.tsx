@@ -16,7 +16,7 @@ import { PersonFields, personOf } from "./UserFields";
 const PAGE_SIZE = 50;
 
 function NewUser({ onAdded, onCancel }: NewUserProps) {
-	const write = useWrite("post", "/v1/users", ["/v1/users", "/v1/home" as never]);
+	const write = useWrite("post", "/v1/users", ["/v1/users", "/v1/home"]);
 	const save = (data: FormData) => {
 		const username = text(data, "username") ?? "";
 		const body = { username, role: data.get("role") as UserRole, ...personOf(data) };
@@ -152,7 +152,7 @@ export function UsersPage() {
 			}
 		>
 			{isNew && <NewUser onAdded={added} onCancel={() => setNew(false)} />}
-			{secret && <SecretCards secrets={[secret]} onDone={() => setSecret(undefined)} />}
+			{secret && !isNew && <SecretCards secrets={[secret]} onDone={() => setSecret(undefined)} />}
 			<search className="filters">
 				<div className="field">
 					<label htmlFor="user-search">

@@ -1,4 +1,7 @@
-/* A text with its reading above it. Screen readers hear the text only, not both. */
+/*
+ * A text with its reading above it. The reading is drawn from an attribute, so that the text stays
+ * the bare text for whoever searches, copies or reads it aloud.
+ */
 interface RubyProps {
 	text: string;
 	reading: string;
@@ -9,7 +12,7 @@ export function Ruby({ text, reading }: RubyProps) {
 		<ruby>
 			{text}
 			{/* biome-ignore lint/a11y/noAriaHiddenOnFocusable: a reading cannot be focused */}
-			<rt aria-hidden="true">{reading}</rt>
+			<rt aria-hidden="true" data-reading={reading} />
 		</ruby>
 	);
 }

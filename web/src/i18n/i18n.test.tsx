@@ -35,9 +35,9 @@ describe("readings", () => {
 	it("leaves a value that nobody gave visible", () => {
 		expect(plain("{n}件")).toBe("{n}件");
 	});
-	it("hides readings from screen readers", () => {
+	it("keeps the text bare for screen readers and searching", () => {
 		const html = renderToStaticMarkup(<T k="student.send" />);
-		expect(html).toContain('<ruby>先生<rt aria-hidden="true">せんせい</rt></ruby>');
+		expect(html).toContain('<ruby>先生<rt aria-hidden="true" data-reading="せんせい"></rt></ruby>');
 		expect(t("student.send")).toBe("先生におくる");
 	});
 });

@@ -1,5 +1,5 @@
 /* Texts by key, typed by the Japanese catalogue; `T` shows readings, `t` gives the bare text. */
-import type { ReactNode } from "react";
+import { isValidElement, type ReactNode } from "react";
 import ja from "./ja.json";
 import { language } from "./language";
 import { Ruby } from "./Ruby";
@@ -32,6 +32,16 @@ export function T({ k, ...values }: { k: Key } & Values): ReactNode {
 			)}
 		</span>
 	);
+}
+
+/**
+ * The bare text of a single `T`, to be the name of the control or heading that it fills: with
+ * readings between them, the parts of a text would otherwise be named as separate words.
+ */
+export function nameOf(node: ReactNode): string | undefined {
+	if (!isValidElement<{ k: Key } & Values>(node) || node.type !== T) return undefined;
+	const { k, ...values } = node.props;
+	return t(k, values);
 }
 
 /** Does a key exist? For keys made from names that the server sends. */

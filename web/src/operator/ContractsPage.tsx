@@ -94,7 +94,7 @@ export function ContractsPage() {
 					}}
 				/>
 			)}
-			{opened && (
+			{opened && !isNew && (
 				<SecretCards
 					tenantCode={opened.code}
 					secrets={[

@@ -21,7 +21,7 @@ export function FirstPasswordPage() {
 						<T k="common.product" />
 					</span>
 				</div>
-				<h1>
+				<h1 aria-label={t("password.firstTitle")}>
 					<T k="password.firstTitle" />
 				</h1>
 				<Alert tone="info">

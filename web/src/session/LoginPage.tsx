@@ -34,7 +34,7 @@ export function LoginPage() {
 						<T k="common.product" />
 					</span>
 				</div>
-				<h1>
+				<h1 aria-label={t("login.title")}>
 					<T k="login.title" />
 				</h1>
 				<Form label={t("login.title")} error={login.error} onSubmit={(data) => login.mutate(data)}>

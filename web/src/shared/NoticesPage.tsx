@@ -30,6 +30,10 @@ export function NoticesPage() {
 	const read = useWrite("post", "/v1/notices/read", ["/v1/notices", "/v1/home"]);
 	const isStudent = useSelf().role === "student";
 	const text = (notice: Notice) => `${isStudent ? "noticeOwn" : "notice"}.${notice.kind}` as Key;
+	const label = (notice: Notice) =>
+		[!notice.read && t("notice.new"), t(text(notice)), dateTime(notice.createdAt)]
+			.filter(Boolean)
+			.join(" ");
 	const hasUnread = notices.data?.some((notice) => !notice.read);
 	return (
 		<Page
@@ -50,6 +54,7 @@ export function NoticesPage() {
 							<li key={notice.id}>
 								<Link
 									href={noticeTarget(notice)}
+									aria-label={label(notice)}
 									className={`row-link ${notice.read ? "" : "unread"}`}
 									onClick={() => notice.read || read.mutate({ body: { ids: [notice.id] } })}
 								>

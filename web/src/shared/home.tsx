@@ -1,7 +1,6 @@
 /* What every home screen shares: reading it, and saying which part did not answer. */
-import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { type ApiError, api } from "../api/client";
+import { useApi } from "../api/hooks";
 import type { Announcement, Home } from "../api/types";
 import { dateTime } from "../format/time";
 import { type Key, T } from "../i18n";
@@ -10,10 +9,7 @@ import { Section } from "../ui/page";
 import { Alert } from "../ui/states";
 
 export function useHome() {
-	return useQuery<Home, ApiError>({
-		queryKey: ["/v1/home"],
-		queryFn: ({ signal }) => api("get", "/v1/home", { signal }) as unknown as Promise<Home>,
-	});
+	return useApi("/v1/home");
 }
 
 const PARTS: Record<string, Key> = {

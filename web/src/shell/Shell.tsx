@@ -68,7 +68,12 @@ function Places({ places, onGo }: { places: Place[]; onGo?: () => void }) {
 				const isHere = href === "/" ? location === "/" : location.startsWith(href);
 				return (
 					<li key={href}>
-						<Link href={href} aria-current={isHere ? "page" : undefined} onClick={onGo}>
+						<Link
+							href={href}
+							aria-label={t(label)}
+							aria-current={isHere ? "page" : undefined}
+							onClick={onGo}
+						>
 							<Icon name={icon} />
 							<span>
 								<T k={label} />

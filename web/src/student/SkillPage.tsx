@@ -28,6 +28,7 @@ function FilePicker({ onPicked }: { onPicked: (file: File) => void }) {
 			<input
 				type="file"
 				accept="video/*"
+				aria-label={t("media.choose")}
 				onChange={(event) => {
 					const file = event.target.files?.[0];
 					if (file) onPicked(file);

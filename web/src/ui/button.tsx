@@ -1,6 +1,7 @@
 /* Buttons and links that look like them: at least 48 px high, one look per weight. */
 import type { ButtonHTMLAttributes, ReactNode } from "react";
 import { Link } from "wouter";
+import { nameOf } from "../i18n";
 import { Icon, type IconName } from "./icons";
 
 type Look = "primary" | "secondary" | "quiet" | "danger";
@@ -24,6 +25,7 @@ export function Button({
 }: ButtonProps) {
 	return (
 		<button
+			aria-label={nameOf(children)}
 			{...rest}
 			type={type}
 			className={`button ${look} ${large ? "large" : ""}`}
@@ -46,7 +48,11 @@ interface ButtonLinkProps {
 
 export function ButtonLink({ href, look = "secondary", icon, large, children }: ButtonLinkProps) {
 	return (
-		<Link href={href} className={`button ${look} ${large ? "large" : ""}`}>
+		<Link
+			href={href}
+			className={`button ${look} ${large ? "large" : ""}`}
+			aria-label={nameOf(children)}
+		>
 			{icon && <Icon name={icon} />}
 			<span>{children}</span>
 		</Link>

@@ -1,6 +1,6 @@
 /* The browser's own modal dialog: focus stays inside, Escape closes it. */
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
-import { type Key, T } from "../i18n";
+import { type Key, nameOf, T } from "../i18n";
 import { Button } from "./button";
 import { Alert, errorText } from "./states";
 
@@ -30,7 +30,9 @@ export function Dialog({ title, onClose, children, firm }: DialogProps) {
 			}}
 		>
 			<div className="dialog-head">
-				<h2 id={heading}>{title}</h2>
+				<h2 id={heading} aria-label={nameOf(title)}>
+					{title}
+				</h2>
 				{!firm && (
 					<Button look="quiet" icon="close" onClick={onClose}>
 						<T k="common.close" />

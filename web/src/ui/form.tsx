@@ -106,7 +106,6 @@ export function Form({ onSubmit, error, children, label, formRef }: FormProps) {
 				<div ref={box} tabIndex={-1}>
 					<Alert>
 						<p>{errorText(error)}</p>
-						{error instanceof ApiError && error.detail && <p className="small">{error.detail}</p>}
 					</Alert>
 				</div>
 			)}
@@ -127,6 +126,7 @@ interface FrameProps {
 	optional?: boolean;
 	children: (ids: {
 		id: string;
+		"aria-label": string;
 		"aria-describedby": string | undefined;
 		"aria-invalid": true | undefined;
 	}) => ReactNode;
@@ -153,6 +153,7 @@ function Frame({ name, label, hint, optional, children }: FrameProps) {
 			)}
 			{children({
 				id,
+				"aria-label": t(label),
 				"aria-describedby": described || undefined,
 				"aria-invalid": error ? true : undefined,
 			})}
@@ -272,7 +273,7 @@ interface ChoicesProps {
 export function Choices({ name, legend, hint, options, defaultValue }: ChoicesProps) {
 	const error = useContext(FormErrors)[name];
 	return (
-		<fieldset className={`choices ${error ? "invalid" : ""}`}>
+		<fieldset className={`choices ${error ? "invalid" : ""}`} aria-label={t(legend)}>
 			<legend>
 				<T k={legend} />
 			</legend>
@@ -288,6 +289,7 @@ export function Choices({ name, legend, hint, options, defaultValue }: ChoicesPr
 							type="radio"
 							name={name}
 							value={value}
+							aria-label={t(label)}
 							required
 							defaultChecked={value === defaultValue}
 						/>

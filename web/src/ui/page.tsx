@@ -1,7 +1,7 @@
 /* A screen: its title, the way back, and what stands to the right of the title. */
 import { type ReactNode, useEffect, useRef } from "react";
 import { Link } from "wouter";
-import { type Key, T, t } from "../i18n";
+import { type Key, nameOf, T, t } from "../i18n";
 import { Icon } from "./icons";
 
 interface PageProps {
@@ -26,13 +26,13 @@ export function Page({ title, name, back, side, children, wide }: PageProps) {
 	return (
 		<main className={`page ${wide ? "wide" : ""}`} id="main">
 			{back && (
-				<Link href={back.href} className="back">
+				<Link href={back.href} className="back" aria-label={t(back.label)}>
 					<Icon name="back" />
 					<T k={back.label} />
 				</Link>
 			)}
 			<div className="page-head">
-				<h1 ref={heading} tabIndex={-1}>
+				<h1 ref={heading} tabIndex={-1} aria-label={nameOf(title)}>
 					{title}
 				</h1>
 				{side && <div className="page-side">{side}</div>}
@@ -54,7 +54,7 @@ export function Section({
 	return (
 		<section className="section">
 			<div className="section-head">
-				<h2>{title}</h2>
+				<h2 aria-label={nameOf(title)}>{title}</h2>
 				{side}
 			</div>
 			{children}

@@ -26,7 +26,10 @@ export function Empty({ k, children }: { k: Key; children?: ReactNode }) {
 	);
 }
 
-/** What a person reads about an error: our words where we have them, else the server's. */
+/**
+ * What a person reads about an error: our words where we have them, else the server's title. Its
+ * detail is for whoever looks for the cause, and in English.
+ */
 export function errorText(error: unknown): string {
 	if (!(error instanceof ApiError)) return t("error.unknown");
 	const key = `error.code.${error.code}`;
@@ -53,7 +56,6 @@ export function ErrorBox({ error, onRetry }: { error: unknown; onRetry?: () => v
 	return (
 		<Alert>
 			<p>{errorText(error)}</p>
-			{error instanceof ApiError && error.detail && <p className="small">{error.detail}</p>}
 			{onRetry && !isFinal && (
 				<Button icon="retry" onClick={onRetry}>
 					<T k="common.retry" />

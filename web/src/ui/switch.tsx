@@ -1,5 +1,6 @@
 /* On or off, taking effect at once. */
 import type { ReactNode } from "react";
+import { nameOf } from "../i18n";
 
 interface SwitchProps {
 	checked: boolean;
@@ -14,6 +15,7 @@ export function Switch({ checked, disabled, onChange, children }: SwitchProps) {
 			<input
 				type="checkbox"
 				role="switch"
+				aria-label={nameOf(children)}
 				aria-checked={checked}
 				checked={checked}
 				disabled={disabled}
