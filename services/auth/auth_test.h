@@ -158,6 +158,7 @@ static inline enum err actor_of(const char *token, struct actor *actor)
 {
 	struct answer answer =
 		ask("capability_mint", NULL, NULL, printf_text("{\"token\":\"%s\"}", token));
+	*actor = (struct actor){ .tenant_id = "", .user_id = "", .session_id = "" };
 	if (answer.reply.status != 200)
 		return answer.reply.err;
 	assert_int_equal(capability_verify(test.arena, test.public_key,

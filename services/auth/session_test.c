@@ -1,6 +1,8 @@
 /* Facts about sessions once they have begun. */
 #include "services/auth/auth_test.h"
 
+#include <inttypes.h>
+
 static struct actor settled_actor(const char **token)
 {
 	struct actor actor;
@@ -218,9 +220,9 @@ static void capability_ends_before_its_session_does(void **state)
 	struct actor actor;
 	const char *token = token_for("minami", "pupil", secrets.pupil);
 	test_sql(&test,
-		printf_text("UPDATE auth.session SET expires_at = to_timestamp(%lld::float8"
-			    " / 1000)",
-			(long long)(clock_unix_ms() + 5000)));
+		printf_text("UPDATE auth.session SET expires_at = to_timestamp(%" PRId64
+			    "::float8 / 1000)",
+			clock_unix_ms() + 5000));
 	assert_int_equal(actor_of(token, &actor), OK);
 	assert_true(actor.expires_unix_ms <= clock_unix_ms() + 5000);
 }
