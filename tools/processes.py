@@ -61,7 +61,7 @@ class Process:
     def is_alive(self):
         if self.child:
             self.child.poll()  # reaps
-        return self.pid is not None and start_time(self.pid) == self.started
+        return self.started is not None and start_time(self.pid) == self.started
 
     def is_outdated(self):
         """Has the program been rebuilt since it was started? (Executable deleted or replaced.)"""
