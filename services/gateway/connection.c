@@ -122,7 +122,7 @@ static void check_exchange(struct exchange *exchange, int64_t now)
 static void check_paces(struct connection *c, int64_t now)
 {
 	const struct gateway_conf *conf = connection_conf(c);
-	c->check_at_ms = 0;
+	c->check_at_ms = now + CHECK_MS;
 	for (struct exchange *at = c->exchanges; at; at = at->next)
 		check_exchange(at, now);
 	if (is_too_slow(&c->out_pace, queue_n(&c->out) > 0, now, conf->idle_timeout_ms,
@@ -149,6 +149,13 @@ static void on_timer(void *arg)
 	pump(c);
 }
 
+static void begin_checks(struct connection *c)
+{
+	int64_t now = connection_now(c);
+	c->out_pace = (struct pace){ .since_ms = now }; /* it was idle, not slow */
+	c->check_at_ms = now + CHECK_MS;
+}
+
 /* One timer for all limits. It may fire early, and is then set anew: limits move with every
  * request, the timer does not. */
 static void set_timer(struct connection *c)
@@ -157,7 +164,7 @@ static void set_timer(struct connection *c)
 	if (!is_busy)
 		c->check_at_ms = 0;
 	else if (!c->check_at_ms)
-		c->check_at_ms = connection_now(c) + CHECK_MS;
+		begin_checks(c);
 	int64_t due = c->wait == WAIT_NONE ? c->check_at_ms : c->wait_until_ms;
 	if (c->check_at_ms && c->check_at_ms < due)
 		due = c->check_at_ms;
