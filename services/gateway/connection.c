@@ -123,11 +123,11 @@ static void check_paces(struct connection *c, int64_t now)
 {
 	const struct gateway_conf *conf = connection_conf(c);
 	c->check_at_ms = now + CHECK_MS;
-	for (struct exchange *at = c->exchanges; at; at = at->next)
-		check_exchange(at, now);
 	if (is_too_slow(&c->out_pace, queue_n(&c->out) > 0, now, conf->idle_timeout_ms,
 		    conf->body_rate_min_bytes_s))
 		connection_kill(c);
+	for (struct exchange *at = c->exchanges; at; at = at->next)
+		check_exchange(at, now);
 }
 
 static void pump(struct connection *c);
