@@ -104,8 +104,10 @@ static bool add_fields(struct request *request, struct findings *found)
 			return false;
 		for (char *at = name; *at; at++)
 			*at = (char)tolower((unsigned char)*at);
-		char *value = found->fields[i].value;
-		value = value ? trimmed(value, found->fields[i].value_n) : name + strlen(name);
+		/* An empty value is told as lying behind its line, where the next name begins. */
+		size_t value_n = found->fields[i].value ? found->fields[i].value_n : 0;
+		char *value =
+			value_n ? trimmed(found->fields[i].value, value_n) : name + strlen(name);
 		if (!request_add(request, name, value))
 			return false;
 	}

@@ -316,6 +316,14 @@ class Sessions(GatewayAttack):
                 self.assertRefused(send('GET', '/v1/session', headers), 401)
         self.assertTrue(is_alive(cookie))
 
+    def test_an_empty_header_hides_none(self):
+        for empty in (b'X-A:', b'X-A: ', b'Accept-Encoding:'):
+            with self.subTest(empty):
+                token = base.world.operator.token.encode()
+                answer = raw(b'GET /v1/session HTTP/1.1\r\nHost: ' + host.encode() + b'\r\n' + empty +
+                             b'\r\nAuthorization: Bearer ' + token + b'\r\nConnection: close\r\n\r\n')
+                self.assertEqual(answer.status, 200, answer)
+
     def test_a_session_that_ended_is_dead_within_a_second(self):
         cookie = fresh_cookie()
         self.assertTrue(is_alive(cookie))
