@@ -38,11 +38,13 @@ static const char ENROLLMENT_MARK[] =
 	" WHERE id = $1::uuid RETURNING id";
 
 static const char ENROLLMENTS_REMOVE[] =
-	"DELETE FROM provisioning.enrollment WHERE id = ANY ($1::uuid[])";
+	"DELETE FROM provisioning.enrollment e USING unnest($1::uuid[]) AS gone (id)"
+	" WHERE e.id = gone.id";
 
-static const char CLASSES_FULL[] = "SELECT count(*) FROM (SELECT FROM provisioning.enrollment "
-				   "WHERE class_id = ANY ($1::uuid[])"
-				   " GROUP BY class_id HAVING count(*) > $2::integer) AS class";
+static const char CLASSES_FULL[] =
+	"SELECT count(*) FROM (SELECT FROM unnest($1::uuid[]) AS wanted (class_id)"
+	" JOIN provisioning.enrollment USING (class_id)"
+	" GROUP BY class_id HAVING count(*) > $2::integer) AS class";
 
 enum err class_size_check(struct call *c, const char *const *class_ids, size_t n)
 {

@@ -4,12 +4,12 @@
 
 #include "auth_proto.h"
 #include "libcommon/db.h"
-#include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
 static const char PEOPLE_FIND[] =
 	"SELECT username_key, id, role, family_name, given_name, kana_family_name, kana_given_name,"
-	" grade FROM provisioning.person WHERE username_key = ANY ($1::text[])";
+	" grade FROM unnest($1::text[]) AS wanted (username_key)"
+	" JOIN provisioning.person USING (username_key)";
 
 static const char LAST_IMPORT[] = "SELECT coalesce((SELECT id FROM provisioning.user_import ORDER "
 				  "BY id DESC LIMIT 1)::text, '')";
@@ -32,34 +32,15 @@ static const char PEOPLE_UPDATE[] =
 	" $7::text[], $8::text[]) AS u (id, username, role, family, given, kana_family, kana_given,"
 	" grade) WHERE p.id = u.id";
 
-static const char SCHOOLS_CREATE[] =
-	"INSERT INTO provisioning.org (id, name, type)"
-	" SELECT u.id, u.name, 'school' FROM unnest($1::uuid[], $2::text[]) AS u (id, name)"
-	" ON CONFLICT DO NOTHING";
+/* Plans made while a table was nearly empty read all of it, row by row, also those that check
+ * foreign keys; after thousands of new rows that takes minutes. The next use of each plans again.
+ */
+static const char PLANS_FORGET[] = "DISCARD PLANS";
 
-/* A new class has the grade of its pupils, if they share one. */
-static const char CLASSES_CREATE[] =
-	"INSERT INTO provisioning.class (id, org_id, title, grade)"
-	" SELECT (array_agg(u.id))[1], o.id, u.title,"
-	"  CASE WHEN count(DISTINCT u.grade) FILTER (WHERE u.grade <> '') = 1"
-	"   THEN max(u.grade) FILTER (WHERE u.grade <> '') END"
-	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS u (id, school, title, "
-	"grade)"
-	" JOIN provisioning.org o ON o.name = u.school AND o.type = 'school'"
-	" GROUP BY o.id, u.title ON CONFLICT DO NOTHING RETURNING id";
-
-static const char ENROLLMENTS_CREATE[] =
-	"INSERT INTO provisioning.enrollment (id, class_id, user_id, role)"
-	" SELECT u.id, k.id, u.user_id, u.role"
-	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[])"
-	" AS u (id, school, title, user_id, role)"
-	" JOIN provisioning.org o ON o.name = u.school AND o.type = 'school'"
-	" JOIN provisioning.class k ON k.tenant_id = o.tenant_id AND k.org_id = o.id"
-	"  AND k.title = u.title"
-	" ON CONFLICT DO NOTHING RETURNING id";
-
-static const char CLASSES_OF[] =
-	"SELECT DISTINCT class_id FROM provisioning.enrollment WHERE id = ANY ($1::uuid[])";
+enum err import_replan(struct call *c)
+{
+	return db_exec(c, PLANS_FORGET, DB_NONE);
+}
 
 /* ---- which rows are people we have ---- */
 
@@ -166,6 +147,8 @@ static enum err write_people(struct call *c, const char *sql, const struct peopl
 	for (int i = 0; i < USER_COLUMNS; i++)
 		values[i] = db_text_array(c, people->columns[i], people->n);
 	enum err e = db_exec(c, sql, (struct db_args){ values, USER_COLUMNS });
+	if (!e)
+		e = import_replan(c);
 	return e ? e : people_tell(c, people->columns[ID], people->n);
 }
 
@@ -183,102 +166,10 @@ static enum err put_people(struct import *import)
 	return e ? e : write_people(import->c, PEOPLE_UPDATE, &changed);
 }
 
-/* ---- schools, classes, enrolments ---- */
-
-static enum err put_schools(struct import *import)
-{
-	struct call *c = import->c;
-	const char **ids = arena_array(c->arena, import->n, sizeof(*ids));
-	const char **names = arena_array(c->arena, import->n, sizeof(*names));
-	size_t n = 0;
-	for (size_t i = 0; i < import->n; i++) {
-		const char *school = import->rows[i].school;
-		/* Neighbours mostly share a school; what is left the key of the table sorts out. */
-		if (school == NULL || (n > 0 && strcmp(names[n - 1], school) == 0))
-			continue;
-		ids[n] = uuid_make(c->arena);
-		names[n++] = school;
-	}
-	if (n == 0)
-		return OK;
-	return db_exec(
-		c, SCHOOLS_CREATE, DB_ARGS(db_text_array(c, ids, n), db_text_array(c, names, n)));
-}
-
-struct places {
-	const char **ids, **schools, **titles, **grades, **users, **roles;
-	size_t n;
-};
-
-static void add_places(struct call *c, struct places *places, const struct import_row *row)
-{
-	bool teaches = strcmp(row->user.role, "instructor") == 0;
-	for (size_t i = 0; i < row->classes_n; i++) {
-		size_t at = places->n++;
-		places->ids[at] = uuid_make(c->arena);
-		places->schools[at] = row->classes[i].school;
-		places->titles[at] = row->classes[i].title;
-		places->grades[at] = row->user.grade != NULL && !teaches ? row->user.grade : "";
-		places->users[at] = row->id;
-		places->roles[at] = teaches ? "teacher" : "student";
-	}
-}
-
-static struct places places_of(struct import *import)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < import->n; i++)
-		n += import->rows[i].classes_n;
-	struct places places = { 0 };
-	const char ***const lists[] = { &places.ids, &places.schools, &places.titles,
-		&places.grades, &places.users, &places.roles };
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		*lists[i] = arena_array(import->c->arena, n, sizeof(const char *));
-	for (size_t i = 0; i < import->n; i++)
-		add_places(import->c, &places, &import->rows[i]);
-	return places;
-}
-
-static enum err put_classes(struct call *c, const struct places *places)
-{
-	struct ids made = { 0 };
-	enum err e = ids_collect(c, CLASSES_CREATE,
-		DB_ARGS(db_text_array(c, places->ids, places->n),
-			db_text_array(c, places->schools, places->n),
-			db_text_array(c, places->titles, places->n),
-			db_text_array(c, places->grades, places->n)),
-		&made);
-	return e ? e : classes_tell(c, made.items, made.n);
-}
-
-static enum err put_enrollments(struct call *c, const struct places *places)
-{
-	struct ids made = { 0 }, classes = { 0 };
-	enum err e = ids_collect(c, ENROLLMENTS_CREATE,
-		DB_ARGS(db_text_array(c, places->ids, places->n),
-			db_text_array(c, places->schools, places->n),
-			db_text_array(c, places->titles, places->n),
-			db_text_array(c, places->users, places->n),
-			db_text_array(c, places->roles, places->n)),
-		&made);
-	if (!e)
-		e = ids_collect(
-			c, CLASSES_OF, DB_ARGS(db_text_array(c, made.items, made.n)), &classes);
-	if (!e)
-		e = class_size_check(c, classes.items, classes.n);
-	return e ? e : enrollments_tell(c, made.items, made.n);
-}
-
 enum err import_apply(struct import *import)
 {
 	enum err e = put_people(import);
-	if (!e)
-		e = put_schools(import);
-	struct places places = places_of(import);
-	if (e || places.n == 0)
-		return e;
-	e = put_classes(import->c, &places);
-	return e ? e : put_enrollments(import->c, &places);
+	return e ? e : import_place(import);
 }
 
 /* ---- accounts ---- */

@@ -11,9 +11,10 @@ static const struct problem TOO_MANY = { ERR_CONFLICT, 409, "too_many_orgs",
 static const struct problem NAME_TAKEN = { ERR_CONFLICT, 409, "org_name_taken",
 	"同じ名前の学校があります。", "There is a school of this name." };
 
-static const char ORG_CREATE[] = "INSERT INTO provisioning.org (id, name, type)"
-				 " SELECT $1::uuid, $2, 'school'"
-				 " WHERE (SELECT count(*) FROM provisioning.org) < " ORGS_MAX;
+static const char ORG_CREATE[] =
+	"INSERT INTO provisioning.org (id, name, type) VALUES ($1::uuid, $2, 'school')";
+
+static const char TOO_MANY_ORGS[] = "SELECT count(*) > " ORGS_MAX " FROM provisioning.org";
 
 static const char ORG_LIST[] =
 	"SELECT o.id, o.name, o.type FROM provisioning.org o"
@@ -23,18 +24,22 @@ static const char ORG_LIST[] =
 	"  AND e.role = 'teacher')"
 	" ORDER BY o.type, o.name, o.id LIMIT " ORGS_MAX;
 
+enum err org_count_check(struct call *c)
+{
+	const char *is_over;
+	enum err e = db_text(c, TOO_MANY_ORGS, DB_NONE, &is_over);
+	return !e && *is_over == 't' ? fail_with(c, &TOO_MANY, "%s", "") : e;
+}
+
 enum err provisioning_org_create(
 	struct call *c, const struct provisioning_org_create_in *in, struct provisioning_org *out)
 {
 	const char *id = uuid_make(c->arena);
-	int64_t added;
-	enum err e = db_count(c, ORG_CREATE, DB_ARGS(id, in->name), &added);
+	enum err e = db_exec(c, ORG_CREATE, DB_ARGS(id, in->name));
 	if (e == ERR_CONFLICT)
 		return fail_with(c, &NAME_TAKEN, "%s", "");
-	if (!e && added == 0)
-		e = fail_with(c, &TOO_MANY, "%s", "");
 	*out = (struct provisioning_org){ .id = id, .name = in->name, .type = "school" };
-	return e;
+	return e ? e : org_count_check(c);
 }
 
 enum err provisioning_org_list(struct call *c, struct provisioning_org_list_out *out)

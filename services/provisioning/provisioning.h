@@ -47,17 +47,21 @@ const char *page_limit(struct call *c, bool has_limit, int64_t limit, int64_t mo
 /* The id within a cursor: NULL at the first page, INVALID if it is none. */
 must_check enum err cursor_id(struct call *c, const char *part);
 
-/* ---- enrolments (enrollment.c) ---- */
+/* ---- how many there may be (org.c, class.c, enrollment.c) ---- */
+
+/* CONFLICT when a contract holds more schools, or classes, than one answer lists. */
+must_check enum err org_count_check(struct call *c);
+must_check enum err class_count_check(struct call *c);
 
 #define CLASS_SIZE_MAX 500 /* of events.yaml's recipients and of every list of a class */
-
-/* Remove the enrolments that `sql` marks as deleted and returns, and tell. */
-must_check enum err enrollments_remove(struct call *c, const char *sql, const char *id);
 
 /* CONFLICT when one of the classes holds more than CLASS_SIZE_MAX people. */
 must_check enum err class_size_check(struct call *c, const char *const *class_ids, size_t n);
 
-/* ---- import (import.c, import_check.c, import_apply.c) ---- */
+/* Remove the enrolments that `sql` marks as deleted and returns, and tell. */
+must_check enum err enrollments_remove(struct call *c, const char *sql, const char *id);
+
+/* ---- import (import*.c) ---- */
 
 #define IMPORT_ERRORS_MAX 1000 /* provisioning.yaml, errors */
 
@@ -96,6 +100,12 @@ must_check enum err import_match(struct import *import);
 
 /* Write all rows and tell. Opens no accounts. */
 must_check enum err import_apply(struct import *import);
+
+/* After many rows were written: let PostgreSQL plan again what it planned for few. */
+must_check enum err import_replan(struct call *c);
+
+/* The part of it that makes schools, classes and enrolments (import_place.c). */
+must_check enum err import_place(struct import *import);
 
 /* Open the accounts of the new people; their secrets go into out->secrets. */
 must_check enum err import_open_accounts(struct import *import);
