@@ -429,6 +429,11 @@ enum err app_start(const struct gateway_conf *conf, struct loop *loop, struct bu
 	return OK;
 }
 
+void app_drain(void)
+{
+	sse_drain();
+}
+
 void app_stop(void)
 {
 	sse_stop();

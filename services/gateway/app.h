@@ -30,6 +30,8 @@ struct gateway_conf {
 
 /* Made in main.c before listening; app_begin() (exchange.h) uses it. */
 must_check enum err app_start(const struct gateway_conf *conf, struct loop *loop, struct bus *bus);
+/* Before server_stop(): end what does not end by itself (event streams). */
+void app_drain(void);
 void app_stop(void);
 
 /* protocol side: listen, accept, serve until the loop stops; then GOAWAY and drain for at most 5 s.

@@ -107,6 +107,7 @@ static enum err serve(struct bus *bus)
 		log_info("ready");
 		loop_run(loop);
 		log_info("stopping");
+		app_drain();
 		server_stop();
 	}
 	app_stop();

@@ -166,13 +166,14 @@ static void on_announcement(struct arena *arena, const char *source, const struc
 	}
 }
 
-static void end_session(const char *session_id)
+/* Of one session; NULL: of all. */
+static void end_streams(const char *session_id)
 {
-	session_drop(session_id);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct stream *stream = buckets[i], *next; stream; stream = next) {
 			next = stream->next;
-			if (!strcmp(stream->v->actor->session_id, session_id)) {
+			const char *its_id = stream->v->actor->session_id;
+			if (!session_id || !strcmp(its_id, session_id)) {
 				visit_finish(stream->v);
 			}
 		}
@@ -182,7 +183,8 @@ static void end_session(const char *session_id)
 static void take_hint(const struct hint *hint)
 {
 	if (!strcmp(hint->topic, "session.revoked")) {
-		end_session(hint->body);
+		session_drop(hint->body);
+		end_streams(hint->body);
 		return;
 	}
 	struct arena *arena = arena_new();
@@ -367,6 +369,11 @@ void sse_start(void)
 	bus_subscribe(gateway.bus, notification, on_event, notification);
 	bus_subscribe(gateway.bus, auth, on_event, auth);
 	on_link_check(NULL);
+}
+
+void sse_drain(void)
+{
+	end_streams(NULL);
 }
 
 void sse_stop(void)

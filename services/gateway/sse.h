@@ -8,6 +8,9 @@
 void sse_start(void);
 void sse_stop(void);
 
+/* End every stream; the pages come back, to another instance if there is one. */
+void sse_drain(void);
+
 /* How many streams are open, for metrics. */
 size_t sse_count(void);
 

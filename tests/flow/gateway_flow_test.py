@@ -168,6 +168,15 @@ class Events(FlowTest):
         pages[0].leave()
         eventually(lambda: Page(self, another_session()).status == 200, 'room for another')
 
+    def test_stopping_ends_streams_without_waiting(self):
+        page = self.open_page()
+        begin = time.monotonic()
+        base.world.stack.restart('gateway')
+        eventually(lambda: not page.is_open, 'the end of the stream', 2)
+        self.assertLess(time.monotonic() - begin, 3)
+        base.world.stack.wait_ready()
+        base.world.operator.close()  # its kept connection went down with the gateway
+
     def test_pages_sync_when_the_sender_comes_back(self):
         page = self.open_page()
         base.world.stack.kill('notification')
