@@ -16,6 +16,13 @@ const FLAGS = [
 ];
 const PATIENCE_MS = 30_000; // a sanitizer build on two busy cores
 
+/** A name as it is read: a reading above a word (ruby) leaves white space around it in the name. `part` matches within. */
+export function named(text, part = false) {
+	const letters = [...text].filter((c) => c.trim()).map((c) => c.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+	const pattern = letters.join("\\s*");
+	return new RegExp(part ? pattern : `^\\s*${pattern}\\s*$`);
+}
+
 export async function openBrowser() {
 	const sandbox = process.getuid() === 0 ? ["--no-sandbox"] : [];
 	return chromium.launch({ executablePath: "/usr/bin/chromium", args: [...FLAGS, ...sandbox] });
@@ -47,38 +54,43 @@ export class Person {
 	}
 
 	button(name) {
-		return this.page.getByRole("button", { name, exact: true });
+		return this.page.getByRole("button", { name: named(name) });
 	}
 
 	link(name) {
-		return this.page.getByRole("link", { name });
+		return this.page.getByRole("link", { name: named(name, true) });
 	}
 
 	field(name) {
-		return this.page.getByRole("textbox", { name });
+		return this.page.getByRole("textbox", { name: named(name, true) });
+	}
+
+	video(name) {
+		return this.page.locator("video").and(this.page.getByLabel(name, { exact: true })).first();
 	}
 
 	async login(tenantCode, username, password) {
 		await this.page.goto("/");
 		await this.field("学校コード").fill(tenantCode);
 		await this.field("ログインID").fill(username);
-		await this.page.getByLabel("パスワード", { exact: true }).fill(password);
+		await this.page.locator("input[name=password]").fill(password);
 		await this.button("ログイン").click();
 	}
 
 	/** With the one-time secret: an own password must be set before anything else. */
 	async loginFirst(tenantCode, username, secret, password) {
 		await this.login(tenantCode, username, secret);
-		await this.page.getByRole("heading", { name: "新しいパスワードをきめる" }).waitFor();
-		await this.page.getByLabel("今のパスワード", { exact: true }).fill(secret);
-		await this.page.getByLabel("新しいパスワード", { exact: true }).fill(password);
-		await this.page.getByLabel("新しいパスワード（もういちど）", { exact: true }).fill(password);
+		await this.page.getByRole("heading", { name: named("新しいパスワードをきめる") }).waitFor();
+		await this.page.locator("input[name=currentPassword]").fill(secret);
+		await this.page.locator("input[name=newPassword]").fill(password);
+		await this.page.locator("input[name=repeated]").fill(password);
 		await this.button("パスワードをかえる").click();
 		await this.page.getByRole("navigation", { name: "メインメニュー" }).waitFor();
 	}
 
 	async menu(name) {
-		await this.page.getByRole("navigation", { name: "メインメニュー" }).getByRole("link", { name }).first().click();
+		const menu = this.page.getByRole("navigation", { name: "メインメニュー" });
+		await menu.getByRole("link", { name: named(name) }).first().click();
 	}
 
 	async shot(name) {
