@@ -1,6 +1,6 @@
 -- Who may see which row, and the three tables that every service has.
 --
--- Isolation does not trust the application: a policy asks tenancy.tenant(), which believes the
+-- Isolation does not trust the application: a policy asks tenancy.entered, which believes the
 -- setting app.tenant only with a MAC that auth made. An injected statement can change the setting,
 -- but cannot make it say another tenant.
 --
@@ -69,22 +69,27 @@ REVOKE ALL ON FUNCTION tenancy.set_mac_key(bytea) FROM PUBLIC;
 -- app.tenant is `<uuid>.<expiry, unix seconds>.<hex HMAC-SHA-256 of what stands before>`, of fixed
 -- width (36 + 1 + 10 + 1 + 64), so it is cut by place. Nothing is read from it before the MAC is
 -- right, and the MAC is compared by hashes, so that time does not tell how much of a guess is right.
--- It runs once per statement, because policies say `(SELECT tenancy.tenant())`, and costs about 16 µs
--- of CPU; most of that is PostgreSQL setting up each function call below, so there are few of them.
 -- CURRENT_TIMESTAMP is the transaction's start: a transaction sees one tenant to its end.
+--
+-- A view, because it reads the key with its owner's rights, its names are bound when it is made, and
+-- the planner puts it into the query: about 9 us of CPU per table and statement. As a function with
+-- its owner's rights the same check costs 24 us.
+CREATE VIEW tenancy.entered WITH (security_barrier = true) AS
+SELECT CASE WHEN sha256(convert_to(substr(setting.claim, 49), 'UTF8')) = sha256(convert_to(encode(
+		sha256(key.outer_pad || sha256(key.inner_pad || convert_to(left(setting.claim, 47), 'UTF8'))),
+		'hex'), 'UTF8'))
+	THEN CASE WHEN to_timestamp(substr(setting.claim, 38, 10)::float8) > CURRENT_TIMESTAMP
+		THEN left(setting.claim, 36)::uuid END END AS tenant_id
+FROM tenancy.mac_key key,
+	LATERAL (SELECT current_setting('app.tenant', true) AS claim) setting;
+GRANT SELECT ON tenancy.entered
+	TO manabiya_auth, manabiya_provisioning, manabiya_learning, manabiya_notification, manabiya_audit;
+
+-- The same where a subquery may not stand, as in DEFAULT. Policies ask the view.
 CREATE FUNCTION tenancy.tenant() RETURNS uuid
-LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path = pg_catalog AS $$
-DECLARE
-	claim text := current_setting('app.tenant', true);
-	inner_key bytea;
-	outer_key bytea;
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
-	SELECT inner_pad, outer_pad INTO inner_key, outer_key FROM tenancy.mac_key;
-	RETURN CASE WHEN sha256(convert_to(substr(claim, 49), 'UTF8')) = sha256(convert_to(encode(
-			sha256(outer_key || sha256(inner_key || convert_to(left(claim, 47), 'UTF8'))),
-			'hex'), 'UTF8'))
-		THEN CASE WHEN to_timestamp(substr(claim, 38, 10)::float8) > CURRENT_TIMESTAMP
-			THEN left(claim, 36)::uuid END END;
+	RETURN (SELECT e.tenant_id FROM tenancy.entered e);
 END
 $$;
 REVOKE ALL ON FUNCTION tenancy.tenant() FROM PUBLIC;
@@ -106,8 +111,8 @@ DECLARE
 BEGIN
 	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
 	EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', relation);
-	EXECUTE format('CREATE POLICY tenant ON %s USING (tenant_id = (SELECT tenancy.tenant()))'
-		' WITH CHECK (tenant_id = (SELECT tenancy.tenant()))', relation);
+	EXECUTE format('CREATE POLICY tenant ON %s USING (tenant_id = (SELECT e.tenant_id FROM tenancy.entered e))'
+		' WITH CHECK (tenant_id = (SELECT e.tenant_id FROM tenancy.entered e))', relation);
 	EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', relation, 'manabiya_' || service);
 END
 $$;
@@ -147,7 +152,7 @@ BEGIN
 	EXECUTE format('ALTER TABLE %I.outbox FORCE ROW LEVEL SECURITY', name);
 	-- A refused login has an audit row and no tenant.
 	EXECUTE format($sql$CREATE POLICY tenant ON %I.outbox FOR INSERT WITH CHECK (
-		tenant_id = (SELECT tenancy.tenant()) OR (tenant_id IS NULL AND kind = 'audit'))$sql$, name);
+		tenant_id = (SELECT e.tenant_id FROM tenancy.entered e) OR (tenant_id IS NULL AND kind = 'audit'))$sql$, name);
 	EXECUTE format('CREATE POLICY relay ON %I.outbox TO manabiya_owner USING (true) WITH CHECK (true)', name);
 	EXECUTE format('GRANT INSERT (consumer, kind, type, event_id, body) ON %I.outbox TO %I', name, role);
 

@@ -33,7 +33,7 @@ CREATE TABLE notification.announcement (
 SELECT tenancy.protect('notification.announcement');
 -- What the operator announces is for every tenant to read, and for the operator alone to write.
 CREATE POLICY from_operator ON notification.announcement FOR SELECT TO manabiya_notification
-	USING (tenant_id = '00000000-0000-7000-8000-000000000001' AND (SELECT tenancy.tenant()) IS NOT NULL);
+	USING (tenant_id = '00000000-0000-7000-8000-000000000001' AND (SELECT e.tenant_id FROM tenancy.entered e) IS NOT NULL);
 
 -- Mail that must go out. A row lives until the mail server has taken it; it is written with the
 -- effect that it tells of, so neither exists without the other.
@@ -51,7 +51,7 @@ CREATE TABLE notification.mail (
 );
 ALTER TABLE notification.mail ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notification.mail FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON notification.mail FOR INSERT WITH CHECK (tenant_id = (SELECT tenancy.tenant()));
+CREATE POLICY tenant ON notification.mail FOR INSERT WITH CHECK (tenant_id = (SELECT e.tenant_id FROM tenancy.entered e));
 CREATE POLICY sender ON notification.mail TO manabiya_owner USING (true) WITH CHECK (true);
 GRANT INSERT (id, recipient, subject, body) ON notification.mail TO manabiya_notification;
 CREATE INDEX mail_due ON notification.mail (due_at) WHERE dead_reason IS NULL;
