@@ -272,18 +272,19 @@ enum err shape_refuse(struct call *c, const struct path *path, struct complaint 
 		filled(c->arena, complaint.en, complaint.number));
 }
 
-enum err shape_require(struct call *c, const struct path *path, const struct shape *shape,
-	enum place place, uint64_t seen)
+enum err shape_require(const struct target *target, enum place place)
 {
 	static const struct complaint missing = { "必須です。", "is required", 0 };
+	const struct shape *shape = target->shape;
 	enum err e = OK;
 	for (size_t i = 0; i < shape->fields_n; i++) {
 		const struct field *field = &shape->fields[i];
-		if (field->required && field->place == place && field->kind != KIND_BYTES &&
-			(seen & shape_bit(shape, field)) == 0) {
-			struct path at = { .up = path, .name = field->name };
-			e = shape_refuse(c, &at, missing);
-		}
+		bool is_seen = target->seen & shape_bit(shape, field);
+		if (is_seen || !field->required || field->place != place ||
+			field->kind == KIND_BYTES)
+			continue;
+		struct path at = { .up = target->path, .name = field->name };
+		e = shape_refuse(target->c, &at, missing);
 	}
 	return e;
 }

@@ -36,13 +36,21 @@ void shape_store_boolean(const struct field *field, bool value, void *out);
 /* The field of a name among those of a place, or NULL. */
 const struct field *shape_find(const struct shape *shape, enum place place, const char *name);
 
-/* Fields seen so far, one bit each: the generator makes no struct of more than 64 members. */
+/* The bit of a field in target.seen: no struct has more than 64 members. */
 #define SHAPE_FIELDS_MAX 64
 uint64_t shape_bit(const struct shape *shape, const struct field *field);
 
-/* Refuse every required field of a place whose bit is not set. */
-enum err shape_require(struct call *c, const struct path *path, const struct shape *shape,
-	enum place place, uint64_t seen);
+/* A struct being read, and which of its fields have been seen. */
+struct target {
+	struct call *c;
+	const struct path *path; /* of the struct; NULL at the top */
+	const struct shape *shape;
+	void *out;
+	uint64_t seen;
+};
+
+/* Refuse every required field of a place that was not seen. */
+enum err shape_require(const struct target *target, enum place place);
 
 /* One value of JSON into its field; ERR_INVALID with complaints. */
 must_check enum err shape_read_value(struct call *c, const struct path *path,

@@ -71,9 +71,10 @@ static enum err read_param(struct call *c, const struct path *path, const struct
 	return OK;
 }
 
-static enum err read_pair(struct call *c, const struct shape *shape, const char *pair, size_t n,
-	uint64_t *seen, void *out)
+/* `name=value`; a name without `=` has an empty value. */
+static enum err read_pair(struct target *target, const char *pair, size_t n)
 {
+	struct call *c = target->c;
 	const char *equals = memchr(pair, '=', n);
 	size_t name_n = equals == NULL ? n : (size_t)(equals - pair);
 	const char *value_at = equals == NULL ? pair + n : equals + 1;
@@ -82,32 +83,32 @@ static enum err read_pair(struct call *c, const struct shape *shape, const char 
 	if (name == NULL || value == NULL)
 		return fail_with(c, &shape_malformed, "A parameter is not percent-encoded UTF-8.");
 	struct path path = { .name = name };
-	const struct field *field = shape_find(shape, PLACE_PARAM, name);
+	const struct field *field = shape_find(target->shape, PLACE_PARAM, name);
 	if (field == NULL)
 		return shape_refuse(c, &path, shape_unknown);
-	uint64_t bit = shape_bit(shape, field);
-	if (*seen & bit)
+	uint64_t bit = shape_bit(target->shape, field);
+	if (target->seen & bit)
 		return shape_refuse(c, &path, shape_duplicate);
-	*seen |= bit;
-	return read_param(c, &path, field, value, out);
+	target->seen |= bit;
+	return read_param(c, &path, field, value, target->out);
 }
 
 enum err shape_read_params(
 	struct call *c, const struct shape *shape, const char *params, size_t n, void *out)
 {
-	const char *at = params ? params : "", *end = at + n; /* no parameters: NULL, 0 */
-	uint64_t seen = 0;
+	struct target target = { .c = c, .shape = shape, .out = out };
+	const char *at = params, *end = params + n;
 	enum err e = OK;
 	while (at < end) {
 		const char *next = memchr(at, '&', (size_t)(end - at));
 		size_t pair_n = (size_t)((next == NULL ? end : next) - at);
-		enum err broken = pair_n == 0 ? OK : read_pair(c, shape, at, pair_n, &seen, out);
+		enum err broken = pair_n == 0 ? OK : read_pair(&target, at, pair_n);
 		if (c->failure.problem == &shape_malformed)
 			return ERR_INVALID;
 		e = broken ? broken : e;
 		at += pair_n + 1;
 	}
-	enum err missing = shape_require(c, NULL, shape, PLACE_PARAM, seen);
+	enum err missing = shape_require(&target, PLACE_PARAM);
 	return missing ? missing : e;
 }
 

@@ -98,21 +98,20 @@ enum err shape_read_value(struct call *c, const struct path *path, const struct 
 	return readers[field->kind](c, path, field, json, out);
 }
 
-static enum err read_member(struct call *c, const struct path *path, const struct shape *shape,
-	const struct json *json, uint64_t *seen, void *out)
+static enum err read_member(struct target *target, const struct json *json)
 {
-	struct path at = { .up = path, .name = json_name(json) };
-	const struct field *field = shape_find(shape, PLACE_BODY, at.name);
+	struct path at = { .up = target->path, .name = json_name(json) };
+	const struct field *field = shape_find(target->shape, PLACE_BODY, at.name);
 	if (field == NULL)
-		return shape_refuse(c, &at, shape_unknown);
-	uint64_t bit = shape_bit(shape, field);
-	if (*seen & bit)
-		return shape_refuse(c, &at, shape_duplicate);
+		return shape_refuse(target->c, &at, shape_unknown);
+	uint64_t bit = shape_bit(target->shape, field);
+	if (target->seen & bit)
+		return shape_refuse(target->c, &at, shape_duplicate);
 	/* null is absence said aloud; for a required member it is still missing. */
 	if (json_kind(json) == JSON_NULL)
 		return OK;
-	*seen |= bit;
-	return shape_read_value(c, &at, field, json, out);
+	target->seen |= bit;
+	return shape_read_value(target->c, &at, field, json, target->out);
 }
 
 static enum err read_object(struct call *c, const struct path *path, const struct shape *shape,
@@ -122,13 +121,14 @@ static enum err read_object(struct call *c, const struct path *path, const struc
 		"must be an object", 0 };
 	if (json_kind(json) != JSON_OBJECT)
 		return shape_refuse(c, path, wants_object);
-	uint64_t seen = 0;
+	struct target target = { .c = c, .path = path, .shape = shape, .out = out };
 	enum err e = OK;
+	/* Every mistake is told at once: a form is mended in one go. */
 	for (const struct json *at = json_first(json); at != NULL; at = json_next(at)) {
-		enum err broken = read_member(c, path, shape, at, &seen, out);
+		enum err broken = read_member(&target, at);
 		e = broken ? broken : e;
 	}
-	enum err missing = shape_require(c, path, shape, PLACE_BODY, seen);
+	enum err missing = shape_require(&target, PLACE_BODY);
 	return missing ? missing : e;
 }
 

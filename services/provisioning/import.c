@@ -11,21 +11,19 @@ static const char IMPORT_NOTE[] =
 	"INSERT INTO provisioning.user_import (id, people, creates, updates)"
 	" VALUES ($1::uuid, $2::integer, $3::integer, $4::integer)";
 
-void import_refuse(struct import *import, int64_t row, const char *column, const char *code,
-	const char *ja, const char *en)
+void import_refuse(struct import *import, const char *column, struct csv_fault fault)
 {
 	struct provisioning_user_import_out *out = import->out;
-	const bool is_english = import->c->language == LANGUAGE_EN;
 	if (out->errors.n == IMPORT_ERRORS_MAX)
 		return;
 	if (out->errors.items == NULL)
 		out->errors.items = arena_array(
 			import->c->arena, IMPORT_ERRORS_MAX, sizeof(*out->errors.items));
 	out->errors.items[out->errors.n++] = (struct provisioning_cell_error){
-		.row = row < 1 ? 1 : row,
+		.row = fault.row < 1 ? 1 : fault.row, /* of the file as a whole: its first row */
 		.column = column,
-		.code = code,
-		.detail = is_english ? en : ja,
+		.code = fault.code,
+		.detail = import->c->language == LANGUAGE_EN ? fault.en : fault.ja,
 	};
 }
 

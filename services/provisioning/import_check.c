@@ -77,8 +77,8 @@ static void refuse(struct checker *checker, enum column column, const char *code
 	const char *en)
 {
 	const char *name = checker->header.names[column];
-	import_refuse(checker->import, checker->row->number,
-		name != NULL ? name : columns[column].ja, code, ja, en);
+	import_refuse(checker->import, name != NULL ? name : columns[column].ja,
+		(struct csv_fault){ checker->row->number, code, ja, en });
 }
 
 static const char *meaning(const struct word *words, const char *written)
@@ -130,11 +130,13 @@ static void read_name(struct checker *checker, size_t i)
 	const char *name = shown(import->c->arena, checker->row->cells[i]);
 	enum column column = column_of(name);
 	if (column == COLUMNS) {
-		import_refuse(import, checker->row->number, name, "unknown_column",
-			"この列名はありません。", "There is no such column.");
+		import_refuse(import, name,
+			(struct csv_fault){ checker->row->number, "unknown_column",
+				"この列名はありません。", "There is no such column." });
 	} else if (checker->header.at[column] >= 0) {
-		import_refuse(import, checker->row->number, name, "duplicate_column",
-			"同じ列が二つあります。", "The column is there twice.");
+		import_refuse(import, name,
+			(struct csv_fault){ checker->row->number, "duplicate_column",
+				"同じ列が二つあります。", "The column is there twice." });
 	} else {
 		checker->header.at[column] = (int)i;
 		checker->header.names[column] = name;
@@ -341,8 +343,10 @@ static void check_unique(struct checker *checker)
 	for (size_t i = 1; i < import->n; i++)
 		if (*import->rows[i].key != '\0' &&
 			strcmp(import->rows[i].key, import->rows[i - 1].key) == 0)
-			import_refuse(import, import->rows[i].number, name, "duplicate_username",
-				"同じ利用者IDの行があります。", "Another row has this login name.");
+			import_refuse(import, name,
+				(struct csv_fault){ import->rows[i].number, "duplicate_username",
+					"同じ利用者IDの行があります。",
+					"Another row has this login name." });
 }
 
 static void read_people(struct checker *checker, const struct csv *csv)
@@ -362,11 +366,13 @@ void import_read(struct import *import, struct bytes text)
 	struct csv csv;
 	struct csv_fault fault = { 0 };
 	if (csv_parse(import->c->arena, text, &csv, &fault)) {
-		import_refuse(import, fault.row, "", fault.code, fault.ja, fault.en);
+		import_refuse(import, "", fault);
 		return;
 	}
 	if (csv.n == 0) {
-		import_refuse(import, 1, "", "empty", "ファイルが空です。", "The file is empty.");
+		import_refuse(import, "",
+			(struct csv_fault){
+				1, "empty", "ファイルが空です。", "The file is empty." });
 		return;
 	}
 	struct checker *checker = arena_alloc(import->c->arena, sizeof(*checker));

@@ -89,8 +89,7 @@ struct import {
 };
 
 /* Note an error of a cell; those past the limit of the answer are counted as errors, not listed. */
-void import_refuse(struct import *import, int64_t row, const char *column, const char *code,
-	const char *ja, const char *en);
+void import_refuse(struct import *import, const char *column, struct csv_fault fault);
 
 /* From text to rows; whatever is wrong is in out->errors. */
 void import_read(struct import *import, struct bytes text);
