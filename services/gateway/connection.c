@@ -112,10 +112,10 @@ static void check_exchange(struct exchange *exchange, int64_t now)
 	if (is_too_slow(&exchange->body_pace, is_sending, now, BODY_WINDOW_MS,
 		    conf->body_rate_min_bytes_s))
 		exchange_refuse(exchange, 408);
-	/* HTTP/2: the client gives this stream no window. */
+	/* HTTP/2: the client gives this stream no window; the reply may be written to its end. */
 	if (is_too_slow(&exchange->reply_pace, queue_n(&exchange->reply) > 0, now,
 		    conf->idle_timeout_ms, conf->body_rate_min_bytes_s))
-		exchange_abort(exchange);
+		exchange->connection->protocol->abort(exchange);
 }
 
 /* Is anybody sending or taking bytes too slowly? */

@@ -9,11 +9,11 @@
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "services/gateway/connection.h"
 #include "services/gateway/head.h"
 #include "services/gateway/headers.h"
+#include "services/gateway/http2.h"
 #include "services/gateway/request.h"
 #include "services/gateway/server.h"
 
@@ -60,13 +60,29 @@ static int spend(struct connection *c, int64_t cost)
 	return http2->control_left < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
+/* HEADERS of a stream that is over: ignored, since the client may not know that it is. */
+static bool is_stray(nghttp2_session *session, const nghttp2_frame_hd *hd)
+{
+	return hd->type == NGHTTP2_HEADERS &&
+		!nghttp2_session_find_stream(session, hd->stream_id) &&
+		hd->stream_id <= nghttp2_session_get_last_proc_stream_id(session);
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
 {
 	bool is_useful = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION ||
 		hd->type == NGHTTP2_RST_STREAM /* has a budget in nghttp2 */ ||
 		(hd->type == NGHTTP2_DATA &&
 			(hd->length > 0 || (hd->flags & NGHTTP2_FLAG_END_STREAM)));
-	return is_useful ? 0 : spend(arg, 1);
+	return is_useful && !is_stray(session, hd) ? 0 : spend(arg, 1);
+}
+
+/* Frames of unknown types are read only to be counted: nghttp2 drops others without a word. */
+static int on_unknown_frame(
+	nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd, void *arg)
+{
+	*payload = NULL;
+	return 0;
 }
 
 static int on_invalid_frame(
@@ -94,89 +110,14 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	return nghttp2_session_set_stream_user_data(session, exchange->stream, exchange);
 }
 
-/* Cookies may come in crumbs (RFC 9113, 8.2.3); the application sees one. */
-static bool join_cookie(struct exchange *exchange, const char *crumb)
-{
-	struct request *request = &exchange->request;
-	for (size_t i = 0; i < request->headers_n; i++) {
-		if (strcmp(request->headers[i].name, "cookie") == 0) {
-			request->headers[i].value = arena_printf(
-				exchange->arena, "%s; %s", request->headers[i].value, crumb);
-			return true;
-		}
-	}
-	return request_add(request, "cookie", crumb);
-}
-
-static bool take_pseudo_header(struct request *request, const char *name, const char *value)
-{
-	if (strcmp(name, ":method") == 0)
-		request->method = value;
-	else if (strcmp(name, ":path") == 0)
-		request->path = value;
-	else if (strcmp(name, ":authority") == 0)
-		request->authority = value;
-	else if (strcmp(name, ":scheme") == 0)
-		return strcmp(value, "https") == 0;
-	else
-		return false;
-	return true;
-}
-
-static bool take_header(struct exchange *exchange, const char *name, const char *value)
-{
-	if (*name == ':')
-		return take_pseudo_header(&exchange->request, name, value);
-	if (strcmp(name, "cookie") == 0)
-		return join_cookie(exchange, value);
-	return request_add(&exchange->request, name, value);
-}
-
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
 	size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *arg)
 {
 	struct exchange *exchange = exchange_of(session, frame->hd.stream_id);
-	if (!exchange || exchange->is_open || exchange->is_malformed)
-		return 0; /* a trailer, or a list that is refused already */
-	exchange->head_n += name_n + value_n + 32; /* as RFC 9113 counts, 6.5.2 */
-	if (exchange->head_n > HEAD_SIZE_MAX || value_n > HEAD_LINE_MAX ||
-		!take_header(exchange, arena_strndup(exchange->arena, (const char *)name, name_n),
-			arena_strndup(exchange->arena, (const char *)value, value_n)))
-		exchange->is_malformed = true;
+	if (exchange && !exchange->is_open) /* else a trailer */
+		http2_take_header(
+			exchange, (const char *)name, name_n, (const char *)value, value_n);
 	return 0;
-}
-
-/* `:authority` may be missing when there is a Host; both must say the same. */
-static bool has_one_authority(struct request *request)
-{
-	for (size_t i = 0; i < request->headers_n; i++) {
-		if (strcmp(request->headers[i].name, "host") != 0)
-			continue;
-		if (!request->authority)
-			request->authority = request->headers[i].value;
-		else if (strcasecmp(request->authority, request->headers[i].value) != 0)
-			return false;
-	}
-	return request->authority && request_is_authority(request->authority);
-}
-
-static unsigned read_request(struct exchange *exchange, bool is_bodiless)
-{
-	struct request *request = &exchange->request;
-	if (exchange->is_malformed || !request->method || !request->path ||
-		!has_one_authority(request) || *request->path != '/' ||
-		strcmp(request->method, "TRACE") == 0 || strcmp(request->method, "CONNECT") == 0 ||
-		!request_set_target(request, arena_strdup(exchange->arena, request->path)))
-		return 400;
-	request->method = request_method(request->method);
-	if (!request->method)
-		return 501;
-	const char *length = request_header(request, "content-length");
-	const char *expect = request_header(request, "expect");
-	request->content_length = is_bodiless ? 0 : length ? request_length(length) : -1;
-	if (length && request_length(length) < 0)
-		return 400;
-	return expect && strcasecmp(expect, "100-continue") != 0 ? 417 : 0;
 }
 
 static void send_continue(struct exchange *exchange)
@@ -194,7 +135,7 @@ static void send_continue(struct exchange *exchange)
 
 static void begin(struct exchange *exchange, bool is_bodiless)
 {
-	unsigned refusal = read_request(exchange, is_bodiless);
+	unsigned refusal = http2_read_request(exchange, is_bodiless);
 	if (refusal) {
 		exchange_refuse(exchange, refusal);
 	} else {
@@ -415,6 +356,7 @@ static nghttp2_session_callbacks *callbacks_new(void)
 	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown_frame);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
@@ -434,6 +376,8 @@ static nghttp2_option *option_new(void)
 	nghttp2_option_set_max_settings(option, SETTINGS_MAX);
 	nghttp2_option_set_max_outbound_ack(option, CONTROL_BURST);
 	nghttp2_option_set_no_closed_streams(option, 1);
+	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
 	return option;
 }
 

@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import unittest
 
 TIMEOUT = 10.0
 
@@ -46,7 +45,7 @@ class Probe:
     def start(self, options):
         program = os.environ.get("HTTP_PROBE")
         if not program:
-            raise unittest.SkipTest("neither HTTP_TARGET nor HTTP_PROBE is set")
+            raise RuntimeError("neither HTTP_TARGET (host:port) nor HTTP_PROBE (a program) is set")
         self.process = subprocess.Popen(
             [program, "--tls-certificate", os.path.join(self.directory, "tls.crt"),
              "--tls-key", os.path.join(self.directory, "tls.key"), *options],
@@ -126,7 +125,7 @@ class Http1:
     def __init__(self, probe):
         self.probe = probe
         self.socket = probe.connect("http/1.1")
-        self.data = b""
+        self.data = bytearray()
 
     def __enter__(self):
         return self
@@ -153,23 +152,24 @@ class Http1:
         while mark not in self.data:
             self.fill()
         head, self.data = self.data.split(mark, 1)
-        return head
+        return bytes(head)
 
     def take(self, n):
         while len(self.data) < n:
             self.fill()
-        part, self.data = self.data[:n], self.data[n:]
+        part = bytes(self.data[:n])
+        del self.data[:n]
         return part
 
     def chunks(self):
-        body = b""
+        parts = []
         while True:
             size = int(self.until(b"\r\n"), 16)
-            body += self.take(size)
+            parts.append(self.take(size))
             if self.take(2) != b"\r\n":
                 raise AssertionError("a chunk does not end where it says")
             if size == 0:
-                return body
+                return b"".join(parts)
 
     def response(self, is_head=False):
         lines = self.until(b"\r\n\r\n").decode("ascii").split("\r\n")
@@ -200,5 +200,5 @@ class Http1:
                 self.fill()
         except Closed:
             pass
-        data, self.data = self.data, b""
+        data, self.data = bytes(self.data), bytearray()
         return data
