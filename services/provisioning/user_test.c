@@ -21,6 +21,24 @@ static void a_user_is_created_with_an_account_and_a_secret(void **state)
 	assert_int_equal(json_integer(json_member(event, "version"), 0), 1);
 }
 
+static void a_lost_attempt_is_taken_up_again(void **state)
+{
+	struct test_request request = { .operation = "user_create",
+		.actor = &head,
+		.body = user_body("mayu", "student", "まゆ", "まゆ"),
+		.idempotency_key = "lost" };
+	struct reply reply;
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 201);
+	/* As if auth had opened the account and our own transaction had then been lost. */
+	test_sql(&test,
+		"DELETE FROM provisioning.person WHERE username = 'mayu';"
+		"DELETE FROM provisioning.idempotency WHERE operation = 'user_create'");
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 201);
+	assert_non_null(strstr((const char *)reply.body.data, "initialSecret"));
+}
+
 static void a_login_name_is_unique_whatever_its_case(void **state)
 {
 	(void)add_user(&head, "Hanako", "student", "すずき", "はなこ");
@@ -163,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_created_with_an_account_and_a_secret),
+		cmocka_unit_test(a_lost_attempt_is_taken_up_again),
 		cmocka_unit_test(a_login_name_is_unique_whatever_its_case),
 		cmocka_unit_test(a_change_needs_the_version_that_was_read),
 		cmocka_unit_test(suspension_and_restoring_reach_auth_and_the_others),
