@@ -159,11 +159,6 @@ def common(documents):
 
 def service(documents, name, operations):
     shapes = documents.shapes(name) + [s for o in operations for s in (o.shape_in, o.shape_out) if s]
-    seen = {}
-    for shape in shapes:
-        if shape.name in seen:
-            fault(shape.fields[0].at, f'struct {shape.name} would be made twice')
-        seen[shape.name] = shape
     table = f'extern const struct op {name}_ops[]; /* sorted by name */\nextern const size_t {name}_ops_n;\n'
     table += f'enum {{ {name.upper()}_OPS_N = {len(operations)} }}; /* the same, for initialisers */\n\n'
     return {

@@ -10,7 +10,7 @@ PROBLEM = {'description': 'Refused or failed; `code` says why.', 'content': {
 
 class Bundle:
     def __init__(self, documents):
-        self.documents, self.schemas, self.origin = documents, {}, {}
+        self.documents, self.schemas, self.origin = documents, {}, {'Problem': 'common'}
 
     def copy(self, owner, node):
         """A plain copy in which every $ref points into the bundle."""
@@ -47,7 +47,7 @@ class Bundle:
                                'schema': {'type': 'string', 'minLength': 1, 'maxLength': 128}})
         if parameters:
             out['parameters'] = parameters
-        if o.has_body:
+        if 'requestBody' in node:
             out['requestBody'] = {'required': True, **self.copy(o.service, node['requestBody'])}
         out['responses'] = {**self.copy(o.service, node['responses']), 'default': PROBLEM}
         if 'x-fanout' in node:
@@ -73,10 +73,7 @@ def openapi(documents, operations):
     for o in operations:
         if not o.internal:
             paths.setdefault(o.path, {})[o.method] = bundle.operation(o, parts)
-    common = documents.get('common')
-    problem = Map({'$ref': '#/components/schemas/Problem'})
-    problem.here, problem.at = common.here, {'$ref': common.here}
-    bundle.refer('common', problem)
+    bundle.schemas['Problem'] = bundle.copy('common', documents.get('common')['components']['schemas']['Problem'])
     document = {
         'openapi': '3.1.0', 'info': {'title': 'Manabiya', 'version': '1.0.0'}, 'servers': [{'url': '/'}],
         'paths': dict(sorted(paths.items())),

@@ -24,7 +24,7 @@ def value_bound(kind, shapes):
 
 def body_max(operation, shapes):
     """Room for white space and headroom for growth: twice the bound, a power of two from 4 KiB to JSON_MAX."""
-    if not operation.has_body:
+    if 'requestBody' not in operation.node:
         return 0
     if operation.raw_type:
         return operation.raw_max
@@ -56,7 +56,7 @@ def fanout(operation, internal):
 
 def row(operation, shapes, internal):
     headers = ''.join(f'{{ "{p["name"].lower()}", "{camel(p["name"])}" }}, ' for p in operation.params if p['in'] == 'header')
-    kind = operation.raw_type or ('application/json' if operation.has_body else None)
+    kind = operation.raw_type or ('application/json' if 'requestBody' in operation.node else None)
     return (f'\t{{ .method = "{operation.method.upper()}", .path = "{operation.path}", .service = "{operation.service}",\n'
             f'\t\t.operation = "{operation.name}", .flags = {flags(operation)}, .body_max = {body_max(operation, shapes)},\n'
             f'\t\t.content_type = {quote(kind)}, .timeout_ms = {operation.node.get("x-timeout-ms", CALL_TIMEOUT_MS)},\n'

@@ -46,7 +46,6 @@ class Field:
     place: str  # BODY PARAM HEADER
     required: bool
     at: str
-    header: str = None  # the request header that carries a parameter
 
 
 @dataclass
@@ -70,10 +69,8 @@ class Operation:
     status: int = 0
     raw_type: str = None  # content type of a request body that is not JSON
     raw_max: int = 0
-    has_body: bool = False
     reply_type: str = None  # content type of the reply body
     params: list = field(default_factory=list)  # their nodes, $refs resolved
-    headers: Map = None
 
 
 class Documents:

@@ -102,9 +102,7 @@ def params(documents, operation):
             fault(item.here, f'the header `{name}` cannot be a parameter')
         if where != 'header' and not re.fullmatch(r'[a-z][A-Za-z0-9]*', name):
             fault(item.here, f'the parameter `{name}` must be in camelCase')
-        made = make_field(camel(name) if where == 'header' else name, kind, 'PARAM', required, item.here)
-        made.header = name if where == 'header' else None
-        fields.append(made)
+        fields.append(make_field(camel(name) if where == 'header' else name, kind, 'PARAM', required, item.here))
         operation.params.append(item)
     wanted = set(re.findall(r'\{(\w+)\}', operation.path))
     if in_path != wanted:
@@ -126,7 +124,6 @@ def body(documents, operation):
     if operation.method in [*READS, 'delete']:
         fault(operation.node.at['requestBody'], f'{operation.method.upper()} has no body')
     node = check(operation.node['requestBody'], operation.at, ['content'], ['description'])
-    operation.has_body = True
     kind, media = content_of(node)
     if kind == 'application/json':
         check(media, node['content'].at[kind], ['schema'])
@@ -176,7 +173,6 @@ def headers(documents, operation, node):
     given = node.get('headers', Map())
     if '$ref' in given:
         _, _, given = documents.resolve(operation.service, given)
-    operation.headers = given
     fields = []
     for name, item in given.items():
         check(item, given.at[name], ['schema'], ['description'])
