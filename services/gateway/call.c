@@ -83,7 +83,7 @@ void call_headers(struct arena *arena, const struct bus_reply *reply, struct rep
 {
 	const char *at = (const char *)reply->headers.data;
 	size_t left = reply->headers.n;
-	while (left) {
+	while (at && left) {
 		const char *end = memmem(at, left, "\r\n", 2);
 		size_t n = end ? (size_t)(end - at) : left;
 		add_line(arena, at, n, headers);
