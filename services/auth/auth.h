@@ -39,6 +39,12 @@ const char *password_seal(
 must_check enum err password_unseal(struct call *c, const char *tenant_id, const char *user_id,
 	const char *sealed_hex, const char **phc);
 
+/* What goes into the cache under a key opens only under that key, and only for auth: whoever reads
+ * or writes Redis becomes nobody else. */
+const char *entry_seal(struct call *c, const char *key, const char *text);
+must_check enum err entry_open(
+	struct call *c, const char *key, const char *sealed, const char **text);
+
 /* A new one-time secret, and what is stored of it (hex). They are random, so a keyed hash is
  * enough. Case, spaces and hyphens do not count: people copy them by hand. */
 const char *secret_new(struct call *c);

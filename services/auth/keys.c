@@ -24,6 +24,7 @@ static struct keys {
 	unsigned char password_seal[KEY_SIZE];
 	unsigned char secret_hash[KEY_SIZE];
 	unsigned char throttle[KEY_SIZE];
+	unsigned char cache_seal[KEY_SIZE];
 } * keys;
 
 static enum err read_key(const char *option, const char *hex, unsigned char out[KEY_SIZE])
@@ -52,6 +53,7 @@ enum err keys_open(void)
 	crypto_derive(password_key, "password-seal", keys->password_seal);
 	crypto_derive(password_key, "secret-hash", keys->secret_hash);
 	crypto_derive(password_key, "throttle", keys->throttle);
+	crypto_derive(password_key, "cache-seal", keys->cache_seal);
 	return OK;
 }
 
@@ -59,6 +61,11 @@ void keys_close(void)
 {
 	crypto_secret_free(keys);
 	keys = NULL;
+}
+
+static struct bytes bytes_of(const char *text)
+{
+	return (struct bytes){ (const unsigned char *)text, strlen(text) };
 }
 
 /* ---- tenants and capabilities ---- */
@@ -75,13 +82,34 @@ const char *capability_of(struct call *c, struct actor *actor)
 	return capability_mint(c->arena, keys->signing, actor, clock_unix_ms());
 }
 
+/* ---- what lies in the cache ---- */
+
+const char *entry_seal(struct call *c, const char *key, const char *text)
+{
+	size_t n = strlen(text);
+	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
+	crypto_seal(keys->cache_seal, bytes_of(key), text, n, sealed);
+	return crypto_base64url(c->arena, sealed, n + SEAL_OVERHEAD);
+}
+
+enum err entry_open(struct call *c, const char *key, const char *sealed, const char **text)
+{
+	struct bytes bytes;
+	enum err e = crypto_from_base64url(c->arena, sealed, &bytes);
+	if (e)
+		return e;
+	char *plain = arena_alloc(c->arena, bytes.n + 1);
+	*text = plain;
+	return crypto_open(
+		keys->cache_seal, bytes_of(key), bytes.data, bytes.n, (unsigned char *)plain);
+}
+
 /* ---- passwords ---- */
 
 static struct bytes seal_context(struct call *c, const char *tenant_id, const char *user_id)
 {
-	const char *text = arena_printf(
-		c->arena, "%s|%s|pwhash|%s", tenant_id, user_id, PASSWORD_SEAL_VERSION);
-	return (struct bytes){ (const unsigned char *)text, strlen(text) };
+	return bytes_of(arena_printf(
+		c->arena, "%s|%s|pwhash|%s", tenant_id, user_id, PASSWORD_SEAL_VERSION));
 }
 
 const char *password_seal(

@@ -58,6 +58,12 @@ static const char SESSION_BEGIN[] =
 						 "a.version = $9::integer AND a.status = 'active'"
 						 " FOR UPDATE";
 
+/* A person has a few devices; who has a password must not be able to fill the table with it. */
+static const char SESSIONS_TRIM[] = "UPDATE session SET revoked_at = " MOMENT(
+	2) " WHERE id IN (SELECT s.id FROM session s"
+	   " WHERE s.user_id = $1 AND s.revoked_at IS NULL ORDER BY s.created_at DESC OFFSET 50)"
+	   " RETURNING id, encode(token_hash, 'hex')";
+
 static const char SECRET_USE[] =
 	"UPDATE account SET secret_used_at = coalesce(secret_used_at, " MOMENT(2) ") WHERE id = $1";
 static const char PASSWORD_RENEW[] = "UPDATE account SET password = $2::bytea WHERE id = $1";
@@ -179,6 +185,9 @@ static enum err begin_session(struct call *c, struct login *login)
 			db_integer(c, session_end_ms(login->policy, now_ms)), login->version));
 	if (e == ERR_NOT_FOUND)
 		return fail_with(c, &LOGIN_FAILED, "login failed");
+	if (!e)
+		e = sessions_change(
+			c, SESSIONS_TRIM, DB_ARGS(login->user_id, db_integer(c, now_ms)), NULL);
 	if (!e && login->is_initial)
 		e = db_exec(c, SECRET_USE, DB_ARGS(login->user_id, db_integer(c, now_ms)));
 	/* A repeated login with the one-time secret ends the one before. */

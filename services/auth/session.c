@@ -31,7 +31,7 @@ static const char SELF[] =
 	" FROM session s"
 	" JOIN account a ON a.tenant_id = s.tenant_id AND a.id = s.user_id"
 	" JOIN tenant t ON t.tenant_id = s.tenant_id"
-	" WHERE s.id = $1";
+	" WHERE s.id = $1 AND s.revoked_at IS NULL";
 
 static const char EXPIRE[] = "SELECT expire()";
 

@@ -99,6 +99,40 @@ static void cached_capability_is_given_again(void **state)
 	assert_int_equal(actor_of(token, &actor), OK);
 }
 
+/* Whoever reads the cache finds nothing to use, whoever writes it becomes nobody else. */
+static void entries_of_the_cache_are_sealed_for_their_session(void **state)
+{
+	struct actor actor;
+	const char *token, *entry;
+	settled_actor(&token);
+	const char *pupils = token_for("minami", "pupil", secrets.pupil);
+	if (cache_get(test.cache, test.arena, entry_key_of(token), &entry) != OK)
+		skip();
+	assert_null(strstr(entry, "v4.public"));
+	assert_int_equal(cache_set(test.cache, entry_key_of(pupils), entry, 10000), OK);
+	assert_int_equal(actor_of(pupils, &actor), OK);
+	assert_string_equal(actor.user_id, PUPIL);
+}
+
+static void nobody_has_more_than_fifty_sessions(void **state)
+{
+	struct actor actor;
+	const char *token = settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	test_sql(&test,
+		"INSERT INTO auth.session SELECT tenant_id, gen_random_uuid(), user_id,"
+		" sha256(nth::text::bytea), true, false, created_at + nth * interval '1 ms',"
+		" last_seen_at, idle_expires_at, expires_at"
+		" FROM auth.session, generate_series(1, 49) nth WHERE revoked_at IS NULL");
+	assert_int_equal(actor_of(token, &actor), OK);
+	move_clock_ms(1000);
+	token_for("minami", "pupil", PUPIL_PASSWORD);
+	assert_int_equal(actor_of(token, &actor), ERR_UNAUTHENTICATED);
+	assert_string_equal(test_sql_text(&test,
+				    "SELECT count(*) FROM auth.session"
+				    " WHERE revoked_at IS NULL"),
+		"50");
+}
+
 static void lists_my_live_sessions_newest_first(void **state)
 {
 	const char *token;
@@ -275,6 +309,8 @@ int main(void)
 		FACT(gateways_are_told_of_the_end),
 		FACT(revoked_session_is_refused_even_from_the_cache),
 		FACT(cached_capability_is_given_again),
+		FACT(entries_of_the_cache_are_sealed_for_their_session),
+		FACT(nobody_has_more_than_fifty_sessions),
 		FACT(lists_my_live_sessions_newest_first),
 		FACT(one_of_my_sessions_can_be_ended_from_another),
 		FACT(sessions_of_others_do_not_exist),

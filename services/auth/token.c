@@ -56,8 +56,9 @@ static const char *mark_key(struct call *c, const char *hash_hex)
 /* The entry counts only while the cache says for sure that there is no mark. */
 static bool recall(struct call *c, const char *hash_hex, const char **capability)
 {
-	const char *mark;
-	if (cache_get(c->cache, c->arena, entry_key(c, hash_hex), capability) != OK)
+	const char *mark, *sealed, *key = entry_key(c, hash_hex);
+	if (cache_get(c->cache, c->arena, key, &sealed) != OK ||
+		entry_open(c, key, sealed, capability) != OK)
 		return false;
 	return cache_get(c->cache, c->arena, mark_key(c, hash_hex), &mark) == ERR_NOT_FOUND;
 }
@@ -66,10 +67,11 @@ static void remember(
 	struct call *c, const char *hash_hex, const char *capability, int64_t expires_unix_ms)
 {
 	int64_t left_ms = expires_unix_ms - clock_unix_ms();
+	const char *key = entry_key(c, hash_hex);
 	if (left_ms <= 0)
 		return;
 	/* A cache that does not answer is no reason to refuse a session. */
-	enum err ignored = cache_set(c->cache, entry_key(c, hash_hex), capability,
+	enum err ignored = cache_set(c->cache, key, entry_seal(c, key, capability),
 		left_ms < ENTRY_LIFETIME_MS ? left_ms : ENTRY_LIFETIME_MS);
 	(void)ignored;
 }
