@@ -4,7 +4,7 @@ import { useApi, useWrite } from "../api/hooks";
 import type { Skill } from "../api/types";
 import { T, t } from "../i18n";
 import { Button, ButtonLink } from "../ui/button";
-import { Form, TextArea, TextField, text } from "../ui/form";
+import { FieldError, Form, TextArea, TextField, text } from "../ui/form";
 import { Page } from "../ui/page";
 import { Async, Empty } from "../ui/states";
 import { AREAS } from "./SkillsPage";
@@ -20,9 +20,9 @@ function SkillChoices({ skills }: { skills: Skill[] }) {
 				return (
 					own.length > 0 && (
 						<div key={area}>
-							<h3>
+							<p className="check-title">
 								<T k={`area.${area}`} />
-							</h3>
+							</p>
 							<div className="check-row">
 								{own.map((skill) => (
 									<label key={skill.id} className="check">
@@ -35,6 +35,7 @@ function SkillChoices({ skills }: { skills: Skill[] }) {
 					)
 				);
 			})}
+			<FieldError name="skillIds" />
 		</fieldset>
 	);
 }

@@ -11,7 +11,7 @@ import { fullName } from "../shared/home";
 import { StateMark, VIEWPOINTS, viewpointKey } from "../shared/state";
 import { useMoment, useTry } from "../shared/tries";
 import { Button } from "../ui/button";
-import { Form, TextArea, text } from "../ui/form";
+import { FieldError, Form, TextArea, text } from "../ui/form";
 import { Face } from "../ui/icons";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
@@ -75,6 +75,7 @@ function GradeChoice({
 					<span>{grading}</span>
 				</label>
 			))}
+			<FieldError name={viewpoint} />
 		</fieldset>
 	);
 }

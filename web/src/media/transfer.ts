@@ -3,7 +3,7 @@ import { type DetailedError, Upload } from "tus-js-client";
 import { ApiError, problemOf, renewLogin } from "../api/client";
 import { language } from "../i18n/language";
 
-const CHUNK_BYTES = 4 * 1024 * 1024; // what a broken connection can cost at most
+const CHUNK_BYTES = 1024 * 1024; // what a broken connection can cost at most
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 
 export interface TransferOptions {

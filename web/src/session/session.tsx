@@ -6,19 +6,24 @@ import type { Feature, Self } from "../api/types";
 
 export const SESSION = "/v1/session";
 
+const FRESH_MS = 60_000; // so that a changed function limit reaches an open page
+
 /** `null`: nobody is logged in. */
 export function useSession() {
+	const client = useQueryClient();
 	return useQuery<Self | null, ApiError>({
 		queryKey: [SESSION],
 		queryFn: async () => {
+			// Who was known is asked for the password over the open page; a stranger sees the login.
+			const isKnown = Boolean(client.getQueryData([SESSION]));
 			try {
-				return await api("get", SESSION, { quiet: true });
+				return await api("get", SESSION, { quiet: !isKnown });
 			} catch (e) {
-				if (e instanceof ApiError && e.status === 401) return null;
+				if (!isKnown && e instanceof ApiError && e.status === 401) return null;
 				throw e;
 			}
 		},
-		staleTime: Number.POSITIVE_INFINITY,
+		staleTime: FRESH_MS,
 	});
 }
 

@@ -86,6 +86,11 @@ function Places({ places, onGo }: { places: Place[]; onGo?: () => void }) {
 	);
 }
 
+/** The number is drawn from an attribute: the link's name says it in words. */
+function Badge({ count }: { count: number }) {
+	return <span className="badge" data-count={count > 99 ? "99+" : count} />;
+}
+
 function Bell() {
 	const notices = useApi("/v1/notices", { query: { limit: 20 } });
 	const unread = notices.data?.unreadCount ?? 0;
@@ -96,7 +101,7 @@ function Bell() {
 			<span className="tool-text">
 				<T k="nav.notices" />
 			</span>
-			{unread > 0 && <span className="badge">{unread > 99 ? "99+" : unread}</span>}
+			{unread > 0 && <Badge count={unread} />}
 		</Link>
 	);
 }
@@ -110,7 +115,7 @@ function Unsent() {
 			<span className="tool-text">
 				<T k="nav.uploads" />
 			</span>
-			<span className="badge">{unsent}</span>
+			<Badge count={unsent} />
 		</Link>
 	);
 }

@@ -28,6 +28,10 @@ export function Dialog({ title, onClose, children, firm }: DialogProps) {
 				event.preventDefault();
 				if (!firm) onClose();
 			}}
+			onClose={() => {
+				// A browser may close a dialog in spite of onCancel when Escape is pressed again.
+				if (firm && ref.current?.isConnected) ref.current.showModal();
+			}}
 		>
 			<div className="dialog-head">
 				<h2 id={heading} aria-label={nameOf(title)}>

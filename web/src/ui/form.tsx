@@ -86,9 +86,14 @@ export function Form({ onSubmit, error, children, label, formRef }: FormProps) {
 	const box = useRef<HTMLDivElement>(null);
 	const [local, setLocal] = useState<Errors>({});
 	const server = serverErrors(error);
+	const [homeless, setHomeless] = useState<string[]>([]); // errors of fields that the form does not have
 
 	useEffect(() => {
+		setHomeless([]);
 		if (!error || !ref.current) return;
+		const { elements } = ref.current;
+		const homes = Object.entries(serverErrors(error));
+		setHomeless(homes.filter(([name]) => !elements.namedItem(name)).map(([, text]) => text));
 		if (!focusFirst(ref.current, serverErrors(error))) box.current?.focus();
 	}, [error, ref]);
 
@@ -106,6 +111,9 @@ export function Form({ onSubmit, error, children, label, formRef }: FormProps) {
 				<div ref={box} tabIndex={-1}>
 					<Alert>
 						<p>{errorText(error)}</p>
+						{homeless.map((text) => (
+							<p key={text}>{text}</p>
+						))}
 					</Alert>
 				</div>
 			)}
@@ -117,6 +125,18 @@ export function Form({ onSubmit, error, children, label, formRef }: FormProps) {
 export function text(data: FormData, name: string): string | undefined {
 	const value = data.get(name);
 	return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
+}
+
+/** What is wrong with a field, for groups of controls that are no field of their own. */
+export function FieldError({ name, id }: { name: string; id?: string }) {
+	const error = useContext(FormErrors)[name];
+	if (!error) return null;
+	return (
+		<p className="field-error" id={id}>
+			<Icon name="warn" />
+			{error}
+		</p>
+	);
 }
 
 interface FrameProps {
@@ -157,12 +177,7 @@ function Frame({ name, label, hint, optional, children }: FrameProps) {
 				"aria-describedby": described || undefined,
 				"aria-invalid": error ? true : undefined,
 			})}
-			{error && (
-				<p className="field-error" id={`${id}-error`}>
-					<Icon name="warn" />
-					{error}
-				</p>
-			)}
+			<FieldError name={name} id={`${id}-error`} />
 		</div>
 	);
 }
@@ -300,12 +315,7 @@ export function Choices({ name, legend, hint, options, defaultValue }: ChoicesPr
 					</label>
 				))}
 			</div>
-			{error && (
-				<p className="field-error">
-					<Icon name="warn" />
-					{error}
-				</p>
-			)}
+			<FieldError name={name} />
 		</fieldset>
 	);
 }
