@@ -37,8 +37,8 @@ static const char ENROLLMENTS_CREATE[] =
 struct file_class {
 	const char *id; /* as the database knows it */
 	const char *school, *title;
-	const char *grade; /* of its pupils, "" where they have none or differ */
-	bool has_pupils;
+	const char
+		*grade; /* of its pupils, "" where they have none or differ; NULL without pupils */
 };
 
 struct places {
@@ -69,9 +69,8 @@ static void learn_grade(const struct places *places, const struct import_row *ro
 	for (size_t i = 0; i < row->classes_n && !teaches(row); i++) {
 		struct file_class *place = find(places, row->school, row->classes[i].title);
 		const char *grade = row->user.grade != NULL ? row->user.grade : "";
-		bool is_same = !place->has_pupils || strcmp(place->grade, grade) == 0;
+		bool is_same = place->grade == NULL || strcmp(place->grade, grade) == 0;
 		place->grade = is_same ? grade : "";
-		place->has_pupils = true;
 	}
 }
 
@@ -86,8 +85,7 @@ static struct places places_of(struct import *import)
 		for (size_t j = 0; j < import->rows[i].classes_n; j++)
 			places.items[places.n++] =
 				(struct file_class){ .school = import->rows[i].school,
-					.title = import->rows[i].classes[j].title,
-					.grade = "" };
+					.title = import->rows[i].classes[j].title };
 	if (n > 1)
 		qsort(places.items, n, sizeof(*places.items), compare);
 	for (size_t i = 0; i < n; i++)
@@ -148,7 +146,7 @@ static enum err put_classes(struct call *c, struct places *places)
 		columns[0][i] = uuid_make(c->arena);
 		columns[1][i] = places->items[i].school;
 		columns[2][i] = places->items[i].title;
-		columns[3][i] = places->items[i].grade;
+		columns[3][i] = places->items[i].grade != NULL ? places->items[i].grade : "";
 	}
 	enum err e = ids_collect(c, CLASSES_CREATE,
 		DB_ARGS(db_text_array(c, columns[0], places->n),
