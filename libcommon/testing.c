@@ -174,10 +174,16 @@ void test_dispatch(
 {
 	struct call call = call_of(test);
 	struct frame frame = { .kind = FRAME_REQUEST, .time_left_ms = TEST_DEADLINE_MS };
+	/* As frame_read() does it: an absent text is empty, never NULL. */
+	for (size_t i = 0; i < FRAME_TEXTS; i++)
+		frame.texts[i] = frame_text("");
 	frame.texts[TEXT_OPERATION] = frame_text(request->operation);
-	frame.texts[TEXT_PARAMS] = frame_text(request->params);
-	frame.texts[TEXT_BODY] = frame_text(request->body);
-	frame.texts[TEXT_IDEMPOTENCY_KEY] = frame_text(request->idempotency_key);
+	if (request->params)
+		frame.texts[TEXT_PARAMS] = frame_text(request->params);
+	if (request->body)
+		frame.texts[TEXT_BODY] = frame_text(request->body);
+	if (request->idempotency_key)
+		frame.texts[TEXT_IDEMPOTENCY_KEY] = frame_text(request->idempotency_key);
 	if (request->body)
 		frame.texts[TEXT_CONTENT_TYPE] = frame_text("application/json");
 	if (request->actor)
