@@ -205,7 +205,7 @@ void client_subscribe(struct instance *instance)
 	struct client *client = instance->bus->client;
 	pthread_mutex_lock(&client->subscriptions_lock);
 	for (size_t i = 0; i < client->subscriptions_n; i++) {
-		if (strcmp(client->subscriptions[i].service, instance->service))
+		if (strcmp(client->subscriptions[i].service, instance->service) != 0)
 			continue;
 		struct frame frame = { .kind = FRAME_SUBSCRIBE };
 		outgoing_push(&instance->queue, outgoing_new(&frame));

@@ -2,6 +2,7 @@
  * Calls from one service to another: generated stubs come through service_call(); a service that
  * acts on its own gets its capability here.
  */
+#include <assert.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -152,6 +153,7 @@ enum err service_capability(struct call *c, const char *tenant_id, const char **
 	if (*capability)
 		return OK;
 	enum err e = ask_auth(c, tenant_id, capability);
+	assert(e || *capability);
 	if (!e)
 		remember(tenant_id, *capability);
 	return e;
