@@ -3,6 +3,7 @@
  * written once, and the rows find their class in memory: the database is asked for no join of
  * thousands.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,8 +38,7 @@ static const char ENROLLMENTS_CREATE[] =
 struct file_class {
 	const char *id; /* as the database knows it */
 	const char *school, *title;
-	const char
-		*grade; /* of its pupils, "" where they have none or differ; NULL without pupils */
+	const char *grade; /* of its pupils: NULL without any, "" where they have none or differ */
 };
 
 struct places {
@@ -55,6 +55,7 @@ static int compare(const void *a, const void *b)
 
 static struct file_class *find(const struct places *places, const char *school, const char *title)
 {
+	assert(school != NULL); /* import_check.c refuses a class without one */
 	const struct file_class key = { .school = school, .title = title };
 	return bsearch(&key, places->items, places->n, sizeof(key), compare);
 }
@@ -88,8 +89,8 @@ static struct places places_of(struct import *import)
 					.title = import->rows[i].classes[j].title };
 	if (n > 1)
 		qsort(places.items, n, sizeof(*places.items), compare);
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || compare(&places.items[i], &places.items[kept - 1]) != 0)
+	for (size_t i = 0; i < places.n; i++)
+		if (kept == 0 || compare(&places.items[i], &places.items[kept - 1]) != 0)
 			places.items[kept++] = places.items[i];
 	places.n = kept;
 	for (size_t i = 0; i < import->n; i++)
@@ -117,7 +118,7 @@ static enum err put_schools(struct import *import)
 		return OK;
 	qsort(names, n, sizeof(*names), compare_text);
 	for (size_t i = 0; i < n; i++)
-		if (i == 0 || strcmp(names[i], names[kept - 1]) != 0)
+		if (kept == 0 || strcmp(names[i], names[kept - 1]) != 0)
 			names[kept++] = names[i];
 	for (size_t i = 0; i < kept; i++)
 		ids[i] = uuid_make(c->arena);
