@@ -31,10 +31,20 @@ const char *crypto_base64url(struct arena *arena, const void *data, size_t n)
 	return sodium_bin2base64(text, size, data, n, BASE64);
 }
 
-/* libsodium refuses padding, foreign characters and left-over bits that are not 0. */
+static bool is_ascii(const char *text)
+{
+	while (*text && !(*text & 0x80))
+		text++;
+	return !*text;
+}
+
+/* libsodium refuses padding, foreign characters and left-over bits that are not 0; but 1.0.18 reads
+ * every byte from 0x80 up as `_` where char is signed. */
 enum err crypto_from_base64url(struct arena *arena, const char *text, struct bytes *out)
 {
 	size_t length = strlen(text);
+	if (!is_ascii(text))
+		return ERR_INVALID;
 	unsigned char *data = arena_alloc(arena, length / 4 * 3 + 3);
 	size_t n = 0;
 	if (sodium_base642bin(data, length / 4 * 3 + 3, text, length, NULL, &n, NULL, BASE64) != 0)
