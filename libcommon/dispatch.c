@@ -50,6 +50,19 @@ static const char *text_of(struct call *c, const struct frame *request, enum fra
 	return text->n ? arena_strndup(c->arena, (const char *)text->data, text->n) : "";
 }
 
+/*
+ * The trace id of `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context) as a UUID, so that one id
+ * finds the request in the logs of the gateway and of every service it came to. NULL without one.
+ */
+static const char *trace_uuid(struct call *c)
+{
+	const char *id = c->traceparent + 3;
+	if (strlen(c->traceparent) != 55 || strspn(id, "0123456789abcdef") != 32)
+		return NULL;
+	return arena_printf(
+		c->arena, "%.8s-%.4s-%.4s-%.4s-%.12s", id, id + 8, id + 12, id + 16, id + 20);
+}
+
 static void read_envelope(struct call *c, const struct frame *request)
 {
 	c->actor = &NOBODY;
@@ -64,8 +77,9 @@ static void read_envelope(struct call *c, const struct frame *request)
 		.last = request->flags & FRAME_LAST_WINDOW,
 		.continued = request->flags & FRAME_CONTINUED,
 	};
-	if (!c->call_id)
-		c->call_id = uuid_make(c->arena);
+	const char *trace_id = trace_uuid(c);
+	if (trace_id)
+		c->call_id = trace_id;
 }
 
 static int compare_op(const void *key, const void *row)

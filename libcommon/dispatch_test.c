@@ -164,7 +164,6 @@ static void attempt(const struct attempt *attempt, struct arena *arena, struct d
 	request.texts[TEXT_PARAMS] = frame_text(attempt->params);
 	runs = 0;
 	service_dispatch(&c, public_key, &request, &reply);
-	print_message("%s\n", attempt->name);
 	assert_int_equal(reply.status, attempt->status);
 	if (*attempt->code) {
 		const char *code = arena_printf(arena, "\"code\":\"%s\"", attempt->code);

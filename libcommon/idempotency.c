@@ -6,8 +6,11 @@
 #include "libcommon/crypto.h"
 #include "libcommon/db.h"
 
+/* The lock tells a request that still runs from one that is over, without waiting for it. */
 static const char CLAIM[] =
-	"INSERT INTO idempotency (user_id, operation, key, fingerprint) VALUES ($1, $2, $3, $4) "
+	"INSERT INTO idempotency (user_id, operation, key, fingerprint) "
+	"SELECT $1::text, $2::text, $3::text, $4::text "
+	"WHERE pg_try_advisory_xact_lock(hashtextextended($1::text || $2::text || $3::text, 0)) "
 	"ON CONFLICT DO NOTHING";
 static const char FIND[] =
 	"SELECT fingerprint, status, headers, content_type, body FROM idempotency "
@@ -19,6 +22,9 @@ static const char KEEP[] =
 static const struct problem KEY_REUSED = { ERR_INVALID, 422, "idempotency_key_reused",
 	"同じIdempotency-Keyが別の内容で使われました。",
 	"This Idempotency-Key was used before with another payload." };
+
+static const struct problem STILL_RUNNING = { ERR_CONFLICT, 409, "request_in_progress",
+	"同じ依頼をまだ処理しています。", "The same request is still being worked on." };
 
 /* What the database sees of the key. */
 static const char *key_hash(struct call *c)
@@ -64,11 +70,13 @@ static enum err open_body(struct call *c, const char *text, struct bytes *out)
 struct stored {
 	const char *fingerprint; /* of this request */
 	struct reply *reply;
+	bool found;
 };
 
 static enum err replay(struct call *c, void *arg, const char *const *columns, size_t n)
 {
-	const struct stored *stored = arg;
+	struct stored *stored = arg;
+	stored->found = true;
 	if (strcmp(columns[0], stored->fingerprint) != 0)
 		return fail_with(c, &KEY_REUSED, "another payload");
 	stored->reply->status = c->op->status;
@@ -81,7 +89,7 @@ enum err idempotency_begin(
 	struct call *c, const struct frame *request, struct reply *reply, bool *replayed)
 {
 	const char *hash = key_hash(c);
-	struct stored stored = { fingerprint(c, request), reply };
+	struct stored stored = { .fingerprint = fingerprint(c, request), .reply = reply };
 	int64_t claimed;
 	*replayed = false;
 	enum err e = db_count(c, CLAIM,
@@ -89,7 +97,8 @@ enum err idempotency_begin(
 	if (e || claimed)
 		return e;
 	*replayed = true;
-	return db_each(c, FIND, DB_ARGS(c->actor->user_id, c->op->name, hash), replay, &stored);
+	e = db_each(c, FIND, DB_ARGS(c->actor->user_id, c->op->name, hash), replay, &stored);
+	return e || stored.found ? e : fail_with(c, &STILL_RUNNING, "the first is not over");
 }
 
 enum err idempotency_end(struct call *c, const struct reply *reply)

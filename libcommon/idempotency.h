@@ -15,9 +15,9 @@
 #include "libcommon/service.h"
 
 /*
- * Claim the call's key inside its transaction. A request with the same key that is still running is
- * waited for. *replayed: `reply` holds the stored answer and the handler must not run. Another
- * payload under the same key is refused with 422.
+ * Claim the call's key inside its transaction. *replayed: `reply` holds the stored answer and the
+ * handler must not run. Another payload under the same key is refused with 422; a request with the
+ * same key that is still running, with 409, at once.
  */
 must_check enum err idempotency_begin(
 	struct call *c, const struct frame *request, struct reply *reply, bool *replayed);
