@@ -97,7 +97,7 @@ enum err shape_read_params(
 	struct call *c, const struct shape *shape, const char *params, size_t n, void *out)
 {
 	struct target target = { .c = c, .shape = shape, .out = out };
-	const char *at = params, *end = params + n;
+	const char *at = n ? params : "", *end = at + n;
 	enum err e = OK;
 	while (at < end) {
 		const char *next = memchr(at, '&', (size_t)(end - at));
