@@ -63,6 +63,12 @@ static const char USER_UPDATE[] =
 static const char STATUS_PUT[] = "UPDATE provisioning.person SET version = version + 1, status = $2"
 				 " WHERE id = $1::uuid";
 
+/* What the others hear of somebody who is gone: no name, so that no copy keeps one. */
+static const char ERASE[] =
+	"UPDATE provisioning.person SET version = version + 1, status = 'deleted',"
+	" family_name = '削除済み', given_name = '利用者', kana_family_name = 'さくじょずみ',"
+	" kana_given_name = 'りようしゃ', grade = NULL WHERE id = $1::uuid";
+
 static const char EXISTS[] = "SELECT id FROM provisioning.person WHERE id = $1::uuid";
 
 static const char ENROLLMENTS_MARK[] =
@@ -214,7 +220,11 @@ enum err provisioning_user_restore(struct call *c, const struct provisioning_use
 
 enum err provisioning_user_delete(struct call *c, const struct provisioning_user_delete_in *in)
 {
-	enum err e = put_status(c, in->user_id, "deleted");
+	enum err e = check_not_self(c, in->user_id);
+	if (!e)
+		e = db_exec_one(c, ERASE, DB_ARGS(in->user_id));
+	if (!e)
+		e = people_tell(c, &in->user_id, 1);
 	if (!e)
 		e = enrollments_remove(c, ENROLLMENTS_MARK, in->user_id);
 	if (!e)

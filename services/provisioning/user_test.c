@@ -94,6 +94,7 @@ static void a_deleted_user_is_gone_everywhere(void **state)
 	assert_string_equal(account_status(id), "deleted");
 	const struct json *event = event_of(&event_user_changed, id);
 	assert_string_equal(json_text(json_member(event, "status")), "deleted");
+	assert_string_equal(json_text(json_member(event, "familyName")), "削除済み");
 	event = event_of(&event_enrollment_changed, text_of(&enrolled, "id"));
 	assert_string_equal(json_text(json_member(event, "status")), "deleted");
 	assert_int_equal(json_integer(json_member(event, "version"), 0), 2);
