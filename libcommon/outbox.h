@@ -32,9 +32,9 @@ must_check enum err event_take(struct call *c, const char *event_id);
 must_check enum err outbox_audit(struct call *c, const char *event_id, const char *line);
 
 /*
- * One round of the relay: take up to 100 due rows, ship them, delete what was accepted, put off the
- * rest. `c` is the relay job's call. *shipped says how many went. Called by the skeleton until it
- * ships none, then again on a hint or after 200 ms.
+ * One round of the relay: take up to 100 due rows of each consumer, ship them, delete what was
+ * accepted, put off the rest. `c` is the relay job's call. *shipped says how many went. Called by
+ * the skeleton until it ships none, then again on a hint or after 200 ms.
  */
 must_check enum err outbox_relay(struct call *c, int64_t *shipped);
 

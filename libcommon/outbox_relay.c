@@ -6,7 +6,8 @@
  * waits for another service: that would hold back the watermark of everyone.
  *
  * No row may block another: a refused group is sent again row by row, and a row that has failed
- * several times travels alone, so that one which kills its consumer dies by itself.
+ * several times travels alone, so that one which kills its consumer dies by itself. No consumer may
+ * block another: each has its own share of a round, and one that is away is asked once a round.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,11 @@
 #include "libcommon/outbox.h"
 #include "libcommon/service.h"
 
-#define ROWS_MAX 100 /* EventBatch holds 100 events */
+#define SHARE_MAX 100 /* rows of one consumer in a round: EventBatch holds 100 events */
+#define CONSUMERS_MAX 8 /* there are five services that take anything */
+#define ROWS_MAX (SHARE_MAX * CONSUMERS_MAX)
 #define ALONE_AFTER 4 /* failed attempts; a shorter trouble of the consumer costs no batching */
-#define SHIP_TIMEOUT_MS 5000 /* five slow groups still fit into the lease */
+#define SHIP_TIMEOUT_MS 5000 /* every consumer may be away and the lease still holds */
 
 static const char TAKE[] = "SELECT id, tenant_id, consumer, kind, type, event_id, body, created_at,"
 			   " attempts FROM outbox_take($1)";
@@ -120,7 +123,7 @@ static struct bytes body_of(struct call *c, const struct group *group)
 
 static const char *ids_of(struct call *c, const struct group *group)
 {
-	const char *ids[ROWS_MAX];
+	const char **ids = arena_array(c->arena, group->n, sizeof(*ids));
 	for (size_t i = 0; i < group->n; i++)
 		ids[i] = group->items[i]->id;
 	return db_text_array(c, ids, group->n);
@@ -162,36 +165,62 @@ static enum err settle(struct call *c, const struct group *group, const struct b
 	return db_exec(c, PUT_OFF, DB_ARGS(ids, reason));
 }
 
-static enum err ship(struct call *c, const struct group *group, int64_t *shipped)
+/* What a round has come to. */
+struct round {
+	int64_t shipped;
+	bool away; /* the consumer last asked did not answer in time, or has no time */
+};
+
+static enum err ship(struct call *c, const struct group *group, struct round *round)
 {
 	struct bus_reply reply;
 	send(c, group, &reply);
 	if (!reply.err)
-		*shipped += (int64_t)group->n;
-	if (!reply.err || group->n == 1 || reply.err == ERR_UNAVAILABLE || reply.err == ERR_LIMITED)
+		round->shipped += (int64_t)group->n;
+	round->away = reply.err == ERR_UNAVAILABLE || reply.err == ERR_LIMITED;
+	if (!reply.err || group->n == 1 || round->away)
 		return settle(c, group, &reply);
 	enum err e = OK; /* refused: find out which row it is */
+	struct group *one = arena_alloc(c->arena, sizeof(*one));
+	one->n = 1;
 	for (size_t i = 0; i < group->n && !e; i++) {
-		struct group one = { .items = { group->items[i] }, .n = 1 };
-		e = ship(c, &one, shipped);
+		one->items[0] = group->items[i];
+		e = ship(c, one, round);
 	}
 	return e;
+}
+
+/* The rest of a consumer that is away: it would cost the others a timeout for each group. */
+static enum err leave(struct call *c, struct rows *rows, const char *consumer)
+{
+	struct group *group = arena_alloc(c->arena, sizeof(*group));
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *row = &rows->items[i];
+		if (row->shipped || strcmp(row->consumer, consumer) != 0)
+			continue;
+		row->shipped = true;
+		group->items[group->n++] = row;
+	}
+	return group->n ? db_exec(c, WAIT, DB_ARGS(ids_of(c, group))) : OK;
 }
 
 enum err outbox_relay(struct call *c, int64_t *shipped)
 {
 	struct rows *rows = arena_alloc(c->arena, sizeof(*rows));
 	struct group *group = arena_alloc(c->arena, sizeof(*group));
-	*shipped = 0;
+	struct round round = { 0 };
 	/* Each statement is its own transaction. */
 	db_rollback(c->db);
 	db_begin(c->db, NULL, false);
-	enum err e = db_each(c, TAKE, DB_ARGS(db_integer(c, ROWS_MAX)), on_row, rows);
+	enum err e = db_each(c, TAKE, DB_ARGS(db_integer(c, SHARE_MAX)), on_row, rows);
 	for (size_t i = 0; i < rows->n && !e; i++) {
 		if (rows->items[i].shipped)
 			continue;
 		collect(rows, i, group);
-		e = ship(c, group, shipped);
+		e = ship(c, group, &round);
+		if (!e && round.away)
+			e = leave(c, rows, rows->items[i].consumer);
 	}
+	*shipped = round.shipped;
 	return e;
 }

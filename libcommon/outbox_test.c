@@ -269,6 +269,20 @@ static void an_outage_does_not_count(void **state)
 	assert_string_equal(left("due_at BETWEEN now() AND now() + interval '3 seconds'"), "t");
 }
 
+static void a_dead_consumer_costs_the_others_nothing(void **state)
+{
+	test_sql(&test,
+		"INSERT INTO learning.outbox (tenant_id, consumer, kind, type, event_id, body)"
+		" SELECT NULL, 'audit', 'audit', 'audit.line', gen_random_uuid(), '{}'"
+		" FROM generate_series(1, 2000)");
+	tell(&actor, "behind them");
+	assert_int_equal(relay(), 1);
+	assert_non_null(strstr(consumer.seen, "behind them"));
+	tell(&actor, "and again");
+	assert_int_equal(relay(), 1);
+	assert_string_equal(left("count(*) || ' ' || max(attempts)"), "2000 0");
+}
+
 static void a_refused_login_leaves_an_audit_line_without_tenant(void **state)
 {
 	struct call c = test_call(&test, NULL);
@@ -386,6 +400,7 @@ int main(void)
 		FACT(a_poison_row_blocks_nobody),
 		FACT(it_dies_after_twelve_attempts_with_a_reason),
 		FACT(an_outage_does_not_count),
+		FACT(a_dead_consumer_costs_the_others_nothing),
 		FACT(a_refused_login_leaves_an_audit_line_without_tenant),
 		FACT(a_row_that_commits_late_is_not_lost),
 		FACT(a_relay_that_died_is_followed_by_another),

@@ -147,7 +147,7 @@ BEGIN
 			dead_reason text,
 			CHECK (tenant_id IS NOT NULL OR kind = 'audit')
 		) WITH (fillfactor = 70)$sql$, name); -- taking a row updates it in place
-	EXECUTE format('CREATE INDEX ON %I.outbox (xid, id) WHERE dead_reason IS NULL', name);
+	EXECUTE format('CREATE INDEX ON %I.outbox (consumer, xid, id) WHERE dead_reason IS NULL', name);
 	EXECUTE format('ALTER TABLE %I.outbox ENABLE ROW LEVEL SECURITY', name);
 	EXECUTE format('ALTER TABLE %I.outbox FORCE ROW LEVEL SECURITY', name);
 	-- A refused login has an audit row and no tenant.
@@ -156,19 +156,29 @@ BEGIN
 	EXECUTE format('CREATE POLICY relay ON %I.outbox TO manabiya_owner USING (true) WITH CHECK (true)', name);
 	EXECUTE format('GRANT INSERT (consumer, kind, type, event_id, body) ON %I.outbox TO %I', name, role);
 
-	-- The relay's three functions see every tenant; handlers have no SELECT on the table. A row that
-	-- was taken is not due again for 30 seconds: longer than a batch may take, so that a relay which
-	-- died is followed by another.
+	-- The relay's functions see every tenant; handlers have no SELECT on the table. Each consumer has
+	-- its own `most` rows, so that what waits for a dead one stands in nobody's way. A row that was
+	-- taken is not due again for 30 seconds: longer than a batch may take, so that a relay which died
+	-- is followed by another.
 	EXECUTE format($sql$
 		CREATE FUNCTION %1$I.outbox_take(most integer)
 		RETURNS TABLE (id bigint, tenant_id uuid, consumer text, kind text, type text, event_id uuid,
 			body text, created_at text, attempts integer)
 		LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $body$
-			WITH due AS (
-				SELECT o.id FROM %1$I.outbox o
-				WHERE o.xid < pg_snapshot_xmin(pg_current_snapshot()) AND o.dead_reason IS NULL
-					AND o.due_at <= clock_timestamp()
-				ORDER BY o.xid, o.id LIMIT most FOR UPDATE SKIP LOCKED
+			WITH RECURSIVE consumer AS ( -- DISTINCT would read every row
+				(SELECT o.consumer AS name FROM %1$I.outbox o WHERE o.dead_reason IS NULL
+				ORDER BY o.consumer LIMIT 1)
+				UNION ALL
+				SELECT (SELECT o.consumer FROM %1$I.outbox o
+					WHERE o.dead_reason IS NULL AND o.consumer > k.name ORDER BY o.consumer LIMIT 1)
+				FROM consumer k WHERE k.name IS NOT NULL
+			), due AS (
+				SELECT r.id FROM consumer k, LATERAL (
+					SELECT o.id FROM %1$I.outbox o
+					WHERE o.consumer = k.name AND o.dead_reason IS NULL
+						AND o.xid < pg_snapshot_xmin(pg_current_snapshot())
+						AND o.due_at <= clock_timestamp()
+					ORDER BY o.xid, o.id LIMIT most FOR UPDATE SKIP LOCKED) r
 			), taken AS (
 				UPDATE %1$I.outbox o SET due_at = clock_timestamp() + interval '30 seconds'
 				FROM due WHERE o.id = due.id RETURNING o.*
