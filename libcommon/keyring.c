@@ -196,6 +196,9 @@ enum err keyring_create(struct keyring *keyring, const char *tenant_id)
 	key_name(tenant_id, name);
 	auto_secret(kek, KEY_SIZE);
 	e = load(keyring, name, kek, KEY_SIZE);
+	/* Who made it may have died before its name was on the disk. */
+	if (!e && fsync(keyring->directory) != 0)
+		e = ERR_UNAVAILABLE;
 	if (e != ERR_NOT_FOUND)
 		return e;
 	crypto_random(kek, KEY_SIZE);
