@@ -4,6 +4,8 @@
  */
 #include "libcommon/outbox.h"
 
+#include <string.h>
+
 #include "libcommon/db.h"
 #include "libcommon/uuid.h"
 
@@ -31,6 +33,29 @@ enum err event_take(struct call *c, const char *event_id)
 	if (!e && !taken)
 		e = fail(c, ERR_CONFLICT, "event %s was taken before", event_id);
 	return e;
+}
+
+static enum err give(
+	struct call *c, const struct event_taker *takers, const struct event_text *event)
+{
+	const struct event_taker *taker = takers;
+	while (taker->type && strcmp(taker->type->name, event->type) != 0)
+		taker++;
+	if (!taker->type)
+		return fail(c, ERR_INVALID, "event type %s is not taken here", event->type);
+	const struct shape *shape = taker->type->shape;
+	void *data = arena_alloc(c->arena, shape->size);
+	enum err e = shape_read_json(c, shape, event->data, strlen(event->data), data);
+	return e ? e : taker->take(c, data);
+}
+
+enum err event_accept(
+	struct call *c, const struct event_taker *takers, const struct event_text *event)
+{
+	enum err e = event_take(c, event->id);
+	if (e == ERR_CONFLICT)
+		return OK;
+	return e ? e : give(c, takers, event);
 }
 
 enum err outbox_audit(struct call *c, const char *event_id, const char *line)

@@ -21,12 +21,27 @@ struct event_type {
 /* Write an event of the call's tenant, once per consumer. */
 must_check enum err event_emit(struct call *c, const struct event_type *type, const void *data);
 
-/*
- * Remember an event's id in the call's transaction. ERR_CONFLICT when it was taken before: the
- * consumer skips it.
- * (`event_accept` handlers call this first for each event.)
- */
+/* Remember an event's id in the call's transaction. ERR_CONFLICT when it was taken before. */
 must_check enum err event_take(struct call *c, const char *event_id);
+
+/* What a consumer does with events of one type; `data` is a struct of the type's shape. */
+struct event_taker {
+	const struct event_type *type;
+	enum err (*take)(struct call *c, const void *data);
+};
+
+/* One event of an EventBatch; `data` is the JSON text of the type's shape. */
+struct event_text {
+	const char *id, *type, *data;
+};
+
+/*
+ * Let an event take effect by the taker of its type, once: one that was taken before is skipped
+ * (OK). INVALID when no taker has its type, or its data does not fit the shape. `takers` ends with
+ * a row without type. For `event_accept` handlers, once per event.
+ */
+must_check enum err event_accept(
+	struct call *c, const struct event_taker *takers, const struct event_text *event);
 
 /* Write one audit line into the outbox (the skeleton calls it; handlers do not). */
 must_check enum err outbox_audit(struct call *c, const char *event_id, const char *line);

@@ -356,6 +356,38 @@ static void an_event_is_taken_once_per_tenant(void **state)
 	db_rollback(c.db);
 }
 
+static char told[64];
+
+static enum err hear(struct call *c, const void *data)
+{
+	const struct fact *fact = data;
+	(void)snprintf(told + strlen(told), sizeof(told) - strlen(told), "%s.", fact->text);
+	return OK;
+}
+
+static enum err accept_one(struct call *c, const char *id, const char *type, const char *data)
+{
+	static const struct event_taker takers[] = { { &fact_told, hear }, { 0 } };
+	return event_accept(c, takers, &(struct event_text){ id, type, data });
+}
+
+static void an_event_goes_to_the_taker_of_its_type_once(void **state)
+{
+	struct call c = test_call(&test, &actor);
+	assert_int_equal(accept_one(&c, TEST_USER, "fact.told", "{\"text\":\"one\"}"), OK);
+	assert_int_equal(accept_one(&c, TEST_USER, "fact.told", "{\"text\":\"again\"}"), OK);
+	assert_int_equal(accept_one(&c, TEST_OTHER_USER, "fact.told", "{\"text\":\"two\"}"), OK);
+	assert_string_equal(told, "one.two.");
+	assert_int_equal(db_commit(&c), OK);
+	c = test_call(&test, &actor);
+	assert_int_equal(accept_one(&c, TEST_TENANT, "fact.gone", "{}"), ERR_INVALID);
+	db_rollback(c.db);
+	c = test_call(&test, &actor);
+	assert_int_equal(accept_one(&c, TEST_TENANT, "fact.told", "{\"text\":7}"), ERR_INVALID);
+	db_rollback(c.db);
+	assert_string_equal(told, "one.two.");
+}
+
 static void handlers_cannot_read_the_outbox(void **state)
 {
 	static const char read[] = "SELECT count(*) FROM outbox";
@@ -406,6 +438,7 @@ int main(void)
 		FACT(a_relay_that_died_is_followed_by_another),
 		FACT(a_stopped_consumer_gets_all_of_it_later),
 		FACT(an_event_is_taken_once_per_tenant),
+		FACT(an_event_goes_to_the_taker_of_its_type_once),
 		FACT(handlers_cannot_read_the_outbox),
 		FACT(stored_answers_expire_after_a_day),
 	};

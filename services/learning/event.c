@@ -4,8 +4,6 @@
  * Events come in any order and more than once: the inbox takes each id once, and a copy only ever
  * moves to a higher version.
  */
-#include <string.h>
-
 #include "events_proto.h"
 #include "libcommon/db.h"
 #include "services/learning/learning.h"
@@ -59,41 +57,22 @@ static enum err on_enrollment(struct call *c, const void *data)
 			changed->user_id, changed->role, changed->status));
 }
 
-static const struct {
-	const struct event_type *type;
-	enum err (*apply)(struct call *c, const void *data);
-} accepted[] = {
+static const struct event_taker takers[] = {
 	{ &event_user_changed, on_user },
 	{ &event_class_changed, on_class },
 	{ &event_enrollment_changed, on_enrollment },
+	{ 0 },
 };
-
-static enum err apply(struct call *c, const struct common_event *event)
-{
-	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
-		const struct event_type *type = accepted[i].type;
-		if (strcmp(event->type, type->name) != 0)
-			continue;
-		void *data = arena_alloc(c->arena, type->shape->size);
-		enum err e =
-			shape_read_json(c, type->shape, event->data, strlen(event->data), data);
-		return e ? e : accepted[i].apply(c, data);
-	}
-	return fail(c, ERR_INVALID, "event type %s is not taken here", event->type);
-}
 
 enum err learning_event_accept(struct call *c, const struct learning_event_accept_in *in)
 {
-	for (size_t i = 0; i < in->events.n; i++) {
-		enum err e = event_take(c, in->events.items[i].id);
-		if (e == ERR_CONFLICT)
-			continue;
-		if (!e)
-			e = apply(c, &in->events.items[i]);
-		if (e)
-			return e;
+	enum err e = OK;
+	for (size_t i = 0; i < in->events.n && !e; i++) {
+		const struct common_event *event = &in->events.items[i];
+		const struct event_text text = { event->id, event->type, event->data };
+		e = event_accept(c, takers, &text);
 	}
-	return OK;
+	return e;
 }
 
 /* ---- out ---- */

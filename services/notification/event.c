@@ -50,38 +50,19 @@ static enum err on_lesson(struct call *c, const void *data)
 	return notice_add(c, data);
 }
 
-static const struct {
-	const struct event_type *type;
-	enum err (*apply)(struct call *c, const void *data);
-} accepted[] = {
+static const struct event_taker takers[] = {
 	{ &event_lesson_happened, on_lesson },
 	{ &event_privileged_login, on_privileged_login },
+	{ 0 },
 };
-
-static enum err apply(struct call *c, const struct common_event *event)
-{
-	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
-		const struct event_type *type = accepted[i].type;
-		if (strcmp(event->type, type->name) != 0)
-			continue;
-		void *data = arena_alloc(c->arena, type->shape->size);
-		enum err e =
-			shape_read_json(c, type->shape, event->data, strlen(event->data), data);
-		return e ? e : accepted[i].apply(c, data);
-	}
-	return fail(c, ERR_INVALID, "event type %s is not taken here", event->type);
-}
 
 enum err notification_event_accept(struct call *c, const struct notification_event_accept_in *in)
 {
-	for (size_t i = 0; i < in->events.n; i++) {
-		enum err e = event_take(c, in->events.items[i].id);
-		if (e == ERR_CONFLICT)
-			continue;
-		if (!e)
-			e = apply(c, &in->events.items[i]);
-		if (e)
-			return e;
+	enum err e = OK;
+	for (size_t i = 0; i < in->events.n && !e; i++) {
+		const struct common_event *event = &in->events.items[i];
+		const struct event_text text = { event->id, event->type, event->data };
+		e = event_accept(c, takers, &text);
 	}
-	return OK;
+	return e;
 }
