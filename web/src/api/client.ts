@@ -41,7 +41,7 @@ export class ApiError extends Error {
 
 	/** Worth sending the same thing again later. */
 	get isTemporary(): boolean {
-		return this.status === 0 || this.status === 429 || this.status >= 500;
+		return [0, 423, 429].includes(this.status) || this.status >= 500;
 	}
 }
 

@@ -56,7 +56,7 @@ function Preview({ file, skill, onAgain, onSend, error }: PreviewProps) {
 				/>
 			)}
 			{error !== undefined && <Alert>{errorText(error)}</Alert>}
-			<div className="actions center">
+			<div className="actions">
 				<Button look="primary" large icon="send" onClick={() => onSend(true)}>
 					<T k="student.send" />
 				</Button>
@@ -165,11 +165,9 @@ function Skill({ assignmentId, skill }: { assignmentId: string; skill: UnitSkill
 				</div>
 			</Section>
 			<Section title={<T k="student.myVideo" />}>
-				{clips
-					.filter((clip) => clip.state !== "done")
-					.map((clip) => (
-						<UploadCard key={clip.id} clip={clip} />
-					))}
+				{clips.map((clip) => (
+					<UploadCard key={clip.id} clip={clip} />
+				))}
 				{mayUpload ? (
 					!own && <MakeTry assignmentId={assignmentId} skill={skill} onAdded={setClipId} />
 				) : (
