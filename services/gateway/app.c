@@ -40,6 +40,9 @@ void reply_header(struct reply_headers *headers, const char *name, const char *v
 void visit_reply(struct visit *v, unsigned status, const struct reply_headers *headers,
 	int64_t content_length)
 {
+	if (v->refused) {
+		return; /* an answer that was under way: the client has another one */
+	}
 	struct reply_headers all = { .n = 0 };
 	if (headers) {
 		all = *headers;
@@ -55,7 +58,7 @@ void visit_reply(struct visit *v, unsigned status, const struct reply_headers *h
 
 bool visit_write(struct visit *v, const void *data, size_t n)
 {
-	v->bytes += (int64_t)n;
+	v->bytes += v->refused ? 0 : (int64_t)n;
 	return exchange_write(v->exchange, data, n);
 }
 
@@ -356,6 +359,19 @@ static void on_drain(void *arg)
 	}
 }
 
+/* Nothing may begin any more, and what is only read is not waited for. An upload goes on: what has
+ * arrived is kept, as when the client vanishes. */
+static void on_refused(void *arg, unsigned status)
+{
+	struct visit *v = arg;
+	v->refused = true;
+	v->status = status;
+	session_forget(v->wait);
+	v->wait = NULL;
+	ask_cancel(v->ask);
+	v->ask = NULL;
+}
+
 /* Status 499 (nginx's): the client left before it had an answer. */
 static void log_visit(const struct visit *v)
 {
@@ -404,7 +420,11 @@ static struct visit *visit_new(struct exchange *exchange)
 void app_begin(struct exchange *exchange)
 {
 	static const struct exchange_events events = {
-		.on_body = on_body, .on_end = on_end, .on_drain = on_drain, .on_gone = on_gone
+		.on_body = on_body,
+		.on_end = on_end,
+		.on_drain = on_drain,
+		.on_refused = on_refused,
+		.on_gone = on_gone,
 	};
 	struct visit *v = visit_new(exchange);
 	exchange_listen(exchange, &events, v);

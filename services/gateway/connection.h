@@ -156,7 +156,7 @@ void exchange_body_end(struct exchange *exchange);
 /* Tell the application what it could not be told before: body held back, the body's end, room in
  * the reply. True: told something. */
 bool exchange_catch_up(struct exchange *exchange);
-/* Answer in the application's place, or abort when it has begun to answer. */
+/* Answer in the application's place and tell it, or abort when it has begun to answer. */
 void exchange_refuse(struct exchange *exchange, unsigned status);
 /* on_gone, unless the application knows already. */
 void exchange_tell_gone(struct exchange *exchange);

@@ -62,9 +62,9 @@ static bool is_answering(const struct exchange *exchange)
 void exchange_reply(struct exchange *exchange, unsigned status, const struct header *headers,
 	size_t headers_n, int64_t content_length)
 {
-	assert(!exchange->is_replied);
 	if (!is_answering(exchange))
 		return;
+	assert(!exchange->is_replied);
 	exchange->is_replied = true;
 	exchange->is_bodiless = exchange->is_head || status == 204 || status == 304;
 	exchange->reply_left = content_length;
@@ -220,6 +220,7 @@ void exchange_refuse(struct exchange *exchange, unsigned status)
 	static const struct header headers[] = {
 		{ "content-type", "application/problem+json" },
 	};
+	void (*on_refused)(void *, unsigned) = exchange->events.on_refused;
 	/* The application hears of nothing more but the end. */
 	exchange->events = (struct exchange_events){ .on_gone = exchange->events.on_gone };
 	exchange->is_paused = false;
@@ -231,6 +232,8 @@ void exchange_refuse(struct exchange *exchange, unsigned status)
 	exchange_reply(exchange, status, headers, 1, (int64_t)strlen(body));
 	exchange_write(exchange, body, strlen(body));
 	exchange_finish(exchange);
+	if (on_refused)
+		on_refused(exchange->arg, status);
 }
 
 void exchange_tell_gone(struct exchange *exchange)

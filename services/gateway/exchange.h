@@ -50,6 +50,10 @@ struct exchange_events {
 	void (*on_end)(void *arg); /* the body is complete */
 	void (*on_drain)(void *arg); /* the reply buffer fell below EXCHANGE_LOW_WATER after it was
 					above EXCHANGE_HIGH_WATER */
+	void (*on_refused)(void *arg, unsigned status); /* answered by the protocol side: body too
+							   long, too slow or malformed; whatever
+							   is still done does not reach the
+							   client, and only on_gone follows */
 	void (*on_gone)(void *arg); /* the exchange is over, answered or not; it and its arena are
 				       freed when this returns. Always called exactly once. */
 };
@@ -69,7 +73,7 @@ struct loop *exchange_loop(const struct exchange *exchange);
 void exchange_listen(struct exchange *exchange, const struct exchange_events *events, void *arg);
 
 /* The most that the body may hold; set in app_begin(). Default 0: a request with a body is answered
- * 413 and the application hears only on_gone. */
+ * 413 and the application hears only on_refused and on_gone. */
 void exchange_body_limit(struct exchange *exchange, int64_t max_bytes);
 
 /* Stop and go on reading the body: nothing more arrives in on_body after a pause, and the client is
@@ -79,7 +83,7 @@ void exchange_resume(struct exchange *exchange);
 
 /* Begin the answer. Headers are copied; `content_length` -1 means unknown (chunked in HTTP/1.1).
  * Date, Server-less, security headers are added by the protocol side (headers.c). HEAD is taken
- * care of. */
+ * care of. Like all that follow, it does nothing once the exchange was refused. */
 void exchange_reply(struct exchange *exchange, unsigned status, const struct header *headers,
 	size_t headers_n, int64_t content_length);
 

@@ -63,6 +63,7 @@ struct visit {
 	struct ask *ask; /* the bus call that the visit waits for */
 	unsigned step; /* of app.c's list */
 	bool started, ended, answered;
+	bool refused; /* by the protocol side: nothing of ours goes out any more */
 	int64_t started_us;
 	unsigned status; /* answered with; 0: not yet */
 	int64_t bytes; /* of the answer's body */

@@ -7,9 +7,11 @@ problem+json, and nothing behind the gateway has seen the request.
 
 import json
 import re
+import signal
 import socket
 import ssl
 import sys
+import threading
 import time
 import unittest
 import urllib.parse
@@ -17,9 +19,11 @@ import uuid
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
+sys.path.insert(0, str(Path(__file__).resolve().parent / 'http2'))
 import base  # noqa: E402
 import seed  # noqa: E402
 from base import PASSWORD  # noqa: E402
+from frames import DATA, END_HEADERS, HEADERS, INITIAL_WINDOW_SIZE, WINDOW_UPDATE, Http2, data, window_update  # noqa: E402
 from stack import free_port  # noqa: E402
 
 TOKEN = re.compile(r'__Host-sid=([A-Za-z0-9_-]{43})')
@@ -101,6 +105,17 @@ def fresh_cookie():
 
 def is_alive(cookie):
     return send('GET', '/v1/session', {'Cookie': cookie}).status == 200
+
+
+class Target:
+    """Where frames.py connects to."""
+
+    def connect(self, protocol):
+        context = ssl.create_default_context(cafile=str(base.world.stack.ca))
+        context.set_alpn_protocols([protocol])
+        name, port = host.split(':')
+        plain = socket.create_connection((name, int(port)), timeout=10)
+        return context.wrap_socket(plain, server_hostname=name)
 
 
 class GatewayAttack(unittest.TestCase):
@@ -287,6 +302,77 @@ class Bodies(GatewayAttack):
         bearer = {'Authorization': f'Bearer {base.world.operator.token}', 'Tus-Resumable': '1.0.0', 'Upload-Offset': '0',
                   'Content-Type': 'application/offset+octet-stream', 'Content-Length': str((256 << 20) + 1)}
         self.assertRefused(send('PATCH', f'/v1/media/{uuid.uuid4()}', bearer, b'x'), 413)
+
+
+class Refusals(GatewayAttack):
+    """The protocol side refuses a body while the application is still asking a service: the answer
+    to that question must not become a second reply. The client opens no window, so that the refusal
+    cannot leave first."""
+
+    def refused(self, name, method, path, extra, size):
+        """`name` does not answer before the refusal is out."""
+        with Http2(Target(), with_settings=[(INITIAL_WINDOW_SIZE, 0)]) as http:
+            base.world.stack.kill(name, signal.SIGSTOP)
+            try:
+                http.send(http.headers(1, http.block(method, path, extra, host), END_HEADERS))
+                self.send_body(http, size)
+                answer = http.wait(HEADERS, 1)
+            finally:
+                base.world.stack.kill(name, signal.SIGCONT)
+            time.sleep(0.5)  # the service answers
+            http.send(window_update(1, 1 << 16))
+            problem = json.loads(http.wait(DATA, 1).payload)
+        self.assertEqual((dict(answer.headers)[':status'], problem['status']), ('413', 413))
+        self.assertLives()
+
+    def assertLives(self):
+        self.assertTrue(base.world.stack.processes['gateway'].is_alive())
+        self.assertEqual(send('GET', '/v1/session').status, 401)
+
+    def send_body(self, http, size):
+        """As fast as the gateway's windows allow."""
+        room, stream_room = 65535, 65535
+        while size > 0:
+            n = min(size, room, stream_room, 16384)
+            if n:
+                http.send(data(1, b' ' * n))
+                size, room, stream_room = size - n, room - n, stream_room - n
+                continue
+            found = http.wait(WINDOW_UPDATE)
+            step = int.from_bytes(found.payload, 'big')
+            room, stream_room = (room, stream_room + step) if found.stream else (room + step, stream_room)
+
+    def test_while_the_session_is_asked_for(self):
+        stranger = [('cookie', f'__Host-sid={STRANGER}'), ('sec-fetch-site', 'none'), ('content-type', 'application/json')]
+        self.refused('auth', 'PUT', '/v1/password', stranger, 16385)
+
+    def test_while_a_service_answers(self):
+        token = [('authorization', f'Bearer {base.world.operator.token}')]
+        base.world.operator.get('/v1/session')  # known for a second
+        for path in ('/v1/home', f'/v1/media/{uuid.uuid4()}/content'):
+            self.refused('learning', 'GET', path, token, 1)
+
+    def test_an_upload_that_breaks_while_a_window_is_under_way(self):
+        for name, token in (('auth', STRANGER), ('learning', base.world.operator.token)):
+            for size in (1000, 300_000):
+                with self.subTest(f'{name} {size}'):
+                    answer = self.broken_upload(name, token, size)
+                    self.assertRefused(answer, 400, 401, 403, 404)
+                    time.sleep(0.5)  # what had arrived is handed on
+                    self.assertLives()
+
+    def broken_upload(self, name, token, size):
+        base.world.operator.get('/v1/session')
+        headers = {'Authorization': f'Bearer {token}', 'Tus-Resumable': '1.0.0', 'Upload-Offset': '0',
+                   'Content-Type': 'application/offset+octet-stream', 'Transfer-Encoding': 'chunked'}
+        body = f'{size:x}\r\n'.encode() + b'x' * size + b'\r\nno chunk\r\n'
+        base.world.stack.kill(name, signal.SIGSTOP)
+        wake = threading.Timer(1, base.world.stack.kill, (name, signal.SIGCONT))
+        wake.start()
+        try:
+            return send('PATCH', f'/v1/media/{uuid.uuid4()}', headers, body)
+        finally:
+            wake.join()
 
 
 class Sessions(GatewayAttack):

@@ -222,6 +222,12 @@ static void later(struct visit *visit)
 	visit->timer = loop_after(loop, ms, on_time_answer, visit);
 }
 
+static void limited_later(struct visit *visit)
+{
+	exchange_body_limit(visit->exchange, 100);
+	later(visit);
+}
+
 static void events(struct visit *visit)
 {
 	exchange_reply(visit->exchange, 200, TEXT_HEADERS, 1, -1);
@@ -290,6 +296,7 @@ static const struct {
 	{ "/big", big },
 	{ "/early", early },
 	{ "/later", later },
+	{ "/limited-later", limited_later },
 	{ "/events", events },
 	{ "/cut", cut },
 	{ "/empty", empty },

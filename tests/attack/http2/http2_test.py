@@ -1,4 +1,5 @@
 """HTTP/2 as RFC 9113 forbids it. Frames are written by hand; see frames.py and ../wire.py."""
+import json
 import os
 import signal
 import ssl
@@ -31,6 +32,10 @@ class Case(unittest.TestCase):
         """The connection ends, and says one of these codes."""
         self.assertIn(http.goaway(), codes)
         self.assertTrue(http.is_closed)
+
+    def needs_probe(self):
+        if not probe.is_own:
+            self.skipTest("needs a route of the probe")
 
     def lives(self, http, stream):
         http.request(stream, path="/")
@@ -143,6 +148,7 @@ class Frames(Case):
             self.is_ignored(http, 1)
 
     def test_data_behind_the_end_of_a_stream(self):
+        self.needs_probe()
         with Http2(probe) as http:
             http.request(1, path="/later?ms=500")
             http.send(data(1, b"x"))
@@ -150,6 +156,7 @@ class Frames(Case):
             self.assertTrue(found is None or int.from_bytes(found.payload, "big") == STREAM_CLOSED)
 
     def test_stream_window_overflow(self):
+        self.needs_probe()
         with Http2(probe) as http:
             http.request(1, path="/later?ms=500")
             http.send(window_update(1, (1 << 31) - 1))
@@ -157,8 +164,7 @@ class Frames(Case):
             self.lives(http, 3)
 
     def test_more_data_than_the_window(self):
-        if not probe.is_own:
-            self.skipTest("needs a route of the probe")
+        self.needs_probe()
         with Http2(probe) as http:
             http.request(1, "POST", "/slow?ms=60000", is_end=False)
             for _ in range(17):
@@ -328,6 +334,7 @@ class Floods(Case):
                    frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b" * 100))
 
     def test_too_many_streams(self):
+        self.needs_probe()
         with Http2(probe) as http:
             http.wait(SETTINGS)
             http.send(settings(flags=ACK))
@@ -411,6 +418,19 @@ class Streams(WithProbe):
             http.request(3, "POST", "/limited", [("content-length", "101")], is_end=False)
             self.assertEqual(http.answer(3)[0], 413)
             self.lives(http, 5)
+
+    def test_refused_while_the_answer_is_being_made(self):
+        """The client opens no window, so the refusal is still on its way when the application answers."""
+        for limit, path in ((0, "/later?ms=200"), (100, "/limited-later?ms=200")):
+            with self.subTest(path), Http2(probe, with_settings=[(INITIAL_WINDOW_SIZE, 0)]) as http:
+                http.request(1, "PUT", path, is_end=False)
+                http.send(data(1, b"x" * (limit + 1)))
+                self.assertEqual(dict(http.wait(HEADERS, 1).headers)[":status"], "413")
+                time.sleep(0.4)
+                http.send(window_update(1, 1000))
+                self.assertEqual(json.loads(http.wait(DATA, 1).payload)["status"], 413)
+                http.request(3, path="/empty")
+                self.assertEqual(http.wait(HEADERS, 3).headers[0][1], "204")
 
     def test_expectation(self):
         with Http2(probe) as http:
