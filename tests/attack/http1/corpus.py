@@ -234,7 +234,6 @@ SERVED = [
     ("host with another port", b"GET / HTTP/1.1\r\nHost: example.test:1\r\n\r\n", 1),
     ("host as IPv6", b"GET / HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n", 1),
     ("query with everything", line(b"GET /?a=b&c=/?:@!$'()*+,;=-._~%20%E3%81%82 HTTP/1.1"), 1),
-    ("dots in the path", line(b"GET /a/../b/./c HTTP/1.1"), 1),
     ("method HEAD", b"HEAD / HTTP/1.1\r\nHost: {HOST}\r\n\r\n", "head"),
     ("method OPTIONS", line(b"OPTIONS / HTTP/1.1"), 1),
     ("upgrade is ignored", fields(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c",
