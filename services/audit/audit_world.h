@@ -68,20 +68,29 @@ static inline const char *lines_body(struct arena *arena, const char *const *lin
 	return body.data;
 }
 
-static inline struct reply append_lines(struct test *test, const char *const *lines, size_t n)
+static inline struct reply append_as(
+	struct test *test, const char *caller, const char *const *lines, size_t n)
 {
 	struct reply reply;
 	const struct test_request request = { .operation = "event_append",
-		.caller = "learning",
+		.caller = caller,
 		.body = lines_body(test->arena, lines, n) };
 	test_dispatch(test, &request, &reply, NULL);
 	return reply;
 }
 
+static inline struct reply append_lines(struct test *test, const char *const *lines, size_t n)
+{
+	return append_as(test, "learning", lines, n);
+}
+
+/* Told by the service whose operation it is. */
 static inline void happen(struct test *test, struct happening what)
 {
 	const char *line = line_of(test->arena, &what);
-	assert_int_equal(append_lines(test, &line, 1).status, 204);
+	const char *operation = what.operation ? what.operation : "learning.try_create";
+	const char *caller = arena_strndup(test->arena, operation, strcspn(operation, "."));
+	assert_int_equal(append_as(test, caller, &line, 1).status, 204);
 }
 
 #endif

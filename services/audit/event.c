@@ -2,7 +2,8 @@
  * Appending events. The database gives the sequence numbers (audit.append() in migrations/); what
  * is done here is to read from each line the few members by which it is found again.
  *
- * A line that is no event is refused with the whole batch: the relay then finds the one by itself.
+ * A line that is no event, or one of another service than the caller, is refused with the whole
+ * batch: the relay then finds the one by itself.
  */
 #include <string.h>
 
@@ -57,6 +58,13 @@ static const char *object_of(const struct json *line)
 	return object && strlen(object) <= OBJECT_MAX ? object : "";
 }
 
+/* A service tells of its own operations only: the caller is the one the bus knows. */
+static bool is_own(const struct call *c, const char *operation)
+{
+	size_t n = strlen(c->caller);
+	return strncmp(operation, c->caller, n) == 0 && operation[n] == '.';
+}
+
 static bool is_complete(const char *const columns[COLUMNS])
 {
 	const char *line = columns[LINE];
@@ -85,6 +93,8 @@ static enum err read_line(struct call *c, const char *line, const char *columns[
 	columns[LINE] = line;
 	if (time_ms < 0 || json_member(metadata, "sequence") || !is_complete(columns))
 		return fail(c, ERR_INVALID, "a line is not an event of ours");
+	if (!is_own(c, columns[OPERATION]))
+		return fail(c, ERR_INVALID, "a line of %s is of another service", c->caller);
 	return OK;
 }
 

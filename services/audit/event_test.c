@@ -98,6 +98,25 @@ static void only_services_may_append(void **state)
 	assert_int_equal(reply.status, 403);
 }
 
+static void a_service_tells_of_itself_alone(void **state)
+{
+	static const char *const callers[] = { "auth", "provisioning", "notification", "audit" };
+	static const char *const foreign[] = { "auth.session_create", "learningx.try_create",
+		"learning", "learn.try_create", "" };
+	const struct happening own = { .tenant_id = TEST_TENANT };
+	const char *line = line_of(test.arena, &own);
+	for (size_t i = 0; i < sizeof(callers) / sizeof(callers[0]); i++)
+		assert_int_equal(append_as(&test, callers[i], &line, 1).status, 422);
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		const struct happening other = { .tenant_id = TEST_TENANT,
+			.operation = foreign[i] };
+		const char *lines[] = { line, line_of(test.arena, &other) };
+		assert_int_equal(append_lines(&test, lines, 2).status, 422);
+	}
+	assert_string_equal(stored("SELECT count(*) FROM audit.event"), "0");
+	assert_int_equal(append_lines(&test, &line, 1).status, 204);
+}
+
 /* As the service's own role, with a tenant entered or not: the log cannot be changed. */
 static void not_even_the_service_can_change_the_log(void **state)
 {
@@ -180,6 +199,7 @@ int main(void)
 		FACT(each_tenant_is_numbered_by_itself),
 		FACT(what_is_no_event_is_refused_whole),
 		FACT(only_services_may_append),
+		FACT(a_service_tells_of_itself_alone),
 		FACT(not_even_the_service_can_change_the_log),
 		FACT(writers_at_once_leave_no_gap),
 	};
