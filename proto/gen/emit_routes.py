@@ -40,7 +40,7 @@ def flags(operation):
         ('ROUTE_ANONYMOUS', node['x-allow'] == ['anonymous']), ('ROUTE_STREAM_REQUEST', node.get('x-stream') == 'request'),
         ('ROUTE_STREAM_RESPONSE', node.get('x-stream') == 'response'), ('ROUTE_EVENTS', node.get('x-stream') == 'events'),
         ('ROUTE_IDEMPOTENCY_KEY', 'x-idempotency' in node), ('ROUTE_IF_MATCH', 'If-Match' in headers),
-        ('ROUTE_WRITES', operation.method not in READS)) if wanted]
+        ('ROUTE_WRITES', operation.method not in READS), ('ROUTE_INITIAL', 'x-initial' in node)) if wanted]
     return ' | '.join(chosen) or '0'
 
 
@@ -56,9 +56,11 @@ def fanout(operation, internal):
 
 def row(operation, shapes, internal):
     headers = ''.join(f'{{ "{p["name"].lower()}", "{camel(p["name"])}" }}, ' for p in operation.params if p['in'] == 'header')
+    allow = ' | '.join('ROLE_' + role.upper() for role in operation.node['x-allow'])
     kind = operation.raw_type or ('application/json' if 'requestBody' in operation.node else None)
     return (f'\t{{ .method = "{operation.method.upper()}", .path = "{operation.path}", .service = "{operation.service}",\n'
             f'\t\t.operation = "{operation.name}", .flags = {flags(operation)}, .body_max = {body_max(operation, shapes)},\n'
+            f'\t\t.allow = {allow},\n'
             f'\t\t.content_type = {quote(kind)}, .timeout_ms = {operation.node.get("x-timeout-ms", CALL_TIMEOUT_MS)},\n'
             f'\t\t.headers = (const struct route_header[]){{ {headers}{{ NULL, NULL }} }},\n'
             f'\t\t.fanout = {fanout(operation, internal)} }},\n')
@@ -73,5 +75,5 @@ def routes(documents, operations):
             fault(o.at, f'{o.method.upper()} {o.path} stands at {seen[o.method, o.path]} already')
         seen[o.method, o.path] = o.at
     rows = ''.join(row(o, shapes, internal) for o in sorted(public, key=lambda o: (o.path, o.method)))
-    return {'gateway_routes.c': f'/* Made from the paths of proto by proto/gen; changes here are lost. */\n#include "services/gateway/route.h"\n\nconst struct route gateway_routes[] = {{\n{rows}}};\n'
+    return {'gateway_routes.c': f'/* Made from the paths of proto by proto/gen; changes here are lost. */\n#include "libcommon/capability.h"\n#include "services/gateway/route.h"\n\nconst struct route gateway_routes[] = {{\n{rows}}};\n'
                                 f'const size_t gateway_routes_n = {len(public)};\n'}

@@ -2,8 +2,8 @@
  * Takes a request from the protocol side through a list of checks to the way that answers it, and
  * writes one log line when it is over.
  *
- * Refuses whatever is ambiguous before anybody else sees it. Decides nothing about rights: that is
- * the services' part.
+ * Refuses whatever is ambiguous before anybody else sees it. Decides about rights only where no
+ * service does: on the routes that the gateway answers itself.
  */
 #include "services/gateway/app.h"
 
@@ -253,6 +253,19 @@ static enum verdict session_step(struct visit *v)
 	return WAIT;
 }
 
+/* The services check every call themselves; what stands here is for the gateway's own routes. */
+static enum verdict rights_step(struct visit *v)
+{
+	if (!v->actor || strcmp(v->route->service, "gateway") != 0) {
+		return NEXT;
+	}
+	if (!(v->route->allow & v->actor->role)) {
+		return refused(v, &problem_forbidden);
+	}
+	bool is_too_early = v->actor->initial && !(v->route->flags & ROUTE_INITIAL);
+	return is_too_early ? refused(v, &problem_password_change) : NEXT;
+}
+
 static bool is_key(const char *text)
 {
 	size_t n = strlen(text);
@@ -316,7 +329,8 @@ static enum verdict start_step(struct visit *v)
 
 /* In this order, so that nobody learns anything about the inside without a session. */
 static enum verdict (*const steps[])(struct visit *) = { path_step, authority_step, route_step,
-	cross_site_step, body_step, session_step, condition_step, params_step, start_step };
+	cross_site_step, body_step, session_step, rights_step, condition_step, params_step,
+	start_step };
 /* The admin listener is not reachable from outside: only the way there. */
 static enum verdict (*const admin_steps[])(struct visit *) = { path_step, start_step };
 

@@ -18,6 +18,10 @@ const struct problem problem_unauthenticated = { ERR_UNAUTHENTICATED, 401, "unau
 	"ログインしてください。", "Please log in." };
 const struct problem problem_cross_site = { ERR_FORBIDDEN, 403, "cross_site_request",
 	"ほかのサイトからの操作は受け付けません。", "Requests from other sites are refused." };
+const struct problem problem_forbidden = { ERR_FORBIDDEN, 403, "forbidden",
+	"この操作の権限がありません。", "You may not do this." };
+const struct problem problem_password_change = { ERR_FORBIDDEN, 403, "password_change_required",
+	"はじめにパスワードを変更してください。", "Change your initial password first." };
 const struct problem problem_not_found = { ERR_NOT_FOUND, 404, "not_found", "見つかりません。",
 	"There is no such thing." };
 const struct problem problem_method_not_allowed = { ERR_INVALID, 405, "method_not_allowed",

@@ -17,6 +17,7 @@ enum route_flag {
 	ROUTE_IDEMPOTENCY_KEY = 1 << 4, /* refuse without Idempotency-Key */
 	ROUTE_IF_MATCH = 1 << 5, /* refuse without If-Match (428) */
 	ROUTE_WRITES = 1 << 6,
+	ROUTE_INITIAL = 1 << 7, /* also before the one-time secret was changed */
 };
 
 /* A request header that travels as a parameter: { "upload-offset", "uploadOffset" }. */
@@ -33,6 +34,7 @@ struct route {
 	const char *path; /* template: "/v1/users/{userId}/features" */
 	const char *service, *operation; /* service "gateway" for its own */
 	unsigned flags;
+	unsigned allow; /* a mask of enum role, from x-allow */
 	int64_t body_max; /* bytes; 0: no body */
 	const char *content_type; /* the one that the request body must have; NULL: no body */
 	int64_t timeout_ms;

@@ -130,6 +130,18 @@ class Merging(FlowTest):
         self.assertRefused(401, lambda: base.world.client().get('/v1/home'))
 
 
+class Rights(FlowTest):
+    def test_a_one_time_secret_opens_no_route_of_the_gateway(self):
+        tenant = base.world.tenant('asagao')
+        client = base.world.client()
+        client.login('asagao', 'sensei', tenant.secrets['sensei'])
+        for path in ('/v1/home', '/v1/events'):
+            self.assertRefused(403, lambda: client.get(path), 'password_change_required')
+        client.change_password(tenant.secrets['sensei'], base.PASSWORD)
+        self.assertEqual(client.get('/v1/home')['partial'], [])
+        self.assertEqual(Page(self, client).status, 200)
+
+
 class Events(FlowTest):
     def open_page(self, client=None):
         page = Page(self, client or another_session())
