@@ -11,6 +11,7 @@
 
 #define FIRST_CAPACITY 256
 
+/* Room for `more` bytes and the NUL; a size that overflows is a bug of ours and aborts. */
 static void reserve(struct buf *buf, size_t more)
 {
 	if (more > SIZE_MAX / 4 - buf->n)

@@ -9,6 +9,7 @@
 #include "libcommon/json.h"
 #include "libcommon/utf8.h"
 
+/* The last failure counts: whoever passes one on may say it better. */
 enum err fail_here(struct call *c, const struct problem *problem, const char *file, int line,
 	const char *format, ...)
 {
@@ -23,6 +24,7 @@ enum err fail_here(struct call *c, const struct problem *problem, const char *fi
 	return problem->err;
 }
 
+/* Any failure before it that was not about fields is forgotten. */
 enum err fail_field(struct call *c, const char *pointer, const char *ja, const char *en)
 {
 	struct failure *failure = &c->failure;
@@ -42,6 +44,7 @@ static const char *in_language(const struct call *c, const char *ja, const char 
 	return c->language == LANGUAGE_EN ? en : ja;
 }
 
+/* Never the first member: `type` is. */
 static void member(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, ",\"%s\":", name);
@@ -87,6 +90,7 @@ const char *failure_json(const struct call *c)
 #define CURSOR_NULL 0xffff
 #define CURSOR_TEXT_MAX 512 /* common.yaml, Cursor */
 
+/* A cursor is not secret and not signed: readers check what is in it like any other input. */
 const char *cursor_make(struct call *c, const char *const parts[], size_t n)
 {
 	assert(n <= CURSOR_PARTS);

@@ -24,6 +24,7 @@ static const struct problem problems[ERR_COUNT] = {
 		"Something broke on our side." },
 };
 
+/* A number that is none of ours is a bug somewhere: internal. */
 const struct problem *problem_of(enum err err)
 {
 	return (unsigned)err < ERR_COUNT ? &problems[err] : &problems[ERR_INTERNAL];

@@ -14,6 +14,7 @@
 /* cJSON allocates through hooks of the whole process; each thread says which arena it means. */
 static _Thread_local struct arena *current;
 
+/* The address of `current` is set only while json_parse() runs: cJSON allocates nowhere else. */
 static void *take_memory(size_t size)
 {
 	return arena_alloc(current, size);
@@ -29,6 +30,7 @@ static void set_hooks(void)
 	cJSON_InitHooks(&hooks);
 }
 
+/* `struct json` is cJSON under another name: callers see no member of it. */
 static const cJSON *tree(const struct json *value)
 {
 	return (const cJSON *)(const void *)value;
@@ -52,6 +54,7 @@ enum err json_parse(struct arena *arena, const char *text, size_t n, const struc
 	return *out == NULL ? ERR_INVALID : OK;
 }
 
+/* cJSON_Is…() take NULL for nothing, and so does everything here. */
 enum json_kind json_kind(const struct json *value)
 {
 	const cJSON *at = tree(value);
@@ -124,6 +127,7 @@ const char *json_name(const struct json *member)
 	return tree(member)->string;
 }
 
+/* Short escapes where JSON has them; the rest of the control characters as \u00xx. */
 static void quote_ascii(struct buf *out, char c)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";

@@ -13,6 +13,7 @@ struct scan {
 
 static bool value(struct scan *scan);
 
+/* RFC 8259, section 2: these four and no other. */
 static void space(struct scan *scan)
 {
 	while (scan->at < scan->end && memchr(" \t\r\n", *scan->at, 4) != NULL)
@@ -44,6 +45,7 @@ static bool digits(struct scan *scan)
 	return scan->at > start;
 }
 
+/* Section 6: no leading zero, no leading plus, digits on both sides of the point. */
 static bool number(struct scan *scan)
 {
 	(void)take(scan, '-');
@@ -75,6 +77,7 @@ static int32_t unit(struct scan *scan)
 	return out;
 }
 
+/* Section 7. \u0000 would end our C strings early; a lone surrogate has no UTF-8. */
 static bool escape(struct scan *scan)
 {
 	if (scan->at == scan->end || *scan->at == '\0')
@@ -93,6 +96,7 @@ static bool escape(struct scan *scan)
 	return second >= 0xdc00 && second <= 0xdfff;
 }
 
+/* Raw control characters are refused, code points are whole. */
 static bool string(struct scan *scan)
 {
 	if (!take(scan, '"'))
@@ -114,6 +118,7 @@ static bool string(struct scan *scan)
 	return false;
 }
 
+/* `"name": value` of an object. */
 static bool member(struct scan *scan)
 {
 	space(scan);

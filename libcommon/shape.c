@@ -59,6 +59,7 @@ static int two(const char *text)
 	return (text[0] - '0') * 10 + (text[1] - '0');
 }
 
+/* The text is known to be digits in these places. */
 static bool is_day(const char *text)
 {
 	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
@@ -94,6 +95,7 @@ static bool is_date_time(const char *text)
 		two(at + 1) <= 23 && two(at + 4) <= 59;
 }
 
+/* Line feed and tab are what people type into forms; the rest is for terminals. */
 static bool is_free_of_controls(const char *text)
 {
 	for (; *text != '\0'; text++)
@@ -138,6 +140,7 @@ static bool is_one_of(const char *text, const char *const *values)
 	return false;
 }
 
+/* Enum values need no further limit. What is empty is told as that, not as too short. */
 bool shape_fits_text(const struct field *field, const char *text, struct complaint *out)
 {
 	if (field->values != NULL)
@@ -183,6 +186,7 @@ bool shape_fits_count(const struct field *field, size_t n, struct complaint *out
 
 /* ---- structs ---- */
 
+/* By memcpy: the struct is the generated one, only its offsets are known here. */
 static void store(const struct field *field, const void *value, size_t size, void *out)
 {
 	memcpy((char *)out + field->offset, value, size);
@@ -216,6 +220,7 @@ const struct field *shape_find(const struct shape *shape, enum place place, cons
 	return NULL;
 }
 
+/* An assert, not an error: the generator would have to change first. */
 uint64_t shape_bit(const struct shape *shape, const struct field *field)
 {
 	size_t i = (size_t)(field - shape->fields);
@@ -233,6 +238,7 @@ const struct field *shape_bytes_field(const struct shape *shape)
 
 /* ---- complaints ---- */
 
+/* JSON Pointer (RFC 6901): `~` and `/` within names are escaped. */
 static const char *pointer(struct arena *arena, const struct path *path)
 {
 	if (path == NULL)

@@ -8,6 +8,7 @@
 #include "libcommon/shape_impl.h"
 #include "libcommon/utf8.h"
 
+/* -1 for what is none; both cases are allowed by RFC 3986. */
 static int hex_digit(char c)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -114,6 +115,7 @@ enum err shape_read_params(
 
 /* ---- writing ---- */
 
+/* Everything but the unreserved characters of RFC 3986. */
 static void write_encoded(struct buf *out, const char *text)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -125,6 +127,7 @@ static void write_encoded(struct buf *out, const char *text)
 			buf_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
 }
 
+/* Parameters are texts, integers and booleans: the generator allows no others. */
 static bool is_present(const struct field *field, const void *in)
 {
 	const char *at = in;

@@ -10,6 +10,7 @@
 static enum err read_object(struct call *c, const struct path *path, const struct shape *shape,
 	const struct json *json, void *out);
 
+/* json.c has made sure of UTF-8 and that no NUL ends a text early. */
 static enum err read_text(struct call *c, const struct path *path, const struct field *field,
 	const struct json *json, void *out)
 {
@@ -23,6 +24,7 @@ static enum err read_text(struct call *c, const struct path *path, const struct 
 	return OK;
 }
 
+/* INT64_MIN is no value of any schema: the generator keeps to what a double can hold. */
 static enum err read_integer(struct call *c, const struct path *path, const struct field *field,
 	const struct json *json, void *out)
 {
@@ -43,6 +45,7 @@ static enum err read_boolean(struct call *c, const struct path *path, const stru
 	return OK;
 }
 
+/* Nesting is bounded by JSON_DEPTH_MAX, so this recursion is too. */
 static enum err read_nested(struct call *c, const struct path *path, const struct field *field,
 	const struct json *json, void *out)
 {
@@ -59,6 +62,7 @@ static size_t item_size(const struct field *field)
 	return field->item->kind == KIND_STRING ? sizeof(const char *) : sizeof(int64_t);
 }
 
+/* The number of items is checked first: memory is taken for allowed lists only. */
 static enum err read_array(struct call *c, const struct path *path, const struct field *field,
 	const struct json *json, void *out)
 {
@@ -154,6 +158,7 @@ enum err shape_read_json(
 
 /* ---- SQL ---- */
 
+/* Names the column and the broken rule, never the value: it is logged. */
 static enum err is_our_bug(struct call *c, const struct field *field, const char *why)
 {
 	return fail(c, ERR_INTERNAL, "column %s does not fit its shape: %s", field->column, why);
@@ -181,6 +186,7 @@ static enum err set_text(struct call *c, const struct field *field, const char *
 	return OK;
 }
 
+/* Lists and objects come from json_agg() and json_build_object(). */
 static enum err set_json(struct call *c, const struct field *field, const char *text, void *out)
 {
 	const struct json *json;

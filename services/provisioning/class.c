@@ -87,6 +87,7 @@ enum err provisioning_class_update(struct call *c, const struct provisioning_cla
 	return e ? e : tell_and_get(c, in->class_id, out);
 }
 
+/* The same order as for users: mark, tell, remove. */
 enum err provisioning_class_delete(struct call *c, const struct provisioning_class_delete_in *in)
 {
 	enum err e = db_exec_one(c, CLASS_MARK, DB_ARGS(in->class_id));

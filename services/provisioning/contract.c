@@ -85,6 +85,7 @@ static enum err furnish_and_return(struct call *c, const struct provisioning_con
 	return e ? e : db_enter(c, operator->tenant_key);
 }
 
+/* From here on the tenant exists for auth, whatever becomes of our transaction. */
 static enum err open_in_auth(struct call *c, const struct provisioning_contract_create_in *in,
 	const char *tenant_id, const char *administrator_id, const char **secret)
 {

@@ -32,6 +32,7 @@ static bool is_text(struct bytes in)
 	return in.n == 0 || memchr(in.data, '\0', in.n) == NULL;
 }
 
+/* UTF-8 that is valid is UTF-8: Shift_JIS with Japanese in it practically never is. */
 static enum err decode(struct arena *arena, struct bytes *text)
 {
 	static const unsigned char mark[] = { 0xef, 0xbb, 0xbf };
@@ -131,6 +132,7 @@ static void end_of_line(struct parser *parser)
 		parser->at++;
 }
 
+/* The cells of one row are gathered on the stack, then copied at their number. */
 static enum err read_row(struct parser *parser, struct csv_row *out)
 {
 	const char *cells[CSV_COLUMNS_MAX];
@@ -156,6 +158,7 @@ static enum err read_row(struct parser *parser, struct csv_row *out)
 	return OK;
 }
 
+/* Spreadsheets leave rows of commas behind what was deleted. */
 static bool is_blank(const struct csv_row *row)
 {
 	for (size_t i = 0; i < row->n; i++)

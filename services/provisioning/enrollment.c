@@ -46,6 +46,7 @@ static const char CLASSES_FULL[] =
 	" JOIN provisioning.enrollment USING (class_id)"
 	" GROUP BY class_id HAVING count(*) > $2::integer) AS class";
 
+/* After the insert, in its transaction: two inserts at the same time can pass it by one. */
 enum err class_size_check(struct call *c, const char *const *class_ids, size_t n)
 {
 	const char *full;
@@ -56,6 +57,7 @@ enum err class_size_check(struct call *c, const char *const *class_ids, size_t n
 	return e;
 }
 
+/* Marked, told, then removed: the event carries the last version that the row had. */
 enum err enrollments_remove(struct call *c, const char *sql, const char *id)
 {
 	struct ids ids = { 0 };

@@ -18,6 +18,7 @@ static const char ENROLLMENTS[] =
 	"SELECT id AS enrollment_id, version, class_id, user_id, role, status"
 	" FROM unnest($1::uuid[]) AS told (id) JOIN provisioning.enrollment USING (id)";
 
+/* Rows come as structs of the event's own shape: a column that the event lacks is an error. */
 static enum err tell(struct call *c, const struct event_type *type, const char *sql,
 	const char *const *ids, size_t n)
 {

@@ -41,6 +41,7 @@ enum err provisioning_feature_list(struct call *c, struct provisioning_feature_l
 	return db_row(c, FEATURE_LIST, DB_NONE, &provisioning_feature_limits_shape, out);
 }
 
+/* Replaced as a whole: what the list lacks is allowed again. */
 enum err provisioning_feature_put(struct call *c, const struct provisioning_feature_put_in *in,
 	struct provisioning_feature_limits *out)
 {

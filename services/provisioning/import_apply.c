@@ -49,6 +49,7 @@ static int compare_key(const void *key, const void *row)
 	return strcmp(key, ((const struct import_row *)row)->key);
 }
 
+/* A value that the file leaves out stays as it is. */
 static bool is_same(const char *ours, const char *theirs)
 {
 	return theirs == NULL || (ours != NULL && strcmp(ours, theirs) == 0);
@@ -140,6 +141,7 @@ static struct people people_new(struct import *import)
 	return people;
 }
 
+/* One statement with a column per array, whatever the number of rows. */
 static enum err write_people(struct call *c, const char *sql, const struct people *people)
 {
 	const char *values[USER_COLUMNS];
@@ -220,6 +222,7 @@ static enum err issue_missing(struct import *import)
 	return e;
 }
 
+/* Batches are calls of their own: each is done or not, and doing it again changes nothing. */
 static enum err open_batch(struct import *import, struct auth_account *accounts, size_t n)
 {
 	const struct auth_account_put_in in = { .accounts = { accounts, n } };

@@ -75,6 +75,7 @@ static void learn_grade(const struct places *places, const struct import_row *ro
 	}
 }
 
+/* Each class of the file once, in the order that find() needs. */
 static struct places places_of(struct import *import)
 {
 	struct places places = { 0 };
@@ -137,6 +138,7 @@ static enum err on_class(struct call *c, void *arg, const char *const *columns, 
 	return OK;
 }
 
+/* Those there already keep their ids: CLASSES_FIND brings old and new ones alike. */
 static enum err put_classes(struct call *c, struct places *places)
 {
 	const char **columns[4];

@@ -79,6 +79,7 @@ static const char USER_REMOVE[] = "DELETE FROM provisioning.person WHERE id = $1
 
 /* ---- create ---- */
 
+/* After our own statements: what auth does stays done when our transaction fails. */
 static enum err open_account(
 	struct call *c, const char *id, const char *username, const char *role, const char **secret)
 {
@@ -127,6 +128,7 @@ enum err provisioning_user_get(struct call *c, const struct provisioning_user_ge
 
 #define CURSOR_KANA_MAX 300 /* bytes, so that the cursor stays under its 512 characters */
 
+/* The reading is not in the answer in the form that the order uses: fetch it. */
 static enum err next_page(struct call *c, struct provisioning_user_list_out *out)
 {
 	const char *parts[2] = { NULL, out->items.items[out->items.n - 1].id };
@@ -160,6 +162,7 @@ enum err provisioning_user_list(struct call *c, const struct provisioning_user_l
 
 /* ---- change ---- */
 
+/* The row stays locked, so that nobody changes it between the check and the change. */
 static enum err check_version(struct call *c, const char *id, const char *if_match)
 {
 	const char *version;
@@ -185,6 +188,7 @@ enum err provisioning_user_update(struct call *c, const struct provisioning_user
 			   &provisioning_user_update_out_shape, out);
 }
 
+/* The last administrator could otherwise lock everybody out by one wrong click. */
 static enum err check_not_self(struct call *c, const char *id)
 {
 	if (strcmp(id, c->actor->user_id) == 0)
