@@ -20,6 +20,7 @@
 #include "libcommon/service.h"
 
 #define SHARE_MAX 100 /* rows of one consumer in a round: EventBatch holds 100 events */
+#define GROUP_BYTES (2 * 1024 * 1024) /* quoting may double it; a frame holds 6 MiB */
 #define CONSUMERS_MAX 8 /* there are five services that take anything */
 #define ROWS_MAX (SHARE_MAX * CONSUMERS_MAX)
 #define ALONE_AFTER 4 /* failed attempts; a shorter trouble of the consumer costs no batching */
@@ -79,15 +80,17 @@ static bool go_together(const struct row *a, const struct row *b)
 	return is_audit(a) || strcmp(a->tenant_id, b->tenant_id) == 0;
 }
 
-/* The rows from `first` on that go with it. */
+/* The rows from `first` on that go with it, as far as they fit into one frame. */
 static void collect(struct rows *rows, size_t first, struct group *group)
 {
+	size_t bytes = 0;
 	group->n = 0;
-	for (size_t i = first; i < rows->n; i++) {
+	for (size_t i = first; i < rows->n && bytes < GROUP_BYTES; i++) {
 		struct row *row = &rows->items[i];
 		if (row->shipped || (i > first && !go_together(&rows->items[first], row)))
 			continue;
 		row->shipped = true;
+		bytes += strlen(row->body);
 		group->items[group->n++] = row;
 	}
 }

@@ -283,6 +283,19 @@ static void a_dead_consumer_costs_the_others_nothing(void **state)
 	assert_string_equal(left("count(*) || ' ' || max(attempts)"), "2000 0");
 }
 
+/* The longest data there is, of quotes, which take twice their room in a batch. */
+static void a_batch_fits_into_a_frame(void **state)
+{
+	test_sql(&test,
+		"INSERT INTO learning.outbox (tenant_id, consumer, kind, type, event_id, body)"
+		" SELECT '" TEST_TENANT
+		"', 'notification', 'event', 'fact.told', gen_random_uuid(),"
+		" repeat('\"', 65536) FROM generate_series(1, 100)");
+	assert_int_equal(relay(), 100);
+	assert_int_equal(atomic_load(&consumer.batches), 4);
+	assert_string_equal(left("count(*)"), "0");
+}
+
 static void a_refused_login_leaves_an_audit_line_without_tenant(void **state)
 {
 	struct call c = test_call(&test, NULL);
@@ -433,6 +446,7 @@ int main(void)
 		FACT(it_dies_after_twelve_attempts_with_a_reason),
 		FACT(an_outage_does_not_count),
 		FACT(a_dead_consumer_costs_the_others_nothing),
+		FACT(a_batch_fits_into_a_frame),
 		FACT(a_refused_login_leaves_an_audit_line_without_tenant),
 		FACT(a_row_that_commits_late_is_not_lost),
 		FACT(a_relay_that_died_is_followed_by_another),

@@ -77,7 +77,8 @@ enum err learning_event_accept(struct call *c, const struct learning_event_accep
 
 /* ---- out ---- */
 
-/* The bound of `recipients` and `watchers` in events.yaml; a class is a tenth of it. */
+/* The bound of `recipients` and `watchers` in events.yaml: a whole class (class_size_check() of
+ * provisioning), teachers and all. */
 #define PEOPLE_MAX 500
 
 static const char PEOPLE[] =

@@ -2,6 +2,9 @@
  * stays. */
 #include "services/learning/lesson_world.h"
 
+#include "events_proto.h"
+#include "libcommon/json.h"
+
 static struct test test;
 
 static int open_world(void **state)
@@ -114,6 +117,38 @@ static void only_provisioning_may_tell(void **state)
 	assert_int_equal(reply.status, 403);
 }
 
+/* One teacher and 499 pupils, as many as a class may hold. */
+static void an_assignment_for_a_class_of_500_can_be_told(void **state)
+{
+	test_sql(&test,
+		arena_printf(test.arena,
+			"%s%sINSERT INTO learning.enrollment (tenant_id, id, version, class_id, "
+			"user_id,"
+			" role, status) SELECT '" TEST_TENANT "', gen_random_uuid(), 1, '" CLASS
+			"', gen_random_uuid(), 'student', 'active' FROM generate_series(1, 497)",
+			LESSON_PEOPLE, LESSON_TRIES));
+	const struct reply made = ask(&test, T, "assignment_create", NULL,
+		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}");
+	expect_status(&made, 201, "assignment_create", T);
+	const char *data = test_sql_text(&test,
+		"SELECT body FROM learning.outbox WHERE type = 'lesson.happened' ORDER BY id DESC "
+		"LIMIT 1");
+	struct buf event = { .arena = test.arena };
+	buf_text(&event,
+		"{\"id\":\"" ID("701") "\",\"type\":\"lesson.happened\","
+				       "\"time\":\"2026-04-08T00:30:00.000Z\",\"data\":");
+	json_quote(&event, data);
+	buf_char(&event, '}');
+	struct call c = { .arena = test.arena };
+	struct common_event told = { 0 };
+	assert_int_equal(shape_read_json(&c, &common_event_shape, event.data, event.n, &told), OK);
+	struct lesson_happened happened = { 0 };
+	assert_int_equal(shape_read_json(&c, event_lesson_happened.shape, told.data,
+				 strlen(told.data), &happened),
+		OK);
+	assert_int_equal(happened.recipients.n, 499);
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -125,6 +160,7 @@ int main(void)
 		FACT(kana_are_sorted_as_full_width_hiragana),
 		FACT(what_is_not_for_us_is_refused),
 		FACT(only_provisioning_may_tell),
+		FACT(an_assignment_for_a_class_of_500_can_be_told),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

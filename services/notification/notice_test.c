@@ -115,6 +115,22 @@ static void a_recipient_named_twice_gets_one_notice(void **state)
 	assert_true(has(ask(&classmate, "notice_list", NULL, NULL), "\"unreadCount\":1"));
 }
 
+/* As many recipients and watchers as the event may name. */
+static void a_whole_class_gets_its_notices(void **state)
+{
+	const char *names = test_sql_text(&test,
+		"SELECT string_agg(format('''01890000-0000-7000-8000-%s''', lpad(i::text, 12, "
+		"'0')), ',')"
+		" FROM generate_series(1, 500) i");
+	const char *data = arena_printf(test.arena,
+		"{'kind':'assignment','assignmentId':'" ID(
+			"303") "','recipients':[%s],'watchers':[%s]}",
+		names, names);
+	assert_int_equal(bring(ID("701"), "lesson.happened", data, NULL), 204);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT count(*) FROM notification.notice"), "500");
+}
+
 static void open_pages_are_told_after_the_commit(void **state)
 {
 	struct call c;
@@ -242,6 +258,7 @@ int main(void)
 		FACT(nobody_else_sees_it),
 		FACT(an_event_takes_effect_once),
 		FACT(a_recipient_named_twice_gets_one_notice),
+		FACT(a_whole_class_gets_its_notices),
 		FACT(open_pages_are_told_after_the_commit),
 		FACT(watchers_alone_are_told_without_a_notice),
 		FACT(what_it_does_not_know_is_refused),
