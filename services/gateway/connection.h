@@ -22,8 +22,8 @@ enum {
 	/* After our last word: so long may the peer go on, to read it and to stop by itself. */
 	LINGER_MS = 2 * 1000,
 	READ_SIZE = 16 * 1024, /* the most that one TLS record holds */
-	/* Replies waiting on all streams of one connection; above, writers are held back even when
-	 * their own buffer is short. */
+	/* Replies waiting on all streams of one connection; above, each may hold only as much as
+	 * EXCHANGE_LOW_WATER: enough to go on when other streams are stuck. */
 	CONNECTION_HIGH_WATER = 1024 * 1024,
 	/* An unread rest of a request body up to this is read and dropped, to keep the connection.
 	 */

@@ -89,7 +89,8 @@ bool exchange_write(struct exchange *exchange, const void *data, size_t n)
 		connection_touch(c);
 	}
 	exchange->is_held_back = queue_n(exchange->out) > EXCHANGE_HIGH_WATER ||
-		c->replies_n > CONNECTION_HIGH_WATER;
+		(c->replies_n > CONNECTION_HIGH_WATER &&
+			queue_n(exchange->out) > EXCHANGE_LOW_WATER);
 	return !exchange->is_held_back;
 }
 
@@ -205,8 +206,7 @@ bool exchange_catch_up(struct exchange *exchange)
 			exchange->events.on_end(exchange->arg);
 	}
 	if (exchange->is_held_back && is_answering(exchange) &&
-		queue_n(exchange->out) < EXCHANGE_LOW_WATER &&
-		exchange->connection->replies_n < CONNECTION_HIGH_WATER) {
+		queue_n(exchange->out) < EXCHANGE_LOW_WATER) {
 		exchange->is_held_back = false;
 		is_changed = true;
 		if (exchange->events.on_drain)

@@ -88,7 +88,10 @@ static int on_unknown_frame(
 static int on_invalid_frame(
 	nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
 {
-	return spend(arg, FAULT_COST);
+	struct connection *c = arg;
+	struct http2 *http2 = c->session;
+	http2->is_in_head = false; /* if it was one, it is refused */
+	return spend(c, FAULT_COST);
 }
 
 /* ---- heads ---- */
@@ -190,7 +193,11 @@ static void http2_consumed(struct exchange *exchange, size_t n)
 
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *arg)
 {
+	struct connection *c = arg;
+	struct http2 *http2 = c->session;
 	struct exchange *exchange = exchange_of(session, stream);
+	http2->is_in_head =
+		false; /* nothing can close a stream in the middle of a head but the head */
 	if (!exchange)
 		return 0;
 	exchange->is_stream_closed = true;

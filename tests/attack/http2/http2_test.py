@@ -458,6 +458,23 @@ class Streams(WithProbe):
             http.send(window_update(0, 1_000_000))
             self.lives(http, 3)
 
+    def test_many_stuck_streams_hold_nobody_up(self):
+        with Http2(probe) as http:
+            http.wait(SETTINGS)
+            for i in range(20):
+                http.request(2 * i + 1, path="/big?bytes=100000000")
+            http.send(window_update(0, 20_000_000))
+            http.request(41, path="/big?bytes=3000000")
+            http.send(window_update(41, 4_000_000))
+            status, body = http.answer(41)
+            self.assertEqual((status, len(body)), (200, 3_000_000))
+
+    def test_malformed_head_does_not_end_the_connection_later(self):
+        with Http2(probe) as http:
+            http.request(1, path="/later?ms=6000")
+            http.send(http.headers(3, http.block(extra=[("connection", "x")])))
+            self.assertEqual(http.answer(1), (200, b"later\n"))
+
     def test_early_answer_then_reset(self):
         with Http2(probe) as http:
             http.request(1, "POST", "/early", is_end=False)
