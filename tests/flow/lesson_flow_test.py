@@ -1,6 +1,7 @@
 """A whole PE lesson through HTTPS, with nothing but the API. The tests are its scenes, in order."""
 
 import json
+import queue
 import threading
 import unittest
 
@@ -110,13 +111,19 @@ class Lesson2Work(FlowTest):
         self.assertEqual(answer.status, 416)
 
     def test_5_a_sent_try_comes_to_the_board_at_once(self):
-        heard = []
-        listener = threading.Thread(target=lambda: heard.append(next(iter(self.teacher.events(20)), None)), daemon=True)
-        listener.start()
-        self.assertIsNotNone(eventually(lambda: self.lesson.sent_try(self.pupil), 'a try is sent'))
-        listener.join(20)
-        self.assertTrue(heard and heard[0], 'the open board was told')
+        heard = queue.Queue()
+        threading.Thread(target=self.listen, args=(heard,), daemon=True).start()
+        self.assertEqual(heard.get(timeout=20)['type'], 'sync')
+        sent = eventually(lambda: self.lesson.sent_try(self.pupil), 'a try is sent')
+        while 'tryId' not in (event := heard.get(timeout=20))['data']:
+            self.assertEqual(event['type'], 'notice')  # of a goal, or a try that is not sent yet
+        self.assertEqual((event['type'], event['source']), ('notice', '/notification'))
+        self.assertEqual((event['data']['kind'], event['data']['tryId']), ('submission', sent['id']))
         self.assertEqual(self.lesson.board_row('jido1')['state'], 'waiting')
+
+    def listen(self, heard):
+        for _, data in self.teacher.events(20):
+            heard.put(json.loads(data))
 
     def test_6_a_comment_at_a_moment_becomes_a_notice(self):
         latest = self.lesson.board_row('jido1')['latestTryId']
