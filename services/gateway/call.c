@@ -126,9 +126,9 @@ void call_answer(struct visit *v, const struct bus_reply *reply)
 	}
 	struct reply_headers headers = { .n = 0 };
 	call_headers(v->arena, reply, &headers);
+	/* Personal data: it must not stay on the disk of a computer that pupils share. */
 	if (!reply_header_value(&headers, "cache-control")) {
-		const char *etag = reply_header_value(&headers, "etag");
-		reply_header(&headers, "cache-control", etag ? "private, no-cache" : "no-store");
+		reply_header(&headers, "cache-control", "no-store");
 	}
 	if (is_not_modified(v, reply, &headers)) {
 		visit_answer(v, 304, NULL, (struct bytes){ .n = 0 }, &headers);
