@@ -6,6 +6,8 @@ import { ProgressBar } from "../media/ProgressBar";
 import { Button } from "../ui/button";
 import { Alert, errorText } from "../ui/states";
 
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+
 interface ModelUploadProps {
 	unitId: string;
 	skillId: string;
@@ -36,6 +38,7 @@ export function ModelUpload({ unitId, skillId, hasModel, onSet }: ModelUploadPro
 			const mediaId = await transfer(file, {
 				uploadUrl,
 				signal: stop.current.signal,
+				retryMs: RETRY_MS,
 				onUrl: (url) => setSending((now) => now && { ...now, uploadUrl: url }),
 				onProgress: (sent) => setSending((now) => now && { ...now, sent }),
 			});

@@ -101,7 +101,16 @@ describe("a clip", () => {
 			later[n]?.work();
 		}
 		await reaches("done");
-		expect(later.map(({ ms }) => ms)).toEqual([3000, 6000, 90_000]);
+		expect(later.map(({ ms }) => ms)).toEqual([1000, 2000, 90_000]);
+	});
+	it("asks again when an earlier attempt is still being taken in", async () => {
+		const send = vi.fn<ClipSender["send"]>();
+		send.mockRejectedValueOnce(new ApiError(409)).mockResolvedValueOnce("m");
+		const { queue, later, reaches } = setUp({ send });
+		await queue.add(clip());
+		await reaches("waiting");
+		later[0]?.work();
+		await reaches("done");
 	});
 	it("goes on at once when the network is back", async () => {
 		const send = vi

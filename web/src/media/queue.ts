@@ -67,8 +67,8 @@ export interface QueueOptions {
 	schedule: (work: () => void, ms: number) => void;
 }
 
-const RETRY_FIRST_MS = 3_000;
-const RETRY_MAX_MS = 60_000;
+const RETRY_FIRST_MS = 1_000;
+const RETRY_MAX_MS = 30_000; // a class of forty that asks this often is no load
 
 interface Entry {
 	clip: Clip;
@@ -174,7 +174,10 @@ export class UploadQueue {
 			const mediaId = await sender.send(entry.clip, {
 				signal,
 				onUrl: (uploadUrl) => this.keep(entry, { uploadUrl }),
-				onProgress: (sent, total) => this.show(entry, { sent, total }),
+				onProgress: (sent, total) => {
+					if (sent > entry.view.sent) entry.failures = 0; // the line works again
+					this.show(entry, { sent, total });
+				},
 			});
 			await this.keep(entry, { mediaId });
 		}
@@ -187,7 +190,9 @@ export class UploadQueue {
 	private failed(entry: Entry, error: unknown): void {
 		if (entry.view.state === "paused" || !this.entries.has(entry.clip.id)) return;
 		const known = error instanceof ApiError ? error : new ApiError(0);
-		if (!known.isTemporary && known.status !== 401) {
+		// 409: an earlier attempt had not ended yet; the next one asks how far it came.
+		const isOvertaken = known.status === 409 && !entry.clip.mediaId;
+		if (!known.isTemporary && !isOvertaken && known.status !== 401) {
 			this.show(entry, { state: "failed", error: known });
 			return;
 		}

@@ -4,12 +4,13 @@ import { ApiError, problemOf, renewLogin } from "../api/client";
 import { language } from "../i18n/language";
 
 const CHUNK_BYTES = 1024 * 1024; // what a broken connection can cost at most
-const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 
 export interface TransferOptions {
 	/** Where an earlier attempt had begun. */
 	uploadUrl?: string;
 	signal: AbortSignal;
+	/** Pauses before trying again here; none when the caller does that itself. */
+	retryMs?: number[];
 	onUrl?: (url: string) => void;
 	onProgress?: (sent: number, total: number) => void;
 }
@@ -30,7 +31,7 @@ function attempt(file: Blob, options: TransferOptions): Promise<string> {
 			endpoint: "/v1/media",
 			uploadUrl: options.uploadUrl ?? null,
 			chunkSize: CHUNK_BYTES,
-			retryDelays: RETRY_MS,
+			retryDelays: options.retryMs ?? null,
 			storeFingerprintForResuming: false, // the caller keeps the address, with the video itself
 			removeFingerprintOnSuccess: false,
 			headers: { "Accept-Language": language() },
