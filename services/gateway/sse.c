@@ -3,8 +3,8 @@
  * again what it shows, with its own rights. Nothing is kept for those who are away; the first event
  * of a stream is `sync`, which means: read everything again.
  *
- * A stream ends when its session does: at once when auth says so, and at the latest at the next
- * check.
+ * A stream ends when its session does: at once when auth says so, soon after auth is back when it
+ * could not say so, and at the latest at the next check.
  */
 #include "services/gateway/sse.h"
 
@@ -21,7 +21,13 @@
 #define RECHECK_MS 30000
 /* As long as a capability may live: after that without auth a stream proves nothing any more. */
 #define UNCHECKED_MAX_MS CAPABILITY_LIFETIME_MS
-#define LINK_CHECK_MS 1000 /* how soon pages are told that hints may have been lost */
+/* How soon it is noticed that hints may have been lost; shorter than any service takes to restart.
+ */
+#define LINK_CHECK_MS 250
+/* All streams are checked within a second, but not in one burst on an auth that has just started.
+ */
+#define SWEEP_MS 10
+#define SWEEP_BUCKETS 41
 #define RETRY_MS 3000
 
 /* One open page. */
@@ -39,8 +45,9 @@ struct stream {
 static struct stream *buckets[BUCKETS];
 static size_t streams_n;
 static int64_t last_id; /* rising, also from one process to the next */
-static struct timer *link_timer;
-static bool was_up;
+static struct timer *link_timer, *sweep_timer;
+static size_t sweep_at; /* the bucket that is checked next */
+static bool was_notification_up, was_auth_up;
 
 static struct stream **bucket_of(const char *user_id)
 {
@@ -226,20 +233,6 @@ static void on_event(void *arg, const char *topic, struct bytes body)
 	loop_post(gateway.loop, on_posted, hint);
 }
 
-/* Hints that were pushed while the link was down are lost: when it is back, every page reads again.
- */
-static void on_link_check(void *arg)
-{
-	bool is_up = bus_is_up(gateway.bus, "notification");
-	if (is_up && !was_up && streams_n) {
-		struct arena *arena = arena_new();
-		send_to_all(NULL, 0, event_text(arena, "sync", "gateway", "{}"));
-		arena_free(arena);
-	}
-	was_up = is_up;
-	link_timer = loop_after(gateway.loop, LINK_CHECK_MS, on_link_check, NULL);
-}
-
 /* ---- one stream ---- */
 
 static void link_stream(struct stream *stream)
@@ -284,20 +277,27 @@ static void on_checked(void *arg, enum err err, const char *capability, const st
 	}
 }
 
+/* Is the session still alive? */
+static void check_stream(struct stream *stream)
+{
+	if (stream->wait) {
+		return;
+	}
+	stream->checked_ms = clock_steady_ms();
+	struct session_wait *wait = session_recheck(stream->v->token, on_checked, stream);
+	if (wait) {
+		stream->wait = wait;
+	}
+}
+
 static void on_heartbeat(void *arg)
 {
 	struct stream *stream = arg;
 	stream->timer =
 		loop_after(gateway.loop, gateway.conf->sse_heartbeat_ms, on_heartbeat, stream);
 	send_text(stream, ":\n\n", 3);
-	int64_t now_ms = clock_steady_ms();
-	if (stream->wait || now_ms - stream->checked_ms < RECHECK_MS) {
-		return;
-	}
-	stream->checked_ms = now_ms;
-	struct session_wait *wait = session_recheck(stream->v->token, on_checked, stream);
-	if (wait) {
-		stream->wait = wait;
+	if (clock_steady_ms() - stream->checked_ms >= RECHECK_MS) {
+		check_stream(stream);
 	}
 }
 
@@ -361,6 +361,55 @@ const struct way events_way = {
 	.label = "events", .start = events_start, .drain = events_drain, .gone = events_gone
 };
 
+/* ---- links that were down ---- */
+
+static void on_sweep(void *arg)
+{
+	size_t end = sweep_at + SWEEP_BUCKETS < BUCKETS ? sweep_at + SWEEP_BUCKETS : BUCKETS;
+	sweep_timer = NULL;
+	for (; sweep_at < end; sweep_at++) {
+		for (struct stream *stream = buckets[sweep_at], *next; stream; stream = next) {
+			next = stream->next;
+			check_stream(stream);
+		}
+	}
+	if (sweep_at < BUCKETS) {
+		sweep_timer = loop_after(gateway.loop, SWEEP_MS, on_sweep, NULL);
+	}
+}
+
+/* A logout may have been said to nobody: ask for every session. */
+static void on_auth_back(void)
+{
+	sweep_at = 0;
+	loop_cancel(gateway.loop, sweep_timer);
+	on_sweep(NULL);
+}
+
+/* Notices may have been said to nobody: every page reads again. */
+static void on_notification_back(void)
+{
+	struct arena *arena = arena_new();
+	send_to_all(NULL, 0, event_text(arena, "sync", "gateway", "{}"));
+	arena_free(arena);
+}
+
+/* What was pushed while a link was down is lost. */
+static void on_link_check(void *arg)
+{
+	bool is_notification_up = bus_is_up(gateway.bus, "notification");
+	bool is_auth_up = bus_is_up(gateway.bus, "auth");
+	if (is_notification_up && !was_notification_up && streams_n) {
+		on_notification_back();
+	}
+	if (is_auth_up && !was_auth_up && streams_n) {
+		on_auth_back();
+	}
+	was_notification_up = is_notification_up;
+	was_auth_up = is_auth_up;
+	link_timer = loop_after(gateway.loop, LINK_CHECK_MS, on_link_check, NULL);
+}
+
 /* ---- start and stop ---- */
 
 void sse_start(void)
@@ -379,5 +428,6 @@ void sse_drain(void)
 void sse_stop(void)
 {
 	loop_cancel(gateway.loop, link_timer);
-	link_timer = NULL;
+	loop_cancel(gateway.loop, sweep_timer);
+	link_timer = sweep_timer = NULL;
 }

@@ -100,6 +100,15 @@ class Page(threading.Thread):
         return [event['type'] for event in self.events]
 
 
+def forget_cached():
+    """What auth keeps in Redis, as the logout would have removed it."""
+    with socket.socket(socket.AF_UNIX) as redis:
+        redis.connect(str(base.world.stack.run / 'redis'))
+        redis.sendall(b'FLUSHALL\r\n')
+        if redis.recv(64) != b'+OK\r\n':
+            raise AssertionError('Redis did not forget')
+
+
 def another_session():
     client = base.world.client()
     client.login(seed.OPERATOR_TENANT, seed.OPERATOR, base.PASSWORD)
@@ -171,6 +180,18 @@ class Events(FlowTest):
         page = self.open_page(client)
         client.call('DELETE', '/v1/session')
         eventually(lambda: not page.is_open, 'the end of the stream', 2)
+
+    def test_a_logout_that_nobody_was_told_of_ends_the_stream(self):
+        """auth dies between the end of a session and its hint."""
+        stays, page = self.open_page(), self.open_page()
+        base.world.stack.kill('auth')
+        base.world.stack.sql('UPDATE auth.session SET revoked_at = now() WHERE id ='
+                             ' (SELECT id FROM auth.session ORDER BY created_at DESC LIMIT 1)')
+        forget_cached()
+        base.world.stack.restart('auth')
+        base.world.stack.wait_ready()
+        eventually(lambda: not page.is_open, 'the end of the stream', 2)
+        self.assertTrue(stays.is_open)
 
     def test_streams_of_one_user_are_counted(self):
         pages = [self.open_page() for _ in range(3)]
