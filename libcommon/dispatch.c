@@ -289,7 +289,7 @@ static enum err run_handler(
 		return c->failure.problem ? e : fail(c, e, "the handler gave no reason");
 	write_output(c, out, reply);
 	if (keyed)
-		e = idempotency_end(c, reply);
+		e = idempotency_end(c, request, reply);
 	return e ? e : record(c, in, out);
 }
 

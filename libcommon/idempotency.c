@@ -6,18 +6,20 @@
 #include "libcommon/crypto.h"
 #include "libcommon/db.h"
 
-/* The lock tells a request that still runs from one that is over, without waiting for it. */
-static const char CLAIM[] =
-	"INSERT INTO idempotency (user_id, operation, key, fingerprint) "
-	"SELECT $1::text, $2::text, $3::text, $4::text "
-	"WHERE pg_try_advisory_xact_lock(hashtextextended($1::text || $2::text || $3::text, 0)) "
-	"ON CONFLICT DO NOTHING";
+/*
+ * The lock tells a request that still runs from one that is over, without waiting for it. The row
+ * is written at the end: a transaction that has written holds back every relay of the cluster, and
+ * a handler may have to wait for another service first. The row is looked for in a statement of its
+ * own, which sees what was committed before the lock was had.
+ */
+static const char CLAIM[] = "SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws('/', "
+			    "$1::text, $2::text, $3::text, $4::text), 0))::text";
 static const char FIND[] =
 	"SELECT fingerprint, status, headers, content_type, body FROM idempotency "
 	"WHERE user_id = $1 AND operation = $2 AND key = $3";
-static const char KEEP[] =
-	"UPDATE idempotency SET status = $4, headers = $5, content_type = $6, body = $7 "
-	"WHERE user_id = $1 AND operation = $2 AND key = $3";
+static const char KEEP[] = "INSERT INTO idempotency (user_id, operation, key, fingerprint, status, "
+			   "headers, content_type,"
+			   " body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 static const struct problem KEY_REUSED = { ERR_INVALID, 422, "idempotency_key_reused",
 	"同じIdempotency-Keyが別の内容で使われました。",
@@ -88,20 +90,21 @@ static enum err replay(struct call *c, void *arg, const char *const *columns, si
 enum err idempotency_begin(
 	struct call *c, const struct frame *request, struct reply *reply, bool *replayed)
 {
-	const char *hash = key_hash(c);
+	const char *hash = key_hash(c), *claimed = NULL;
 	struct stored stored = { .fingerprint = fingerprint(c, request), .reply = reply };
-	int64_t claimed;
 	*replayed = false;
-	enum err e = db_count(c, CLAIM,
-		DB_ARGS(c->actor->user_id, c->op->name, hash, stored.fingerprint), &claimed);
-	if (e || claimed)
-		return e;
-	*replayed = true;
-	e = db_each(c, FIND, DB_ARGS(c->actor->user_id, c->op->name, hash), replay, &stored);
-	return e || stored.found ? e : fail_with(c, &STILL_RUNNING, "the first is not over");
+	enum err e = db_text(c, CLAIM,
+		DB_ARGS(c->actor->tenant_id, c->actor->user_id, c->op->name, hash), &claimed);
+	if (!e && strcmp(claimed, "true") != 0)
+		e = fail_with(c, &STILL_RUNNING, "the first is not over");
+	if (!e)
+		e = db_each(
+			c, FIND, DB_ARGS(c->actor->user_id, c->op->name, hash), replay, &stored);
+	*replayed = stored.found;
+	return e;
 }
 
-enum err idempotency_end(struct call *c, const struct reply *reply)
+enum err idempotency_end(struct call *c, const struct frame *request, const struct reply *reply)
 {
 	auto_secret(key, KEY_SIZE);
 	const char *body = NULL;
@@ -111,7 +114,8 @@ enum err idempotency_end(struct call *c, const struct reply *reply)
 		crypto_seal(key, (struct bytes){ 0 }, reply->body.data, reply->body.n, sealed);
 		body = crypto_base64url(c->arena, sealed, reply->body.n + SEAL_OVERHEAD);
 	}
-	return db_exec_one(c, KEEP,
-		DB_ARGS(c->actor->user_id, c->op->name, key_hash(c), db_integer(c, reply->status),
-			reply->headers.data, reply->content_type, body));
+	return db_exec(c, KEEP,
+		DB_ARGS(c->actor->user_id, c->op->name, key_hash(c), fingerprint(c, request),
+			db_integer(c, reply->status), reply->headers.data, reply->content_type,
+			body));
 }

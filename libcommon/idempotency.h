@@ -23,6 +23,7 @@ must_check enum err idempotency_begin(
 	struct call *c, const struct frame *request, struct reply *reply, bool *replayed);
 
 /* Keep the answer, in the same transaction. */
-must_check enum err idempotency_end(struct call *c, const struct reply *reply);
+must_check enum err idempotency_end(
+	struct call *c, const struct frame *request, const struct reply *reply);
 
 #endif

@@ -28,11 +28,16 @@ static const struct field fields[] = {
 };
 static const struct shape answer_shape = { "answer", sizeof(struct answer), fields, 1 };
 
+static const char HAS_ID[] = "SELECT (pg_current_xact_id_if_assigned() IS NOT NULL)::text";
+static const char *has_id;
+
 static void ask_meanwhile(void);
 
 static enum err issue(struct call *c, const void *in, void *out)
 {
 	runs++;
+	assert_int_equal(db_text(c, HAS_ID, DB_NONE, &has_id), OK);
+	has_id = arena_strdup(test.arena, has_id);
 	if (asks_again) {
 		asks_again = false;
 		ask_meanwhile();
@@ -84,6 +89,13 @@ static void a_repeated_request_has_one_effect_and_the_same_answer(void **state)
 	assert_int_equal(first.body.n, second.body.n);
 	assert_memory_equal(first.body.data, second.body.data, first.body.n);
 	assert_int_equal(runs, 1);
+}
+
+/* A transaction with an id holds back the relays of all services. */
+static void a_claim_is_no_write(void **state)
+{
+	assert_int_equal(ask("none", NULL).status, 201);
+	assert_string_equal(has_id, "false");
 }
 
 static void another_key_is_another_request(void **state)
@@ -153,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FACT(a_repeated_request_has_one_effect_and_the_same_answer),
+		FACT(a_claim_is_no_write),
 		FACT(another_key_is_another_request),
 		FACT(the_answer_is_not_readable_in_the_database),
 		FACT(a_request_that_still_runs_is_told_so_at_once),
