@@ -1,5 +1,13 @@
-/* Users: people of a contract. Their accounts (login name, password, status) are auth's, under the
- * same id, and are changed in the same call. */
+/*
+ * Users: people of a contract. Their accounts (login name, password, status) are auth's, under the
+ * same id, and are changed in the same call.
+ *
+ * auth is asked before anything is written here, because a transaction that has written holds back
+ * the relays of all services (pg_snapshot_xmin), and auth may be slow. An advisory lock keeps two
+ * such calls for one person or name in order; unlike a row lock it gives the transaction no id. If
+ * our own commit fails then, auth is ahead: the caller was told of a failure, sends the same again,
+ * and every call to auth has the same effect twice.
+ */
 #include <string.h>
 
 #include "auth_proto.h"
@@ -69,6 +77,12 @@ static const char ERASE[] =
 	" family_name = '削除済み', given_name = '利用者', kana_family_name = 'さくじょずみ',"
 	" kana_given_name = 'りようしゃ', grade = NULL WHERE id = $1::uuid";
 
+/* A row lock would be a write; see the top. */
+static const char HOLD[] = "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))";
+
+static const char USERNAME_OWNER[] =
+	"SELECT count(*) FROM provisioning.person WHERE username_key = lower($1)";
+
 static const char EXISTS[] = "SELECT id FROM provisioning.person WHERE id = $1::uuid";
 
 static const char ENROLLMENTS_MARK[] =
@@ -79,7 +93,6 @@ static const char USER_REMOVE[] = "DELETE FROM provisioning.person WHERE id = $1
 
 /* ---- create ---- */
 
-/* After our own statements: what auth does stays done when our transaction fails. */
 static enum err open_account(
 	struct call *c, const char *id, const char *username, const char *role, const char **secret)
 {
@@ -99,22 +112,44 @@ static enum err open_account(
 	return e;
 }
 
+/* Nobody else takes the name before this transaction ends. */
+static enum err reserve(struct call *c, const char *username)
+{
+	const char *name = arena_printf(c->arena, "%s/username/%s", c->actor->tenant_id, username);
+	const char *taken;
+	enum err e = db_later(c, HOLD, DB_ARGS(name));
+	if (!e)
+		e = db_text(c, USERNAME_OWNER, DB_ARGS(username), &taken);
+	if (!e && strcmp(taken, "0") != 0)
+		e = fail_with(c, &USERNAME_TAKEN, "%s", "");
+	return e;
+}
+
+/*
+ * The account is opened first: the id comes from the request's key, so the request that comes again
+ * after a failure finds the account and goes on with it. Nobody can enter it meanwhile, its secret
+ * went with the answer that was lost. What is written afterwards was checked before: the contract's
+ * limits are the table's, and the name is reserved.
+ */
 enum err provisioning_user_create(struct call *c, const struct provisioning_user_create_in *in,
 	struct provisioning_user_create_out *out)
 {
 	const char *id = id_from(c, arena_printf(c->arena, "user/%s", c->idempotency_key));
 	out->user = arena_alloc(c->arena, sizeof(*out->user));
 	c->object_id = id;
-	enum err e = db_exec(c, USER_CREATE,
+	enum err e = reserve(c, in->username);
+	if (!e)
+		e = open_account(c, id, in->username, in->role, &out->initial_secret);
+	if (e)
+		return e;
+	e = db_exec(c, USER_CREATE,
 		DB_ARGS(id, in->username, in->role, in->family_name, in->given_name,
 			in->kana_family_name, in->kana_given_name, in->grade));
 	if (e == ERR_CONFLICT)
 		return fail_with(c, &USERNAME_TAKEN, "%s", "");
 	if (!e)
 		e = people_tell(c, &id, 1);
-	if (!e)
-		e = db_row(c, USER_GET, DB_ARGS(id), &provisioning_user_shape, out->user);
-	return e ? e : open_account(c, id, in->username, in->role, &out->initial_secret);
+	return e ? e : db_row(c, USER_GET, DB_ARGS(id), &provisioning_user_shape, out->user);
 }
 
 /* ---- read ---- */
@@ -196,44 +231,54 @@ static enum err check_not_self(struct call *c, const char *id)
 	return OK;
 }
 
-static enum err put_status(struct call *c, const char *id, const char *status)
+/* Nobody else changes this account before this transaction ends. */
+static enum err hold(struct call *c, const char *id)
 {
-	enum err e = check_not_self(c, id);
-	if (!e)
-		e = db_exec_one(c, STATUS_PUT, DB_ARGS(id, status));
-	return e ? e : people_tell(c, &id, 1);
+	const char *found;
+	enum err e = db_later(c, HOLD, DB_ARGS(id));
+	return e ? e : db_text(c, EXISTS, DB_ARGS(id), &found);
 }
 
 static enum err put_account_status(struct call *c, const char *id, const char *status)
 {
 	const struct auth_account_status_put_in in = { .user_id = id, .status = status };
-	return auth_account_status_put_call(c, &in);
+	enum err e = check_not_self(c, id);
+	if (!e)
+		e = hold(c, id);
+	return e ? e : auth_account_status_put_call(c, &in);
+}
+
+/* A suspension that fails half way leaves the account shut, which is the safe side; a restoring
+ * one leaves open what its caller wanted open. */
+static enum err put_status(struct call *c, const char *id, const char *status)
+{
+	enum err e = put_account_status(c, id, status);
+	if (!e)
+		e = db_exec_one(c, STATUS_PUT, DB_ARGS(id, status));
+	return e ? e : people_tell(c, &id, 1);
 }
 
 enum err provisioning_user_suspend(struct call *c, const struct provisioning_user_suspend_in *in)
 {
-	enum err e = put_status(c, in->user_id, "suspended");
-	return e ? e : put_account_status(c, in->user_id, "suspended");
+	return put_status(c, in->user_id, "suspended");
 }
 
 enum err provisioning_user_restore(struct call *c, const struct provisioning_user_restore_in *in)
 {
-	enum err e = put_status(c, in->user_id, "active");
-	return e ? e : put_account_status(c, in->user_id, "active");
+	return put_status(c, in->user_id, "active");
 }
 
+/* The person stays, and can be deleted again, until both sides are done. */
 enum err provisioning_user_delete(struct call *c, const struct provisioning_user_delete_in *in)
 {
-	enum err e = check_not_self(c, in->user_id);
+	enum err e = put_account_status(c, in->user_id, "deleted");
 	if (!e)
 		e = db_exec_one(c, ERASE, DB_ARGS(in->user_id));
 	if (!e)
 		e = people_tell(c, &in->user_id, 1);
 	if (!e)
 		e = enrollments_remove(c, ENROLLMENTS_MARK, in->user_id);
-	if (!e)
-		e = db_exec_one(c, USER_REMOVE, DB_ARGS(in->user_id));
-	return e ? e : put_account_status(c, in->user_id, "deleted");
+	return e ? e : db_exec_one(c, USER_REMOVE, DB_ARGS(in->user_id));
 }
 
 enum err provisioning_user_secret_issue(struct call *c,

@@ -1,4 +1,9 @@
 /* Facts about users: who may, what auth and the others hear, and what a list shows. */
+#include <libpq-fe.h>
+#include <pthread.h>
+
+#include "libcommon/capability_cache.h"
+#include "libcommon/db.h"
 #include "services/provisioning/provisioning_test.h"
 
 static const char *account_status(const char *id)
@@ -37,6 +42,75 @@ static void a_lost_attempt_is_taken_up_again(void **state)
 	test_dispatch(&test, &request, &reply, NULL);
 	assert_int_equal(reply.status, 201);
 	assert_non_null(strstr((const char *)reply.body.data, "initialSecret"));
+}
+
+/* A request on another connection, while auth is made to wait for its table. */
+struct held {
+	const char *operation, *params, *body;
+	unsigned status;
+};
+
+static void *ask_beside(void *arg)
+{
+	struct held *held = arg;
+	struct test beside = test;
+	struct reply reply;
+	beside.arena = arena_new();
+	beside.db = db_open(test.database, "provisioning");
+	const struct test_request request = { .operation = held->operation,
+		.actor = &head,
+		.params = held->params,
+		.body = held->body,
+		.idempotency_key = held->operation };
+	test_dispatch(&beside, &request, &reply, NULL);
+	held->status = reply.status;
+	db_close(beside.db);
+	arena_free(beside.arena);
+	capability_cache_free();
+	return NULL;
+}
+
+/* The transaction id that provisioning has while it waits for auth. */
+static const char *id_while_auth_waits(void)
+{
+	const char *id = "";
+	for (int i = 0; i < 500 && !*id; i++) {
+		id = test_sql_text(&test,
+			"SELECT coalesce((SELECT coalesce(p.backend_xid::text, 'none')"
+			" FROM pg_stat_activity p JOIN pg_stat_activity a ON a.datname = p.datname"
+			" WHERE p.datname = current_database() AND p.usename = "
+			"'manabiya_provisioning'"
+			" AND p.state = 'idle in transaction' AND a.usename = 'manabiya_auth'"
+			" AND a.wait_event_type = 'Lock' LIMIT 1), '')");
+		(void)usleep(10000);
+	}
+	return id;
+}
+
+static void nothing_is_written_while_auth_is_asked(void **state)
+{
+	const char *id = add_user(&head, "machi", "student", "まち", "まち");
+	const char *params = params_of("userId", id);
+	struct held held[] = {
+		{ "user_create", NULL, user_body("machiko", "student", "まち", "こ"), 201 },
+		{ "user_suspend", params, NULL, 204 },
+		{ "user_restore", params, NULL, 204 },
+		{ "user_delete", params, NULL, 204 },
+	};
+	PGconn *superuser = PQconnectdb(test.superuser);
+	assert_int_equal(PQstatus(superuser), CONNECTION_OK);
+	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
+		pthread_t thread;
+		unsigned wanted = held[i].status;
+		PQclear(PQexec(superuser, "BEGIN; LOCK auth.account IN EXCLUSIVE MODE"));
+		assert_int_equal(pthread_create(&thread, NULL, ask_beside, &held[i]), 0);
+		const char *xid = id_while_auth_waits();
+		PQclear(PQexec(superuser, "COMMIT"));
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_string_equal(xid, "none");
+		assert_int_equal(held[i].status, wanted);
+	}
+	PQfinish(superuser);
 }
 
 static void a_login_name_is_unique_whatever_its_case(void **state)
@@ -183,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_created_with_an_account_and_a_secret),
 		cmocka_unit_test(a_lost_attempt_is_taken_up_again),
+		cmocka_unit_test(nothing_is_written_while_auth_is_asked),
 		cmocka_unit_test(a_login_name_is_unique_whatever_its_case),
 		cmocka_unit_test(a_change_needs_the_version_that_was_read),
 		cmocka_unit_test(suspension_and_restoring_reach_auth_and_the_others),
