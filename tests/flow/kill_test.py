@@ -1,17 +1,21 @@
-"""kill -9 of each process in turn while a lesson runs.
+"""kill -9 of each process in turn, of the database and of the mail server while a lesson runs.
 
 What needs the dead process is answered 503 problem+json, the rest works, everything recovers by
 itself when the process is back, and nothing that was acknowledged is lost.
 """
 
+import os
+import signal
 import threading
 import time
 import unittest
 import uuid
+from pathlib import Path
 
 import base
 from api import Problem
 from base import FlowTest, clip, eventually
+from processes import start_time
 
 setUpModule = base.open_world
 
@@ -195,6 +199,58 @@ class KillFlow(FlowTest):
         self.stack.restart('redis')
         self.assertEqual(client.send('GET', '/v1/session').status, 401)
         client.login('minato', 'jido1', base.PASSWORD)
+
+    def test_postgres(self):
+        """All of the server's processes die at once, as when the power goes."""
+        key = {'Idempotency-Key': str(uuid.uuid4())}
+        said = self.teacher.send('POST', self.path, {'positionMs': 88, 'text': '停電のまえ'}, key)
+        self.assertEqual(said.status, 201)
+        self.kill_cluster()
+        for name, probe in self.probes().items():
+            began = time.monotonic()
+            self.assertRefused(503, probe)
+            self.assertLess(time.monotonic() - began, 8, f'{name} says soon that it has no database')
+        self.assertRefused(503, lambda: base.world.client().login('minato', 'jido1', base.PASSWORD))
+        eventually(lambda: self.stack.readiness()[0] == 503, 'readiness tells of it', RECOVER_S)
+        self.stack.restart('postgres')
+        for name, probe in self.probes().items():
+            eventually(lambda: self.answers(probe), f'{name} has its database again', RECOVER_S)
+        self.stack.wait_ready()
+        again = self.teacher.send('POST', self.path, {'positionMs': 88, 'text': '停電のまえ'}, key)
+        self.assertEqual((again.status, again.json), (201, said.json), 'what was acknowledged is there')
+        eventually(lambda: 88 in self.positions_noticed(), 'the notice of a comment that was acknowledged')
+        self.assertEqual(self.pupil.get('/v1/session')['username'], 'jido1')
+
+    def kill_cluster(self):
+        """kill -9 of the postmaster leaves its children to end by themselves: kill them with it."""
+        postmaster = self.stack.processes['postgres'].pid
+        children = Path(f'/proc/{postmaster}/task/{postmaster}/children').read_text().split()
+        started = {int(child): start_time(int(child)) for child in children}
+        self.kill('postgres')
+        for child, since in started.items():
+            if since and start_time(child) == since:
+                os.kill(child, signal.SIGKILL)
+        eventually(lambda: not any(since and start_time(child) == since for child, since in started.items()),
+                   'the whole cluster is dead', 5)
+
+    def positions_noticed(self):
+        return [notice.get('positionMs') for notice in self.pupil.get('/v1/notices', limit=200)['items']]
+
+    def test_mail(self):
+        self.kill('mail')
+        before = len(self.mails_of_admin())
+        base.world.client().login('minato', 'kanri', base.PASSWORD)
+        for probe in self.probes().values():
+            probe()
+        eventually(lambda: self.stack.sql('SELECT max(attempts) FROM notification.mail') not in ('', '0'),
+                   'the mail was tried and waits')
+        self.assertEqual(len(self.mails_of_admin()), before)
+        self.stack.restart('mail')
+        eventually(lambda: len(self.mails_of_admin()) > before, 'the mail arrives when its server is back')
+        eventually(lambda: self.stack.sql('SELECT count(*) FROM notification.mail') == '0', 'and is kept no longer')
+
+    def mails_of_admin(self):
+        return [mail for mail in base.world.mails() if 'kanri' in mail and 'minato' in mail]
 
 
 if __name__ == '__main__':
