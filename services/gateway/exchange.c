@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "services/gateway/connection.h"
-#include "services/gateway/headers.h"
+#include "services/gateway/problem.h"
 #include "services/gateway/server.h"
 
 const struct request *exchange_request(const struct exchange *exchange)
@@ -217,8 +217,12 @@ bool exchange_catch_up(struct exchange *exchange)
 
 void exchange_refuse(struct exchange *exchange, unsigned status)
 {
-	static const struct header headers[] = {
+	const char *accepted = request_header(&exchange->request, "accept-language");
+	enum language language = language_of(accepted);
+	const struct header headers[] = {
 		{ "content-type", "application/problem+json" },
+		{ "content-language", language == LANGUAGE_EN ? "en" : "ja" },
+		{ "cache-control", "no-store" },
 	};
 	void (*on_refused)(void *, unsigned) = exchange->events.on_refused;
 	/* The application hears of nothing more but the end. */
@@ -228,8 +232,10 @@ void exchange_refuse(struct exchange *exchange, unsigned status)
 		exchange_abort(exchange);
 		return;
 	}
-	const char *body = headers_problem(status);
-	exchange_reply(exchange, status, headers, 1, (int64_t)strlen(body));
+	const char *body =
+		problem_json(exchange->arena, problem_of_refusal(status), NULL, language);
+	exchange_reply(
+		exchange, status, headers, sizeof headers / sizeof *headers, (int64_t)strlen(body));
 	exchange_write(exchange, body, strlen(body));
 	exchange_finish(exchange);
 	if (on_refused)

@@ -93,70 +93,53 @@ bool headers_is_allowed(const struct header *header)
 	return is_name(header->name) && is_value(header->value);
 }
 
-struct status {
+static const struct {
 	unsigned status;
 	const char *reason;
-	const char *problem;
+} STATUSES[] = {
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 206, "Partial Content" },
+	{ 301, "Moved Permanently" },
+	{ 302, "Found" },
+	{ 303, "See Other" },
+	{ 304, "Not Modified" },
+	{ 307, "Temporary Redirect" },
+	{ 308, "Permanent Redirect" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 412, "Precondition Failed" },
+	{ 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" },
+	{ 416, "Range Not Satisfiable" },
+	{ 417, "Expectation Failed" },
+	{ 421, "Misdirected Request" },
+	{ 422, "Unprocessable Content" },
+	{ 423, "Locked" },
+	{ 428, "Precondition Required" },
+	{ 429, "Too Many Requests" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 505, "HTTP Version Not Supported" },
 };
-
-#define PROBLEM(status_, title_, code_)                                                            \
-	"{\"type\":\"about:blank\",\"title\":\"" title_ "\",\"status\":" #status_                  \
-	",\"code\":\"" code_ "\"}"
-
-static const struct status STATUSES[] = {
-	{ 200, "OK", NULL },
-	{ 201, "Created", NULL },
-	{ 202, "Accepted", NULL },
-	{ 204, "No Content", NULL },
-	{ 206, "Partial Content", NULL },
-	{ 301, "Moved Permanently", NULL },
-	{ 302, "Found", NULL },
-	{ 303, "See Other", NULL },
-	{ 304, "Not Modified", NULL },
-	{ 307, "Temporary Redirect", NULL },
-	{ 308, "Permanent Redirect", NULL },
-	{ 400, "Bad Request", PROBLEM(400, "Bad Request", "malformed_request") },
-	{ 401, "Unauthorized", NULL },
-	{ 403, "Forbidden", NULL },
-	{ 404, "Not Found", NULL },
-	{ 405, "Method Not Allowed", NULL },
-	{ 406, "Not Acceptable", NULL },
-	{ 408, "Request Timeout", PROBLEM(408, "Request Timeout", "request_timeout") },
-	{ 409, "Conflict", NULL },
-	{ 410, "Gone", NULL },
-	{ 412, "Precondition Failed", NULL },
-	{ 413, "Content Too Large", PROBLEM(413, "Content Too Large", "content_too_large") },
-	{ 415, "Unsupported Media Type", NULL },
-	{ 416, "Range Not Satisfiable", NULL },
-	{ 417, "Expectation Failed", PROBLEM(417, "Expectation Failed", "expectation_failed") },
-	{ 422, "Unprocessable Content", NULL },
-	{ 428, "Precondition Required", NULL },
-	{ 429, "Too Many Requests", NULL },
-	{ 500, "Internal Server Error", NULL },
-	{ 501, "Not Implemented", PROBLEM(501, "Not Implemented", "method_unknown") },
-	{ 503, "Service Unavailable", NULL },
-	{ 504, "Gateway Timeout", NULL },
-	{ 505, "HTTP Version Not Supported",
-		PROBLEM(505, "HTTP Version Not Supported", "version_unknown") },
-};
-
-static const struct status *find(unsigned status)
-{
-	for (size_t i = 0; i < sizeof STATUSES / sizeof *STATUSES; i++) {
-		if (STATUSES[i].status == status)
-			return &STATUSES[i];
-	}
-	return NULL;
-}
 
 const char *headers_reason(unsigned status)
 {
-	const struct status *found = find(status);
-	return found ? found->reason : "Status";
-}
-
-const char *headers_problem(unsigned status)
-{
-	const struct status *found = find(status);
-	return found && found->problem ? found->problem : find(400)->problem;
+	for (size_t i = 0; i < sizeof STATUSES / sizeof *STATUSES; i++) {
+		if (STATUSES[i].status == status)
+			return STATUSES[i].reason;
+	}
+	return "Status";
 }

@@ -24,7 +24,4 @@ bool headers_is_allowed(const struct header *header);
 /* What the wire says for a status: "Not Found"; "Status" for those without a name. */
 const char *headers_reason(unsigned status);
 
-/* The body of a refusal by the protocol side (application/problem+json); static. */
-const char *headers_problem(unsigned status);
-
 #endif

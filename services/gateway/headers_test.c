@@ -37,11 +37,10 @@ static void lines_hold_every_security_header(void **state)
 	assert_memory_equal(lines + n - 2, "\r\n", 2);
 }
 
-static void problems_are_of_their_status(void **state)
+static void statuses_have_their_names(void **state)
 {
-	assert_non_null(strstr(headers_problem(413), "\"status\":413"));
-	assert_non_null(strstr(headers_problem(400), "\"status\":400"));
 	assert_string_equal(headers_reason(404), "Not Found");
+	assert_string_equal(headers_reason(421), "Misdirected Request");
 	assert_string_equal(headers_reason(299), "Status");
 }
 
@@ -50,7 +49,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_of_the_application_are_sifted),
 		cmocka_unit_test(lines_hold_every_security_header),
-		cmocka_unit_test(problems_are_of_their_status),
+		cmocka_unit_test(statuses_have_their_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include "services/gateway/connection.h"
 #include "services/gateway/head.h"
 #include "services/gateway/headers.h"
+#include "services/gateway/problem.h"
 #include "services/gateway/server.h"
 
 enum phase {
@@ -147,16 +148,20 @@ static void http1_abort(struct exchange *exchange)
 }
 
 /* A request that the application never sees. */
-static void refuse(struct connection *c, unsigned status)
+static void refuse(struct connection *c, unsigned status, enum language language)
 {
-	const char *body = headers_problem(status);
+	struct arena *arena = server_arena(c->server);
+	const char *body = problem_json(arena, problem_of_refusal(status), NULL, language);
 	add_status(&c->out, status);
+	queue_text(
+		&c->out, "content-type: application/problem+json\r\ncache-control: no-store\r\n");
 	queue_text(&c->out,
-		"content-type: application/problem+json\r\ncache-control: no-store\r\n"
-		"connection: close\r\ncontent-length: ");
+		language == LANGUAGE_EN ? "content-language: en\r\n" : "content-language: ja\r\n");
+	queue_text(&c->out, "connection: close\r\ncontent-length: ");
 	add_number(&c->out, strlen(body), 10);
 	queue_text(&c->out, "\r\n\r\n");
 	queue_text(&c->out, body);
+	server_arena_return(c->server, arena);
 	connection_end(c);
 }
 
@@ -169,8 +174,10 @@ static void begin(struct connection *c, const char *data, size_t n)
 	struct http1_head head;
 	http1_read_head(&exchange->request, exchange->arena, data, n, &head);
 	if (head.refusal) {
+		const char *accepted = request_header(&exchange->request, "accept-language");
+		enum language language = language_of(accepted);
 		exchange_gone(exchange);
-		refuse(c, head.refusal);
+		refuse(c, head.refusal, language);
 		return;
 	}
 	*http1 = (struct http1){
@@ -193,7 +200,7 @@ static size_t read_head(struct connection *c, const char *data, size_t n)
 		return 0; /* the client reads no replies: no more requests */
 	enum head_result result = head_scan(&http1->head, data, n);
 	if (result == HEAD_MALFORMED)
-		refuse(c, 400);
+		refuse(c, 400, LANGUAGE_JA);
 	if (result != HEAD_COMPLETE)
 		return 0;
 	size_t taken = http1->head.n;
@@ -355,7 +362,7 @@ static void http1_on_wait(struct connection *c)
 {
 	const struct http1 *http1 = c->session;
 	if (c->wait == WAIT_HEAD && http1->phase == IN_HEAD)
-		refuse(c, 408);
+		refuse(c, 408, LANGUAGE_JA);
 	else
 		connection_end(c); /* idle, or a body that nobody reads any more */
 }

@@ -26,12 +26,18 @@ const struct problem problem_not_found = { ERR_NOT_FOUND, 404, "not_found", "見
 	"There is no such thing." };
 const struct problem problem_method_not_allowed = { ERR_INVALID, 405, "method_not_allowed",
 	"この操作はできません。", "The method is not allowed here." };
+const struct problem problem_timeout = { ERR_INVALID, 408, "request_timeout",
+	"送信に時間がかかりすぎました。もう一度お試しください。",
+	"The request took too long to arrive; please try again." };
 const struct problem problem_body_too_large = { ERR_INVALID, 413, "body_too_large",
 	"送信された内容が大きすぎます。", "The request body is too large." };
 const struct problem problem_content_type = { ERR_INVALID, 415, "unsupported_media_type",
 	"この形式の内容は受け付けません。", "The content type is not supported here." };
 const struct problem problem_range = { ERR_INVALID, 416, "range_not_satisfiable",
 	"指定された範囲はありません。", "The requested range does not exist." };
+const struct problem problem_expectation = { ERR_INVALID, 417, "expectation_failed",
+	"Expect ヘッダーの内容に対応していません。",
+	"The Expect header asks for something unknown." };
 const struct problem problem_misdirected = { ERR_INVALID, 421, "misdirected_request",
 	"このサーバーの宛先ではありません。", "This server does not answer for that host." };
 const struct problem problem_if_match_required = { ERR_INVALID, 428, "if_match_required",
@@ -39,6 +45,8 @@ const struct problem problem_if_match_required = { ERR_INVALID, 428, "if_match_r
 	"An If-Match header is required; read the resource first." };
 const struct problem problem_too_many_streams = { ERR_LIMITED, 429, "too_many_streams",
 	"開いている画面が多すぎます。", "Too many pages are open." };
+const struct problem problem_method_unknown = { ERR_INVALID, 501, "method_unknown",
+	"このメソッドには対応していません。", "The method is unknown." };
 const struct problem problem_bad_gateway = { ERR_UNAVAILABLE, 502, "bad_gateway",
 	"サービスの応答が正しくありません。", "A service gave an impossible answer." };
 const struct problem problem_service_unavailable = { ERR_UNAVAILABLE, 503, "unavailable",
@@ -47,6 +55,21 @@ const struct problem problem_service_unavailable = { ERR_UNAVAILABLE, 503, "unav
 const struct problem problem_deadline = { ERR_UNAVAILABLE, 504, "deadline_exceeded",
 	"時間内に応答がありませんでした。もう一度お試しください。",
 	"There was no answer in time; please try again." };
+
+const struct problem problem_version_unknown = { ERR_INVALID, 505, "version_unknown",
+	"この HTTP のバージョンには対応していません。", "The version of HTTP is unknown." };
+
+const struct problem *problem_of_refusal(unsigned status)
+{
+	static const struct problem *const refusals[] = { &problem_timeout, &problem_body_too_large,
+		&problem_expectation, &problem_method_unknown, &problem_version_unknown };
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		if (refusals[i]->status == status) {
+			return refusals[i];
+		}
+	}
+	return &problem_bad_request;
+}
 
 const char *problem_json(struct arena *arena, const struct problem *problem, const char *call_id,
 	enum language language)

@@ -50,6 +50,19 @@ static void a_problem_is_json_with_code_and_trace(void **state)
 	arena_free(arena);
 }
 
+static void refusals_have_their_own_problem(void **state)
+{
+	static const unsigned statuses[] = { 400, 408, 413, 417, 501, 505 };
+	struct arena *arena = arena_new();
+	for (size_t i = 0; i < N(statuses); i++) {
+		const struct problem *problem = problem_of_refusal(statuses[i]);
+		assert_int_equal(problem->status, statuses[i]);
+		assert_null(strstr(problem_json(arena, problem, NULL, LANGUAGE_JA), "traceId"));
+	}
+	assert_ptr_equal(problem_of_refusal(431), &problem_bad_request);
+	arena_free(arena);
+}
+
 static void lost_calls_are_503_or_504(void **state)
 {
 	assert_ptr_equal(problem_of_status(504), &problem_deadline);
@@ -70,6 +83,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_language_is_what_the_client_prefers),
 		cmocka_unit_test(a_problem_is_json_with_code_and_trace),
+		cmocka_unit_test(refusals_have_their_own_problem),
 		cmocka_unit_test(lost_calls_are_503_or_504),
 		cmocka_unit_test(those_who_come_back_are_spread),
 	};

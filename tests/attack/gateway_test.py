@@ -375,6 +375,34 @@ class Refusals(GatewayAttack):
             wake.join()
 
 
+class ProtocolProblems(GatewayAttack):
+    """What is refused before there is a call looks like every other problem."""
+
+    CASES = (('PROPFIND /v1/session HTTP/1.1', '', 501, 'method_unknown'),
+             ('GET /v1/session HTTP/1.1', 'Expect: a pony\r\n', 417, 'expectation_failed'),
+             ('GET /v1/session HTTP/1.1', 'Host: b\r\n', 400, 'bad_request'),
+             ('POST /v1/sessions HTTP/1.1', 'Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n'
+              'Sec-Fetch-Site: none\r\n', 400, 'bad_request'))
+
+    def test_they_have_type_code_and_the_readers_language(self):
+        for line, header, status, code in self.CASES:
+            for accepted, language in (('en', 'en'), ('ja', 'ja'), ('fr', 'ja')):
+                with self.subTest(f'{line} {header} {accepted}'):
+                    answer = raw(f'{line}\r\nHost: {host}\r\nAccept-Language: {accepted}\r\n{header}'
+                                 f'Connection: close\r\n\r\nno chunk\r\n'.encode())
+                    self.assertRefused(answer, status, code=code)
+                    problem = json.loads(answer.body)
+                    self.assertEqual(problem['type'], f'urn:manabiya:problem:{code}')
+                    self.assertEqual(problem['title'].isascii(), language == 'en')
+                    self.assertEqual(answer.headers['content-language'], [language])
+                    self.assertEqual(answer.headers['cache-control'], ['no-store'])
+
+    def test_a_head_that_cannot_be_read_is_answered_in_japanese(self):
+        answer = raw(b'GET / HTTP/1.1\r\nAccept-Language: en\r\nContent-Length: x\r\n\r\n')
+        self.assertRefused(answer, 400, code='bad_request')
+        self.assertEqual(answer.headers['content-language'], ['ja'])
+
+
 class Sessions(GatewayAttack):
     def test_every_operation_wants_a_session(self):
         for method, path in operations(anonymous=False):
