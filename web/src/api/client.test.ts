@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ApiError, address, api, onUnauthenticated, problemOf, retryAfter } from "./client";
+import {
+	ApiError,
+	address,
+	api,
+	apiTagged,
+	onUnauthenticated,
+	problemOf,
+	retryAfter,
+} from "./client";
 
 function answer(status: number, body?: unknown, headers: Record<string, string> = {}) {
 	return new Response(body === undefined ? null : JSON.stringify(body), { status, headers });
@@ -49,6 +57,11 @@ describe("requests", () => {
 			"If-Match": '"3"',
 			"Accept-Language": "ja",
 		});
+	});
+	it("read the version of what they read", async () => {
+		serve(answer(200, { id: "u" }, { ETag: '"v3"' }));
+		const read = await apiTagged("get", "/v1/users/{userId}", { params: { userId: "u" } });
+		expect(read).toEqual({ body: { id: "u" }, etag: '"v3"' });
 	});
 	it("answer nothing for 204", async () => {
 		serve(answer(204));

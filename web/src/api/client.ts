@@ -114,25 +114,43 @@ function request(method: Method, options: Options<Method, never>): RequestInit {
 	return { method: method.toUpperCase(), headers, body, signal: options.signal };
 }
 
+export interface Tagged<B> {
+	body: B;
+	/** The version of what was read, for If-Match. */
+	etag: string | undefined;
+}
+
+export async function apiTagged<M extends Method, P extends PathWith<M>>(
+	method: M,
+	path: P,
+	options: Options<M, P> = {},
+): Promise<Tagged<Answer<M, P>>> {
+	const url = address(path, options.params as object, options.query as object);
+	const init = request(method, options as unknown as Options<Method, never>);
+	for (let attempt = 0; ; attempt++) {
+		let response: Response;
+		let text: string;
+		try {
+			response = await fetch(url, init);
+			text = await response.text();
+		} catch (e) {
+			if (options.signal?.aborted) throw e;
+			throw new ApiError(0);
+		}
+		if (response.ok) {
+			const body = (text ? JSON.parse(text) : undefined) as Answer<M, P>;
+			return { body, etag: response.headers.get("ETag") ?? undefined };
+		}
+		const mayLogin = response.status === 401 && !options.quiet && attempt === 0;
+		if (mayLogin && (await renewLogin())) continue;
+		throw problemOf(response.status, text, response.headers.get("Retry-After"));
+	}
+}
+
 export async function api<M extends Method, P extends PathWith<M>>(
 	method: M,
 	path: P,
 	options: Options<M, P> = {},
 ): Promise<Answer<M, P>> {
-	const url = address(path, options.params as object, options.query as object);
-	const init = request(method, options as unknown as Options<Method, never>);
-	for (let attempt = 0; ; attempt++) {
-		let response: Response;
-		try {
-			response = await fetch(url, init);
-		} catch (e) {
-			if (options.signal?.aborted) throw e;
-			throw new ApiError(0);
-		}
-		const text = await response.text();
-		if (response.ok) return (text ? JSON.parse(text) : undefined) as Answer<M, P>;
-		if (response.status === 401 && !options.quiet && attempt === 0 && (await renewLogin()))
-			continue;
-		throw problemOf(response.status, text, response.headers.get("Retry-After"));
-	}
+	return (await apiTagged(method, path, options)).body;
 }

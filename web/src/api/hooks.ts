@@ -8,7 +8,7 @@ import {
 	useQueryClient,
 } from "@tanstack/react-query";
 import { useRef } from "react";
-import { type ApiError, api, type Options } from "./client";
+import { type ApiError, api, apiTagged, type Options, type Tagged } from "./client";
 import type { Answer, Method, PathWith } from "./types";
 
 type ReadOptions<P extends PathWith<"get">> = Pick<Options<"get", P>, "params" | "query"> & {
@@ -26,6 +26,17 @@ export function useApi<P extends PathWith<"get">>(
 		queryFn: ({ signal }) => api("get", path, { params, query, signal }),
 		enabled,
 		refetchInterval: every,
+	});
+}
+
+/** A resource with its version, for changing it later. */
+export function useTagged<P extends PathWith<"get">>(
+	path: P,
+	{ params }: ReadOptions<P>,
+): UseQueryResult<Tagged<Answer<"get", P>>, ApiError> {
+	return useQuery<Tagged<Answer<"get", P>>, ApiError>({
+		queryKey: [path, params, "tagged"],
+		queryFn: ({ signal }) => apiTagged("get", path, { params, signal }),
 	});
 }
 

@@ -5,7 +5,7 @@ import { api } from "../api/client";
 import { usePages } from "../api/hooks";
 import type { AuditEvent, User } from "../api/types";
 import { endOfDay, exactTime, startOfDay } from "../format/time";
-import { isKey, T, t } from "../i18n";
+import { T, t } from "../i18n";
 import { useSelf } from "../session/session";
 import { fullName } from "../shared/home";
 import { Button } from "../ui/button";
@@ -13,7 +13,7 @@ import { Form, SelectField, TextField, text } from "../ui/form";
 import { Icon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
-import { OPERATIONS, operationName } from "./operations";
+import { OPERATIONS } from "./operations";
 
 const PAGE_SIZE = 50;
 const NAMES_MAX = 40; // people looked up by name per screen; beyond it the id stands
@@ -41,10 +41,10 @@ function useNames(events: AuditEvent[]): Map<string, string> {
 	return new Map(users.flatMap(({ data }) => (data ? [[data.id, fullName(data)]] : [])));
 }
 
+/** A readable line: the operation in words, or its name when it is a newer one. */
 function describe(event: AuditEvent): string {
-	const name = operationName(event.operation);
-	const key = `op.${name}`;
-	return isKey(key) ? t(key) : event.operation;
+	const known = OPERATIONS.find(({ operation }) => operation === event.operation);
+	return known ? t(known.label) : event.operation;
 }
 
 interface EventRowProps {
@@ -114,7 +114,10 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 						label="audit.operation"
 						optional
 						blank="common.all"
-						options={OPERATIONS.map((value) => ({ value, text: t(`op.${value}`) }))}
+						options={OPERATIONS.map(({ operation, label }) => ({
+							value: operation,
+							text: t(label),
+						}))}
 					/>
 					<SelectField
 						name="outcome"

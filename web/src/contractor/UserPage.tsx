@@ -3,7 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation } from "wouter";
 import { ApiError, api } from "../api/client";
-import { refresh, useApi, useWrite } from "../api/hooks";
+import { refresh, useApi, useTagged, useWrite } from "../api/hooks";
 import type { IssuedSecret, User } from "../api/types";
 import { type Key, T, t } from "../i18n";
 import { useSelf } from "../session/session";
@@ -19,18 +19,23 @@ import { useToast } from "../ui/toast";
 import { PersonFields, personOf } from "./UserFields";
 import { UserStatus } from "./UsersPage";
 
-function Names({ user }: { user: User }) {
+function Names({ user, etag }: { user: User; etag?: string }) {
 	const show = useToast();
 	const write = useWrite("patch", "/v1/users/{userId}", ["/v1/users/{userId}", "/v1/users"]);
 	const isStale = write.error instanceof ApiError && write.error.status === 412;
 	const save = (data: FormData) =>
 		write.mutate(
-			{ params: { userId: user.id }, body: personOf(data), ifMatch: `"${user.version}"` },
+			{ params: { userId: user.id }, body: personOf(data), ifMatch: etag },
 			{ onSuccess: () => show({ text: t("users.changed") }) },
 		);
 	return (
 		<Section title={<T k="users.names" />}>
-			<Form label={t("users.names")} onSubmit={save} error={write.error ?? undefined}>
+			<Form
+				key={user.version}
+				label={t("users.names")}
+				onSubmit={save}
+				error={write.error ?? undefined}
+			>
 				<PersonFields user={user} />
 				<Button look="primary" type="submit" busy={write.isPending}>
 					<T k="users.change" />
@@ -169,26 +174,26 @@ function Danger({ user, onSecret }: { user: User; onSecret: (secret: IssuedSecre
 }
 
 export function UserPage({ params }: { params: { id: string } }) {
-	const user = useApi("/v1/users/{userId}", { params: { userId: params.id } });
+	const user = useTagged("/v1/users/{userId}", { params: { userId: params.id } });
 	const [secret, setSecret] = useState<IssuedSecret>();
 	const self = useSelf();
-	const name = fullName(user.data ?? null) || t("nav.users");
+	const name = fullName(user.data?.body ?? null) || t("nav.users");
 	return (
 		<Page
 			title={name}
 			name={name}
 			back={{ href: "/users", label: "nav.users" }}
-			side={user.data && <UserStatus status={user.data.status} />}
+			side={user.data && <UserStatus status={user.data.body.status} />}
 		>
 			<Async of={user}>
-				{(data) => (
+				{({ body: data, etag }) => (
 					<>
 						<p className="lead">
 							<T k={`role.${data.role}` as Key} /> · {data.username}
 							{data.classTitle && ` · ${data.classTitle}`}
 						</p>
 						{secret && <SecretCards secrets={[secret]} onDone={() => setSecret(undefined)} />}
-						<Names key={data.version} user={data} />
+						<Names user={data} etag={etag} />
 						<Features userId={data.id} />
 						{data.id !== self.userId && <Danger user={data} onSecret={setSecret} />}
 					</>
