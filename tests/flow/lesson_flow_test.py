@@ -235,5 +235,20 @@ class Lesson4Traces(FlowTest):
         return mails if any('operator' in m for m in mails) and any('kanri' in m for m in mails) else None
 
 
+class WholeClass(base.Tenant):
+    PUPILS = 499  # with its teacher as many as a class may hold
+
+
+class Lesson5WholeClass(FlowTest):
+    def test_an_assignment_reaches_a_class_of_500(self):
+        tenant = WholeClass(base.world, 'ookii')
+        lesson = tenant.lesson()
+        stack = base.world.stack
+        count = f"SELECT count(*) FROM notification.notice WHERE assignment_id = '{lesson.assignment['id']}'"
+        eventually(lambda: stack.sql(count) == str(tenant.PUPILS), 'everybody has the notice')
+        self.assertEqual([n['kind'] for n in tenant.enter('jido499').get('/v1/notices')['items']], ['assignment'])
+        self.assertEqual(stack.sql('SELECT count(*) FROM learning.outbox WHERE attempts > 0'), '0')
+
+
 if __name__ == '__main__':
     unittest.main()
