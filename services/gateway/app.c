@@ -12,7 +12,6 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/log.h"
-#include "libcommon/uuid.h"
 #include "services/gateway/ask.h"
 #include "services/gateway/csrf.h"
 #include "services/gateway/figures.h"
@@ -397,7 +396,7 @@ static void log_visit(const struct visit *v)
 	log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request",
 		LOG_TEXT("method", figures_method(v->request->method)), LOG_TEXT("route", label),
 		LOG_TEXT("to", service), LOG_INT("status", status), LOG_INT("ms", took_us / 1000),
-		LOG_INT("bytes", v->bytes), LOG_TEXT("callId", v->call_id));
+		LOG_INT("bytes", v->bytes), LOG_TEXT("call_id", v->call_id));
 }
 
 static void on_gone(void *arg)
@@ -416,18 +415,19 @@ static struct visit *visit_new(struct exchange *exchange)
 	struct arena *arena = exchange_arena(exchange);
 	const struct request *request = exchange_request(exchange);
 	struct visit *v = arena_alloc(arena, sizeof *v);
-	const char *call_id = request_header(request, "x-request-id");
+	const char *traceparent = trace_parent(arena, request_header(request, "traceparent"),
+		request_header(request, "x-request-id"));
 	*v = (struct visit){
 		.exchange = exchange,
 		.request = request,
 		.arena = arena,
 		.way = request->is_admin ? &admin_way : NULL,
-		.call_id = call_id && is_uuid(call_id) ? call_id : uuid_make(arena),
+		.call_id = trace_call_id(arena, traceparent),
+		.traceparent = traceparent,
 		.language = language_of(request_header(request, "accept-language")),
 		.capability = "",
 		.started_us = clock_steady_us(),
 	};
-	v->traceparent = trace_parent(arena, request_header(request, "traceparent"), v->call_id);
 	return v;
 }
 

@@ -52,7 +52,7 @@ struct visit {
 	void *state; /* of the way */
 	const char *path_params; /* from route_find() */
 	const char *params; /* for the bus */
-	const char *call_id; /* UUIDv7: log, traceId, X-Request-Id */
+	const char *call_id; /* the trace id as a UUID: log, traceId, X-Request-Id */
 	const char *traceparent; /* with a span of ours */
 	enum language language;
 	const char *token; /* of the session; NULL: none or malformed */

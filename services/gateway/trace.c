@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libcommon/crypto.h"
+#include "libcommon/uuid.h"
 
 #define TRACE_AT 3
 #define TRACE_LENGTH 32
@@ -41,14 +42,27 @@ static const char *trace_of_call(struct arena *arena, const char *call_id)
 	return trace;
 }
 
-const char *trace_parent(struct arena *arena, const char *received, const char *call_id)
+const char *trace_call_id(struct arena *arena, const char *traceparent)
+{
+	const char *trace = traceparent + TRACE_AT;
+	return arena_printf(arena, "%.8s-%.4s-%.4s-%.4s-%.12s", trace, trace + 8, trace + 12,
+		trace + 16, trace + 20);
+}
+
+static bool is_wanted(const char *call_id)
+{
+	return call_id && is_uuid(call_id) && strspn(call_id, "0-") < UUID_SIZE - 1;
+}
+
+const char *trace_parent(struct arena *arena, const char *received, const char *wanted)
 {
 	unsigned char span[SPAN_LENGTH / 2];
 	crypto_random(span, sizeof span);
 	span[0] |= 1; /* never all zero */
 	bool is_given = received && trace_is_valid(received);
-	const char *trace = is_given ? arena_strndup(arena, received + TRACE_AT, TRACE_LENGTH)
-				     : trace_of_call(arena, call_id);
+	const char *trace = is_given
+		? arena_strndup(arena, received + TRACE_AT, TRACE_LENGTH)
+		: trace_of_call(arena, is_wanted(wanted) ? wanted : uuid_make(arena));
 	return arena_printf(arena, "00-%s-%s-%s", trace, crypto_hex(arena, span, sizeof span),
 		is_given ? received + FLAGS_AT : "00");
 }

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import unittest
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,6 +99,11 @@ class Page(threading.Thread):
 
     def types(self):
         return [event['type'] for event in self.events]
+
+
+def log_lines(name='gateway'):
+    lines = (base.world.stack.logs / f'{name}.log').read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith('{') and line.endswith('}')]
 
 
 def forget_cached():
@@ -263,7 +269,20 @@ class Answers(FlowTest):
         trace = '0af7651916cd43dd8448eb211c80319c'
         answer = base.world.operator.send('GET', '/v1/session', headers={'traceparent': f'00-{trace}-b7ad6b7169203331-01'})
         self.assertRegex(answer.headers['traceparent'], f'^00-{trace}-[0-9a-f]{{16}}-01$')
-        self.assertRegex(answer.headers['X-Request-Id'], '^[0-9a-f-]{36}$')
+        call = str(uuid.UUID(trace))
+        self.assertEqual(answer.headers['X-Request-Id'], call)
+        for name in ('gateway', 'auth'):  # one id finds the request in every log
+            eventually(lambda: call in [line.get('call_id') for line in log_lines(name)], f'its line in {name}.log', 5)
+
+    def test_a_call_without_a_trace_begins_one(self):
+        wanted = '01900000-1111-7222-8333-444444444444'
+        for headers in ({}, {'X-Request-Id': wanted}, {'X-Request-Id': 'me'}):
+            answer = base.world.operator.send('GET', '/v1/nothing', headers={'traceparent': 'broken', **headers})
+            call = answer.headers['X-Request-Id']
+            self.assertEqual(call == wanted, headers.get('X-Request-Id') == wanted)
+            self.assertEqual(answer.json['traceId'], call)
+        answer = base.world.operator.send('GET', '/v1/session')
+        self.assertEqual(answer.headers['traceparent'][3:35], uuid.UUID(answer.headers['X-Request-Id']).hex)
 
     def test_problems_speak_the_readers_language(self):
         ja, en = (base.world.operator.send('GET', '/v1/nothing', headers={'Accept-Language': language}).json
@@ -272,10 +291,9 @@ class Answers(FlowTest):
 
     def test_one_line_per_request_without_personal_data(self):
         base.world.operator.send('GET', '/v1/contracts?limit=7')
-        lines = [json.loads(line) for line in (base.world.stack.logs / 'gateway.log').read_text().splitlines()]
-        line = [line for line in lines if line['message'] == 'request' and line['route'] == '/v1/contracts'][-1]
+        line = [line for line in log_lines() if line['message'] == 'request' and line['route'] == '/v1/contracts'][-1]
         self.assertEqual(set(line), {'time', 'level', 'service', 'message', 'method', 'route', 'to', 'status', 'ms',
-                                     'bytes', 'callId'})
+                                     'bytes', 'call_id'})
 
 
 class Admin(FlowTest):
