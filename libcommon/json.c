@@ -2,7 +2,6 @@
 #include "libcommon/json.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,9 +100,10 @@ int64_t json_integer(const struct json *value, int64_t fallback)
 		return fallback;
 	double number = tree(value)->valuedouble;
 	/* Beyond 2^53 - 1 a double no longer tells neighbours apart. */
-	if (!(fabs(number) <= 9007199254740991.0) || number != trunc(number))
+	if (!(number >= -9007199254740991.0 && number <= 9007199254740991.0))
 		return fallback;
-	return (int64_t)number;
+	int64_t integer = (int64_t)number;
+	return (double)integer == number ? integer : fallback;
 }
 
 bool json_is_true(const struct json *value)
