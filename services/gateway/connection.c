@@ -194,7 +194,8 @@ static bool feed(struct connection *c, const char *data, size_t n)
 	return taken > 0;
 }
 
-/* The client left. Replies that are complete are still sent: it may have closed only its side. */
+/* The client left; one that closes only its side is taken for gone while it is owed an answer, which
+ * it can hardly want. Replies that are complete are still sent. */
 static void input_over(struct connection *c)
 {
 	if (c->exchanges || !queue_n(&c->out))
@@ -315,6 +316,8 @@ static void set_interest(struct connection *c)
 		(c->state == CONNECTION_HANDSHAKE && !c->needs_write) ||
 		(c->state == CONNECTION_OPEN && c->protocol->wants_input(c)))
 		interest |= LOOP_READ;
+	else if (c->state == CONNECTION_OPEN && c->exchanges)
+		interest |= LOOP_HANGUP; /* an answer that nobody waits for is not made */
 	if (interest != c->interest)
 		loop_change(loop_of(c), c->fd, interest);
 	c->interest = interest;
@@ -363,7 +366,7 @@ static void on_pump(void *arg)
 static void on_ready(void *arg, unsigned events)
 {
 	struct connection *c = arg;
-	/* Readable though we did not ask: an error, or both sides are shut. */
+	/* Readable though we did not ask: an error, or the client has left. */
 	bool is_broken = (events & LOOP_READ) && !(c->interest & LOOP_READ);
 	c->is_in_event = true;
 	if (is_broken)

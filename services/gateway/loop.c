@@ -118,7 +118,8 @@ static void control(struct loop *loop, int operation, int fd, unsigned events)
 {
 	struct epoll_event event = {
 		.events = ((events & LOOP_READ) ? EPOLLIN : 0u) |
-			((events & LOOP_WRITE) ? EPOLLOUT : 0u),
+			((events & LOOP_WRITE) ? EPOLLOUT : 0u) |
+			((events & LOOP_HANGUP) ? EPOLLRDHUP : 0u),
 		.data.u64 = (uint64_t)loop->watches[fd].turn << 32 | (uint32_t)fd,
 	};
 	if (epoll_ctl(loop->epoll_fd, operation, fd, &event) != 0)
@@ -157,7 +158,7 @@ static void dispatch(struct loop *loop, const struct epoll_event *event)
 	if (!watch->fn || watch->turn != (uint32_t)(event->data.u64 >> 32))
 		return; /* removed by a callback of the same round */
 	unsigned ready = 0;
-	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		ready |= LOOP_READ; /* the read tells what is wrong */
 	if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		ready |= LOOP_WRITE;

@@ -18,7 +18,11 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop); /* until loop_stop(), which also ends a run begun later, once */
 void loop_stop(struct loop *loop); /* any thread, or a signal handler */
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+enum {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2,
+	LOOP_HANGUP = 4, /* without reading: the peer closed its side, told as LOOP_READ */
+};
 typedef void loop_on_ready(void *arg, unsigned events);
 void loop_add(struct loop *loop, int fd, unsigned events, loop_on_ready *fn, void *arg);
 void loop_change(struct loop *loop, int fd, unsigned events);

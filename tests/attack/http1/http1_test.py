@@ -187,11 +187,14 @@ class Requests(WithProbe):
             self.assertRaises(Closed, http.response)
 
     def test_client_that_leaves_is_noticed(self):
-        http = Http1(probe)
-        http.send(get(b"/later?ms=60000"))
-        time.sleep(0.1)
-        http.socket.close()
-        probe.settled_figures()
+        pipelined = get(b"/later?ms=60000") + get(b"/hello")
+        paused = b"POST /slow?ms=60000 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 50000
+        for data in (get(b"/later?ms=60000"), pipelined, paused):
+            http = Http1(probe)
+            http.send(data)
+            time.sleep(0.1)
+            http.socket.close()
+            probe.settled_figures()
 
 
 class Bodies(WithProbe):
