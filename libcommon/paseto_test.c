@@ -90,7 +90,7 @@ static int open_keys(void **state)
 	unsigned char seed[KEY_SIZE];
 	enum err e = crypto_from_hex(SEED, seed, sizeof seed);
 	crypto_sign_keys(seed, public_key, signing_key);
-	return e;
+	return e ? -1 : 0;
 }
 
 static int free_arena(void **state)
