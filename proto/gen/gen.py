@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Makes code from proto/*.yaml: `gen.py WHAT SCHEMA_DIRECTORY OUTPUT_DIRECTORY`, WHAT being common, events, a service,
-routes or openapi. Prints `file:line: reason` and exits 1 for anything that it does not understand."""
+"""Makes code from proto/*.yaml: `gen.py WHAT SCHEMA_DIRECTORY OUTPUT_DIRECTORY`, WHAT being common, events, a
+service, routes or openapi. Prints `file:line: reason` and exits 1 for what it does not understand."""
 import os
 import sys
 
@@ -8,20 +8,21 @@ import emit_c
 import emit_openapi
 import emit_routes
 from load import Fault
-from model import SERVICES, Documents
+from model import Documents
 from operation import operations
+from rules import SERVICES
+
+WHOLE = {'routes': emit_routes.routes, 'openapi': emit_openapi.openapi}
+ALONE = {'common': emit_c.common, 'events': emit_c.events}
 
 
 def make(what, directory):
     documents = Documents(directory)
-    if what == 'common':
-        return emit_c.common(documents)
-    if what == 'events':
-        return emit_c.events(documents)
+    if what in ALONE:
+        return ALONE[what](documents)
     if what in SERVICES:
         return emit_c.service(documents, what, operations(documents, what))
-    found = [o for name in [*SERVICES, 'gateway'] for o in operations(documents, name)]
-    return {'routes': emit_routes.routes, 'openapi': emit_openapi.openapi}[what](documents, found)
+    return WHOLE[what](documents, [o for name in [*SERVICES, 'gateway'] for o in operations(documents, name)])
 
 
 def main(what, directory, out):

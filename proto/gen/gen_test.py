@@ -11,7 +11,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import gen  # noqa: E402
-from load import Fault, camel, snake  # noqa: E402
+from load import Fault  # noqa: E402
+from model import camel, snake  # noqa: E402
 
 COMMON = '''\
 components:

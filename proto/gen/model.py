@@ -1,38 +1,27 @@
-"""What the schemas say, checked: shapes (structs of fields) and operations. Refuses whatever it does not understand."""
+"""What the schemas say about data, checked: types, and shapes (structs of fields)."""
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from load import Map, check, fault, integer, load, one_of, snake, text, texts
+from load import Map, demand, load
+from rules import LENGTHS, REFERENCE, RULES, check, one_of, some_of
 
-SERVICES = ['auth', 'provisioning', 'learning', 'notification', 'audit']
-ROLES = ['anonymous', 'operator', 'contractor', 'instructor', 'student', 'service']
-METHODS = ['get', 'head', 'options', 'post', 'put', 'patch', 'delete']
-READS = ['get', 'head', 'options']
-LENGTHS = {'uuid': (36, 36), 'date-time': (20, 35), 'date': (10, 10)}  # formats that are limits enough
-FORMATS = [*LENGTHS, 'username', 'code']
-EXACT = 2 ** 53 - 1  # the largest integer that every JSON reader keeps
-C_WORDS = set('''auto break case char const continue default do double else enum extern float for goto if inline int long
-    register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool'''.split())
-# OCSF 1.8: class and activities; 99 is "Other" where a class has no word for it.
-AUDIT = {
-    'authentication': (3002, {'logon': 1, 'logoff': 2}),
-    'account_change': (3001, {'create': 1, 'enable': 2, 'password_change': 3, 'password_reset': 4, 'disable': 5, 'delete': 6,
-                              'update': 99}),
-    'entity_management': (3004, {'create': 1, 'read': 2, 'update': 3, 'delete': 4}),
-    'user_access': (3005, {'assign': 1, 'revoke': 2, 'update': 99}),
-    'group_management': (3006, {'add_user': 3, 'remove_user': 4, 'delete': 5, 'create': 6, 'update': 99}),
-    'api_activity': (6003, {'create': 1, 'read': 2, 'update': 3, 'delete': 4}),
-    'datastore_activity': (6005, {'read': 1}),
-}
+C_WORDS = '''auto bool break case char const continue default do double else enum extern float for goto if
+    inline int long register restrict return short signed sizeof static struct switch typedef union unsigned
+    void volatile while'''.split()
+KEYS = {  # kind of schema: the keys that it must have besides its type, and those that it may have
+    'boolean': ([], []), 'integer': (['minimum', 'maximum'], []),
+    'enum': (['enum'], []), 'format': (['format'], []),
+    'string': (['maxLength'], ['minLength', 'format']), 'array': (['maxItems', 'items'], ['minItems'])}
+LIMITS = {'maximum': 'minimum', 'maxLength': 'minLength', 'maxItems': 'minItems'}
 
 
 @dataclass
 class Type:
     kind: str  # string integer boolean object array bytes
-    format: str = 'none'
     min: int = 0
     max: int = 0
+    format: str = 'none'
     values: list = None
     shape: str = None  # C name of the object's struct
     item: 'Type' = None
@@ -41,155 +30,113 @@ class Type:
 @dataclass
 class Field:
     name: str
-    column: str
     type: Type
     place: str  # BODY PARAM HEADER
     required: bool
     at: str
 
+    def __post_init__(self):
+        self.column = snake(self.name)
+        bare = not self.required and self.type.kind in ('integer', 'boolean')
+        self.has = f'has_{self.column}' if bare else None  # where C cannot tell absent from 0
+        camel_case = re.fullmatch('[a-z][A-Za-z0-9]*', self.name)
+        demand(self.place == 'HEADER' or camel_case, self.at, f'`{self.name}` must be in camelCase')
+        demand(self.column not in C_WORDS, self.at, f'`{self.column}` is a word of C')
 
-@dataclass
+
 class Shape:
-    name: str
-    fields: list
+    def __init__(self, name, fields):
+        self.name, self.fields = name, fields
+        seen = set()
+        for field in fields:
+            names = {field.column, 'has_' + field.column}
+            demand(not names & seen, field.at, f'`{field.column}` would stand twice in struct {name}')
+            seen |= names
 
 
-@dataclass
-class Operation:
-    service: str
-    name: str
-    method: str
-    path: str
-    node: Map
-    at: str
-    internal: bool
-    shape_in: Shape = None
-    shape_out: Shape = None
-    out_name: str = None  # the struct of the answer: its own shape_out, or that of a named schema
-    status: int = 0
-    raw_type: str = None  # content type of a request body that is not JSON
-    raw_max: int = 0
-    reply_type: str = None  # content type of the reply body
-    params: list = field(default_factory=list)  # their nodes, $refs resolved
-
-
-class Documents:
-    """The files of one directory, loaded once each."""
+class Documents(dict):
+    """The files of one directory by name, each loaded when it is first wanted."""
 
     def __init__(self, directory):
-        self.directory, self.loaded = directory, {}
+        super().__init__()
+        self.directory = directory
 
-    def get(self, name):
-        if name not in self.loaded:
-            self.loaded[name] = load(os.path.join(self.directory, name + '.yaml'))
-        return self.loaded[name]
+    def __missing__(self, name):
+        return self.setdefault(name, load(os.path.join(self.directory, name + '.yaml')))
 
     def resolve(self, owner, node):
-        """The document, section, name and node that a $ref means."""
-        check(node, node.here, ['$ref'])
-        match = re.fullmatch(r'(?:([a-z]+)\.yaml)?#/components/(schemas|parameters|x-headers)/([A-Za-z]+)', text(node, '$ref'))
-        if not match:
-            fault(node.here, f'`{node["$ref"]}` is not a reference of the known form')
-        name, section = match[1] or owner, match[2]
-        if name not in (owner, 'common'):
-            fault(node.here, 'only common.yaml may be referred to from another file')
-        target = self.get(name).get('components', {}).get(section, {}).get(match[3])
-        if not isinstance(target, Map):
-            fault(node.here, f'`{node["$ref"]}` leads nowhere')
-        return name, match[3], target
+        """The document, name and node that a $ref means."""
+        reference = check(node, node.here, ['$ref'])['$ref']
+        document, section, name = re.fullmatch(REFERENCE, reference).groups(owner)
+        demand(document in (owner, 'common'), node.here,
+               'only common.yaml may be referred to from another file')
+        target = self[document].get('components', {}).get(section, {}).get(name)
+        demand(isinstance(target, Map), node.here, f'`{reference}` leads nowhere')
+        return document, name, target
 
-    # ---- types ----
-
-    def type_of(self, owner, node, at=None):
-        if not isinstance(node, Map):
-            fault(at, 'a schema must be a mapping')
+    def type_of(self, owner, node, at):
+        demand(isinstance(node, Map), at, 'a schema must be a mapping')
         if '$ref' in node:
-            name, schema, target = self.resolve(owner, node)
+            owner, name, target = self.resolve(owner, node)
             if target.get('type') == 'object':
-                return Type('object', shape=f'{name}_{snake(schema)}')
-            return self.type_of(name, target)
-        if 'type' not in node:
-            fault(node.here, '`type` is missing')
-        kind = one_of(node, 'type', ['string', 'integer', 'boolean', 'array', 'object'])
-        if kind == 'object':
-            fault(node.here, 'an object inside another needs a name: put it into components/schemas and refer to it')
-        return getattr(self, kind + '_type')(owner, node)
+                return Type('object', shape=f'{owner}_{snake(name)}')
+            return self.type_of(owner, target, at)
+        demand('type' in node, node.here, '`type` is missing')
+        kind = RULES['type'](node, 'type')
+        demand(kind != 'object', node.here,
+               'an object inside another needs a name: put it into components/schemas and refer to it')
+        if kind == 'string' and 'enum' in node:
+            values = self.schema('enum', node)['enum']
+            return Type('string', 1, max(map(len, values)), values=values)
+        if kind == 'string' and node.get('format') in list(LENGTHS):
+            form = self.schema('format', node)['format']
+            return Type('string', *LENGTHS[form], form)
+        self.schema(kind, node)
+        made = Type(kind, format=node.get('format', 'none'))
+        for high, low in LIMITS.items():
+            if high in node:
+                made.min, made.max = node.get(low, 0), node[high]
+                demand(made.min <= made.max, node.at[high], f'`{high}` must be {made.min} or more')
+        if kind == 'array':
+            made.item = self.type_of(owner, node['items'], node.at['items'])
+            demand(made.item.kind in ('string', 'integer', 'object'), node.at['items'],
+                   f'an array of {made.item.kind} is not understood')
+            made.shape = made.item.shape
+        return made
 
-    def boolean_type(self, owner, node):
-        check(node, node.here, ['type'], ['description'])
-        return Type('boolean')
-
-    def integer_type(self, owner, node):
-        check(node, node.here, ['type', 'minimum', 'maximum'], ['description'])
-        low = integer(node, 'minimum', -EXACT, EXACT)
-        return Type('integer', min=low, max=integer(node, 'maximum', low, EXACT))
-
-    def string_type(self, owner, node):
-        check(node, node.here, ['type'], ['description', 'format', 'enum', 'minLength', 'maxLength'])
-        if 'enum' in node:
-            check(node, node.here, ['type', 'enum'], ['description'])
-            values = texts(node, 'enum')
-            return Type('string', min=1, max=max(map(len, values)), values=values)
-        form = one_of(node, 'format', FORMATS) if 'format' in node else 'none'
-        if form in LENGTHS:
-            check(node, node.here, ['type', 'format'], ['description'])
-            low, high = LENGTHS[form]
-        else:
-            if 'maxLength' not in node:
-                fault(node.here, '`maxLength` is missing: every string has a limit, a format or an enum')
-            high = integer(node, 'maxLength', 1, 1 << 20)
-            low = integer(node, 'minLength', 0, high) if 'minLength' in node else 0
-        return Type('string', form, low, high)
-
-    def array_type(self, owner, node):
-        check(node, node.here, ['type', 'maxItems', 'items'], ['description', 'minItems'])
-        high = integer(node, 'maxItems', 1, 100000)
-        low = integer(node, 'minItems', 0, high) if 'minItems' in node else 0
-        item = self.type_of(owner, node['items'], node.at['items'])
-        if item.kind not in ('string', 'integer', 'object'):
-            fault(node.at['items'], f'an array of {item.kind} is not understood')
-        return Type('array', min=low, max=high, item=item, shape=item.shape)
+    @staticmethod
+    def schema(kind, node):
+        required, optional = KEYS[kind]
+        return check(node, node.here, ['type', *required], ['description', *optional])
 
     def fields_of(self, owner, node):
         """The members of an object schema, itself given in full or by $ref."""
         if '$ref' in node:
             owner, _, node = self.resolve(owner, node)
         check(node, node.here, ['type', 'properties'], ['required', 'description'])
-        one_of(node, 'type', ['object'])
+        one_of('object')(node, 'type')
         properties = node['properties']
-        if not isinstance(properties, Map) or not properties:
-            fault(node.at['properties'], 'an object needs properties')
-        required = texts(node, 'required', list(properties)) if 'required' in node else []
-        return [make_field(name, self.type_of(owner, properties[name], properties.at[name]), 'BODY', name in required, properties.at[name])
-                for name in properties]
+        required = some_of(*properties)(node, 'required') if 'required' in node else []
+        return [Field(name, self.type_of(owner, member, properties.at[name]), 'BODY', name in required,
+                      properties.at[name]) for name, member in properties.items()]
 
-    def shapes(self, name):
+    def shapes(self, document):
         """The named object schemas of a document; every other schema is checked on the way."""
-        schemas, out = self.get(name).get('components', Map()).get('schemas', Map()), []
-        for schema, node in schemas.items():
-            if not re.fullmatch(r'[A-Z][A-Za-z0-9]*', schema):
-                fault(schemas.at[schema], f'`{schema}` must be in PascalCase')
+        schemas, shapes = self[document].get('components', Map()).get('schemas', Map()), []
+        for name, node in schemas.items():
+            demand(re.fullmatch('[A-Z][A-Za-z0-9]*', name), schemas.at[name],
+                   f'`{name}` must be in PascalCase')
             if isinstance(node, Map) and node.get('type') == 'object':
-                out.append(make_shape(f'{name}_{snake(schema)}', self.fields_of(name, node)))
+                shapes.append(Shape(f'{document}_{snake(name)}', self.fields_of(document, node)))
             else:
-                self.type_of(name, node, schemas.at[schema])
-        return out
+                self.type_of(document, node, schemas.at[name])
+        return shapes
 
 
-def make_field(name, kind, where, required, at):
-    if where == 'BODY' and not re.fullmatch(r'[a-z][A-Za-z0-9]*', name):
-        fault(at, f'`{name}` must be in camelCase')
-    column = snake(name)
-    if column in C_WORDS:
-        fault(at, f'`{column}` is a word of C')
-    return Field(name, column, kind, where, required, at)
+def snake(name):
+    return re.sub('(?<=[a-z0-9])([A-Z])', r'_\1', name).replace('-', '_').replace('.', '_').lower()
 
 
-def make_shape(name, fields):
-    seen = set()
-    for item in fields:
-        names = {item.column, 'has_' + item.column}
-        if names & seen:
-            fault(item.at, f'`{item.column}` would stand twice in struct {name}')
-        seen |= names
-    return Shape(name, fields)
+def camel(header):
+    first, *rest = header.split('-')
+    return first.lower() + ''.join(part.capitalize() for part in rest)
