@@ -202,7 +202,11 @@ export function ReviewPage({ params }: { params: { id: string } }) {
 						<div className="review-main">
 							<Compare
 								ref={player}
-								own={{ src: contentOf(data.try.mediaId), label: t("review.video") }}
+								own={{
+									src: contentOf(data.try.mediaId),
+									name: <T k="review.video" />,
+									label: t("review.video"),
+								}}
 								modelSrc={data.modelMediaId && contentOf(data.modelMediaId)}
 								marks={items.map(({ id, positionMs, text }) => ({ id, positionMs, label: text }))}
 								startMs={startMs}

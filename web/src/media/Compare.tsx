@@ -1,16 +1,16 @@
 /* The own video beside the model, played together. */
-import { useRef } from "react";
+import { type ReactNode, type Ref, useRef } from "react";
 import { T, t } from "../i18n";
 import { Button } from "../ui/button";
 import { type Mark, Player, type PlayerHandle } from "./Player";
 
 interface CompareProps {
-	own: { src: string; label: string };
+	own: { src: string; name: ReactNode; label: string };
 	modelSrc?: string;
 	marks?: Mark[];
 	startMs?: number;
 	onMove?: (ms: number) => void;
-	ref?: React.Ref<PlayerHandle>;
+	ref?: Ref<PlayerHandle>;
 }
 
 export function Compare({ own, modelSrc, marks, startMs, onMove, ref }: CompareProps) {
@@ -33,7 +33,7 @@ export function Compare({ own, modelSrc, marks, startMs, onMove, ref }: CompareP
 		<>
 			<div className={modelSrc ? "compare two" : "compare"}>
 				<figure>
-					<figcaption>{own.label}</figcaption>
+					<figcaption>{own.name}</figcaption>
 					<Player
 						ref={setMine}
 						src={own.src}

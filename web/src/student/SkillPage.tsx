@@ -51,7 +51,7 @@ function Preview({ file, skill, onAgain, onSend, error }: PreviewProps) {
 		<>
 			{src && (
 				<Compare
-					own={{ src, label: t("media.own") }}
+					own={{ src, name: <T k="media.own" />, label: t("media.own") }}
 					modelSrc={skill.modelMediaId && contentOf(skill.modelMediaId)}
 				/>
 			)}

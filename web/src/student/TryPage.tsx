@@ -170,6 +170,7 @@ export function TryPage({ params }: { params: { id: string } }) {
 							ref={player}
 							own={{
 								src: contentOf(data.try.mediaId),
+								name: isOwn ? <T k="media.own" /> : <T k="media.of" name={fullName(data.try)} />,
 								label: isOwn ? t("media.own") : t("media.of", { name: fullName(data.try) }),
 							}}
 							modelSrc={data.modelMediaId && contentOf(data.modelMediaId)}
