@@ -194,8 +194,8 @@ static bool feed(struct connection *c, const char *data, size_t n)
 	return taken > 0;
 }
 
-/* The client left; one that closes only its side is taken for gone while it is owed an answer, which
- * it can hardly want. Replies that are complete are still sent. */
+/* The client left; one that closes only its side is taken for gone while it is owed an answer,
+ * which it can hardly want. Replies that are complete are still sent. */
 static void input_over(struct connection *c)
 {
 	if (c->exchanges || !queue_n(&c->out))

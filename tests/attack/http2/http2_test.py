@@ -287,9 +287,8 @@ class Floods(Case):
                     break
                 finally:
                     http.socket.settimeout(10)
-            self.assertLess(sent, n, "the flood was never stopped")
-            code = http.goaway()
-            self.assertIn(code, (ENHANCE_YOUR_CALM, PROTOCOL_ERROR, INTERNAL_ERROR, NO_ERROR, None))
+            # Times out when the flood is never stopped; None: the reset came before the reason.
+            self.assertIn(http.goaway(), (ENHANCE_YOUR_CALM, PROTOCOL_ERROR, INTERNAL_ERROR, None))
         with Http2(probe) as http:
             self.lives(http, 1)
 
