@@ -33,6 +33,7 @@ async function run<T>(
 
 export const clipStore: ClipStore = {
 	all: () => run<Clip[]>("readonly", (store) => store.getAll()),
+	get: (id) => run<Clip | undefined>("readonly", (store) => store.get(id)),
 	put: async (clip) => {
 		await run("readwrite", (store) => store.put(clip));
 	},

@@ -5,6 +5,7 @@ import { type Clip, type ClipSender, type ClipStore, type ClipView, UploadQueue 
 class MemoryStore implements ClipStore {
 	readonly clips = new Map<string, Clip>();
 	all = async () => [...this.clips.values()];
+	get = async (id: string) => this.clips.get(id);
 	put = async (clip: Clip) => void this.clips.set(clip.id, clip);
 	remove = async (id: string) => void this.clips.delete(id);
 }
@@ -186,6 +187,14 @@ describe("a new page", () => {
 		await queue.start("me");
 		await reaches("done");
 		expect(send.mock.calls[0]?.[0].uploadUrl).toBe("/v1/media/m");
+	});
+	it("drops what another tab has finished", async () => {
+		const { queue, store, sender } = setUp();
+		store.clips.set("clip", clip());
+		store.get = async () => undefined;
+		await queue.start("me");
+		await vi.waitFor(() => expect(queue.snapshot()).toEqual([]));
+		expect(sender.send).not.toHaveBeenCalled();
 	});
 	it("leaves the clips of other pupils alone", async () => {
 		const { queue, store } = setUp();

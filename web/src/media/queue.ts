@@ -25,6 +25,7 @@ export interface Clip {
 
 export interface ClipStore {
 	all(): Promise<Clip[]>;
+	get(id: string): Promise<Clip | undefined>;
 	put(clip: Clip): Promise<void>;
 	remove(id: string): Promise<void>;
 }
@@ -62,7 +63,7 @@ export interface ClipView {
 export interface QueueOptions {
 	store: ClipStore;
 	sender: ClipSender;
-	/** Runs the work unless another tab does it already. */
+	/** Runs the work when no other tab does it, waiting for that. */
 	exclusively: (name: string, work: () => Promise<void>) => Promise<void>;
 	schedule: (work: () => void, ms: number) => void;
 }
@@ -152,6 +153,14 @@ export class UploadQueue {
 			.exclusively(`manabiya-clip-${id}`, async () => {
 				const entry = this.entries.get(id);
 				if (entry?.view.state !== "queued") return;
+				const stored = await this.options.store.get(id);
+				if (!stored) {
+					// Another tab has finished it meanwhile.
+					this.entries.delete(id);
+					this.publish();
+					return;
+				}
+				entry.clip = stored;
 				entry.stop = new AbortController();
 				this.show(entry, { state: "sending" });
 				try {

@@ -27,9 +27,7 @@ export const uploads = new UploadQueue({
 	sender,
 	async exclusively(name, work) {
 		if (!navigator.locks) return work(); // an old browser: the server refuses a second writer
-		await navigator.locks.request(name, { ifAvailable: true }, (lock) =>
-			lock ? work() : undefined,
-		);
+		await navigator.locks.request(name, work);
 	},
 	schedule: (work, ms) => setTimeout(work, ms),
 });
