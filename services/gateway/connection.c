@@ -99,7 +99,17 @@ static bool is_too_slow(
 	return is_slow;
 }
 
-static void check_exchange(struct exchange *exchange, int64_t now)
+/* With a body held back by us, the others may lack the connection's window: nobody is to blame. */
+static bool is_holding_back(const struct connection *c)
+{
+	for (const struct exchange *at = c->exchanges; at; at = at->next) {
+		if (at->is_paused)
+			return true;
+	}
+	return false;
+}
+
+static void check_exchange(struct exchange *exchange, bool is_held_back, int64_t now)
 {
 	const struct gateway_conf *conf = connection_conf(exchange->connection);
 	if (exchange->is_answered) {
@@ -107,8 +117,8 @@ static void check_exchange(struct exchange *exchange, int64_t now)
 			exchange->connection->protocol->abort(exchange);
 		return;
 	}
-	bool is_sending = exchange->is_open && !exchange->is_body_complete &&
-		!exchange->is_paused && !exchange->is_finished;
+	bool is_sending = exchange->is_open && !exchange->is_body_complete && !is_held_back &&
+		!exchange->is_finished;
 	if (is_too_slow(&exchange->body_pace, is_sending, now, BODY_WINDOW_MS,
 		    conf->body_rate_min_bytes_s))
 		exchange_refuse(exchange, 408);
@@ -126,8 +136,9 @@ static void check_paces(struct connection *c, int64_t now)
 	if (is_too_slow(&c->out_pace, queue_n(&c->out) > 0, now, conf->idle_timeout_ms,
 		    conf->body_rate_min_bytes_s))
 		connection_kill(c);
+	bool is_held_back = is_holding_back(c);
 	for (struct exchange *at = c->exchanges; at; at = at->next)
-		check_exchange(at, now);
+		check_exchange(at, is_held_back, now);
 }
 
 static void pump(struct connection *c);
