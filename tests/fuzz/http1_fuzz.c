@@ -1,81 +1,19 @@
 /*
- * HTTP/1 from the first byte to the application and back, without a socket: connection.c, tls.c and
- * server.c are replaced by the few functions below. The first byte of the input says how the rest
- * is cut into reads; whatever the cut, the application must be told the same, and every exchange
- * must end exactly once.
+ * HTTP/1 from the first byte to the application and back, without a socket (null_transport.c). The
+ * first byte of the input says how the rest is cut into reads; whatever the cut, the application
+ * must be told the same, and every exchange must end exactly once.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "services/gateway/connection.h"
-#include "services/gateway/server.h"
 
 /* What the application was told, as a sum: the same for every cut of the same input. */
 static struct {
 	uint64_t sum;
 	unsigned begun, gone;
 } told;
-
-static struct arena *spare;
-static const struct gateway_conf conf = { .head_timeout_ms = 1, .idle_timeout_ms = 1 };
-
-/* ---- the transport that is none ---- */
-
-int64_t connection_now(const struct connection *c)
-{
-	return 0;
-}
-
-const struct gateway_conf *connection_conf(const struct connection *c)
-{
-	return &conf;
-}
-
-void connection_touch(struct connection *c)
-{
-	c->is_touched = true;
-}
-
-void connection_end(struct connection *c)
-{
-	if (c->state == CONNECTION_OPEN)
-		c->state = CONNECTION_FLUSHING;
-}
-
-void connection_kill(struct connection *c)
-{
-	c->state = CONNECTION_DEAD;
-}
-
-void connection_wait(struct connection *c, enum wait wait)
-{
-	c->wait = wait;
-}
-
-struct loop *server_loop(const struct server *server)
-{
-	return NULL;
-}
-
-bool server_is_draining(const struct server *server)
-{
-	return false;
-}
-
-struct arena *server_arena(struct server *server)
-{
-	struct arena *arena = spare ? spare : arena_new();
-	spare = NULL;
-	return arena;
-}
-
-void server_arena_return(struct server *server, struct arena *arena)
-{
-	assert(!spare); /* one exchange at a time */
-	arena_reset(arena);
-	spare = arena;
-}
 
 /* ---- the application ---- */
 
