@@ -88,6 +88,8 @@ struct call {
 #define fail(c_, err_, ...) fail_here((c_), problem_of(err_), __FILE__, __LINE__, __VA_ARGS__)
 /* Refuse with a problem of your own; the text is the detail. */
 #define fail_with(c_, problem_, ...) fail_here((c_), (problem_), __FILE__, __LINE__, __VA_ARGS__)
+/* The same when the problem says it all. */
+#define fail_as(c_, problem_) fail_here((c_), (problem_), __FILE__, __LINE__, "%s", "")
 enum err fail_here(struct call *c, const struct problem *problem, const char *file, int line,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
 

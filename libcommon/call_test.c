@@ -62,7 +62,7 @@ static void a_problem_of_its_own_keeps_its_code_and_status(void **state)
 {
 	static const struct problem stale = { ERR_CONFLICT, 412, "stale", "古い", "stale" };
 	struct call *c = *state;
-	assert_int_equal(fail_with(c, &stale, "%s", ""), ERR_CONFLICT);
+	assert_int_equal(fail_as(c, &stale), ERR_CONFLICT);
 	assert_int_equal(json_integer(json_member(problem(c), "status"), 0), 412);
 	assert_null(json_member(problem(c), "detail"));
 }

@@ -54,7 +54,7 @@ struct op {
 	unsigned status; /* HTTP status of success */
 	const char *const *callers; /* who may call it over the bus, NULL-terminated; the gateway
 				       may call all that is not internal */
-	const char *content_type; /* of the reply; NULL: application/json or no body */
+	const char *content_type; /* of the reply; NULL: no body */
 	const char *label; /* "I".."IV" */
 	struct audit_kind audit;
 };

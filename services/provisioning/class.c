@@ -56,7 +56,7 @@ enum err class_count_check(struct call *c)
 {
 	const char *is_over;
 	enum err e = db_text(c, TOO_MANY_CLASSES, DB_NONE, &is_over);
-	return !e && *is_over == 't' ? fail_with(c, &TOO_MANY, "%s", "") : e;
+	return !e && *is_over == 't' ? fail_as(c, &TOO_MANY) : e;
 }
 
 /* A school that is not there is NOT_FOUND by the foreign key. */
@@ -66,7 +66,7 @@ enum err provisioning_class_create(struct call *c, const struct provisioning_cla
 	const char *id = uuid_make(c->arena);
 	enum err e = db_exec(c, CLASS_CREATE, DB_ARGS(id, in->org_id, in->title, in->grade));
 	if (e == ERR_CONFLICT)
-		return fail_with(c, &TITLE_TAKEN, "%s", "");
+		return fail_as(c, &TITLE_TAKEN);
 	if (!e)
 		e = class_count_check(c);
 	return e ? e : tell_and_get(c, id, out);
@@ -83,7 +83,7 @@ enum err provisioning_class_update(struct call *c, const struct provisioning_cla
 {
 	enum err e = db_exec_one(c, CLASS_UPDATE, DB_ARGS(in->class_id, in->title, in->grade));
 	if (e == ERR_CONFLICT)
-		return fail_with(c, &TITLE_TAKEN, "%s", "");
+		return fail_as(c, &TITLE_TAKEN);
 	return e ? e : tell_and_get(c, in->class_id, out);
 }
 

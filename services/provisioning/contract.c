@@ -114,7 +114,7 @@ enum err provisioning_contract_create(struct call *c,
 	enum err e = db_exec(c, CONTRACT_CREATE,
 		DB_ARGS(id, tenant_id, in->code, in->name, in->administrator_username));
 	if (e == ERR_CONFLICT)
-		return fail_with(c, &CODE_TAKEN, "%s", "");
+		return fail_as(c, &CODE_TAKEN);
 	if (!e && keyring_create(provisioning_keyring, tenant_id))
 		e = fail(c, ERR_UNAVAILABLE, "the keyring cannot be written");
 	if (!e)

@@ -53,7 +53,7 @@ enum err class_size_check(struct call *c, const char *const *class_ids, size_t n
 	enum err e = db_text(c, CLASSES_FULL,
 		DB_ARGS(db_text_array(c, class_ids, n), db_integer(c, CLASS_SIZE_MAX)), &full);
 	if (!e && full[0] != '0')
-		e = fail_with(c, &CLASS_FULL, "%s", "");
+		e = fail_as(c, &CLASS_FULL);
 	return e;
 }
 
@@ -86,7 +86,7 @@ enum err provisioning_enrollment_create(struct call *c,
 	const char *id = uuid_make(c->arena);
 	enum err e = db_exec_one(c, ENROLLMENT_CREATE, DB_ARGS(id, in->class_id, in->user_id));
 	if (e == ERR_CONFLICT)
-		return fail_with(c, &ENROLLED, "%s", "");
+		return fail_as(c, &ENROLLED);
 	if (!e)
 		e = class_size_check(c, &in->class_id, 1);
 	if (!e)

@@ -28,7 +28,7 @@ enum err org_count_check(struct call *c)
 {
 	const char *is_over;
 	enum err e = db_text(c, TOO_MANY_ORGS, DB_NONE, &is_over);
-	return !e && *is_over == 't' ? fail_with(c, &TOO_MANY, "%s", "") : e;
+	return !e && *is_over == 't' ? fail_as(c, &TOO_MANY) : e;
 }
 
 enum err provisioning_org_create(
@@ -37,7 +37,7 @@ enum err provisioning_org_create(
 	const char *id = uuid_make(c->arena);
 	enum err e = db_exec(c, ORG_CREATE, DB_ARGS(id, in->name));
 	if (e == ERR_CONFLICT)
-		return fail_with(c, &NAME_TAKEN, "%s", "");
+		return fail_as(c, &NAME_TAKEN);
 	*out = (struct provisioning_org){ .id = id, .name = in->name, .type = "school" };
 	return e ? e : org_count_check(c);
 }

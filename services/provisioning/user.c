@@ -121,7 +121,7 @@ static enum err reserve(struct call *c, const char *username)
 	if (!e)
 		e = db_text(c, USERNAME_OWNER, DB_ARGS(username), &taken);
 	if (!e && strcmp(taken, "0") != 0)
-		e = fail_with(c, &USERNAME_TAKEN, "%s", "");
+		e = fail_as(c, &USERNAME_TAKEN);
 	return e;
 }
 
@@ -146,7 +146,7 @@ enum err provisioning_user_create(struct call *c, const struct provisioning_user
 		DB_ARGS(id, in->username, in->role, in->family_name, in->given_name,
 			in->kana_family_name, in->kana_given_name, in->grade));
 	if (e == ERR_CONFLICT)
-		return fail_with(c, &USERNAME_TAKEN, "%s", "");
+		return fail_as(c, &USERNAME_TAKEN);
 	if (!e)
 		e = people_tell(c, &id, 1);
 	return e ? e : db_row(c, USER_GET, DB_ARGS(id), &provisioning_user_shape, out->user);
@@ -227,7 +227,7 @@ enum err provisioning_user_update(struct call *c, const struct provisioning_user
 static enum err check_not_self(struct call *c, const char *id)
 {
 	if (strcmp(id, c->actor->user_id) == 0)
-		return fail_with(c, &YOURSELF, "%s", "");
+		return fail_as(c, &YOURSELF);
 	return OK;
 }
 
