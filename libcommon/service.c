@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "libcommon/log.h"
+#include "libcommon/privileges.h"
 #include "libcommon/worker.h"
 
 #define THREADS_MAX 80 /* 64 workers and the jobs */
@@ -103,14 +103,6 @@ static enum err open_process(struct process *process, const struct service *serv
 	return process->bus ? OK : ERR_UNAVAILABLE;
 }
 
-/* From here on the process can gain nothing: no set-uid programs, no core dumps with keys, no
- * debugger. */
-static void drop_privileges(void)
-{
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-		abort();
-}
-
 static void start_or_die(enum err e)
 {
 	if (!e)
@@ -163,7 +155,7 @@ int service_main(int argc, char **argv, const struct service *service)
 	signal(SIGPIPE, SIG_IGN);
 	if (open_process(&process, service))
 		return EXIT_CONFIG;
-	drop_privileges();
+	privileges_drop();
 	size_t n = start_threads(&process, threads);
 	log_info("ready");
 	wait_for_stop_signal(&signals);

@@ -10,6 +10,7 @@
 #include "libcommon/conf.h"
 #include "libcommon/crypto.h"
 #include "libcommon/log.h"
+#include "libcommon/privileges.h"
 #include "services/gateway/app.h"
 
 #define EXIT_CONFIG 78 /* sysexits.h: a person has to mend the configuration */
@@ -84,14 +85,11 @@ static void on_stop_signal(int signal)
 	loop_stop(loop);
 }
 
-static void catch_signals(void)
+static void on_signals(void (*handler)(int))
 {
-	struct sigaction stop = { .sa_handler = on_stop_signal };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigemptyset(&stop.sa_mask);
-	sigemptyset(&ignore.sa_mask);
-	if (sigaction(SIGTERM, &stop, NULL) || sigaction(SIGINT, &stop, NULL) ||
-		sigaction(SIGPIPE, &ignore, NULL)) {
+	struct sigaction action = { .sa_handler = handler };
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGTERM, &action, NULL) || sigaction(SIGINT, &action, NULL)) {
 		abort();
 	}
 }
@@ -104,6 +102,7 @@ static enum err serve(struct bus *bus)
 	}
 	e = server_start(&conf, loop);
 	if (!e) {
+		privileges_drop();
 		log_info("ready");
 		loop_run(loop);
 		log_info("stopping");
@@ -125,7 +124,8 @@ int main(int argc, char **argv)
 	}
 	log_open("gateway", level_of(conf.log_level));
 	loop = loop_new();
-	catch_signals();
+	on_signals(on_stop_signal);
+	signal(SIGPIPE, SIG_IGN);
 	struct bus *bus = bus_open(&(struct bus_options){
 		.name = conf.name,
 		.peers = conf.peers,
@@ -135,6 +135,7 @@ int main(int argc, char **argv)
 	});
 	enum err e = bus ? serve(bus) : ERR_UNAVAILABLE;
 	bus_close(bus);
+	on_signals(SIG_IGN); /* a second one must not meet a loop that is gone */
 	loop_free(loop);
 	return e ? EXIT_CONFIG : EXIT_SUCCESS;
 }

@@ -327,5 +327,13 @@ class Admin(FlowTest):
             self.assertIn(f'manabiya_instances{{service="{service}"}} 1', text)
 
 
+class Processes(FlowTest):
+    def test_every_process_has_given_up_gaining_privileges(self):
+        for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit'):
+            pid = base.world.stack.status()[name]['pid']
+            status = Path(f'/proc/{pid}/status').read_text()
+            self.assertIn('NoNewPrivs:\t1', status, name)
+
+
 if __name__ == '__main__':
     unittest.main()
