@@ -32,6 +32,14 @@ struct line {
 	bool full;
 };
 
+enum log_level log_level_of(const char *name)
+{
+	for (unsigned i = 0; i < sizeof LEVELS / sizeof *LEVELS; i++)
+		if (strcmp(name, LEVELS[i]) == 0)
+			return (enum log_level)i;
+	return LOG_LEVEL_INFO;
+}
+
 void log_open(const char *service, enum log_level least)
 {
 	service_name = service;

@@ -10,6 +10,9 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
+/* "debug", "info", "warning", "error"; anything else is info. */
+enum log_level log_level_of(const char *name);
+
 /* Called once, before the first thread. `service` must outlive the process. */
 void log_open(const char *service, enum log_level least);
 

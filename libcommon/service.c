@@ -46,16 +46,6 @@ static const struct option options[] = {
 	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
 };
 
-static enum log_level level_of(const char *name)
-{
-	static const char *const names[] = { "debug", "info", "warning", "error" };
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(name, names[i]) == 0)
-			return (enum log_level)i;
-	}
-	return LOG_LEVEL_INFO;
-}
-
 static enum err read_options(int argc, char **argv, const struct service *service)
 {
 	static char workers[24];
@@ -146,7 +136,7 @@ int service_main(int argc, char **argv, const struct service *service)
 	crypto_start();
 	if (read_options(argc, argv, service))
 		return EXIT_CONFIG;
-	log_open(service->name, level_of(conf.log_level));
+	log_open(service->name, log_level_of(conf.log_level));
 	/* Threads inherit the mask, so only sigwait() below takes these. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

@@ -4,7 +4,6 @@
  */
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "libcommon/bus.h"
 #include "libcommon/conf.h"
@@ -68,17 +67,6 @@ static const struct option options[] = {
 	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
 };
 
-static enum log_level level_of(const char *name)
-{
-	static const char *const names[] = { "debug", "info", "warning", "error" };
-	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-		if (!strcmp(name, names[i])) {
-			return (enum log_level)i;
-		}
-	}
-	return LOG_LEVEL_INFO;
-}
-
 static void on_stop_signal(int signal)
 {
 	(void)signal;
@@ -122,7 +110,7 @@ int main(int argc, char **argv)
 	if (conf_read(argc, argv, &set, 1)) {
 		return EXIT_CONFIG;
 	}
-	log_open("gateway", level_of(conf.log_level));
+	log_open("gateway", log_level_of(conf.log_level));
 	loop = loop_new();
 	on_signals(on_stop_signal);
 	signal(SIGPIPE, SIG_IGN);
