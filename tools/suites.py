@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run the test suites, one line each, and say the sum last: `N passed, N failed`.
 
-    tools/suites.py [SUITE...]          generator tools unit web flow attack docs browser
+    tools/suites.py [SUITE...]          generator tools unit threads web flow attack docs browser
 
 C programs are built with the address and undefined-behaviour sanitizers. The full output of a suite
 is kept in .manabiya/test/<suite>.log; of a suite that fails, its end is shown.
@@ -133,10 +133,24 @@ def prepare(names):
         subprocess.run([ROOT / 'tools/build', 'web'], check=True)
 
 
+def threads():
+    """The bus, where threads share data, under the thread sanitizer."""
+    build = ROOT / 'build-tsan'
+    if not (build / 'build.ninja').exists():
+        subprocess.run(['meson', 'setup', build, '-Db_sanitize=thread', '-Db_lundef=false'], check=True,
+                       stdout=subprocess.DEVNULL)
+    status, text = run('ninja', '-C', build, 'libcommon/bus_test')
+    if status:
+        return Outcome(0, 1, text)
+    environment = {'CMOCKA_MESSAGE_OUTPUT': 'TAP', 'TSAN_OPTIONS': 'halt_on_error=1'}
+    return tap(*run(build / 'libcommon/bus_test', env=environment))
+
+
 SUITES = {
     'generator': lambda: python_tests('proto/gen'),
     'tools': lambda: python_tests('tests/tools'),
     'unit': lambda: meson_tests('unit', 'generator'),
+    'threads': threads,
     'web': web,
     'flow': lambda: python_tests('tests/flow'),
     'attack': lambda: meson_tests('attack') + python_tests('tests/attack', 'rls_test.py'),
