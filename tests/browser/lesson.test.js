@@ -23,7 +23,8 @@ const SLOW_BYTES_S = 15_000; // slow enough to cut a few seconds of video in the
 
 let stack;
 let relay;
-let browser;
+let school; // one browser at the desks…
+let gym; // …and another, with a camera, where the pupil is
 const faults = [];
 let broken; // the first scene that failed: those after it cannot be played
 
@@ -36,7 +37,7 @@ function it(name, scene) {
 	});
 }
 
-const person = (address = stack.address) => Person.at(browser, address, faults);
+const person = () => Person.at(school, stack.address, faults);
 
 /** Wait for something that no element shows. */
 async function eventually(look, what) {
@@ -76,20 +77,20 @@ describe("a PE lesson", () => {
 	before(async () => {
 		stack = openStack();
 		relay = await Relay.before(stack.address);
-		browser = await openBrowser();
+		[school, gym] = await Promise.all([openBrowser(), openBrowser()]);
 		[operator, administrator, neighbour, teacher, pupil] = await Promise.all([
 			person(),
 			person(),
 			person(),
 			person(),
-			person(relay.address), // on the school's Wi-Fi
+			Person.at(gym, relay.address, faults),
 		]);
 	});
 
 	after(async () => {
 		const people = { operator, administrator, neighbour, teacher, pupil };
 		for (const [name, who] of Object.entries(people)) await who?.shot(name).catch(() => {});
-		await browser?.close();
+		await Promise.all([school?.close(), gym?.close()]);
 		relay?.close();
 		if (stack) closeStack(stack);
 	});
