@@ -14,14 +14,6 @@
 #include "libcommon/clock.h"
 #include "libcommon/log.h"
 
-/* nng makes two task threads per processor and wakes all of them for every task: with two
- * processors that was 9 of 11 context switches of a request and a third of its CPU time. */
-int __wrap_nni_plat_ncpu(void);
-int __wrap_nni_plat_ncpu(void)
-{
-	return 1;
-}
-
 #define TICK_MS 20 /* how late a deadline may be noticed */
 #define RECONNECT_MIN_MS 20 /* a restarted service is back in the time it takes to start */
 #define RECONNECT_MAX_MS 500 /* nobody waits longer for a service that is back */

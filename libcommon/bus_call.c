@@ -41,6 +41,7 @@ static bool try_send(struct instance *instance, const struct bus_request *reques
 	int64_t now_ms = clock_steady_ms();
 	struct frame frame;
 	fill_frame(&frame, request);
+	bus_tasks_begin();
 	pthread_mutex_lock(&instance->lock);
 	bool usable = is_usable(instance, now_ms);
 	for (int64_t i = 0; usable && i < instance->bus->window; i++) {
@@ -60,6 +61,7 @@ static bool try_send(struct instance *instance, const struct bus_request *reques
 		break;
 	}
 	pthread_mutex_unlock(&instance->lock);
+	bus_tasks_end();
 	return usable;
 }
 

@@ -53,6 +53,11 @@ struct bus {
 /* Ask the timer thread to look at once. Safe inside nng's pipe callbacks. */
 void bus_wake(struct bus *bus);
 
+/* Between these, on this thread, what nng has to do next is kept until the end, and then done
+ * (bus_tasks.c). Neither may be called with a lock of the bus held. */
+void bus_tasks_begin(void);
+void bus_tasks_end(void);
+
 /* A socket's common options: message limit, reconnect times. */
 must_check enum err bus_socket_options(nng_socket socket);
 

@@ -432,10 +432,12 @@ void bus_answer(struct bus *bus, struct bus_job *bus_job, struct frame *reply)
 		failed.flags = FRAME_EXECUTED;
 		*reply = failed;
 	}
+	bus_tasks_begin();
 	pthread_mutex_lock(&bus->server->lock);
 	enqueue(bus->server, job->session, reply);
 	job_free(job);
 	pthread_mutex_unlock(&bus->server->lock);
+	bus_tasks_end();
 }
 
 void bus_push(struct bus *bus, const char *topic, struct bytes body)

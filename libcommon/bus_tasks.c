@@ -1,0 +1,116 @@
+/*
+ * Runs nng's tasks where they arise, instead of on nng's own task threads.
+ *
+ * Inside libnng every completion is a task: some six for each message sent and as many for each one
+ * received. libnng hands each to a pool of threads and wakes one for it, so that a request and its
+ * reply cost 26 context switches. The pool is called through one function, nni_task_dispatch(),
+ * which the linker redirects here (--wrap, meson.build): while a thread of the bus is inside
+ * bus_tasks_begin() and bus_tasks_end(), and in libnng's polling thread, a task is kept and run by
+ * the same thread as soon as it holds no lock. 26 switches become 5.
+ *
+ * What makes that sound: libnng's callbacks may run on any thread and at the same time as any
+ * other; a callback never waits for another task or for the polling thread (what has to wait, such
+ * as freeing a connection, goes to libnng's reaper); a task that is kept counts as busy, so whoever
+ * waits for it or frees it waits for us. The last does not hold for a task whose operation was
+ * refused because its owner is closing: this one goes to the pool, as all do that arise elsewhere.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "libcommon/bus_impl.h"
+
+#define KEPT_MAX 64 /* a message makes six; what does not fit goes to the pool */
+#define RUN_MAX                                                                                    \
+	512 /* then the rest goes to the pool: one busy link must not hold up all others           \
+	     */
+
+struct nni_task;
+struct nni_aio;
+typedef void nni_cancel(struct nni_aio *, void *, int);
+
+void nni_task_exec(struct nni_task *task);
+void __real_nni_task_dispatch(struct nni_task *task);
+void __wrap_nni_task_dispatch(struct nni_task *task);
+int __real_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data);
+int __wrap_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data);
+int __real_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms);
+int __wrap_nni_plat_ncpu(void);
+
+static _Thread_local struct {
+	struct nni_task *kept[KEPT_MAX];
+	unsigned first, end; /* a ring */
+	unsigned depth; /* of bus_tasks_begin(); the polling thread counts as always inside */
+	bool is_refused; /* the next task belongs to an operation that was refused */
+} here;
+
+/* How many threads the pool has: two for each processor. It has little left to do. */
+int __wrap_nni_plat_ncpu(void)
+{
+	return 1;
+}
+
+int __wrap_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data)
+{
+	int result = __real_nni_aio_schedule(aio, cancel, data);
+	if (result)
+		here.is_refused = true;
+	return result;
+}
+
+void __wrap_nni_task_dispatch(struct nni_task *task)
+{
+	if (!here.depth || here.is_refused || here.end - here.first == KEPT_MAX) {
+		here.is_refused = false;
+		__real_nni_task_dispatch(task);
+		return;
+	}
+	here.kept[here.end++ % KEPT_MAX] = task;
+}
+
+static void run_kept(void)
+{
+	for (unsigned n = 0; here.first != here.end; n++) {
+		struct nni_task *task = here.kept[here.first++ % KEPT_MAX];
+		if (n < RUN_MAX)
+			nni_task_exec(task);
+		else
+			__real_nni_task_dispatch(task);
+	}
+}
+
+void bus_tasks_begin(void)
+{
+	here.depth++;
+}
+
+void bus_tasks_end(void)
+{
+	if (here.depth == 1)
+		run_kept();
+	here.depth--;
+}
+
+static bool is_polling_thread(void)
+{
+	char name[16];
+	return pthread_getname_np(pthread_self(), name, sizeof(name)) == 0 &&
+		strcmp(name, "nng:poll:epoll") == 0;
+}
+
+/* Called by everybody who polls; only libnng's thread, between two rounds and without locks, has
+ * anything to do here. */
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms)
+{
+	static _Thread_local bool is_known, is_polling;
+	if (!is_known) {
+		is_known = true;
+		is_polling = is_polling_thread();
+		here.depth += is_polling;
+	}
+	if (is_polling)
+		run_kept();
+	return __real_epoll_wait(fd, events, n, timeout_ms);
+}
