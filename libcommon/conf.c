@@ -18,6 +18,7 @@
 
 #include "libcommon/arena.h"
 #include "libcommon/crypto.h"
+#include "libcommon/view.h"
 
 enum weight { WEIGHT_FALLBACK, WEIGHT_FILE, WEIGHT_ENVIRONMENT, WEIGHT_COMMAND };
 
@@ -271,6 +272,8 @@ static store_value *const STORE[] = {
 	[OPTION_INTEGER] = store_integer,
 	[OPTION_BOOLEAN] = store_boolean,
 	[OPTION_SECRET] = store_secret,
+	[OPTION_READS] = store_text,
+	[OPTION_WRITES] = store_text,
 };
 
 static enum err store_all(const struct reader *reader)
@@ -294,6 +297,8 @@ static const char *const KIND_TEXT[] = {
 	[OPTION_INTEGER] = "NUMBER",
 	[OPTION_BOOLEAN] = "true|false",
 	[OPTION_SECRET] = "FILE",
+	[OPTION_READS] = "PATH",
+	[OPTION_WRITES] = "PATH",
 };
 
 static void print_option(const struct option *option)
@@ -364,4 +369,17 @@ enum err conf_read(int argc, char **argv, const struct option_set *sets, size_t 
 	fill_slots(&reader, sets, sets_n, texts);
 	enum err e = read_sources(&reader, argc, argv);
 	return e ? e : store_all(&reader);
+}
+
+void conf_view(const struct option_set *sets, size_t sets_n)
+{
+	for (size_t i = 0; i < sets_n; i++)
+		for (size_t j = 0; j < sets[i].n; j++) {
+			const struct option *option = &sets[i].options[j];
+			const void *field = (const char *)sets[i].base + option->offset;
+			if (option->kind == OPTION_READS)
+				view_reads(*(const char *const *)field);
+			else if (option->kind == OPTION_WRITES)
+				view_writes(*(const char *const *)field);
+		}
 }

@@ -21,6 +21,8 @@ enum option_kind {
 	OPTION_BOOLEAN, /* bool: true or false */
 	OPTION_SECRET, /* const char *: the value is a path, the content of that file is stored,
 			  without its last newline */
+	OPTION_READS, /* const char *: path of a file or directory that stays readable (view.h) */
+	OPTION_WRITES, /* const char *: path of a file or directory that stays writable */
 };
 
 #define OPTION_TEXT_MAX 4096
@@ -47,5 +49,8 @@ struct option_set {
  * returns ERR_INVALID. Texts live as long as the process.
  */
 must_check enum err conf_read(int argc, char **argv, const struct option_set *sets, size_t sets_n);
+
+/* Tell view.h the paths that the filled sets name: the process will see these and no others. */
+void conf_view(const struct option_set *sets, size_t sets_n);
 
 #endif

@@ -83,6 +83,9 @@ must_check enum err db_savepoint_rollback(struct call *c);
  * search_path is set to `schema`, timezone to UTC, and statement_timeout.
  */
 struct db *db_open(const char *conninfo, const char *schema);
+
+/* Tell view.h the files that the connection string names: passwords and certificates. */
+void db_view(const char *conninfo);
 void db_close(struct db *db);
 
 /*

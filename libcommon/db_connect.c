@@ -7,6 +7,7 @@
 #include "libcommon/clock.h"
 #include "libcommon/db_private.h"
 #include "libcommon/log.h"
+#include "libcommon/view.h"
 
 #define CONNECT_TIMEOUT "3" /* seconds; a caller has given up by then */
 #define REST_MS 500 /* between two attempts, so that a dead database costs next to nothing */
@@ -39,6 +40,18 @@ struct db *db_open(const char *conninfo, const char *schema)
 	db->conninfo = copy_or_abort(conninfo);
 	db->schema = copy_or_abort(schema);
 	return db;
+}
+
+void db_view(const char *conninfo)
+{
+	static const char *const files[] = { "passfile", "sslrootcert", "sslcert", "sslkey",
+		"sslcrl" };
+	PQconninfoOption *parts = PQconninfoParse(conninfo, NULL);
+	for (const PQconninfoOption *part = parts; part && part->keyword; part++)
+		for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+			if (part->val && strcmp(part->keyword, files[i]) == 0)
+				view_reads(part->val);
+	PQconninfoFree(parts);
 }
 
 void db_close(struct db *db)

@@ -11,6 +11,7 @@
 
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
+#include "libcommon/view.h"
 #include "libcommon/worker.h"
 
 #define THREADS_MAX 80 /* 64 workers and the jobs */
@@ -28,7 +29,7 @@ static const struct option options[] = {
 		"nng URL to serve on, ipc:// or tcp://; 107 is the longest Unix socket path" },
 	{ "peers", OPTION_TEXT, "", AT(peers), 0, 4096,
 		"whom to call: service=URL,…; a service may stand several times" },
-	{ "bus-keys", OPTION_TEXT, NULL, AT(bus_keys), 1, 4096,
+	{ "bus-keys", OPTION_READS, NULL, AT(bus_keys), 1, 4096,
 		"directory of <caller>-<callee>.key files" },
 	{ "database", OPTION_TEXT, NULL, AT(database), 1, 4096,
 		"libpq connection string of this service's own role; passwords by passfile=" },
@@ -46,6 +47,17 @@ static const struct option options[] = {
 	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
 };
 
+/* The rest of the file system disappears before the first thread starts. */
+static void restrict_view(const struct option_set *sets, size_t sets_n)
+{
+	static const char ipc[] = "ipc://";
+	conf_view(sets, sets_n);
+	db_view(conf.database);
+	if (strncmp(conf.listen, ipc, strlen(ipc)) == 0)
+		view_writes(conf.listen + strlen(ipc));
+	view_restrict();
+}
+
 static enum err read_options(int argc, char **argv, const struct service *service)
 {
 	static char workers[24];
@@ -61,7 +73,10 @@ static enum err read_options(int argc, char **argv, const struct service *servic
 		{ own, sizeof(own) / sizeof(own[0]), &conf },
 		{ service->options, service->options_n, service->conf },
 	};
-	return conf_read(argc, argv, sets, 2);
+	enum err e = conf_read(argc, argv, sets, 2);
+	if (!e)
+		restrict_view(sets, 2);
+	return e;
 }
 
 static enum err open_process(struct process *process, const struct service *service)

@@ -10,7 +10,7 @@ static struct {
 
 static const struct option options[] = {
 	{ .name = "ndjson",
-		.kind = OPTION_TEXT,
+		.kind = OPTION_WRITES,
 		.fallback = "",
 		.offset = offsetof(__typeof__(conf), ndjson),
 		.max = 4096,

@@ -10,6 +10,7 @@
 #include "libcommon/crypto.h"
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
+#include "libcommon/view.h"
 #include "services/gateway/app.h"
 
 #define EXIT_CONFIG 78 /* sysexits.h: a person has to mend the configuration */
@@ -24,9 +25,9 @@ static const struct option options[] = {
 		"where browsers connect, ADDRESS:PORT,…" },
 	{ "admin-listen", OPTION_TEXT, "127.0.0.1:9443", AT(admin_listen), 0, 1024,
 		"where probes and metrics connect; never reachable from outside" },
-	{ "tls-certificate", OPTION_TEXT, NULL, AT(tls_certificate), 1, 4096,
+	{ "tls-certificate", OPTION_READS, NULL, AT(tls_certificate), 1, 4096,
 		"PEM file with the certificate and its chain" },
-	{ "tls-key", OPTION_TEXT, NULL, AT(tls_key), 1, 4096, "PEM file with its private key" },
+	{ "tls-key", OPTION_READS, NULL, AT(tls_key), 1, 4096, "PEM file with its private key" },
 	{ "connections-max", OPTION_INTEGER, "10000", AT(connections_max), 1, 100000,
 		"connections at the same time; an idle one costs some 20 KiB" },
 	{ "head-timeout-ms", OPTION_INTEGER, "5000", AT(head_timeout_ms), 100, 60000,
@@ -39,13 +40,13 @@ static const struct option options[] = {
 		"slower bodies are cut: 256 MiB at this rate would take three days" },
 	{ "streams-max", OPTION_INTEGER, "100", AT(streams_max), 1, 1000,
 		"HTTP/2 streams at the same time on one connection (RFC 9113 recommends 100)" },
-	{ "web-root", OPTION_TEXT, "", AT(web_root), 0, 4096,
+	{ "web-root", OPTION_READS, "", AT(web_root), 0, 4096,
 		"directory of the built web client; empty for none" },
 	{ "auth-public-key", OPTION_SECRET, NULL, AT(auth_public_key), 64, 64,
 		"file with auth's Ed25519 public key, 32 bytes as hex" },
 	{ "peers", OPTION_TEXT, NULL, AT(peers), 1, 4096,
 		"the services: name=URL,…; one may stand several times" },
-	{ "bus-keys", OPTION_TEXT, NULL, AT(bus_keys), 1, 4096,
+	{ "bus-keys", OPTION_READS, NULL, AT(bus_keys), 1, 4096,
 		"directory of gateway-<service>.key files" },
 	{ "bus-window", OPTION_INTEGER, "64", AT(bus_window), 1, 64,
 		"requests outstanding per instance; nng keeps 64 replies for a slow reader" },
@@ -110,6 +111,8 @@ int main(int argc, char **argv)
 	if (conf_read(argc, argv, &set, 1)) {
 		return EXIT_CONFIG;
 	}
+	conf_view(&set, 1);
+	view_restrict();
 	log_open("gateway", log_level_of(conf.log_level));
 	loop = loop_new();
 	on_signals(on_stop_signal);

@@ -13,7 +13,7 @@ static struct {
 
 static const struct option options[] = {
 	{ .name = "keyring",
-		.kind = OPTION_TEXT,
+		.kind = OPTION_READS,
 		.offset = offsetof(__typeof__(conf), keyring),
 		.min = 1,
 		.max = 4096,
@@ -25,7 +25,7 @@ static const struct option options[] = {
 		.max = 2 * KEY_SIZE,
 		.help = "file with the root key, 32 bytes as hex" },
 	{ .name = "media",
-		.kind = OPTION_TEXT,
+		.kind = OPTION_WRITES,
 		.offset = offsetof(__typeof__(conf), media),
 		.min = 1,
 		.max = 4096,

@@ -11,7 +11,7 @@ static struct {
 
 static const struct option options[] = {
 	{ .name = "keyring",
-		.kind = OPTION_TEXT,
+		.kind = OPTION_WRITES,
 		.offset = offsetof(__typeof__(conf), keyring),
 		.min = 1,
 		.max = 4096,
