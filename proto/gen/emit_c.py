@@ -2,93 +2,92 @@
 from model import Shape, snake
 from rules import AUDIT, check
 
+NOTE = '/* Made from proto/ by proto/gen; changes here are lost. */'
 C_TYPES = {'string': 'const char *', 'integer': 'int64_t ', 'boolean': 'bool ', 'bytes': 'struct bytes '}
+OP_FLAGS = {  # of an operation's row, each with when it holds
+    'writes': lambda o: not o.reads or 'x-audit' in o.node, 'internal': lambda o: o.internal,
+    'no_capability': lambda o: 'x-allow' not in o.node, 'initial': lambda o: 'x-initial' in o.node,
+    'idempotent_key': lambda o: 'x-idempotency' in o.node,
+    'stream_request': lambda o: o.stream == 'request', 'stream_response': lambda o: o.stream == 'response',
+    'raw_body': lambda o: o.raw}
 
 
 def quote(value):
-    return 'NULL' if value is None else '"' + value.replace('\\', '\\\\').replace('"', '\\"') + '"'
+    return value and '"' + value.replace('\\', '\\\\').replace('"', '\\"') + '"'
 
 
-def named_list(values):
-    return 'NULL' if not values else '(const char *const[]){ ' + ', '.join(map(quote, values)) + ', NULL }'
+def texts(values):
+    return values and '(const char *const[]){ ' + ', '.join(map(quote, values)) + ', NULL }'
 
 
-def flags(wanted):
-    """The names of those that are true, as one integer of C."""
-    return ' | '.join(name for name, holds in wanted.items() if holds) or '0'
+def record(**members):
+    """A designated initialiser; what is None or empty is left out, and so zero."""
+    return '{ ' + ', '.join(f'.{name} = {value}' for name, value in members.items() if value not in (None, [], '')) + ' }'
 
 
-def roles(o):
-    return flags({f'ROLE_{role.upper()}': True for role in o.node.get('x-allow', [])})
+def table(declaration, rows):
+    return f'{declaration}[] = {{\n' + ''.join(f'\t{row},\n' for row in rows) + '};\n'
 
 
-def note(source):
-    return f'/* Made from {source} by proto/gen; changes here are lost. */\n'
+def mask(prefix, names):
+    return ' | '.join(prefix + name.upper() for name in names)
 
 
-def c_type(kind):
-    return C_TYPES.get(kind.kind) or f'struct {kind.shape} '
+def flags(prefix, known, o):
+    return mask(prefix, [name for name, holds in known.items() if holds(o)])
+
+
+def c_type(field):
+    return C_TYPES.get(field.kind) or f'struct {field.shape} '
 
 
 def member(field):
-    kind, name = field.type, field.column
-    if kind.kind == 'array':
-        return f'\tstruct {{\n\t\t{c_type(kind.item)}*items;\n\t\tsize_t n;\n\t}} {name};\n'
+    if field.kind == 'array':
+        return f'\tstruct {{\n\t\t{c_type(field.item)}*items;\n\t\tsize_t n;\n\t}} {field.column};\n'
     presence = f'\tbool {field.has};\n' if field.has else ''
-    return f'{presence}\t{c_type(kind)}{"*" if kind.kind == "object" else ""}{name};\n'
+    return f'{presence}\t{c_type(field)}{"*" if field.kind == "object" else ""}{field.column};\n'
 
 
 def structs(shapes):
     """Arrays only point to their items, so a declaration in front is enough for any order."""
     return ''.join(f'struct {s.name};\n' for s in shapes) + '\n' + ''.join(
-        f'struct {s.name} {{\n{"".join(map(member, s.fields))}}};\n'
-        f'extern const struct shape {s.name}_shape;\n\n'
+        f'struct {s.name} {{\n{"".join(map(member, s.fields))}}};\nextern const struct shape {s.name}_shape;\n\n'
         for s in shapes)
 
 
-def limits(kind):
-    values = f',\n\t\t.values = {named_list(kind.values)}' if kind.values else ''
-    return (f'.kind = KIND_{kind.kind.upper()}, .format = FORMAT_{snake(kind.format).upper()}, '
-            f'.min = {kind.min}, .max = {kind.max}{values}')
+def field_row(struct, field):
+    """A struct field of shape.h; the items of an array stand in no struct."""
+    def offset(name):
+        return f'offsetof(struct {struct}, {name})'
+    return record(
+        name=f'"{field.name}"', column=f'"{field.column}"', kind=f'KIND_{field.kind.upper()}',
+        format=f'FORMAT_{snake(field.format).upper()}', place=f'PLACE_{field.place}', required=str(field.required).lower(),
+        min=field.limits[0], max=field.limits[1], values=texts(field.values), offset=struct and offset(field.column),
+        has=offset(field.has) if field.has else 'NO_PRESENCE', shape=field.shape and f'&{field.shape}_shape',
+        item=field.item and not field.shape and '&(const struct field)' + field_row(None, field.item) or None)
 
 
-def field_row(shape, field):
-    kind, inner = field.type, ''
-    if kind.shape:
-        inner = f',\n\t\t.shape = &{kind.shape}_shape'
-    elif kind.item:
-        inner = (f',\n\t\t.item = &(const struct field){{ .name = "", .column = "", {limits(kind.item)}, '
-                 '.has = NO_PRESENCE }')
-    has = f'offsetof(struct {shape.name}, {field.has})' if field.has else 'NO_PRESENCE'
-    return (f'\t{{ .name = {quote(field.name)}, .column = {quote(field.column)}, {limits(kind)},\n'
-            f'\t\t.place = PLACE_{field.place}, .required = {str(field.required).lower()}, '
-            f'.offset = offsetof(struct {shape.name}, {field.column}), .has = {has}{inner} }},\n')
-
-
-def shape_table(shape):
-    rows = ''.join(field_row(shape, field) for field in shape.fields)
-    return (f'static const struct field {shape.name}_fields[] = {{\n{rows}}};\n'
-            f'const struct shape {shape.name}_shape = '
-            f'{{ .name = "{shape.name}", .size = sizeof(struct {shape.name}),\n'
-            f'\t.fields = {shape.name}_fields, .fields_n = {len(shape.fields)} }};\n\n')
+def shape_tables(shape):
+    fields = f'{shape.name}_fields'
+    return table(f'static const struct field {fields}', [field_row(shape.name, field) for field in shape.fields]) + (
+        f'const struct shape {shape.name}_shape = ' + record(
+            name=quote(shape.name), size=f'sizeof(struct {shape.name})', fields=fields, fields_n=len(shape.fields)) + ';\n\n')
 
 
 def signature(o, suffix=''):
-    given = 'struct call *c'
-    given += f', const struct {o.structs["in"]} *in' if o.structs['in'] else ''
-    given += f', struct {o.structs["out"]} *out' if o.structs['out'] else ''
-    return f'enum err {o.service}_{o.name}{suffix}({given})'
+    given = ['struct call *c', o.structs['in'] and f'const struct {o.structs["in"]} *in',
+             o.structs['out'] and f'struct {o.structs["out"]} *out']
+    return f'enum err {o.service}_{o.name}{suffix}({", ".join(filter(None, given))})'
 
 
 def shape_refs(o):
-    return ', '.join(f'.{way} = ' + (f'&{name}_shape' if name else 'NULL') for way, name in o.structs.items())
+    return {way: name and f'&{name}_shape' for way, name in o.structs.items()}
 
 
 def client(o):
+    op = record(service=quote(o.service), operation=quote(o.name), **shape_refs(o), timeout_ms=o.timeout_ms)
     given = ', '.join(way if name else 'NULL' for way, name in o.structs.items())
-    return (f'{signature(o, "_call")}\n{{\n'
-            f'\tstatic const struct client_op op = {{ .service = "{o.service}", .operation = "{o.name}",\n'
-            f'\t\t{shape_refs(o)}, .timeout_ms = {o.timeout_ms} }};\n'
+    return (f'{signature(o, "_call")}\n{{\n\tstatic const struct client_op op = {op};\n'
             f'\treturn service_call(c, &op, {given});\n}}\n\n')
 
 
@@ -99,33 +98,20 @@ def adapter(o):
 
 
 def op_row(o):
-    node, audit = o.node, ''
-    callers = ([] if o.internal else ['gateway']) + node.get('x-callers', [])
-    chosen = flags({
-        'OP_WRITES': not o.reads or 'x-audit' in node, 'OP_INTERNAL': o.internal,
-        'OP_NO_CAPABILITY': 'x-allow' not in node, 'OP_INITIAL': 'x-initial' in node,
-        'OP_IDEMPOTENT_KEY': 'x-idempotency' in node, 'OP_STREAM_REQUEST': o.stream == 'request',
-        'OP_STREAM_RESPONSE': o.stream == 'response', 'OP_RAW_BODY': o.raw})
-    feature = f'FEATURE_{node["x-feature"].upper()}' if 'x-feature' in node else '0'
-    if 'x-audit' in node:
-        class_uid, activity = AUDIT[node['x-audit']]
-        audit = (f', .audit = {{ .name = "{node["x-audit"]}", .class_uid = {class_uid}, '
-                 f'.activity_id = {activity} }}')
-    return (f'\t{{ .name = "{o.name}", .handler = call_{o.name}, {shape_refs(o)},\n'
-            f'\t\t.allow = {roles(o)}, .feature = {feature}, .flags = {chosen},\n'
-            f'\t\t.status = {o.status}, .callers = {named_list(callers)}, '
-            f'.content_type = {quote(o.answer_type)},\n'
-            f'\t\t.label = {quote(node.get("x-label"))}{audit} }},\n')
+    node, audit = o.node, AUDIT.get(o.node.get('x-audit'))
+    return record(
+        name=quote(o.name), handler=f'call_{o.name}', **shape_refs(o), allow=mask('ROLE_', o.allow),
+        feature=mask('FEATURE_', filter(None, [node.get('x-feature')])), flags=flags('OP_', OP_FLAGS, o), status=o.status,
+        callers=texts(([] if o.internal else ['gateway']) + node.get('x-callers', [])), content_type=quote(o.answer_type),
+        label=quote(node.get('x-label')),
+        audit=audit and record(name=quote(node['x-audit']), class_uid=audit[0], activity_id=audit[1]))
 
 
 def header_and_source(name, includes, shapes, declarations='', definitions=''):
-    made, guard = note(f'proto/{name}.yaml'), f'{name.upper()}_PROTO_H'
-    lines = ''.join(f'#include "{include}"\n' for include in includes)
-    tables = ''.join(map(shape_table, shapes))
+    guard, lines = f'{name.upper()}_PROTO_H', ''.join(f'#include "{include}"\n' for include in includes)
     return {
-        f'{name}_proto.h': f'{made}#ifndef {guard}\n#define {guard}\n\n{lines}\n'
-                           f'{structs(shapes)}{declarations}#endif\n',
-        f'{name}_proto.c': f'{made}#include "{name}_proto.h"\n\n{tables}{definitions}'}
+        f'{name}_proto.h': f'{NOTE}\n#ifndef {guard}\n#define {guard}\n\n{lines}\n{structs(shapes)}{declarations}#endif\n',
+        f'{name}_proto.c': f'{NOTE}\n#include "{name}_proto.h"\n\n{"".join(map(shape_tables, shapes))}{definitions}'}
 
 
 def common(documents):
@@ -134,19 +120,16 @@ def common(documents):
 
 def service(documents, name, operations):
     shapes = documents.shapes(name) + [s for o in operations for s in o.shapes]
-    prototypes = ''.join(
-        f'/* {o.node["summary"]} */\n{signature(o)};\n'
-        + (f'must_check {signature(o, "_call")};\n' if o.internal else '') for o in operations)
-    declarations = (
-        f'{prototypes}\nextern const struct op {name}_ops[]; /* sorted by name */\n'
-        f'extern const size_t {name}_ops_n;\n'
-        f'enum {{ {name.upper()}_OPS_N = {len(operations)} }}; /* the same, for initialisers */\n\n')
-    clients = ''.join(client(o) for o in operations if o.internal)
-    table = (f'{note(f"proto/{name}.yaml")}#include "{name}_proto.h"\n\n{"".join(map(adapter, operations))}'
-             f'const struct op {name}_ops[] = {{\n{"".join(map(op_row, operations))}}};\n'
-             f'const size_t {name}_ops_n = {name.upper()}_OPS_N;\n')
-    return {f'{name}_ops.c': table, **header_and_source(
-        name, ['libcommon/service.h', 'common_proto.h'], shapes, declarations, clients)}
+    internal = [o for o in operations if o.internal]
+    prototypes = ''.join(f'/* {o.node["summary"]} */\n{signature(o)};\n' for o in operations)
+    prototypes += ''.join(f'must_check {signature(o, "_call")};\n' for o in internal)
+    sizes = (f'\nextern const struct op {name}_ops[]; /* sorted by name */\nextern const size_t {name}_ops_n;\n'
+             f'enum {{ {name.upper()}_OPS_N = {len(operations)} }}; /* the same, for initialisers */\n\n')
+    ops = (f'{NOTE}\n#include "{name}_proto.h"\n\n{"".join(map(adapter, operations))}'
+           + table(f'const struct op {name}_ops', map(op_row, operations))
+           + f'const size_t {name}_ops_n = {name.upper()}_OPS_N;\n')
+    return {f'{name}_ops.c': ops, **header_and_source(name, ['libcommon/service.h', 'common_proto.h'], shapes,
+                                                      prototypes + sizes, ''.join(map(client, internal)))}
 
 
 def events(documents):
@@ -158,11 +141,9 @@ def events(documents):
         at = channels.at[name]
         check(node, at, ['x-producer', 'x-consumers', 'messages'])
         message = check(check(node['messages'], at, ['event'])['event'], at, ['payload'])
-        shape = Shape(snake(name), documents.fields_of('events', message['payload']))
-        shapes.append(shape)
-        declarations += f'extern const struct event_type event_{shape.name};\n'
-        types += (f'const struct event_type event_{shape.name} = '
-                  f'{{ .name = "{name}", .shape = &{shape.name}_shape,\n'
-                  f'\t.consumers = {named_list(node["x-consumers"])} }};\n')
-    includes = ['libcommon/outbox.h', 'common_proto.h']
-    return header_and_source('events', includes, shapes, declarations + '\n', types)
+        shapes.append(Shape(snake(name), documents.fields_of('events', message['payload'])))
+        declaration = f'const struct event_type event_{snake(name)}'
+        declarations += f'extern {declaration};\n'
+        types += f'{declaration} = ' + record(
+            name=quote(name), shape=f'&{snake(name)}_shape', consumers=texts(node['x-consumers'])) + ';\n'
+    return header_and_source('events', ['libcommon/outbox.h', 'common_proto.h'], shapes, declarations + '\n', types)

@@ -156,7 +156,7 @@ class Generator(unittest.TestCase):
     def test_rows_are_sorted_and_carry_the_rules(self):
         table = self.make('auth')['auth_ops.c']
         self.assertLess(table.index('.name = "thing_list"'), table.index('.name = "thing_update"'))
-        self.assertIn('.allow = ROLE_CONTRACTOR, .feature = 0, .flags = OP_WRITES', table)
+        self.assertIn('.allow = ROLE_CONTRACTOR, .flags = OP_WRITES', table)
         self.assertIn('.flags = OP_INTERNAL | OP_NO_CAPABILITY', table)
         self.assertIn('.content_type = "application/json"', table)
         self.assertIn('.audit = { .name = "entity_management.update", .class_uid = 3004, .activity_id = 3 }', table)
@@ -164,7 +164,7 @@ class Generator(unittest.TestCase):
     def test_routes_are_public_operations_only(self):
         table = self.make('routes')['gateway_routes.c']
         self.assertIn('.path = "/v1/things/{thingId}"', table)
-        self.assertIn('ROUTE_IF_MATCH | ROUTE_WRITES, .body_max = 4096', table)
+        self.assertIn('ROUTE_WRITES | ROUTE_IF_MATCH, .body_max = 4096', table)
         self.assertIn('{ "if-match", "ifMatch" }', table)
         self.assertNotIn('/internal', table)
 
@@ -175,6 +175,13 @@ class Generator(unittest.TestCase):
         self.assertEqual(operation['operationId'], 'auth_thing_update')
         self.assertEqual(sorted(bundle['components']['schemas']), ['Id', 'Problem', 'Thing'])
         self.assertIn('application/problem+json', operation['responses']['default']['content'])
+
+    def test_types_of_the_web_client_say_what_is_optional(self):
+        made = self.make('types')['schema.d.ts']
+        self.assertIn('export type Thing = { id: Id; shared: boolean; kind?: "a" | "b" };', made)
+        self.assertIn('"/v1/things/{thingId}": {\n\t\tpatch: { params: { thingId: Id }; query: Record<string, never>; '
+                      'body: { name: string; count?: number }; answer: Thing; };', made)
+        self.assertNotIn('/internal', made)
 
     def test_what_is_made_compiles(self):
         for what in ('common', 'auth', 'routes'):
@@ -208,7 +215,7 @@ class Generator(unittest.TestCase):
         self.assertRegex(done.stderr, r'^auth\.yaml:8: ')
 
     def test_the_real_schemas_are_understood(self):
-        for what in ['common', 'events', *gen.SERVICES, 'routes', 'openapi']:
+        for what in ['common', 'events', *gen.SERVICES, 'routes', 'openapi', 'types']:
             self.assertTrue(gen.make(what, os.path.join(ROOT, 'proto')))
 
     def test_names_change_their_case(self):

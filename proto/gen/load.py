@@ -37,17 +37,15 @@ def convert(node, place):
         return out
     value = SCALARS.construct_object(node)
     demand(isinstance(value, (str, int)), place(node),
-           f'`{node.value}` is neither text, integer nor boolean '
-           '(a comma within { }? put the text in quotes)')
+           f'`{node.value}` is neither text, integer nor boolean (a comma within {{ }}? put the text in quotes)')
     return value
 
 
 def load(path):
     name = os.path.basename(path)
-    with open(path, encoding='utf-8') as stream:
-        text = stream.read()
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        with open(path, encoding='utf-8') as stream:
+            root = yaml.compose(stream, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         raise Fault(f'{name}:{error.problem_mark.line + 1}: {error.problem}') from error
     demand(isinstance(root, yaml.MappingNode), f'{name}:1', 'not a mapping')

@@ -1,56 +1,52 @@
-"""What the schemas say about data, checked: types, and shapes (structs of fields)."""
+"""What the schemas say about data, checked: fields, and shapes (structs of fields)."""
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from load import Map, demand, load
 from rules import LENGTHS, REFERENCE, RULES, check, one_of, some_of
 
-C_WORDS = '''auto bool break case char const continue default do double else enum extern float for goto if
-    inline int long register restrict return short signed sizeof static struct switch typedef union unsigned
-    void volatile while'''.split()
-KEYS = {  # kind of schema: the keys that it must have besides its type, and those that it may have
-    'boolean': ([], []), 'integer': (['minimum', 'maximum'], []),
-    'enum': (['enum'], []), 'format': (['format'], []),
+C_WORDS = '''auto bool break case char const continue default do double else enum extern float for goto if inline int long
+    register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'''.split()
+KEYS = {  # what a schema must have besides its type, and what it may have
+    'boolean': ([], []), 'integer': (['minimum', 'maximum'], []), 'enum': (['enum'], []), 'format': (['format'], []),
     'string': (['maxLength'], ['minLength', 'format']), 'array': (['maxItems', 'items'], ['minItems'])}
 LIMITS = {'maximum': 'minimum', 'maxLength': 'minLength', 'maxItems': 'minItems'}
 
 
 @dataclass
-class Type:
-    kind: str  # string integer boolean object array bytes
-    min: int = 0
-    max: int = 0
+class Field:
+    """A member of a struct: where it comes from, and what its schema allows. Items of arrays have no name."""
+    name: str
+    at: str
+    place: str = 'BODY'  # or PARAM, HEADER
+    required: bool = True
+    kind: str = 'bytes'  # or string, integer, boolean, object, array
+    limits: tuple = (0, 0)
     format: str = 'none'
     values: list = None
-    shape: str = None  # C name of the object's struct
-    item: 'Type' = None
-
-
-@dataclass
-class Field:
-    name: str
-    type: Type
-    place: str  # BODY PARAM HEADER
-    required: bool
-    at: str
+    item: 'Field' = None
+    shape: str = None  # C name of the struct of an object, or of an array's items
+    column: str = field(init=False)
 
     def __post_init__(self):
         self.column = snake(self.name)
-        bare = not self.required and self.type.kind in ('integer', 'boolean')
-        self.has = f'has_{self.column}' if bare else None  # where C cannot tell absent from 0
-        camel_case = re.fullmatch('[a-z][A-Za-z0-9]*', self.name)
-        demand(self.place == 'HEADER' or camel_case, self.at, f'`{self.name}` must be in camelCase')
+        demand(self.place == 'HEADER' or re.fullmatch('([a-z][A-Za-z0-9]*)?', self.name), self.at,
+               f'`{self.name}` must be in camelCase')
         demand(self.column not in C_WORDS, self.at, f'`{self.column}` is a word of C')
+
+    @property
+    def has(self):
+        """The member that says whether it is there, when C could not tell absent from 0."""
+        return f'has_{self.column}' if not self.required and self.kind in ('integer', 'boolean') else None
 
 
 class Shape:
     def __init__(self, name, fields):
-        self.name, self.fields = name, fields
-        seen = set()
-        for field in fields:
-            names = {field.column, 'has_' + field.column}
-            demand(not names & seen, field.at, f'`{field.column}` would stand twice in struct {name}')
+        self.name, self.fields, seen = name, fields, set()
+        for one in fields:
+            names = {one.column, 'has_' + one.column}
+            demand(not names & seen, one.at, f'`{one.column}` would stand twice in struct {name}')
             seen |= names
 
 
@@ -65,72 +61,69 @@ class Documents(dict):
         return self.setdefault(name, load(os.path.join(self.directory, name + '.yaml')))
 
     def resolve(self, owner, node):
-        """The document, name and node that a $ref means."""
-        reference = check(node, node.here, ['$ref'])['$ref']
-        document, section, name = re.fullmatch(REFERENCE, reference).groups(owner)
-        demand(document in (owner, 'common'), node.here,
-               'only common.yaml may be referred to from another file')
+        """The document, node and name that a $ref means; what is none means itself."""
+        if '$ref' not in node:
+            return owner, node, None
+        document, section, name = re.fullmatch(REFERENCE, check(node, node.here, ['$ref'])['$ref']).groups(owner)
+        demand(document in (owner, 'common'), node.here, 'only common.yaml may be referred to from another file')
         target = self[document].get('components', {}).get(section, {}).get(name)
-        demand(isinstance(target, Map), node.here, f'`{reference}` leads nowhere')
-        return document, name, target
+        demand(isinstance(target, Map), node.here, f'`{node["$ref"]}` leads nowhere')
+        return document, target, name
 
-    def type_of(self, owner, node, at):
+    def field(self, owner, node, name, at, place='BODY', required=True):
+        """What the schema `node` makes of a member, parameter, header or item."""
         demand(isinstance(node, Map), at, 'a schema must be a mapping')
-        if '$ref' in node:
-            owner, name, target = self.resolve(owner, node)
-            if target.get('type') == 'object':
-                return Type('object', shape=f'{owner}_{snake(name)}')
-            return self.type_of(owner, target, at)
+        owner, node, referred = self.resolve(owner, node)
         demand('type' in node, node.here, '`type` is missing')
-        kind = RULES['type'](node, 'type')
-        demand(kind != 'object', node.here,
-               'an object inside another needs a name: put it into components/schemas and refer to it')
-        if kind == 'string' and 'enum' in node:
-            values = self.schema('enum', node)['enum']
-            return Type('string', 1, max(map(len, values)), values=values)
-        if kind == 'string' and node.get('format') in list(LENGTHS):
-            form = self.schema('format', node)['format']
-            return Type('string', *LENGTHS[form], form)
-        self.schema(kind, node)
-        made = Type(kind, format=node.get('format', 'none'))
-        for high, low in LIMITS.items():
-            if high in node:
-                made.min, made.max = node.get(low, 0), node[high]
-                demand(made.min <= made.max, node.at[high], f'`{high}` must be {made.min} or more')
+        kind = sort = RULES['type'](node, 'type')
+        made = Field(name, at, place, required, kind)
+        if kind == 'object':
+            demand(referred, node.here,
+                   'an object inside another needs a name: put it into components/schemas and refer to it')
+            made.shape = f'{owner}_{snake(referred)}'
+            return made
+        if kind == 'string' and ('enum' in node or node.get('format') in list(LENGTHS)):
+            sort = 'enum' if 'enum' in node else 'format'
+        needed, optional = KEYS[sort]
+        check(node, node.here, ['type', *needed], ['description', *optional])
+        made.limits, made.format, made.values = limits(node), node.get('format', 'none'), node.get('enum')
         if kind == 'array':
-            made.item = self.type_of(owner, node['items'], node.at['items'])
-            demand(made.item.kind in ('string', 'integer', 'object'), node.at['items'],
-                   f'an array of {made.item.kind} is not understood')
+            made.item = self.field(owner, node['items'], '', node.at['items'])
+            demand(made.item.kind != 'array', node.at['items'], 'an array of arrays is not understood')
             made.shape = made.item.shape
         return made
 
-    @staticmethod
-    def schema(kind, node):
-        required, optional = KEYS[kind]
-        return check(node, node.here, ['type', *required], ['description', *optional])
-
     def fields_of(self, owner, node):
         """The members of an object schema, itself given in full or by $ref."""
-        if '$ref' in node:
-            owner, _, node = self.resolve(owner, node)
+        owner, node, _ = self.resolve(owner, node)
         check(node, node.here, ['type', 'properties'], ['required', 'description'])
         one_of('object')(node, 'type')
-        properties = node['properties']
-        required = some_of(*properties)(node, 'required') if 'required' in node else []
-        return [Field(name, self.type_of(owner, member, properties.at[name]), 'BODY', name in required,
-                      properties.at[name]) for name, member in properties.items()]
+        members = node['properties']
+        required = some_of(*members)(node, 'required') if 'required' in node else []
+        return [self.field(owner, members[name], name, members.at[name], 'BODY', name in required) for name in members]
 
     def shapes(self, document):
         """The named object schemas of a document; every other schema is checked on the way."""
         schemas, shapes = self[document].get('components', Map()).get('schemas', Map()), []
         for name, node in schemas.items():
-            demand(re.fullmatch('[A-Z][A-Za-z0-9]*', name), schemas.at[name],
-                   f'`{name}` must be in PascalCase')
+            demand(re.fullmatch('[A-Z][A-Za-z0-9]*', name), schemas.at[name], f'`{name}` must be in PascalCase')
             if isinstance(node, Map) and node.get('type') == 'object':
                 shapes.append(Shape(f'{document}_{snake(name)}', self.fields_of(document, node)))
             else:
-                self.type_of(document, node, schemas.at[name])
+                self.field(document, node, '', schemas.at[name])
         return shapes
+
+
+def limits(node):
+    """The least and the most of a schema that has been checked."""
+    if 'enum' in node:
+        return 1, max(map(len, node['enum']))
+    high = next((key for key in LIMITS if key in node), None)
+    if not high:
+        return LENGTHS.get(node.get('format'), (0, 0))
+    low = node.get(LIMITS[high], 0)
+    demand(low <= node[high], node.at[high], f'`{high}` must be {low} or more')
+    return low, node[high]
 
 
 def snake(name):
@@ -139,4 +132,4 @@ def snake(name):
 
 def camel(header):
     first, *rest = header.split('-')
-    return first.lower() + ''.join(part.capitalize() for part in rest)
+    return first.lower() + ''.join(map(str.capitalize, rest))

@@ -2,13 +2,13 @@
 import re
 
 from load import Map, demand
-from model import Field, Shape, Type, camel
+from model import Field, Shape, camel
 from rules import METHODS, READS, check, flag
 
-OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-callers', 'x-fanout', 'x-feature',
-            'x-idempotency', 'x-initial', 'x-internal', 'x-label', 'x-stream', 'x-timeout-ms']
-SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent',
-              'Range', 'Host']
+OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-callers', 'x-fanout', 'x-feature', 'x-idempotency',
+            'x-initial', 'x-internal', 'x-label', 'x-stream', 'x-timeout-ms']
+SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent', 'Range', 'Host']
+PATH, HEADER = r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', '[A-Z][a-z]+(-[A-Z][a-z]+)*'
 CALL_TIMEOUT_MS = 10000  # unless x-timeout-ms says otherwise
 JSON = 'application/json'
 ANSWER_MAX = 1 << 30  # bytes of an answer that is not JSON
@@ -17,62 +17,50 @@ ANSWER_MAX = 1 << 30  # bytes of an answer that is not JSON
 class Operation:
     def __init__(self, documents, service, path, method, node, at):
         check(node, at, ['operationId', 'summary', 'responses'], OPTIONAL)
-        self.documents, self.service, self.path, self.method = documents, service, path, method
-        self.node, self.at, self.name = node, at, node['operationId']
-        self.internal, self.reads = 'x-internal' in node, method in READS
-        self.stream, self.timeout_ms = node.get('x-stream'), node.get('x-timeout-ms', CALL_TIMEOUT_MS)
+        self.documents, self.service, self.path, self.method, self.node, self.at = documents, service, path, method, node, at
+        self.name, self.internal, self.reads = node['operationId'], 'x-internal' in node, method in READS
+        self.allow, self.stream = node.get('x-allow', []), node.get('x-stream')
+        self.timeout_ms = node.get('x-timeout-ms', CALL_TIMEOUT_MS)
         self.check()
         self.params = {'path': {}, 'query': {}, 'header': {}}  # which are required, by place and name
         self.shapes, self.structs = [], {'in': None, 'out': None}  # its own; what the handler takes and fills
-        self.own('in', self.read_params() + self.read_body())
-        self.own('out', self.read_answer())
-
-    def own(self, way, fields):
-        if fields:
-            self.structs[way] = f'{self.service}_{self.name}_{way}'
-            self.shapes.append(Shape(self.structs[way], fields))
+        for way, fields in (('in', self.read_params() + self.read_body()), ('out', self.read_answer())):
+            if fields:
+                self.structs[way] = f'{self.service}_{self.name}_{way}'
+                self.shapes.append(Shape(self.structs[way], fields))
 
     def check(self):
-        allowed, internal = self.node.get('x-allow', []), self.internal
-        start = f'/internal/{self.service}/' if internal else '/v1/'
-        demand(self.path.startswith(start), self.at, f'the path must start with {start}')
-        demand(re.fullmatch(r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', self.path), self.at,
-               f'the path `{self.path}` is not understood')
-        own = 'x-fanout' in self.node or self.stream == 'events'
-        demand(own == (self.service == 'gateway'), self.at,
-               'fan-out and server-sent events belong to gateway.yaml, and nothing else does')
-        demand(internal or allowed, self.at,
-               '`x-allow` is missing: only internal operations may leave it out')
-        alone = allowed == ['anonymous'] and not internal
-        demand(alone or 'anonymous' not in allowed, self.node.at.get('x-allow'),
-               '`anonymous` stands alone and is public')
-        demand('x-callers' in self.node or not internal, self.at,
-               '`x-callers` is missing: nobody could call it')
+        start = f'/internal/{self.service}/' if self.internal else '/v1/'
+        for holds, reason in (
+                (self.path.startswith(start), f'the path must start with {start}'),
+                (re.fullmatch(PATH, self.path), f'the path `{self.path}` is not understood'),
+                (('x-fanout' in self.node or self.stream == 'events') == (self.service == 'gateway'),
+                 'fan-out and server-sent events belong to gateway.yaml, and nothing else does'),
+                (self.internal or self.allow, '`x-allow` is missing: only internal operations may leave it out'),
+                ('anonymous' not in self.allow or self.allow == ['anonymous'] and not self.internal,
+                 '`anonymous` stands alone and is public'),
+                ('x-callers' in self.node or not self.internal, '`x-callers` is missing: nobody could call it')):
+            demand(holds, self.at, reason)
 
     def read_params(self):
         fields = [self.param(item) for item in self.node.get('parameters', [])]
         differing = self.params['path'].keys() ^ re.findall(r'\{(\w+)\}', self.path)
-        demand(not differing, self.at,
-               f'path parameters differ from the path: {", ".join(sorted(differing))}')
+        demand(not differing, self.at, f'path parameters differ from the path: {", ".join(sorted(differing))}')
         return fields
 
     def param(self, node):
-        owner = self.service
         demand(isinstance(node, Map), self.node.at['parameters'], 'a parameter is a mapping')
-        if '$ref' in node:
-            owner, _, node = self.documents.resolve(owner, node)
+        owner, node, _ = self.documents.resolve(self.service, node)
         check(node, node.here, ['name', 'in', 'schema'], ['required', 'description'])
         name, place, required = node['name'], node['in'], 'required' in node and flag(node, 'required')
-        made = self.documents.type_of(owner, node['schema'], node.here)
-        demand(made.kind in ('string', 'integer', 'boolean'), node.here,
-               f'a parameter cannot be an {made.kind}')
         demand(required or place != 'path', node.here, 'a path parameter is always required')
+        demand(place != 'header' or re.fullmatch(HEADER, name) and name not in SPOKEN_FOR, node.here,
+               f'the header `{name}` cannot be a parameter')
         self.params[place][name] = required
-        if place == 'header':
-            demand(re.fullmatch('[A-Z][a-z]+(-[A-Z][a-z]+)*', name) and name not in SPOKEN_FOR, node.here,
-                   f'the header `{name}` cannot be a parameter')
-            name = camel(name)
-        return Field(name, made, 'PARAM', required, node.here)
+        name = camel(name) if place == 'header' else name
+        made = self.documents.field(owner, node['schema'], name, node.here, 'PARAM', required)
+        demand(made.kind in ('string', 'integer', 'boolean'), node.here, f'a parameter cannot be an {made.kind}')
+        return made
 
     def content(self, node, raw_keys):
         """The type of a body, its schema if that is JSON, and its members: the object's, or the bytes."""
@@ -80,8 +68,7 @@ class Operation:
         check(media, node['content'].at[kind], ['schema'] if kind == JSON else raw_keys)
         if kind == JSON:
             return kind, media['schema'], self.documents.fields_of(self.service, media['schema'])
-        size = media.get('x-max-bytes', ANSWER_MAX)
-        return kind, Map(), [Field('body', Type('bytes', max=size), 'BODY', True, media.here)]
+        return kind, Map(), [Field('body', media.here, limits=(0, media.get('x-max-bytes', ANSWER_MAX)))]
 
     def read_body(self):
         self.body_type, fields = None, []
@@ -94,30 +81,23 @@ class Operation:
         return fields
 
     def read_answer(self):
-        responses = self.node['responses']
-        (status, node), = responses.items()
-        check(node, responses.at[status], ['description'], ['content', 'headers'])
-        self.status, self.answer_type = int(status), None
-        fields = self.answer_headers(node.get('headers', Map()))
+        (status, node), = self.node['responses'].items()
+        check(node, self.node['responses'].at[status], ['description'], ['content', 'headers'])
+        self.status, self.answer_type, self.answer, members = int(status), None, Map(), []
         if 'content' in node:
             demand(status != '204' and self.method != 'head', node.at['content'], 'there can be no body here')
-            self.answer_type, schema, members = self.content(node, [])
-            if '$ref' in schema and not fields:
-                self.structs['out'] = self.documents.type_of(self.service, schema, schema.here).shape
-                return []
-            fields += members
-        return fields
+            self.answer_type, self.answer, members = self.content(node, [])
+        headers = self.documents.resolve(self.service, node.get('headers', Map()))[1]
+        if '$ref' in self.answer and not headers:
+            self.structs['out'] = self.documents.field(self.service, self.answer, '', self.answer.here).shape
+            return []
+        return [self.header(name, headers.at[name], given) for name, given in headers.items()] + members
 
-    def answer_headers(self, given):
-        if '$ref' in given:
-            _, _, given = self.documents.resolve(self.service, given)
-        fields = []
-        for name, node in given.items():
-            check(node, given.at[name], ['schema'], ['description'])
-            made = self.documents.type_of(self.service, node['schema'], given.at[name])
-            demand(made.kind == 'string', given.at[name], 'the schema of a response header is a string')
-            fields.append(Field(name, made, 'HEADER', False, given.at[name]))
-        return fields
+    def header(self, name, at, node):
+        check(node, at, ['schema'], ['description'])
+        made = self.documents.field(self.service, node['schema'], name, at, 'HEADER', False)
+        demand(made.kind == 'string', at, 'the schema of a response header is a string')
+        return made
 
 
 def operations(documents, service):

@@ -10,19 +10,17 @@ METHODS = ['get', 'head', 'options', 'post', 'put', 'patch', 'delete']
 READS = METHODS[:3]
 EXACT = 2 ** 53 - 1  # the largest integer that every JSON reader keeps
 LENGTHS = {'uuid': (36, 36), 'date-time': (20, 35), 'date': (10, 10)}  # formats that are limits enough
-STATUS = {'200', '201', '202', '204'}
 REFERENCE = r'(?:([a-z]+)\.yaml)?#/components/(schemas|parameters|x-headers)/([A-Za-z]+)'
 # OCSF 1.8: class and activities; 99 is "Other" where a class has no word for it.
 CLASSES = {
     'authentication': (3002, {'logon': 1, 'logoff': 2}),
-    'account_change': (3001, {'create': 1, 'enable': 2, 'password_change': 3, 'password_reset': 4,
-                              'disable': 5, 'delete': 6, 'update': 99}),
+    'account_change': (3001, {'create': 1, 'enable': 2, 'password_change': 3, 'password_reset': 4, 'disable': 5, 'delete': 6,
+                              'update': 99}),
     'entity_management': (3004, {'create': 1, 'read': 2, 'update': 3, 'delete': 4}),
     'user_access': (3005, {'assign': 1, 'revoke': 2, 'update': 99}),
     'group_management': (3006, {'add_user': 3, 'remove_user': 4, 'delete': 5, 'create': 6, 'update': 99}),
     'api_activity': (6003, {'create': 1, 'read': 2, 'update': 3, 'delete': 4}),
-    'datastore_activity': (6005, {'read': 1}),
-}
+    'datastore_activity': (6005, {'read': 1})}
 AUDIT = {f'{name}.{activity}': (class_uid, number)
          for name, (class_uid, numbers) in CLASSES.items() for activity, number in numbers.items()}
 
@@ -35,17 +33,16 @@ def value(holds, reason):
     return rule
 
 
-def word(pattern, reason):
-    return value(lambda v: isinstance(v, str) and re.fullmatch(pattern, v), '{key} `{value}` ' + reason)
-
-
 def between(low, high):
-    return value(lambda v: type(v) is int and low <= v <= high,
-                 f'`{{key}}` must be an integer from {low} to {high}')
+    return value(lambda v: type(v) is int and low <= v <= high, f'`{{key}}` must be an integer from {low} to {high}')
 
 
 def one_of(*values):
     return value(lambda v: v in values, '`{key}` cannot be `{value}`: ' + ', '.join(values))
+
+
+def word(pattern, reason):
+    return value(lambda v: isinstance(v, str) and re.fullmatch(pattern, v), '{key} `{value}` ' + reason)
 
 
 def some_of(*values):
@@ -65,37 +62,25 @@ text = value(lambda v: isinstance(v, str), '`{key}` must be text')
 flag = value(lambda v: v is True, '`{key}` is either `true` or left out')
 named = value(lambda v: isinstance(v, Map), '`{key}` must be a mapping')
 RULES = {  # what these keys mean is the same wherever they stand
+    **dict.fromkeys(['description', 'name', 'summary'], text),
+    **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
+    **dict.fromkeys(['x-initial', 'x-internal'], flag),
     '$ref': word(REFERENCE, 'is not a reference of the known form'),
     'content': value(lambda v: isinstance(v, Map) and len(v) == 1, 'exactly one content type is understood'),
-    'description': text,
-    'enum': some_of(),
-    'format': one_of(*LENGTHS, 'username', 'code'),
-    'in': one_of('path', 'query', 'header'),
+    'enum': some_of(), 'format': one_of(*LENGTHS, 'username', 'code'), 'in': one_of('path', 'query', 'header'),
     'minimum': between(-EXACT, EXACT), 'maximum': between(-EXACT, EXACT),
     'minLength': between(0, 1 << 20), 'maxLength': between(1, 1 << 20),
     'minItems': between(0, 100000), 'maxItems': between(1, 100000),
-    'name': text,
     'operationId': word('[a-z]+(_[a-z]+)*', 'must be in snake_case'),
-    'paths': named, 'channels': named, 'headers': named, 'schema': named,
     'properties': value(lambda v: isinstance(v, Map) and v, 'an object needs properties'),
-    'responses': value(lambda v: isinstance(v, Map) and len(v) == 1 and v.keys() <= STATUS,
+    'responses': value(lambda v: isinstance(v, Map) and len(v) == 1 and v.keys() <= {'200', '201', '202', '204'},
                        'exactly one response, from 200, 201, 202, 204; errors are the same everywhere'),
-    'summary': text,
     'type': one_of('string', 'integer', 'boolean', 'array', 'object'),
-    'x-allow': some_of(*ROLES),
-    'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'),
-    'x-callers': some_of(*SERVICES, 'gateway'),
-    'x-consumers': some_of(*SERVICES),
-    'x-fanout': some_of(),
-    'x-feature': one_of('video_upload', 'peer_comment'),
-    'x-idempotency': one_of('required'),
-    'x-initial': flag, 'x-internal': flag,
-    'x-label': one_of('I', 'II', 'III', 'IV'),
-    'x-max-bytes': between(1, 1 << 30),
-    'x-producer': value(lambda v: v in SERVICES, '`{value}` is no service'),
-    'x-stream': one_of('request', 'response', 'events'),
-    'x-timeout-ms': between(100, 120000),
-}
+    'x-allow': some_of(*ROLES), 'x-callers': some_of(*SERVICES, 'gateway'), 'x-consumers': some_of(*SERVICES),
+    'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'), 'x-fanout': some_of(),
+    'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
+    'x-label': one_of('I', 'II', 'III', 'IV'), 'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
+    'x-stream': one_of('request', 'response', 'events'), 'x-timeout-ms': between(100, 120000)}
 
 
 def check(node, at, required, optional=()):
@@ -103,8 +88,7 @@ def check(node, at, required, optional=()):
     demand(isinstance(node, Map), at, 'a mapping is wanted here')
     for key in node:
         demand(key in required or key in optional, node.at[key], f'`{key}` is not understood here')
-        if key in RULES:
-            RULES[key](node, key)
+        RULES.get(key, lambda *_: None)(node, key)
     for key in required:
         demand(key in node, at, f'`{key}` is missing')
     return node

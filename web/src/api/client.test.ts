@@ -39,6 +39,21 @@ describe("addresses", () => {
 	});
 });
 
+describe("types", () => {
+	it("let the compiler refuse what the contract does not have", async () => {
+		serve(answer(200, { items: [] }), answer(200), answer(200), answer(200));
+		const users = await api("get", "/v1/users", { query: { limit: 5 } });
+		// @ts-expect-error: a user has no such member
+		expect(users.items.map((user) => user.nickname)).toEqual([]);
+		// @ts-expect-error: no such path with this method
+		await api("delete", "/v1/users");
+		// @ts-expect-error: a parameter of another name
+		await api("get", "/v1/users/{userId}", { params: { id: "u" } });
+		// @ts-expect-error: not one of the roles
+		await api("get", "/v1/users", { query: { role: "parent" } });
+	});
+});
+
 describe("requests", () => {
 	it("send JSON with the key, the version and the language", async () => {
 		const fetched = serve(answer(200, { id: "x" }));

@@ -1,48 +1,20 @@
 /* Names for the shapes of the API, all of them taken from the generated schema. */
-import type { paths } from "./schema";
+import type { Paths } from "./schema";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
-type Operations = { [P in keyof paths]: paths[P] };
-
 export type PathWith<M extends Method> = {
-	[P in keyof Operations]: Operations[P][M & keyof Operations[P]] extends { responses: unknown }
-		? P
-		: never;
-}[keyof Operations];
+	[P in keyof Paths]: M extends keyof Paths[P] ? P : never;
+}[keyof Paths];
 
-type Operation<M extends Method, P extends keyof paths> = paths[P][M & keyof paths[P]];
-
-type JsonOf<R> = R extends { content: { "application/json": infer T } } ? T : undefined;
+type Part<M extends Method, P extends keyof Paths, K extends string> =
+	Paths[P][M & keyof Paths[P]] extends Record<K, infer T> ? T : never;
 
 /** What a successful answer holds; `undefined` when it has no JSON body. */
-export type Answer<M extends Method, P extends keyof paths> =
-	Operation<M, P> extends {
-		responses: infer R;
-	}
-		? JsonOf<R[keyof R & (200 | 201)]>
-		: never;
-
-export type Body<M extends Method, P extends keyof paths> =
-	Operation<M, P> extends {
-		requestBody?: { content: { "application/json": infer T } };
-	}
-		? T
-		: undefined;
-
-export type Params<M extends Method, P extends keyof paths> =
-	Operation<M, P> extends {
-		parameters: { path: infer T };
-	}
-		? T
-		: Record<string, never>;
-
-export type Query<M extends Method, P extends keyof paths> =
-	Operation<M, P> extends {
-		parameters: { query?: infer T };
-	}
-		? T
-		: Record<string, never>;
+export type Answer<M extends Method, P extends keyof Paths> = Part<M, P, "answer">;
+export type Body<M extends Method, P extends keyof Paths> = Part<M, P, "body">;
+export type Params<M extends Method, P extends keyof Paths> = Part<M, P, "params">;
+export type Query<M extends Method, P extends keyof Paths> = Part<M, P, "query">;
 
 export type Self = Answer<"get", "/v1/session">;
 export type Role = Self["role"];
