@@ -12,6 +12,7 @@
 struct settings {
 	const char *url;
 	const char *ca;
+	const char *certificate, *key; /* "" for none */
 };
 
 static CURLcode ask(const struct settings *settings, long *status)
@@ -28,6 +29,10 @@ static CURLcode ask(const struct settings *settings, long *status)
 		code = curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
 	if (!code && settings->ca[0])
 		code = curl_easy_setopt(handle, CURLOPT_CAINFO, settings->ca);
+	if (!code && settings->certificate[0])
+		code = curl_easy_setopt(handle, CURLOPT_SSLCERT, settings->certificate);
+	if (!code && settings->key[0])
+		code = curl_easy_setopt(handle, CURLOPT_SSLKEY, settings->key);
 	if (!code)
 		code = curl_easy_perform(handle); /* the body goes to stdout */
 	if (!code)
@@ -44,6 +49,10 @@ int health_command(int argc, char **argv)
 			"what to ask, e.g. https://localhost:9443/readyz" },
 		{ "ca", OPTION_TEXT, "", offsetof(struct settings, ca), 0, 4000,
 			"file with the certificate authority; default: the system's" },
+		{ "certificate", OPTION_TEXT, "", offsetof(struct settings, certificate), 0, 4000,
+			"PEM file with the certificate to show, where one is demanded" },
+		{ "key", OPTION_TEXT, "", offsetof(struct settings, key), 0, 4000,
+			"PEM file with its private key" },
 	};
 	const struct option_set set = { options, sizeof(options) / sizeof(options[0]), &settings };
 	if (conf_read(argc, argv, &set, 1))
