@@ -273,6 +273,7 @@ static store_value *const STORE[] = {
 	[OPTION_BOOLEAN] = store_boolean,
 	[OPTION_SECRET] = store_secret,
 	[OPTION_READS] = store_text,
+	[OPTION_RELOADS] = store_text,
 	[OPTION_WRITES] = store_text,
 };
 
@@ -298,6 +299,7 @@ static const char *const KIND_TEXT[] = {
 	[OPTION_BOOLEAN] = "true|false",
 	[OPTION_SECRET] = "FILE",
 	[OPTION_READS] = "PATH",
+	[OPTION_RELOADS] = "PATH",
 	[OPTION_WRITES] = "PATH",
 };
 
@@ -379,6 +381,8 @@ void conf_view(const struct option_set *sets, size_t sets_n)
 			const void *field = (const char *)sets[i].base + option->offset;
 			if (option->kind == OPTION_READS)
 				view_reads(*(const char *const *)field);
+			else if (option->kind == OPTION_RELOADS)
+				view_reloads(*(const char *const *)field);
 			else if (option->kind == OPTION_WRITES)
 				view_writes(*(const char *const *)field);
 		}

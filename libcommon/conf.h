@@ -22,6 +22,7 @@ enum option_kind {
 	OPTION_SECRET, /* const char *: the value is a path, the content of that file is stored,
 			  without its last newline */
 	OPTION_READS, /* const char *: path of a file or directory that stays readable (view.h) */
+	OPTION_RELOADS, /* the same, when the file may be replaced while the process runs */
 	OPTION_WRITES, /* const char *: path of a file or directory that stays writable */
 };
 

@@ -64,6 +64,30 @@ void view_reads(const char *path)
 	note(path, false);
 }
 
+static void note_directory_of(const char *path)
+{
+	char directory[PATH_MAX];
+	struct stat status;
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+	if (!slash || n >= sizeof(directory) ||
+		(stat(path, &status) == 0 && S_ISDIR(status.st_mode))) {
+		note(slash ? path : *path ? "." : "", false);
+		return;
+	}
+	memcpy(directory, path, n);
+	directory[n] = '\0';
+	note(n ? directory : "/", false);
+}
+
+void view_reloads(const char *path)
+{
+	char target[PATH_MAX];
+	note_directory_of(path);
+	if (realpath(path, target) && strcmp(target, path) != 0)
+		note_directory_of(target);
+}
+
 void view_writes(const char *path)
 {
 	note(path, true);

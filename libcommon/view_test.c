@@ -35,19 +35,23 @@ static int set_up(void **state)
 	arena = arena_new();
 	if (!mkdtemp(folder))
 		return -1;
-	static const char *const trees[] = { "read", "write", "hidden" };
-	for (size_t i = 0; i < 3; i++) {
+	static const char *const trees[] = { "read", "write", "hidden", "link", "target" };
+	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
 		if (mkdir(in_folder(trees[i]), 0700))
 			return -1;
 		make_file(arena_printf(arena, "%s/%s/file", folder, trees[i]));
 	}
+	make_file(in_folder("target/other"));
+	if (symlink("../target/file", in_folder("link/key")))
+		return -1;
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	static const char *const names[] = { "read/file", "write/file", "write/socket",
-		"hidden/file", "read", "write", "hidden" };
+		"hidden/file", "link/file", "link/key", "target/file", "target/other", "read",
+		"write", "hidden", "link", "target" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		(void)remove(in_folder(names[i]));
 	(void)rmdir(folder);
@@ -63,6 +67,8 @@ static int open_restricted(const char *name, int flags)
 		view_reads(in_folder("read"));
 		view_writes(in_folder("write/socket")); /* not there yet: its directory */
 		view_reads(in_folder("missing"));
+		view_reloads(in_folder("link/key"));
+		view_reloads("");
 		view_reads("");
 		view_restrict();
 		_exit(open(in_folder(name), flags | O_CLOEXEC, 0600) < 0 ? errno : 0);
@@ -88,6 +94,14 @@ static void what_was_named_is_seen(void **state)
 	assert_int_equal(open_restricted("write/socket", O_CREAT | O_WRONLY), 0);
 }
 
+static void what_takes_the_place_of_a_file_is_seen(void **state)
+{
+	assert_int_equal(open_restricted("link/key", O_RDONLY), 0);
+	assert_int_equal(open_restricted("link/file", O_RDONLY), 0);
+	assert_int_equal(open_restricted("target/other", O_RDONLY), 0);
+	assert_int_equal(open_restricted("link/file", O_WRONLY), refused());
+}
+
 static void the_rest_is_refused(void **state)
 {
 	assert_int_equal(open_restricted("hidden/file", O_RDONLY), refused());
@@ -99,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_named_is_seen),
+		cmocka_unit_test(what_takes_the_place_of_a_file_is_seen),
 		cmocka_unit_test(the_rest_is_refused),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

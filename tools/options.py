@@ -24,7 +24,7 @@ def options(build, program):
     found = {}
     for name, kind, lines in OPTION.findall(text):
         words = ' '.join(line.strip() for line in lines.splitlines() if 'environment:' not in line)
-        found[name] = (kind, words.replace('|', '\\|'))
+        found[name] = (kind.replace('|', '\\|'), words.replace('|', '\\|'))
     return found
 
 

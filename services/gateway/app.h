@@ -2,6 +2,7 @@
 #ifndef MANABIYA_GATEWAY_APP_H
 #define MANABIYA_GATEWAY_APP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "libcommon/bus.h"
@@ -14,6 +15,9 @@ struct gateway_conf {
 	const char *listen; /* "0.0.0.0:8443", several separated by commas */
 	const char *admin_listen;
 	const char *tls_certificate, *tls_key; /* PEM paths */
+	const char *tls_directory, *admin_tls_certificate, *admin_tls_key, *admin_client_ca;
+	bool tls12;
+	int64_t tls_ticket_lifetime_s, tls_check_ms;
 	int64_t connections_max, head_timeout_ms, handshake_timeout_ms, idle_timeout_ms,
 		body_rate_min_bytes_s, streams_max;
 	/* application side */
@@ -38,8 +42,4 @@ void app_stop(void);
  */
 must_check enum err server_start(const struct gateway_conf *conf, struct loop *loop);
 void server_stop(void);
-/* Read certificate and key again (SIGHUP does it too); connections that are open keep theirs. When
- * the files are no good, the old ones stay in use. */
-must_check enum err server_reload(void);
-
 #endif

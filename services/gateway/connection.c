@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "libcommon/clock.h"
+#include "services/gateway/certificates.h"
 #include "services/gateway/server.h"
 
 enum {
@@ -400,7 +401,7 @@ void connection_new(
 	c->server = server;
 	c->fd = fd;
 	c->is_admin = is_admin;
-	c->tls = tls_new(server_identity(server), fd);
+	c->tls = tls_new(certificates_identity(is_admin), fd);
 	c->pump_task = (struct loop_task){ .fn = on_pump, .arg = c };
 	c->interest = LOOP_READ;
 	c->source_key = source;

@@ -1,5 +1,5 @@
 /*
- * The gateway's server: listens, accepts within limits, reloads the certificate, and drains when it
+ * The gateway's server: listens, accepts within limits, and drains when it
  * is told to stop. One per process, on the loop's thread.
  */
 #include "services/gateway/server.h"
@@ -15,6 +15,7 @@
 
 #include "libcommon/arena.h"
 #include "libcommon/log.h"
+#include "services/gateway/certificates.h"
 #include "services/gateway/connection.h"
 #include "services/gateway/listener.h"
 #include "services/gateway/loop.h"
@@ -35,7 +36,6 @@ enum {
 struct server {
 	const struct gateway_conf *conf;
 	struct loop *loop;
-	struct tls_identity *identity;
 	int listeners[LISTENERS_MAX];
 	size_t listeners_n, public_n; /* the first public_n are not the admin's */
 	struct connection *connections;
@@ -59,11 +59,6 @@ struct loop *server_loop(const struct server *of)
 const struct gateway_conf *server_conf(const struct server *of)
 {
 	return of->conf;
-}
-
-struct tls_identity *server_identity(const struct server *of)
-{
-	return of->identity;
 }
 
 char *server_scratch(struct server *of)
@@ -184,19 +179,7 @@ static void on_listener(void *arg, unsigned events)
 	}
 }
 
-/* ---- the certificate ---- */
-
-enum err server_reload(void)
-{
-	struct tls_identity *fresh =
-		tls_identity_load(server.conf->tls_certificate, server.conf->tls_key);
-	if (!fresh)
-		return ERR_INVALID; /* logged; the one in use stays */
-	tls_identity_free(server.identity);
-	server.identity = fresh;
-	log_info("TLS certificate loaded");
-	return OK;
-}
+/* ---- what is read again ---- */
 
 static void on_hangup_signal(int number)
 {
@@ -209,9 +192,10 @@ static void on_hangup_signal(int number)
 static void on_reload(void *arg, unsigned events)
 {
 	uint64_t count;
-	if (read(server.reload_fd, &count, sizeof count) == (ssize_t)sizeof count &&
-		server_reload() != OK)
-		log_warning("the old TLS certificate stays in use");
+	if (read(server.reload_fd, &count, sizeof count) != (ssize_t)sizeof count)
+		return;
+	enum err ignored = certificates_reload(); /* logged; what is in use is good */
+	(void)ignored;
 }
 
 static void watch_hangup(void)
@@ -242,10 +226,9 @@ enum err server_start(const struct gateway_conf *conf, struct loop *loop)
 	server.conf = conf;
 	server.loop = loop;
 	server.is_draining = false;
-	server.identity = tls_identity_load(conf->tls_certificate, conf->tls_key);
-	if (!server.identity)
-		return ERR_INVALID;
-	enum err e = listener_open(conf->listen, server.listeners, &server.listeners_n);
+	enum err e = certificates_start(conf, loop);
+	if (!e)
+		e = listener_open(conf->listen, server.listeners, &server.listeners_n);
 	server.public_n = server.listeners_n;
 	if (!e)
 		e = listener_open(conf->admin_listen, server.listeners, &server.listeners_n);
@@ -308,5 +291,5 @@ void server_stop(void)
 	while (server.arenas_n)
 		arena_free(server.arenas[--server.arenas_n]);
 	sources_free(server.sources);
-	tls_identity_free(server.identity);
+	certificates_stop();
 }

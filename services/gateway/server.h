@@ -5,14 +5,12 @@
 #include <stdbool.h>
 
 #include "services/gateway/app.h"
-#include "services/gateway/tls.h"
 
 struct connection;
 struct server;
 
 struct loop *server_loop(const struct server *server);
 const struct gateway_conf *server_conf(const struct server *server);
-struct tls_identity *server_identity(const struct server *server);
 
 /* An empty arena, and its way back. */
 struct arena *server_arena(struct server *server);

@@ -1,8 +1,8 @@
 /*
- * TLS for the gateway's listeners: the only file of the gateway that names OpenSSL.
+ * TLS for the gateway's listeners: with tls_identity.c the only file that names OpenSSL.
  *
- * TLS 1.3 alone, ALPN h2 and http/1.1, one ticket per handshake, no early data. Streams work on
- * non-blocking sockets and never wait.
+ * TLS 1.3 (1.2 where the configuration says so), ALPN h2 and http/1.1, one ticket per handshake, no
+ * early data. Streams work on non-blocking sockets and never wait.
  */
 #ifndef MANABIYA_GATEWAY_TLS_H
 #define MANABIYA_GATEWAY_TLS_H
@@ -11,14 +11,7 @@
 #include <stddef.h>
 
 #include "libcommon/err.h"
-
-/* A certificate with its key; shared by the streams made from it, which keep it alive. */
-struct tls_identity;
-
-/* Reads both PEM files (the certificate with its chain) and checks that they belong together; NULL
- * with a logged reason. */
-must_check struct tls_identity *tls_identity_load(const char *certificate, const char *key);
-void tls_identity_free(struct tls_identity *identity);
+#include "services/gateway/tls_identity.h"
 
 /* The server's end of one connection. Does not own the descriptor. */
 struct tls;
