@@ -17,8 +17,8 @@
  */
 void view_reads(const char *path);
 
-/* The same for a file that may be replaced, by renaming or by another target of a link: its directory
- * is meant, and the one that it leads to. */
+/* The same for a file that may be replaced, by renaming or by another target of a link: its
+ * directory is meant, and the one that it leads to. */
 void view_reloads(const char *path);
 
 /* A directory tree that is written to as well. For a file, or what does not exist yet, its
