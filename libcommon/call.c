@@ -88,7 +88,7 @@ const char *failure_json(const struct call *c)
 
 #define CURSOR_VERSION 1
 #define CURSOR_NULL 0xffff
-#define CURSOR_TEXT_MAX 512 /* common.yaml, Cursor */
+#define CURSOR_TEXT_MAX 2048 /* common.yaml, Cursor */
 
 /* A cursor is not secret and not signed: readers check what is in it like any other input. */
 const char *cursor_make(struct call *c, const char *const parts[], size_t n)

@@ -1,11 +1,12 @@
 /* Assignments: a unit for a class. */
 #include "libcommon/db.h"
+#include "libcommon/page.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
 
 static const char ASSIGNMENT_LIST[] =
-	"SELECT " ASSIGNMENT_COLUMNS
-	" FROM learning.visible_assignment($1::uuid, $2::text) a ORDER BY a.id DESC LIMIT 500";
+	"SELECT " ASSIGNMENT_COLUMNS " FROM learning.visible_assignment($1::uuid, $2::text) a"
+	" WHERE $3::uuid IS NULL OR a.id < $3::uuid ORDER BY a.id DESC LIMIT $4::integer";
 
 static const char ASSIGNMENT_GET[] =
 	"SELECT " ASSIGNMENT_COLUMNS
@@ -18,10 +19,17 @@ static const char ASSIGNMENT_CREATE[] =
 	" WHERE u.id = $4::uuid AND k.id = $5::uuid AND k.status = 'active'"
 	" AND k.id IN (SELECT o.class_id FROM learning.own_class($1::uuid, $2::text) o)";
 
-enum err learning_assignment_list(struct call *c, struct learning_assignment_list_out *out)
+enum err learning_assignment_list(struct call *c, const struct learning_assignment_list_in *in,
+	struct learning_assignment_list_out *out)
 {
-	return db_rows(
-		c, ASSIGNMENT_LIST, DB_ARGS(ACTOR(c)), &learning_assignment_shape, &out->items);
+	struct page page;
+	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 1, &page);
+	if (!e)
+		e = db_rows(c, ASSIGNMENT_LIST, DB_ARGS(ACTOR(c), page.after[0], page.rows),
+			&learning_assignment_shape, &out->items);
+	if (!e && page_goes_on(&page, &out->items.n))
+		out->next_cursor = cursor_make(c, &out->items.items[out->items.n - 1].id, 1);
+	return e;
 }
 
 enum err learning_assignment_get(struct call *c, const struct learning_assignment_get_in *in,

@@ -26,11 +26,13 @@ static const char CLASS_PUT[] =
 	" title = excluded.title, status = excluded.status WHERE k.version < excluded.version";
 
 static const char ENROLLMENT_PUT[] =
-	"INSERT INTO learning.enrollment AS e (id, version, class_id, user_id, role, status)"
-	" VALUES ($1::uuid, $2::bigint, $3::uuid, $4::uuid, $5, $6)"
+	"INSERT INTO learning.enrollment AS e (id, version, class_id, user_id, role, status,"
+	" begin_date, end_date)"
+	" VALUES ($1::uuid, $2::bigint, $3::uuid, $4::uuid, $5, $6, $7::date, $8::date)"
 	" ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
 	" class_id = excluded.class_id, user_id = excluded.user_id, role = excluded.role,"
-	" status = excluded.status WHERE e.version < excluded.version";
+	" status = excluded.status, begin_date = excluded.begin_date,"
+	" end_date = excluded.end_date WHERE e.version < excluded.version";
 
 static enum err on_user(struct call *c, const void *data)
 {
@@ -54,7 +56,8 @@ static enum err on_enrollment(struct call *c, const void *data)
 	const struct enrollment_changed *changed = data;
 	return db_exec(c, ENROLLMENT_PUT,
 		DB_ARGS(changed->enrollment_id, db_integer(c, changed->version), changed->class_id,
-			changed->user_id, changed->role, changed->status));
+			changed->user_id, changed->role, changed->status, changed->begin_date,
+			changed->end_date));
 }
 
 static const struct event_taker takers[] = {
@@ -81,10 +84,10 @@ enum err learning_event_accept(struct call *c, const struct learning_event_accep
  * provisioning), teachers and all. */
 #define PEOPLE_MAX 500
 
-static const char PEOPLE[] =
-	"SELECT DISTINCT e.user_id FROM learning.assignment a"
-	" JOIN learning.enrollment e ON e.tenant_id = a.tenant_id AND e.class_id = a.class_id"
-	" WHERE a.id = $1::uuid AND e.status = 'active' AND e.role = $2 LIMIT $3::integer";
+static const char PEOPLE[] = "SELECT DISTINCT e.user_id FROM learning.assignment a"
+			     " JOIN learning.effective_enrollment e"
+			     "  ON e.tenant_id = a.tenant_id AND e.class_id = a.class_id"
+			     " WHERE a.id = $1::uuid AND e.role = $2 LIMIT $3::integer";
 
 struct people {
 	const char **items;

@@ -91,6 +91,59 @@ static void an_enrolment_may_come_before_its_class_and_user(void **state)
 		test_sql_text(&test, "SELECT status FROM learning.enrollment"), "active");
 }
 
+#define ENROLLED_ON(version_, status_, begin_, end_)                                               \
+	"{'enrollmentId':'" ID("601") "','version':" version_ ",'classId':'" CLASS                 \
+				      "','userId':'" PUPIL "','role':'student','status':'" status_ \
+				      "','beginDate':'" begin_ "','endDate':'" end_ "'}"
+
+/* What the pupil, then the teacher, is shown of the class: home, list and board. */
+static void expect_shown(bool to_pupil, bool to_teacher)
+{
+	struct reply home = ask(&test, P, "assignment_list", NULL, NULL);
+	assert_int_equal(strstr(body_of(&test, &home), ASSIGNMENT) != NULL, to_pupil);
+	struct reply board = ask(&test, T, "board_get", "assignmentId=" ASSIGNMENT, NULL);
+	assert_int_equal(board.status, to_teacher ? 200 : 404);
+	if (to_teacher)
+		assert_int_equal(strstr(body_of(&test, &board), PUPIL) != NULL, to_pupil);
+}
+
+static void a_suspended_class_is_not_shown_and_is_kept(void **state)
+{
+	test_sql(&test, arena_printf(test.arena, "%s%s", LESSON_PEOPLE, LESSON_TRIES));
+	expect_shown(true, true);
+	assert_int_equal(bring(ID("701"), "class.changed", CLASS_OF("2", "suspended")), 204);
+	expect_shown(false, false);
+	const struct reply refused = ask(&test, T, "assignment_create", NULL,
+		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}");
+	expect_status(&refused, 404, "assignment_create", T);
+	const struct reply own = ask(&test, P, "try_get", "tryId=" SHARED, NULL);
+	expect_status(&own, 200, "try_get", P);
+	assert_int_equal(bring(ID("702"), "class.changed", CLASS_OF("3", "active")), 204);
+	expect_shown(true, true);
+}
+
+static void an_enrolment_counts_while_it_is_in_effect(void **state)
+{
+	test_sql(&test, arena_printf(test.arena, "%s%s", LESSON_PEOPLE, LESSON_TRIES));
+	test_sql(&test,
+		"UPDATE learning.enrollment SET id = '" ID("601") "' WHERE user_id = '" PUPIL "'");
+	static const struct {
+		const char *event_id, *data;
+		bool is_shown;
+	} events[] = {
+		{ ID("701"), ENROLLED_ON("2", "active", "2000-04-01", "2001-04-01"), false },
+		{ ID("702"), ENROLLED_ON("3", "active", "2000-04-01", "2999-04-01"), true },
+		{ ID("703"), ENROLLED_ON("4", "suspended", "2000-04-01", "2999-04-01"), false },
+		{ ID("704"), ENROLLED_ON("5", "active", "2998-04-01", "2999-04-01"), false },
+		{ ID("705"), ENROLLED("6", "active"), true },
+	};
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		assert_int_equal(
+			bring(events[i].event_id, "enrollment.changed", events[i].data), 204);
+		expect_shown(events[i].is_shown, true);
+	}
+}
+
 static void kana_are_sorted_as_full_width_hiragana(void **state)
 {
 	assert_int_equal(bring(ID("701"), "user.changed", USER("1", "active", "山田")), 204);
@@ -157,6 +210,8 @@ int main(void)
 		FACT(an_event_takes_effect_once),
 		FACT(what_was_deleted_does_not_come_back),
 		FACT(an_enrolment_may_come_before_its_class_and_user),
+		FACT(a_suspended_class_is_not_shown_and_is_kept),
+		FACT(an_enrolment_counts_while_it_is_in_effect),
 		FACT(kana_are_sorted_as_full_width_hiragana),
 		FACT(what_is_not_for_us_is_refused),
 		FACT(only_provisioning_may_tell),

@@ -2,11 +2,9 @@
 #include <string.h>
 
 #include "libcommon/db.h"
+#include "libcommon/page.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
-
-/* A page when the request does not say: what one screen of a tablet shows. */
-#define LIMIT_DEFAULT 50
 
 static const struct problem media_unfinished = {
 	.err = ERR_CONFLICT,
@@ -101,36 +99,18 @@ enum err try_answered(struct call *c, const char *try_id)
 	return db_exec(c, TRY_ANSWERED, DB_ARGS(try_id));
 }
 
-static enum err read_cursor(struct call *c, const char *cursor, const char **before)
-{
-	const char *parts[1] = { NULL };
-	enum err e = cursor_read(c, cursor, parts, 1);
-	if (e)
-		return e;
-	if (parts[0] && !is_uuid(parts[0]))
-		return fail(c, ERR_INVALID, "cursor");
-	*before = parts[0];
-	return OK;
-}
-
 enum err learning_try_list(
 	struct call *c, const struct learning_try_list_in *in, struct learning_try_list_out *out)
 {
-	size_t limit = in->has_limit ? (size_t)in->limit : LIMIT_DEFAULT;
-	const char *before = NULL;
-	enum err e = read_cursor(c, in->cursor, &before);
-	if (e)
-		return e;
-	/* One more than asked tells whether there is another page. */
-	e = db_rows(c, TRY_LIST,
-		DB_ARGS(ACTOR(c), in->assignment_id, in->user_id, before,
-			db_integer(c, (int64_t)limit + 1)),
-		&learning_try_shape, &out->items);
-	if (e || out->items.n <= limit)
-		return e;
-	out->items.n = limit;
-	out->next_cursor = cursor_make(c, &out->items.items[limit - 1].id, 1);
-	return OK;
+	struct page page;
+	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 1, &page);
+	if (!e)
+		e = db_rows(c, TRY_LIST,
+			DB_ARGS(ACTOR(c), in->assignment_id, in->user_id, page.after[0], page.rows),
+			&learning_try_shape, &out->items);
+	if (!e && page_goes_on(&page, &out->items.n))
+		out->next_cursor = cursor_make(c, &out->items.items[out->items.n - 1].id, 1);
+	return e;
 }
 
 enum err learning_try_get(

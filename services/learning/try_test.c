@@ -1,6 +1,8 @@
 /* Who sees what of a lesson, and how a try goes its way. */
 #include "services/learning/lesson_world.h"
 
+#include "libcommon/json.h"
+
 static struct test test;
 
 static int open_world(void **state)
@@ -281,19 +283,53 @@ static void the_board_is_in_kana_order(void **state)
 	assert_non_null(strstr(second, "\"latestTryId\":\"" SHARED "\""));
 }
 
+/* Each list to its end, two at a time: every item once, in the order told by their names. */
 static void pages_follow_each_other(void **state)
 {
-	struct reply first = ask(&test, P, "try_list", "limit=2", NULL);
-	const char *body = body_of(&test, &first);
-	assert_int_equal(count(body, "{\"id\":"), 2);
-	const char *cursor = strstr(body, "\"nextCursor\":\"") + 14;
-	cursor = arena_strndup(test.arena, cursor, (size_t)(strchr(cursor, '"') - cursor));
-	struct reply second = ask(
-		&test, P, "try_list", arena_printf(test.arena, "limit=2&cursor=%s", cursor), NULL);
-	assert_int_equal(count(body_of(&test, &second), "{\"id\":"), 1);
-	assert_null(strstr(body_of(&test, &second), "nextCursor"));
-	struct reply forged = ask(&test, P, "try_list", "cursor=AAAA", NULL);
-	expect_status(&forged, 422, "try_list", P);
+	static const struct {
+		const char *operation, *member, *order;
+		enum who who;
+	} lists[] = {
+		{ "try_list", "id", SHARED " " SUBMITTED " " RECORDED " ", P },
+		{ "skill_list", "name", "前転 m2 m10 v0 v0 o0 ", P },
+		{ "unit_list", "title", "u3 u2 u1 マット運動 ", T },
+		{ "assignment_list", "unitTitle", "u3 u2 u1 マット運動 ", P },
+	};
+	test_sql(&test,
+		"INSERT INTO learning.skill (tenant_id, id, name, area, position)"
+		" SELECT '" TEST_TENANT "', gen_random_uuid(), name, area, position"
+		" FROM (VALUES ('o0', 'other', 0), ('v0', 'vault', 0), ('m10', 'mat', 10),"
+		" ('v0', 'vault', 0), ('m2', 'mat', 2)) AS s (name, area, position);"
+		"INSERT INTO learning.unit (tenant_id, id, title) SELECT '" TEST_TENANT
+		"', ('01890000-0000-7000-8000-0000000009' || n)::uuid, 'u' || (n - 10)"
+		" FROM generate_series(11, 13) n;"
+		"INSERT INTO learning.assignment (tenant_id, id, unit_id, class_id, created_by)"
+		" SELECT '" TEST_TENANT "', id, id, '" CLASS "', '" TEACHER
+		"' FROM learning.unit WHERE title LIKE 'u%'");
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct buf seen = { .arena = test.arena };
+		const char *next = "";
+		while (next) {
+			struct reply page = ask(&test, lists[i].who, lists[i].operation,
+				arena_printf(test.arena, "limit=2%s", next), NULL);
+			const struct json *json;
+			expect_status(&page, 200, lists[i].operation, lists[i].who);
+			assert_int_equal(
+				json_parse(test.arena, body_of(&test, &page), page.body.n, &json),
+				OK);
+			const struct json *items = json_member(json, "items");
+			for (size_t n = 0; n < json_count(items); n++)
+				buf_printf(&seen, "%s ",
+					json_text(
+						json_member(json_item(items, n), lists[i].member)));
+			const char *cursor = json_text(json_member(json, "nextCursor"));
+			next = cursor ? arena_printf(test.arena, "&cursor=%s", cursor) : NULL;
+		}
+		assert_string_equal(seen.data, lists[i].order);
+		struct reply forged =
+			ask(&test, lists[i].who, lists[i].operation, "cursor=AAAA", NULL);
+		expect_status(&forged, 422, lists[i].operation, lists[i].who);
+	}
 }
 
 int main(void)

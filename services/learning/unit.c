@@ -1,5 +1,6 @@
 /* Units: skills in teaching order, each with a model video. */
 #include "libcommon/db.h"
+#include "libcommon/page.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
 
@@ -9,7 +10,8 @@
 	"  WHERE us.tenant_id = u.tenant_id AND us.unit_id = u.id) AS skill_count"
 
 static const char UNIT_LIST[] =
-	"SELECT " UNIT_COLUMNS " FROM learning.unit u ORDER BY u.id DESC LIMIT 500";
+	"SELECT " UNIT_COLUMNS " FROM learning.unit u"
+	" WHERE $1::uuid IS NULL OR u.id < $1::uuid ORDER BY u.id DESC LIMIT $2::integer";
 
 static const char UNIT_CREATE[] =
 	"INSERT INTO learning.unit (id, title, description) VALUES ($1::uuid, $2, $3)";
@@ -42,9 +44,17 @@ static const char MODEL_PUT[] =
 	" WHERE us.tenant_id = m.tenant_id AND us.unit_id = $3::uuid AND us.skill_id = $4::uuid"
 	" AND m.uploader_role = 'instructor'";
 
-enum err learning_unit_list(struct call *c, struct learning_unit_list_out *out)
+enum err learning_unit_list(
+	struct call *c, const struct learning_unit_list_in *in, struct learning_unit_list_out *out)
 {
-	return db_rows(c, UNIT_LIST, DB_NONE, &learning_unit_shape, &out->items);
+	struct page page;
+	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 1, &page);
+	if (!e)
+		e = db_rows(c, UNIT_LIST, DB_ARGS(page.after[0], page.rows), &learning_unit_shape,
+			&out->items);
+	if (!e && page_goes_on(&page, &out->items.n))
+		out->next_cursor = cursor_make(c, &out->items.items[out->items.n - 1].id, 1);
+	return e;
 }
 
 /* A skill named twice is a CONFLICT by the key of unit_skill. */

@@ -5,6 +5,7 @@
 #include "libcommon/crypto.h"
 #include "libcommon/db.h"
 #include "libcommon/keyring.h"
+#include "libcommon/page.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
@@ -43,19 +44,6 @@ const char *id_from(struct call *c, const char *seed)
 	const char *hex = crypto_hex(c->arena, hash, 16);
 	return arena_printf(
 		c->arena, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
-const char *page_limit(struct call *c, bool has_limit, int64_t limit, int64_t more)
-{
-	return db_integer(c, (has_limit ? limit : LIST_DEFAULT) + more);
-}
-
-enum err cursor_id(struct call *c, const char *part)
-{
-	if (part == NULL || is_uuid(part))
-		return OK;
-	return fail_field(c, "/cursor", "続きの位置が正しくありません。",
-		"is not the nextCursor of a page before");
 }
 
 /* ---- contract_create ---- */
@@ -137,19 +125,12 @@ enum err provisioning_contract_create(struct call *c,
 enum err provisioning_contract_list(struct call *c, const struct provisioning_contract_list_in *in,
 	struct provisioning_contract_list_out *out)
 {
-	const char *after;
-	size_t limit = (size_t)(in->has_limit ? in->limit : LIST_DEFAULT);
-	enum err e = cursor_read(c, in->cursor, &after, 1);
+	struct page page;
+	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 1, &page);
 	if (!e)
-		e = cursor_id(c, after);
-	if (!e)
-		e = db_rows(c, CONTRACT_LIST,
-			DB_ARGS(after, page_limit(c, in->has_limit, in->limit, 1)),
+		e = db_rows(c, CONTRACT_LIST, DB_ARGS(page.after[0], page.rows),
 			&provisioning_contract_shape, &out->items);
-	if (e || out->items.n <= limit)
-		return e;
-	out->items.n = limit;
-	out->next_cursor =
-		cursor_make(c, (const char *const[]){ out->items.items[limit - 1].id }, 1);
-	return OK;
+	if (!e && page_goes_on(&page, &out->items.n))
+		out->next_cursor = cursor_make(c, &out->items.items[out->items.n - 1].id, 1);
+	return e;
 }

@@ -1,29 +1,58 @@
-/* Enrolments: who teaches and who learns in a class. */
+/*
+ * Enrolments: who teaches and who learns in a class.
+ *
+ * An enrolment is in effect when neither it nor its class is suspended and today lies between its
+ * dates (provisioning.effective_enrollment). OneRoster's status knows only active and tobedeleted;
+ * a school also has pupils who stay away for some weeks, and they come back with all their work: so
+ * an enrolment rests like a user or a class, and what has an end that is known has an endDate.
+ */
+#include <string.h>
+
 #include "libcommon/db.h"
+#include "libcommon/page.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
 static const struct problem CLASS_FULL = { ERR_CONFLICT, 409, "class_full",
 	"クラスの人数が上限（500人）を超えています。", "A class holds 500 people at most." };
+static const struct problem CLASS_SUSPENDED = { ERR_CONFLICT, 409, "class_suspended",
+	"このクラスは休止中です。再開してから登録してください。",
+	"The class is suspended: restore it first." };
+static const struct problem ROLE_UNFIT = { ERR_CONFLICT, 409, "enrollment_role_unfit",
+	"クラスでの役割は、利用者のロールに合わせてください。",
+	"An instructor is a teacher of a class, a student a student." };
 static const struct problem ENROLLED = { ERR_CONFLICT, 409, "already_enrolled",
 	"すでにこのクラスに入っています。", "Is in this class already." };
 
 #define ENROLLMENT_COLUMNS                                                                         \
-	"e.id, e.user_id, e.role, p.family_name, p.given_name, p.kana_family_name,"                \
-	" p.kana_given_name FROM provisioning.enrollment e"                                        \
+	"e.id, e.user_id, e.role, e.is_primary AS \"primary\", e.begin_date, e.end_date,"          \
+	" e.status, e.version, p.family_name, p.given_name, p.kana_family_name,"                   \
+	" p.kana_given_name"
+
+#define ENROLLMENT_TABLES                                                                          \
+	" FROM provisioning.enrollment e"                                                          \
 	" JOIN provisioning.person p ON p.tenant_id = e.tenant_id AND p.id = e.user_id"
 
-/* An instructor's classes are those taught; to others a class is not there. */
-static const char CLASS_VISIBLE[] = "SELECT k.id FROM provisioning.class k WHERE k.id = $1::uuid "
-				    "AND ($2 = 'contractor' OR EXISTS"
-				    " (SELECT FROM provisioning.enrollment e WHERE e.tenant_id = "
-				    "k.tenant_id AND e.class_id = k.id"
-				    "  AND e.user_id = $3::uuid AND e.role = 'teacher'))";
+/* To an instructor a class that is not taught today is not there. */
+static const char CLASS_VISIBLE[] = "SELECT k.id FROM provisioning.class k WHERE k.id = $1::uuid"
+				    " AND " CLASS_VISIBLE_TO("$2", "$3");
 
-static const char ENROLLMENT_LIST[] = "SELECT " ENROLLMENT_COLUMNS " WHERE e.class_id = $1::uuid"
-				      " ORDER BY p.kana_sort, p.id LIMIT 500";
+static const char CLASS_STATUS[] =
+	"SELECT status FROM provisioning.class WHERE id = $1::uuid FOR SHARE";
 
-static const char ENROLLMENT_GET[] = "SELECT " ENROLLMENT_COLUMNS " WHERE e.id = $1::uuid";
+static const char ENROLLMENT_LIST[] =
+	"SELECT " ENROLLMENT_COLUMNS ENROLLMENT_TABLES " WHERE e.class_id = $1::uuid"
+	" AND ($2 = 'contractor' OR EXISTS (SELECT FROM provisioning.effective_enrollment f"
+	"  WHERE f.tenant_id = e.tenant_id AND f.id = e.id))"
+	" AND ($4::uuid IS NULL OR (p.kana_sort, e.id) > ($3, $4::uuid))"
+	" ORDER BY p.kana_sort, e.id LIMIT $5::integer";
+
+static const char ENROLLMENT_GET[] =
+	"SELECT " ENROLLMENT_COLUMNS ENROLLMENT_TABLES " WHERE e.id = $1::uuid";
+
+static const char ENROLLMENT_GET_WITH_ETAG[] =
+	"SELECT " ENROLLMENT_COLUMNS ", '\"v' || e.version || '\"' AS etag" ENROLLMENT_TABLES
+	" WHERE e.id = $1::uuid";
 
 /* A contractor administers and is in no class. */
 static const char ENROLLMENT_CREATE[] =
@@ -32,6 +61,19 @@ static const char ENROLLMENT_CREATE[] =
 	"END"
 	" FROM provisioning.class k JOIN provisioning.person p ON p.tenant_id = k.tenant_id"
 	" WHERE k.id = $2::uuid AND p.id = $3::uuid AND p.role IN ('instructor', 'student')";
+
+static const char VERSION_LOCK[] =
+	"SELECT version FROM provisioning.enrollment WHERE id = $1::uuid FOR UPDATE";
+
+static const char ROLE_OF[] = "SELECT role FROM provisioning.enrollment WHERE id = $1::uuid";
+
+static const char ENROLLMENT_PUT[] =
+	"UPDATE provisioning.enrollment SET version = version + 1, is_primary = $2::boolean,"
+	" begin_date = $3::date, end_date = $4::date WHERE id = $1::uuid";
+
+static const char STATUS_PUT[] =
+	"UPDATE provisioning.enrollment SET version = version + 1, status = $2"
+	" WHERE id = $1::uuid";
 
 static const char ENROLLMENT_MARK[] =
 	"UPDATE provisioning.enrollment SET version = version + 1, status = 'deleted'"
@@ -68,23 +110,62 @@ enum err enrollments_remove(struct call *c, const char *sql, const char *id)
 	return e ? e : db_exec(c, ENROLLMENTS_REMOVE, DB_ARGS(db_text_array(c, ids.items, ids.n)));
 }
 
+/* The reading is not in the answer in the form that the order uses: fetch it. */
+static enum err next_page(struct call *c, struct provisioning_enrollment_list_out *out)
+{
+	const struct provisioning_enrollment *last = &out->items.items[out->items.n - 1];
+	const char *parts[2] = { NULL, last->id };
+	enum err e = person_kana(c, last->user_id, &parts[0]);
+	if (!e)
+		out->next_cursor = cursor_make(c, parts, 2);
+	return e;
+}
+
 enum err provisioning_enrollment_list(struct call *c,
 	const struct provisioning_enrollment_list_in *in,
 	struct provisioning_enrollment_list_out *out)
 {
+	struct page page;
 	const char *id;
-	enum err e = db_text(c, CLASS_VISIBLE,
-		DB_ARGS(in->class_id, role_name(c->actor->role), c->actor->user_id), &id);
-	return e ? e
-		 : db_rows(c, ENROLLMENT_LIST, DB_ARGS(in->class_id),
-			   &provisioning_enrollment_shape, &out->items);
+	enum err e = db_text(c, CLASS_VISIBLE, DB_ARGS(in->class_id, ACTOR(c)), &id);
+	if (!e)
+		e = page_read(c, in->cursor, in->has_limit, in->limit, 2, &page);
+	if (!e)
+		e = db_rows(c, ENROLLMENT_LIST,
+			DB_ARGS(in->class_id, role_name(c->actor->role), page.after[0],
+				page.after[1], page.rows),
+			&provisioning_enrollment_shape, &out->items);
+	if (e || !page_goes_on(&page, &out->items.n))
+		return e;
+	return next_page(c, out);
+}
+
+enum err provisioning_enrollment_get(struct call *c,
+	const struct provisioning_enrollment_get_in *in,
+	struct provisioning_enrollment_get_out *out)
+{
+	return db_row(c, ENROLLMENT_GET_WITH_ETAG, DB_ARGS(in->enrollment_id),
+		&provisioning_enrollment_get_out_shape, out);
+}
+
+/* The class stays as it is until this transaction ends. */
+static enum err check_class(struct call *c, const char *class_id)
+{
+	const char *status;
+	enum err e = db_text(c, CLASS_STATUS, DB_ARGS(class_id), &status);
+	if (!e && strcmp(status, "active") != 0)
+		e = fail_as(c, &CLASS_SUSPENDED);
+	return e;
 }
 
 enum err provisioning_enrollment_create(struct call *c,
 	const struct provisioning_enrollment_create_in *in, struct provisioning_enrollment *out)
 {
 	const char *id = uuid_make(c->arena);
-	enum err e = db_exec_one(c, ENROLLMENT_CREATE, DB_ARGS(id, in->class_id, in->user_id));
+	enum err e = check_class(c, in->class_id);
+	if (e)
+		return e;
+	e = db_exec_one(c, ENROLLMENT_CREATE, DB_ARGS(id, in->class_id, in->user_id));
 	if (e == ERR_CONFLICT)
 		return fail_as(c, &ENROLLED);
 	if (!e)
@@ -92,6 +173,60 @@ enum err provisioning_enrollment_create(struct call *c,
 	if (!e)
 		e = enrollments_tell(c, &id, 1);
 	return e ? e : db_row(c, ENROLLMENT_GET, DB_ARGS(id), &provisioning_enrollment_shape, out);
+}
+
+/* ---- change ---- */
+
+static enum err check_put(struct call *c, const struct provisioning_enrollment_put_in *in)
+{
+	const char *role;
+	enum err e = db_text(c, ROLE_OF, DB_ARGS(in->enrollment_id), &role);
+	if (e)
+		return e;
+	if (strcmp(role, in->role) != 0)
+		return fail_as(c, &ROLE_UNFIT);
+	if (in->primary && strcmp(role, "teacher") != 0)
+		return fail_field(c, "/primary", "担任は指導者だけです。", "is only for a teacher");
+	if (in->begin_date && in->end_date && strcmp(in->end_date, in->begin_date) <= 0)
+		return fail_field(c, "/endDate", "終わりの日は、始まりの日より後にしてください。",
+			"is not after beginDate");
+	return OK;
+}
+
+enum err provisioning_enrollment_put(struct call *c,
+	const struct provisioning_enrollment_put_in *in,
+	struct provisioning_enrollment_put_out *out)
+{
+	enum err e = version_check(c, VERSION_LOCK, in->enrollment_id, in->if_match);
+	if (!e)
+		e = check_put(c, in);
+	if (!e)
+		e = db_exec(c, ENROLLMENT_PUT,
+			DB_ARGS(in->enrollment_id, db_boolean(in->primary), in->begin_date,
+				in->end_date));
+	if (!e)
+		e = enrollments_tell(c, &in->enrollment_id, 1);
+	return e ? e
+		 : db_row(c, ENROLLMENT_GET_WITH_ETAG, DB_ARGS(in->enrollment_id),
+			   &provisioning_enrollment_put_out_shape, out);
+}
+
+static enum err put_status(struct call *c, const char *id, const char *status)
+{
+	enum err e = db_exec_one(c, STATUS_PUT, DB_ARGS(id, status));
+	return e ? e : enrollments_tell(c, &id, 1);
+}
+
+enum err provisioning_enrollment_suspend(
+	struct call *c, const struct provisioning_enrollment_suspend_in *in)
+{
+	return put_status(c, in->enrollment_id, "suspended");
+}
+
+enum err provisioning_enrollment_restore(
+	struct call *c, const struct provisioning_enrollment_restore_in *in)
+{
+	return put_status(c, in->enrollment_id, "active");
 }
 
 enum err provisioning_enrollment_delete(

@@ -15,7 +15,8 @@ static const char CLASSES[] = "SELECT id AS class_id, version, title, status"
 			      " JOIN provisioning.class USING (id)";
 
 static const char ENROLLMENTS[] =
-	"SELECT id AS enrollment_id, version, class_id, user_id, role, status"
+	"SELECT id AS enrollment_id, version, class_id, user_id, role, status,"
+	" begin_date, end_date"
 	" FROM unnest($1::uuid[]) AS told (id) JOIN provisioning.enrollment USING (id)";
 
 /* Rows come as structs of the event's own shape: a column that the event lacks is an error. */

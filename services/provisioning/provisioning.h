@@ -15,7 +15,14 @@ struct keyring;
 /* Opened at start, the same for every worker; defined in contract.c. */
 extern struct keyring *provisioning_keyring;
 
-#define LIST_DEFAULT 50 /* items of a page when nobody says */
+/* Who asks, as SQL wants it. */
+#define ACTOR(c_) (c_)->actor->user_id, role_name((c_)->actor->role)
+
+/* Whether class `k` is shown: to contractors always, to an instructor while it is taught. */
+#define CLASS_VISIBLE_TO(user_, role_)                                                             \
+	"(" role_ " = 'contractor' OR EXISTS (SELECT FROM provisioning.effective_enrollment t"     \
+	" WHERE t.tenant_id = k.tenant_id AND t.class_id = k.id AND t.user_id = " user_ "::uuid"   \
+	" AND t.role = 'teacher'))"
 
 /* ---- telling the consumers of events.yaml (event.c) ---- */
 
@@ -41,19 +48,19 @@ must_check enum err ids_collect(
  */
 const char *id_from(struct call *c, const char *seed);
 
-/* The number of items asked for, as a value for SQL. */
-const char *page_limit(struct call *c, bool has_limit, int64_t limit, int64_t more);
+/* A person's reading in the form that lists are sorted by (user.c). */
+must_check enum err person_kana(struct call *c, const char *id, const char **out);
 
-/* The id within a cursor: NULL at the first page, INVALID if it is none. */
-must_check enum err cursor_id(struct call *c, const char *part);
+/*
+ * 412 unless If-Match is the ETag of the version that `sql` finds for the id and locks: nobody
+ * changes the row between this check and the change (version.c).
+ */
+must_check enum err version_check(
+	struct call *c, const char *sql, const char *id, const char *if_match);
 
-/* ---- how many there may be (org.c, class.c, enrollment.c) ---- */
+/* ---- enrolments (enrollment.c) ---- */
 
-/* CONFLICT when a contract holds more schools, or classes, than one answer lists. */
-must_check enum err org_count_check(struct call *c);
-must_check enum err class_count_check(struct call *c);
-
-#define CLASS_SIZE_MAX 500 /* of events.yaml's recipients and of every list of a class */
+#define CLASS_SIZE_MAX 500 /* of events.yaml's recipients and of a class board */
 
 /* CONFLICT when one of the classes holds more than CLASS_SIZE_MAX people. */
 must_check enum err class_size_check(struct call *c, const char *const *class_ids, size_t n);

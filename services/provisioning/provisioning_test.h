@@ -195,6 +195,28 @@ static inline const struct json *items_of(const struct answer *answer)
 	return json_member(answer->json, "items");
 }
 
+/* A list to its end in pages of two: the named member of each item, a space behind each. */
+static inline const char *walk(
+	const struct actor *actor, const char *operation, const char *params, const char *member)
+{
+	struct buf seen = { .arena = test.arena };
+	const char *cursor = "";
+	buf_text(&seen, "");
+	while (cursor != NULL) {
+		struct answer page = expect(200, actor, operation,
+			arena_printf(test.arena, "%s%slimit=2%s", params ? params : "",
+				params ? "&" : "", cursor),
+			NULL);
+		assert_true(json_count(items_of(&page)) <= 2);
+		for (size_t i = 0; i < json_count(items_of(&page)); i++)
+			buf_printf(&seen, "%s ",
+				json_text(json_member(json_item(items_of(&page), i), member)));
+		const char *next = text_of(&page, "nextCursor");
+		cursor = next ? arena_printf(test.arena, "&cursor=%s", next) : NULL;
+	}
+	return seen.data;
+}
+
 /* ---- people and places ---- */
 
 static inline const char *user_body(

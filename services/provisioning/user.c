@@ -12,11 +12,9 @@
 
 #include "auth_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/page.h"
 #include "services/provisioning/provisioning.h"
 
-static const struct problem STALE = { ERR_CONFLICT, 412, "stale",
-	"ほかの人が先に変更しました。読み直してください。",
-	"Somebody changed it in between: read it again." };
 static const struct problem YOURSELF = { ERR_CONFLICT, 409, "own_account",
 	"自分自身のアカウントにはできません。", "Not to your own account." };
 static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_taken",
@@ -25,7 +23,7 @@ static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_take
 #define USER_COLUMNS                                                                               \
 	"p.id, p.username, p.role, p.family_name, p.given_name, p.kana_family_name,"               \
 	" p.kana_given_name, p.grade, p.status, p.version,"                                        \
-	" (SELECT k.title FROM provisioning.enrollment e JOIN provisioning.class k"                \
+	" (SELECT k.title FROM provisioning.effective_enrollment e JOIN provisioning.class k"      \
 	"  ON k.tenant_id = e.tenant_id AND k.id = e.class_id"                                     \
 	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id ORDER BY k.title, k.id LIMIT 1)"   \
 	" AS class_title"
@@ -41,11 +39,9 @@ static const char USER_GET_WITH_ETAG[] =
 	"SELECT " USER_COLUMNS ", '\"v' || p.version || '\"' AS etag"
 	" FROM provisioning.person p WHERE p.id = $1::uuid";
 
-/* A cursor has the last reading, or only the id where the reading is too long for one. */
 static const char USER_LIST[] =
 	"SELECT " USER_COLUMNS " FROM provisioning.person p"
-	" WHERE ($2::uuid IS NULL OR (p.kana_sort, p.id) > (coalesce($1,"
-	"  (SELECT a.kana_sort FROM provisioning.person a WHERE a.id = $2::uuid)), $2::uuid))"
+	" WHERE ($2::uuid IS NULL OR (p.kana_sort, p.id) > ($1, $2::uuid))"
 	" AND ($3::text IS NULL OR p.role = $3)"
 	" AND ($4::uuid IS NULL OR EXISTS (SELECT FROM provisioning.enrollment e"
 	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.class_id = $4::uuid))"
@@ -161,57 +157,42 @@ enum err provisioning_user_get(struct call *c, const struct provisioning_user_ge
 		c, USER_GET_WITH_ETAG, DB_ARGS(in->user_id), &provisioning_user_get_out_shape, out);
 }
 
-#define CURSOR_KANA_MAX 300 /* bytes, so that the cursor stays under its 512 characters */
+enum err person_kana(struct call *c, const char *id, const char **out)
+{
+	return db_text(c, KANA_SORT, DB_ARGS(id), out);
+}
 
 /* The reading is not in the answer in the form that the order uses: fetch it. */
 static enum err next_page(struct call *c, struct provisioning_user_list_out *out)
 {
 	const char *parts[2] = { NULL, out->items.items[out->items.n - 1].id };
-	enum err e = db_text(c, KANA_SORT, DB_ARGS(parts[1]), &parts[0]);
-	if (e)
-		return e;
-	if (strlen(parts[0]) > CURSOR_KANA_MAX)
-		parts[0] = NULL;
-	out->next_cursor = cursor_make(c, parts, 2);
-	return OK;
+	enum err e = person_kana(c, parts[1], &parts[0]);
+	if (!e)
+		out->next_cursor = cursor_make(c, parts, 2);
+	return e;
 }
 
 enum err provisioning_user_list(struct call *c, const struct provisioning_user_list_in *in,
 	struct provisioning_user_list_out *out)
 {
-	const char *after[2];
-	size_t limit = (size_t)(in->has_limit ? in->limit : LIST_DEFAULT);
-	enum err e = cursor_read(c, in->cursor, after, 2);
-	if (!e)
-		e = cursor_id(c, after[1]);
+	struct page page;
+	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 2, &page);
 	if (!e)
 		e = db_rows(c, USER_LIST,
-			DB_ARGS(after[0], after[1], in->role, in->class_id, in->q,
-				page_limit(c, in->has_limit, in->limit, 1)),
+			DB_ARGS(page.after[0], page.after[1], in->role, in->class_id, in->q,
+				page.rows),
 			&provisioning_user_shape, &out->items);
-	if (e || out->items.n <= limit)
+	if (e || !page_goes_on(&page, &out->items.n))
 		return e;
-	out->items.n = limit;
 	return next_page(c, out);
 }
 
 /* ---- change ---- */
 
-/* The row stays locked, so that nobody changes it between the check and the change. */
-static enum err check_version(struct call *c, const char *id, const char *if_match)
-{
-	const char *version;
-	enum err e = db_text(c, VERSION_LOCK, DB_ARGS(id), &version);
-	if (e)
-		return e;
-	const char *etag = arena_printf(c->arena, "\"v%s\"", version);
-	return strcmp(etag, if_match) == 0 ? OK : fail_with(c, &STALE, "now %s", etag);
-}
-
 enum err provisioning_user_update(struct call *c, const struct provisioning_user_update_in *in,
 	struct provisioning_user_update_out *out)
 {
-	enum err e = check_version(c, in->user_id, in->if_match);
+	enum err e = version_check(c, VERSION_LOCK, in->user_id, in->if_match);
 	if (!e)
 		e = db_exec_one(c, USER_UPDATE,
 			DB_ARGS(in->user_id, in->family_name, in->given_name, in->kana_family_name,

@@ -10,7 +10,10 @@ const { SOCKET, DATABASE_HOST, TENANT, MAC_KEY } = process.env;
 
 const SKILL_LIST = `SELECT s.id, s.name, s.area, s.curriculum_code AS "curriculumCode", s.points, s.position
 	FROM learning.skill s
-	ORDER BY array_position('{mat,vault,bar,swimming,other}', s.area), s.position, s.id LIMIT $1`;
+	WHERE $2::uuid IS NULL OR ((array_position('{mat,vault,bar,swimming,other}', s.area) || '/'
+		|| lpad(s.position::text, 5, '0')) COLLATE "C", s.id) > ($1, $2::uuid)
+	ORDER BY (array_position('{mat,vault,bar,swimming,other}', s.area) || '/'
+		|| lpad(s.position::text, 5, '0')) COLLATE "C", s.id LIMIT $3::integer`;
 
 // What PostgreSQL wants to see before it shows a tenant's rows; made anew every half minute.
 let claim = '';
@@ -43,7 +46,7 @@ async function listSkills(pool) {
 		const [, , found] = await Promise.all([
 			client.query('BEGIN'),
 			client.query({ name: 'enter', text: "SELECT set_config('app.tenant', $1, true)", values: [tenantClaim()] }),
-			client.query({ name: 'list', text: SKILL_LIST, values: [500] }),
+			client.query({ name: 'list', text: SKILL_LIST, values: [null, null, 51] }),
 			client.query('COMMIT'),
 		]);
 		return { items: found.rows };
