@@ -3,6 +3,7 @@ import {
 	ApiError,
 	address,
 	api,
+	apiAll,
 	apiTagged,
 	onUnauthenticated,
 	problemOf,
@@ -148,5 +149,26 @@ describe("a session that ended", () => {
 		serve(answer(401, { code: "unauthenticated" }));
 		await failure(api("get", "/v1/session", { quiet: true }));
 		expect(ask).not.toHaveBeenCalled();
+	});
+});
+
+describe("whole lists", () => {
+	it("follow the cursor to the end", async () => {
+		const fetched = serve(
+			answer(200, { items: [{ id: "a" }, { id: "b" }], nextCursor: "x/1" }),
+			answer(200, { items: [], nextCursor: "x2" }),
+			answer(200, { items: [{ id: "c" }] }),
+		);
+		const items = await apiAll("/v1/classes/{classId}/enrollments", { params: { classId: "k" } });
+		expect(items.map(({ id }) => id)).toEqual(["a", "b", "c"]);
+		expect(fetched.mock.calls.map(([url]) => url)).toEqual([
+			"/v1/classes/k/enrollments?limit=200",
+			"/v1/classes/k/enrollments?limit=200&cursor=x%2F1",
+			"/v1/classes/k/enrollments?limit=200&cursor=x2",
+		]);
+	});
+	it("are none when a page is missing", async () => {
+		serve(answer(200, { items: [{ id: "a" }], nextCursor: "x" }), answer(503, { code: "busy" }));
+		expect(await failure(apiAll("/v1/classes"))).toMatchObject({ status: 503, code: "busy" });
 	});
 });

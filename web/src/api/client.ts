@@ -3,7 +3,7 @@
  * A 401 asks for a new login over the open page and then tries once more, so no form is lost.
  */
 import { language } from "../i18n/language";
-import type { Answer, Body, Method, Params, PathWith, Query } from "./types";
+import type { Answer, Body, Item, Method, Params, PathWith, Query } from "./types";
 
 export interface FieldError {
 	pointer: string;
@@ -153,4 +153,25 @@ export async function api<M extends Method, P extends PathWith<M>>(
 	options: Options<M, P> = {},
 ): Promise<Answer<M, P>> {
 	return (await apiTagged(method, path, options)).body;
+}
+
+const PAGE_MAX = 200; // what the API gives at most at once
+
+/** A whole list, page after page, for what is only of use when it is complete. */
+export async function apiAll<P extends PathWith<"get">>(
+	path: P,
+	options: Options<"get", P> = {},
+): Promise<Item<P>[]> {
+	const items: Item<P>[] = [];
+	let cursor: string | undefined;
+	do {
+		const query = { ...(options.query as object), limit: PAGE_MAX, cursor } as Query<"get", P>;
+		const page = (await api("get", path, { ...options, query })) as {
+			items: Item<P>[];
+			nextCursor?: string;
+		};
+		items.push(...page.items);
+		cursor = page.nextCursor;
+	} while (cursor);
+	return items;
 }

@@ -8,8 +8,8 @@ import {
 	useQueryClient,
 } from "@tanstack/react-query";
 import { useRef } from "react";
-import { type ApiError, api, apiTagged, type Options, type Tagged } from "./client";
-import type { Answer, Method, PathWith } from "./types";
+import { type ApiError, api, apiAll, apiTagged, type Options, type Tagged } from "./client";
+import type { Answer, Item, Method, PathWith } from "./types";
 
 type ReadOptions<P extends PathWith<"get">> = Pick<Options<"get", P>, "params" | "query"> & {
 	enabled?: boolean;
@@ -40,6 +40,17 @@ export function useTagged<P extends PathWith<"get">>(
 	});
 }
 
+/** A whole list, however many pages it has. */
+export function useAll<P extends PathWith<"get">>(
+	path: P,
+	{ params, query }: ReadOptions<P> = {},
+): UseQueryResult<Item<P>[], ApiError> {
+	return useQuery<Item<P>[], ApiError>({
+		queryKey: [path, params, query, "all"],
+		queryFn: ({ signal }) => apiAll(path, { params, query, signal }),
+	});
+}
+
 interface Page<T> {
 	items: T[];
 	nextCursor?: string;
@@ -50,15 +61,15 @@ export function usePages<P extends PathWith<"get">>(
 	path: P,
 	{ params, query }: ReadOptions<P> = {},
 ) {
-	type Item = Answer<"get", P> extends { items: (infer T)[] } ? T : never;
-	const pages = useInfiniteQuery<Page<Item>, ApiError, Item[], unknown[], string | undefined>({
+	type I = Item<P>;
+	const pages = useInfiniteQuery<Page<I>, ApiError, I[], unknown[], string | undefined>({
 		queryKey: [path, params, query, "pages"],
 		queryFn: ({ pageParam, signal }) =>
 			api("get", path, {
 				params,
 				query: { ...(query as object), cursor: pageParam } as never,
 				signal,
-			}) as unknown as Promise<Page<Item>>,
+			}) as unknown as Promise<Page<I>>,
 		initialPageParam: undefined,
 		getNextPageParam: (last) => last.nextCursor,
 		select: (data) => data.pages.flatMap((page) => page.items),

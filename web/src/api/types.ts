@@ -16,6 +16,10 @@ export type Body<M extends Method, P extends keyof Paths> = Part<M, P, "body">;
 export type Params<M extends Method, P extends keyof Paths> = Part<M, P, "params">;
 export type Query<M extends Method, P extends keyof Paths> = Part<M, P, "query">;
 
+/** What a list holds. */
+export type Item<P extends PathWith<"get">> =
+	Answer<"get", P> extends { items: (infer T)[] } ? T : never;
+
 export type Self = Answer<"get", "/v1/session">;
 export type Role = Self["role"];
 export type Feature = Self["features"][number];

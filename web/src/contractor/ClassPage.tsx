@@ -1,150 +1,45 @@
-/* One class: its name, who is in it, adding and removing people. */
+/* One class: its name, who is in it, suspending, restoring and deleting it. */
 import { useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useState } from "react";
+import { useState } from "react";
 import { useLocation } from "wouter";
-import { api } from "../api/client";
-import { newKey, refresh, useApi, useWrite } from "../api/hooks";
-import type { Enrollment, Grade, SchoolClass } from "../api/types";
-import { type Key, T, t } from "../i18n";
-import { fullName } from "../shared/home";
-import { Members } from "../shared/Members";
+import { ApiError, api } from "../api/client";
+import { refresh, useTagged, useWrite } from "../api/hooks";
+import type { Grade, SchoolClass } from "../api/types";
+import { T, t } from "../i18n";
+import { RestMark } from "../shared/Members";
 import { gradeOptions } from "../shared/person";
 import { Button } from "../ui/button";
 import { ConfirmDialog } from "../ui/dialog";
 import { Form, SelectField, TextField, text } from "../ui/form";
 import { Page, Section } from "../ui/page";
-import { Alert, Async, Empty, errorText } from "../ui/states";
+import { Alert, Async, errorText } from "../ui/states";
 import { useToast } from "../ui/toast";
+import { Enrolled } from "./Enrollments";
 
-const FOUND_MAX = 10;
+const CHANGED = ["/v1/classes/{classId}", "/v1/classes"] as const;
 
-/** Find a person by name or reading and put them into the class. */
-function Adder({ classId, members }: { classId: string; members: Enrollment[] }) {
-	const [search, setSearch] = useState("");
-	const q = useDeferredValue(search.trim());
-	const params = { classId };
-	const found = useApi("/v1/users", { query: { q, limit: FOUND_MAX }, enabled: q !== "" });
-	const write = useWrite("post", "/v1/classes/{classId}/enrollments", [
-		"/v1/classes/{classId}/enrollments",
-		"/v1/classes",
-	]);
-	const isIn = (userId: string) => members.some((member) => member.userId === userId);
-	return (
-		<div className="panel">
-			<div className="field">
-				<label htmlFor="member-search">
-					<T k="classes.findMember" />
-				</label>
-				<input
-					id="member-search"
-					type="search"
-					value={search}
-					maxLength={50}
-					onChange={(event) => setSearch(event.target.value)}
-				/>
-			</div>
-			{write.error && <Alert>{errorText(write.error)}</Alert>}
-			{q !== "" && (
-				<Async of={found}>
-					{({ items }) =>
-						items.length === 0 ? (
-							<Empty k="users.none" />
-						) : (
-							<ul className="plain-list">
-								{items
-									.filter((user) => user.role !== "contractor")
-									.map((user) => (
-										<li key={user.id} className="row">
-											<span className="grow">
-												{fullName(user)}（{user.kanaFamilyName} {user.kanaGivenName}）
-												<T k={`role.${user.role}` as Key} />
-											</span>
-											<Button
-												icon="plus"
-												disabled={isIn(user.id)}
-												busy={write.isPending && write.variables?.body?.userId === user.id}
-												aria-label={t("classes.addNamed", { name: fullName(user) })}
-												onClick={() => write.mutate({ params, body: { userId: user.id } })}
-											>
-												<T k={isIn(user.id) ? "classes.isIn" : "classes.add"} />
-											</Button>
-										</li>
-									))}
-							</ul>
-						)
-					}
-				</Async>
-			)}
-		</div>
-	);
-}
-
-function Enrolled({ classId }: { classId: string }) {
-	const params = { classId };
-	const client = useQueryClient();
+function Rename({ item, etag }: { item: SchoolClass; etag?: string }) {
 	const show = useToast();
-	const [error, setError] = useState<unknown>();
-	const enrollments = useApi("/v1/classes/{classId}/enrollments", { params });
-	const reload = () => refresh(client, "/v1/classes/{classId}/enrollments", "/v1/classes");
-	const remove = async (enrollment: Enrollment) => {
-		const { userId } = enrollment;
-		const undo = async () => {
-			const path = "/v1/classes/{classId}/enrollments";
-			await api("post", path, { params, body: { userId }, key: newKey() }).catch(setError);
-			await reload();
-		};
-		try {
-			setError(undefined);
-			await api("delete", "/v1/enrollments/{enrollmentId}", {
-				params: { enrollmentId: enrollment.id },
-			});
-			await reload();
-			show({ text: t("classes.removed", { name: fullName(enrollment) }), undo });
-		} catch (e) {
-			setError(e);
-		}
-	};
-	return (
-		<Section title={<T k="classes.members" />}>
-			{error !== undefined && <Alert>{errorText(error)}</Alert>}
-			<Async of={enrollments}>
-				{({ items }) => (
-					<>
-						<Adder classId={classId} members={items} />
-						<Members
-							items={items}
-							action={(enrollment) => (
-								<Button
-									onClick={() => remove(enrollment)}
-									aria-label={t("classes.removeNamed", { name: fullName(enrollment) })}
-								>
-									<T k="classes.remove" />
-								</Button>
-							)}
-						/>
-					</>
-				)}
-			</Async>
-		</Section>
-	);
-}
-
-function Rename({ item }: { item: SchoolClass }) {
-	const show = useToast();
-	const write = useWrite("patch", "/v1/classes/{classId}", ["/v1/classes"]);
+	const write = useWrite("patch", "/v1/classes/{classId}", [...CHANGED]);
+	const isStale = write.error instanceof ApiError && write.error.status === 412;
 	const save = (data: FormData) => {
 		const body = {
 			title: text(data, "title"),
 			grade: text(data, "grade") as Grade | undefined,
 		};
 		write.mutate(
-			{ params: { classId: item.id }, body },
+			{ params: { classId: item.id }, body, ifMatch: etag },
 			{ onSuccess: () => show({ text: t("users.changed") }) },
 		);
 	};
 	return (
 		<Section title={<T k="classes.rename" />}>
-			<Form label={t("classes.rename")} onSubmit={save} error={write.error ?? undefined}>
+			<Form
+				key={item.version}
+				label={t("classes.rename")}
+				onSubmit={save}
+				error={write.error ?? undefined}
+			>
 				<div className="form-row">
 					<TextField name="title" label="classes.title" maxLength={100} defaultValue={item.title} />
 					<SelectField
@@ -160,6 +55,40 @@ function Rename({ item }: { item: SchoolClass }) {
 					<T k="users.change" />
 				</Button>
 			</Form>
+			{isStale && (
+				<Alert tone="info">
+					<T k="users.stale" />
+				</Alert>
+			)}
+		</Section>
+	);
+}
+
+function Suspension({ item }: { item: SchoolClass }) {
+	const show = useToast();
+	const params = { classId: item.id };
+	const suspend = useWrite("post", "/v1/classes/{classId}/suspend", [...CHANGED]);
+	const restore = useWrite("post", "/v1/classes/{classId}/restore", [...CHANGED]);
+	const isActive = item.status === "active";
+	const write = isActive ? suspend : restore;
+	const done = () => {
+		if (!isActive) return;
+		const undo = () => restore.mutateAsync({ params });
+		show({ text: t("classes.suspendedNow", { title: item.title }), undo });
+	};
+	return (
+		<Section title={<T k="classes.suspension" />}>
+			<p className="hint">
+				<T k="classes.suspendHint" />
+			</p>
+			<Button
+				look={isActive ? undefined : "primary"}
+				busy={write.isPending}
+				onClick={() => write.mutate({ params }, { onSuccess: done })}
+			>
+				<T k={isActive ? "users.suspend" : "users.restore"} />
+			</Button>
+			{write.error && <Alert>{errorText(write.error)}</Alert>}
 		</Section>
 	);
 }
@@ -196,24 +125,25 @@ function Delete({ item }: { item: SchoolClass }) {
 }
 
 export function ClassPage({ params }: { params: { id: string } }) {
-	const classes = useApi("/v1/classes");
-	const item = classes.data?.items.find(({ id }) => id === params.id);
-	const name = item?.title ?? t("nav.classes");
+	const found = useTagged("/v1/classes/{classId}", { params: { classId: params.id } });
+	const name = found.data?.body.title ?? t("nav.classes");
 	return (
-		<Page title={name} name={name} back={{ href: "/classes", label: "nav.classes" }}>
-			<Async of={classes}>
-				{() =>
-					item ? (
-						<>
-							<p className="lead">{item.orgName}</p>
-							<Enrolled classId={item.id} />
-							<Rename item={item} />
-							<Delete item={item} />
-						</>
-					) : (
-						<Empty k="error.notFoundText" />
-					)
-				}
+		<Page
+			title={name}
+			name={name}
+			back={{ href: "/classes", label: "nav.classes" }}
+			side={found.data?.body.status === "suspended" && <RestMark />}
+		>
+			<Async of={found}>
+				{({ body: item, etag }) => (
+					<>
+						<p className="lead">{item.orgName}</p>
+						<Enrolled classId={item.id} isActive={item.status === "active"} />
+						<Rename item={item} etag={etag} />
+						<Suspension item={item} />
+						<Delete item={item} />
+					</>
+				)}
 			</Async>
 		</Page>
 	);

@@ -1,9 +1,10 @@
 /* Schools and their classes. */
 import { useState } from "react";
 import { Link } from "wouter";
-import { useApi, useWrite } from "../api/hooks";
+import { useAll, useWrite } from "../api/hooks";
 import type { Grade, Org, SchoolClass } from "../api/types";
 import { type Key, T, t } from "../i18n";
+import { RestMark } from "../shared/Members";
 import { gradeOptions } from "../shared/person";
 import { Button } from "../ui/button";
 import { Form, SelectField, TextField, text } from "../ui/form";
@@ -95,6 +96,7 @@ function School({ school, classes }: { school: Org; classes: SchoolClass[] }) {
 							<Link href={`/classes/${item.id}`} className="row-link">
 								<Icon name="users" />
 								<span className="grow">{item.title}</span>
+								{item.status === "suspended" && <RestMark />}
 								{item.grade && <T k={`grade.${item.grade}` as Key} />}
 								<span>
 									<T k="classes.students" n={item.studentCount} />
@@ -109,11 +111,11 @@ function School({ school, classes }: { school: Org; classes: SchoolClass[] }) {
 }
 
 export function ClassesPage() {
-	const orgs = useApi("/v1/orgs");
-	const classes = useApi("/v1/classes");
+	const orgs = useAll("/v1/orgs");
+	const classes = useAll("/v1/classes");
 	const [making, setMaking] = useState<"school" | "class">();
 	const done = () => setMaking(undefined);
-	const schools = orgs.data?.items.filter((org) => org.type === "school") ?? [];
+	const schools = orgs.data?.filter((org) => org.type === "school") ?? [];
 	return (
 		<Page
 			title={<T k="nav.classes" />}
@@ -142,7 +144,7 @@ export function ClassesPage() {
 						<Empty k="classes.noSchool" />
 					) : (
 						<Async of={classes}>
-							{({ items }) =>
+							{(items) =>
 								schools.map((school) => (
 									<School
 										key={school.id}

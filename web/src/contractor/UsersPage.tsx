@@ -1,7 +1,7 @@
 /* All users in kana order: search, filter, add. */
 import { useDeferredValue, useState } from "react";
 import { Link } from "wouter";
-import { useApi, usePages, useWrite } from "../api/hooks";
+import { useAll, usePages, useWrite } from "../api/hooks";
 import type { IssuedSecret, User } from "../api/types";
 import { type Key, T, t } from "../i18n";
 import { fullName } from "../shared/home";
@@ -124,7 +124,7 @@ export function UsersPage() {
 	const [classId, setClass] = useState("");
 	const [isNew, setNew] = useState(false);
 	const [secret, setSecret] = useState<IssuedSecret>();
-	const classes = useApi("/v1/classes");
+	const classes = useAll("/v1/classes");
 	const q = useDeferredValue(search.trim());
 	const users = usePages("/v1/users", {
 		query: {
@@ -181,7 +181,7 @@ export function UsersPage() {
 					optional
 					blank="common.all"
 					value={classId}
-					options={(classes.data?.items ?? []).map(({ id, title, orgName }) => ({
+					options={(classes.data ?? []).map(({ id, title, orgName }) => ({
 						value: id,
 						text: `${orgName} ${title}`,
 					}))}

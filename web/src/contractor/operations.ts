@@ -24,8 +24,13 @@ const BY_SERVICE = {
 		"user_feature_put",
 		"class_create",
 		"class_update",
+		"class_suspend",
+		"class_restore",
 		"class_delete",
 		"enrollment_create",
+		"enrollment_put",
+		"enrollment_suspend",
+		"enrollment_restore",
 		"enrollment_delete",
 	],
 	learning: [

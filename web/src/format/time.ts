@@ -40,6 +40,13 @@ export function date(day: string): string {
 	}).format(new Date(`${day}T00:00:00Z`));
 }
 
+/** The same with its year, for what lasts longer than a term. */
+export function fullDate(day: string): string {
+	return new Intl.DateTimeFormat(locale(), { timeZone: "UTC", dateStyle: "medium" }).format(
+		new Date(`${day}T00:00:00Z`),
+	);
+}
+
 /** A moment of a video: 2400 → `0:02.4`. */
 export function clock(ms: number): string {
 	const tenths = Math.floor(Math.max(0, ms) / 100);

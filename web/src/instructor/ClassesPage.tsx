@@ -1,5 +1,5 @@
 /* The classes I teach, with their pupils in kana order. */
-import { useApi } from "../api/hooks";
+import { useAll } from "../api/hooks";
 import type { SchoolClass } from "../api/types";
 import { T, t } from "../i18n";
 import { Members } from "../shared/Members";
@@ -7,7 +7,7 @@ import { Page } from "../ui/page";
 import { Async, Empty } from "../ui/states";
 
 function ClassBox({ item }: { item: SchoolClass }) {
-	const enrollments = useApi("/v1/classes/{classId}/enrollments", { params: { classId: item.id } });
+	const enrollments = useAll("/v1/classes/{classId}/enrollments", { params: { classId: item.id } });
 	return (
 		<details className="fold">
 			<summary>
@@ -17,17 +17,17 @@ function ClassBox({ item }: { item: SchoolClass }) {
 					<T k="classes.students" n={item.studentCount} />
 				</span>
 			</summary>
-			<Async of={enrollments}>{({ items }) => <Members items={items} />}</Async>
+			<Async of={enrollments}>{(items) => <Members items={items} />}</Async>
 		</details>
 	);
 }
 
 export function ClassesPage() {
-	const classes = useApi("/v1/classes");
+	const classes = useAll("/v1/classes");
 	return (
 		<Page title={<T k="nav.classes" />} name={t("nav.classes")}>
 			<Async of={classes}>
-				{({ items }) =>
+				{(items) =>
 					items.length === 0 ? (
 						<Empty k="classes.noneTaught" />
 					) : (

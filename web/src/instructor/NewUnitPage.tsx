@@ -1,6 +1,6 @@
 /* A unit is a title and the skills it teaches, in the order they are taught. */
 import { useLocation } from "wouter";
-import { useApi, useWrite } from "../api/hooks";
+import { useAll, useWrite } from "../api/hooks";
 import type { Skill } from "../api/types";
 import { T, t } from "../i18n";
 import { Button, ButtonLink } from "../ui/button";
@@ -41,7 +41,7 @@ function SkillChoices({ skills }: { skills: Skill[] }) {
 }
 
 export function NewUnitPage() {
-	const skills = useApi("/v1/skills");
+	const skills = useAll("/v1/skills");
 	const [, go] = useLocation();
 	const write = useWrite("post", "/v1/units", ["/v1/units"]);
 	const save = (data: FormData) => {
@@ -59,7 +59,7 @@ export function NewUnitPage() {
 			back={{ href: "/units", label: "nav.units" }}
 		>
 			<Async of={skills}>
-				{({ items }) =>
+				{(items) =>
 					items.length === 0 ? (
 						<Empty k="skills.none">
 							<ButtonLink href="/skills" look="primary" icon="plus">

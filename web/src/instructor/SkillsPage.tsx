@@ -1,12 +1,12 @@
 /* The skills of the contract, from basic to advanced, and a form for a new one. */
 import { useState } from "react";
-import { useApi, useWrite } from "../api/hooks";
+import { usePages, useWrite } from "../api/hooks";
 import type { Area } from "../api/types";
 import { T, t } from "../i18n";
 import { Button } from "../ui/button";
 import { Form, SelectField, TextArea, TextField, text } from "../ui/form";
 import { Page, Section } from "../ui/page";
-import { Async, Empty } from "../ui/states";
+import { Pages } from "../ui/states";
 
 export const AREAS: Area[] = ["mat", "vault", "bar", "swimming", "other"];
 
@@ -58,7 +58,7 @@ function NewSkill({ onDone }: { onDone: () => void }) {
 }
 
 export function SkillsPage() {
-	const skills = useApi("/v1/skills");
+	const skills = usePages("/v1/skills", { query: { limit: 200 } });
 	const [isNew, setNew] = useState(false);
 	return (
 		<Page
@@ -73,33 +73,29 @@ export function SkillsPage() {
 			}
 		>
 			{isNew && <NewSkill onDone={() => setNew(false)} />}
-			<Async of={skills}>
-				{({ items }) =>
-					items.length === 0 ? (
-						<Empty k="skills.none" />
-					) : (
-						AREAS.filter((area) => items.some((skill) => skill.area === area)).map((area) => (
-							<Section key={area} title={<T k={`area.${area}`} />}>
-								<ol className="plain-list">
-									{items
-										.filter((skill) => skill.area === area)
-										.map((skill) => (
-											<li key={skill.id} className="row">
-												<span className="grow">
-													<strong>{skill.name}</strong>
-													{skill.points && <span className="small written">{skill.points}</span>}
-												</span>
-												{skill.curriculumCode && (
-													<code title={t("skills.code")}>{skill.curriculumCode}</code>
-												)}
-											</li>
-										))}
-								</ol>
-							</Section>
-						))
-					)
+			<Pages of={skills} empty="skills.none">
+				{(items) =>
+					AREAS.filter((area) => items.some((skill) => skill.area === area)).map((area) => (
+						<Section key={area} title={<T k={`area.${area}`} />}>
+							<ol className="plain-list">
+								{items
+									.filter((skill) => skill.area === area)
+									.map((skill) => (
+										<li key={skill.id} className="row">
+											<span className="grow">
+												<strong>{skill.name}</strong>
+												{skill.points && <span className="small written">{skill.points}</span>}
+											</span>
+											{skill.curriculumCode && (
+												<code title={t("skills.code")}>{skill.curriculumCode}</code>
+											)}
+										</li>
+									))}
+							</ol>
+						</Section>
+					))
 				}
-			</Async>
+			</Pages>
 		</Page>
 	);
 }

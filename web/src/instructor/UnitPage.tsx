@@ -2,7 +2,7 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation } from "wouter";
-import { refresh, useApi, useWrite } from "../api/hooks";
+import { refresh, useAll, useApi, useWrite } from "../api/hooks";
 import type { UnitSkill } from "../api/types";
 import { date } from "../format/time";
 import { T, t } from "../i18n";
@@ -16,7 +16,7 @@ import { Alert, Async, Empty } from "../ui/states";
 import { ModelUpload } from "./ModelUpload";
 
 function Assign({ unitId }: { unitId: string }) {
-	const classes = useApi("/v1/classes");
+	const classes = useAll("/v1/classes");
 	const [, go] = useLocation();
 	const write = useWrite("post", "/v1/assignments", ["/v1/assignments"]);
 	const save = (data: FormData) => {
@@ -26,7 +26,7 @@ function Assign({ unitId }: { unitId: string }) {
 	return (
 		<Section title={<T k="units.assign" />}>
 			<Async of={classes}>
-				{({ items }) =>
+				{(items) =>
 					items.length === 0 ? (
 						<Empty k="classes.noneTaught" />
 					) : (
@@ -55,8 +55,8 @@ function Assign({ unitId }: { unitId: string }) {
 }
 
 function Assigned({ unitId }: { unitId: string }) {
-	const assignments = useApi("/v1/assignments");
-	const own = assignments.data?.items.filter((assignment) => assignment.unitId === unitId) ?? [];
+	const assignments = useAll("/v1/assignments");
+	const own = assignments.data?.filter((assignment) => assignment.unitId === unitId) ?? [];
 	if (own.length === 0) return null;
 	return (
 		<Section title={<T k="units.assigned" />}>
