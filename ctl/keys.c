@@ -123,33 +123,36 @@ static must_check enum err make_bus_keys(struct arena *arena, const char *direct
 	return e;
 }
 
-/* capability.pub follows from capability.key. */
-static must_check enum err make_public_key(struct arena *arena, const char *directory)
+/* NAME.pub follows from NAME.key. */
+static must_check enum err make_public_key(
+	struct arena *arena, const char *directory, const char *name)
 {
 	auto_secret(seed, KEY_SIZE);
 	auto_secret(signing, SIGNING_KEY_SIZE);
 	unsigned char public_key[PUBLIC_KEY_SIZE];
-	const char *path = arena_printf(arena, "%s/capability.key", directory);
+	const char *path = arena_printf(arena, "%s/%s.key", directory, name);
 	const char *hex = read_text(arena, path);
 	if (!hex || crypto_from_hex(hex, seed, sizeof(seed))) {
 		log_error("%s does not hold %d bytes in hex", path, KEY_SIZE);
 		return ERR_INVALID;
 	}
 	crypto_sign_keys(seed, public_key, signing);
-	return keep_or_write(arena, arena_printf(arena, "%s/capability.pub", directory),
+	return keep_or_write(arena, arena_printf(arena, "%s/%s.pub", directory, name),
 		crypto_hex(arena, public_key, sizeof(public_key)));
 }
 
 static must_check enum err make_all(struct arena *arena, const char *directory)
 {
 	static const char *const names[] = { "capability.key", "tenant-mac.key", "password.key",
-		"keyring-root.key" };
+		"keyring-root.key", "checkpoint.key" };
 	enum err e = make_directory(directory);
 	for (size_t i = 0; !e && i < sizeof(names) / sizeof(names[0]); i++)
 		e = keep_or_write(arena, arena_printf(arena, "%s/%s", directory, names[i]),
 			random_hex(arena));
 	if (!e)
-		e = make_public_key(arena, directory);
+		e = make_public_key(arena, directory, "capability");
+	if (!e)
+		e = make_public_key(arena, directory, "checkpoint");
 	if (!e)
 		e = keep_or_write(arena, arena_printf(arena, "%s/bootstrap.secret", directory),
 			crypto_readable_secret(arena, SECRET_GROUPS));

@@ -69,6 +69,16 @@ void crypto_sha256(const void *data, size_t n, unsigned char out[HASH_SIZE])
 	crypto_hash_sha256(out, data, n);
 }
 
+void crypto_sha256_tagged(
+	unsigned char tag, const void *data, size_t n, unsigned char out[HASH_SIZE])
+{
+	crypto_hash_sha256_state state;
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, &tag, 1);
+	crypto_hash_sha256_update(&state, data, n);
+	crypto_hash_sha256_final(&state, out);
+}
+
 void crypto_keyed_hash(
 	const unsigned char key[KEY_SIZE], const void *data, size_t n, unsigned char out[HASH_SIZE])
 {

@@ -47,6 +47,9 @@ void secret_guard_fini(struct secret_guard *guard);
 
 /* SHA-256, BLAKE2b-256 with a key, HMAC-SHA-256. */
 void crypto_sha256(const void *data, size_t n, unsigned char out[HASH_SIZE]);
+/* SHA-256 of the byte `tag` and the data behind it. */
+void crypto_sha256_tagged(
+	unsigned char tag, const void *data, size_t n, unsigned char out[HASH_SIZE]);
 void crypto_keyed_hash(const unsigned char key[KEY_SIZE], const void *data, size_t n,
 	unsigned char out[HASH_SIZE]);
 void crypto_hmac_sha256(const unsigned char key[KEY_SIZE], const void *data, size_t n,
@@ -93,6 +96,8 @@ const char *crypto_hex(struct arena *arena, const void *data, size_t n);
 must_check enum err crypto_from_hex(const char *hex, unsigned char *out, size_t n);
 const char *crypto_base64url(struct arena *arena, const void *data, size_t n); /* without padding */
 must_check enum err crypto_from_base64url(struct arena *arena, const char *text, struct bytes *out);
+const char *crypto_base64(struct arena *arena, const void *data, size_t n); /* RFC 4648, 4 */
+must_check enum err crypto_from_base64(struct arena *arena, const char *text, struct bytes *out);
 
 /* A random secret that people copy by hand: `groups` of four from an alphabet without look-alikes,
  * joined by `-` (20 bit a group). */

@@ -22,13 +22,11 @@ enum err crypto_from_hex(const char *hex, unsigned char *out, size_t n)
 	return OK;
 }
 
-#define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
-
-const char *crypto_base64url(struct arena *arena, const void *data, size_t n)
+static const char *to_base64(struct arena *arena, const void *data, size_t n, int variant)
 {
-	size_t size = sodium_base64_ENCODED_LEN(n, BASE64);
+	size_t size = sodium_base64_encoded_len(n, variant);
 	char *text = arena_alloc(arena, size);
-	return sodium_bin2base64(text, size, data, n, BASE64);
+	return sodium_bin2base64(text, size, data, n, variant);
 }
 
 static bool is_ascii(const char *text)
@@ -38,19 +36,39 @@ static bool is_ascii(const char *text)
 	return !*text;
 }
 
-/* libsodium refuses padding, foreign characters and left-over bits that are not 0; but 1.0.18 reads
- * every byte from 0x80 up as `_` where char is signed. */
-enum err crypto_from_base64url(struct arena *arena, const char *text, struct bytes *out)
+/* libsodium refuses wrong padding, foreign characters and left-over bits that are not 0; but 1.0.18
+ * reads every byte from 0x80 up as `_` where char is signed. */
+static enum err from_base64(struct arena *arena, const char *text, int variant, struct bytes *out)
 {
 	size_t length = strlen(text);
 	if (!is_ascii(text))
 		return ERR_INVALID;
 	unsigned char *data = arena_alloc(arena, length / 4 * 3 + 3);
 	size_t n = 0;
-	if (sodium_base642bin(data, length / 4 * 3 + 3, text, length, NULL, &n, NULL, BASE64) != 0)
+	if (sodium_base642bin(data, length / 4 * 3 + 3, text, length, NULL, &n, NULL, variant) != 0)
 		return ERR_INVALID;
 	*out = (struct bytes){ data, n };
 	return OK;
+}
+
+const char *crypto_base64url(struct arena *arena, const void *data, size_t n)
+{
+	return to_base64(arena, data, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+enum err crypto_from_base64url(struct arena *arena, const char *text, struct bytes *out)
+{
+	return from_base64(arena, text, sodium_base64_VARIANT_URLSAFE_NO_PADDING, out);
+}
+
+const char *crypto_base64(struct arena *arena, const void *data, size_t n)
+{
+	return to_base64(arena, data, n, sodium_base64_VARIANT_ORIGINAL);
+}
+
+enum err crypto_from_base64(struct arena *arena, const char *text, struct bytes *out)
+{
+	return from_base64(arena, text, sodium_base64_VARIANT_ORIGINAL, out);
 }
 
 #define GROUP_SIZE 4

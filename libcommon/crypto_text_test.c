@@ -49,6 +49,24 @@ static void base64url_refuses_other_texts_of_the_same_bytes(void **state)
 	}
 }
 
+static void base64_has_padding_and_one_text_for_each_value(void **state)
+{
+	static const char *const pairs[][2] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" },
+		{ "foo", "Zm9v" }, { "\xfb\xff\xfe", "+//+" } };
+	static const char *const broken[] = { "Zg", "Zg=", "Zh==", "Zg===", "-__-", "Zm9v\n",
+		"Zg==Zg==", "=" };
+	struct bytes out;
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		size_t n = strlen(pairs[i][0]);
+		assert_string_equal(crypto_base64(arena, pairs[i][0], n), pairs[i][1]);
+		assert_int_equal(crypto_from_base64(arena, pairs[i][1], &out), OK);
+		assert_int_equal(out.n, n);
+		assert_memory_equal(out.data, pairs[i][0], n);
+	}
+	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+		assert_int_equal(crypto_from_base64(arena, broken[i], &out), ERR_INVALID);
+}
+
 static void readable_secrets_differ_and_have_no_look_alikes(void **state)
 {
 	const char *secret = crypto_readable_secret(arena, 4);
@@ -82,6 +100,7 @@ int main(void)
 		cmocka_unit_test(hex_reads_only_what_it_writes),
 		cmocka_unit_test(base64url_of_rfc_4648),
 		cmocka_unit_test(base64url_refuses_other_texts_of_the_same_bytes),
+		cmocka_unit_test(base64_has_padding_and_one_text_for_each_value),
 		cmocka_unit_test(readable_secrets_differ_and_have_no_look_alikes),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,9 +1,10 @@
-/* What the files of audit share: the pipeline's option and job. */
+/* What the files of audit share: its jobs and what they are told at start. */
 #ifndef MANABIYA_AUDIT_H
 #define MANABIYA_AUDIT_H
 
 #include "audit_proto.h"
 #include "libcommon/call.h"
+#include "libcommon/note.h"
 
 /* What is not about any contract, such as a login to one that does not exist, is the operator's to
  * know: it lies in the log of the operator's own tenant. */
@@ -12,6 +13,25 @@
 /* Which tenant's log a stored or coming line belongs to; NULL if metadata.tenant_uid is no UUID. */
 struct json;
 const char *event_tenant(const struct json *line);
+
+/* ---- checkpoints ---- */
+
+/* Before the first job: the deployment's name, which every log's name begins with, and the seeds
+ * that sign, in hex. `key_before` is "" or the one that is being replaced: both sign then. */
+must_check enum err checkpoint_open(const char *log_name, const char *key, const char *key_before);
+void checkpoint_close(void);
+
+/* Sign what has grown. A job (service.h). */
+must_check enum err checkpoint_run(struct call *c, bool *more);
+
+/* The latest checkpoint of the tenant that the call has entered. */
+struct signed_tree {
+	uint64_t size;
+	const char *note;
+};
+must_check enum err checkpoint_latest(struct call *c, struct signed_tree *out);
+
+/* ---- the pipeline ---- */
 
 /* The NDJSON file of the log pipeline; "" for none. Set at start, before the first job. */
 extern const char *pipeline_file;

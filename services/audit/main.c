@@ -5,28 +5,34 @@
 #include "services/audit/audit.h"
 
 static struct {
-	const char *ndjson;
+	const char *log_name, *checkpoint_key, *checkpoint_key_before, *ndjson;
 } conf;
 
+#define AT(field_) offsetof(__typeof__(conf), field_)
+
 static const struct option options[] = {
-	{ .name = "ndjson",
-		.kind = OPTION_WRITES,
-		.fallback = "",
-		.offset = offsetof(__typeof__(conf), ndjson),
-		.max = 4096,
-		.help = "file that every event is appended to, one JSON object a line; empty for "
-			"none" },
+	{ "log-name", OPTION_TEXT, "manabiya.invalid", AT(log_name), 1, 100,
+		"what the name of every log begins with, best a host name of the deployment; it is "
+		"signed, so it must never change" },
+	{ "checkpoint-key", OPTION_SECRET, NULL, AT(checkpoint_key), 64, 64,
+		"file with the Ed25519 seed that signs checkpoints, 32 bytes as hex" },
+	{ "checkpoint-key-before", OPTION_SECRET, "", AT(checkpoint_key_before), 0, 64,
+		"the one that it replaces, which signs as well as long as it is given" },
+	{ "ndjson", OPTION_WRITES, "", AT(ndjson), 0, 4096,
+		"file that every event is appended to, one JSON object a line; empty for none" },
 };
 
-/* The pipeline is for watching: half a second late is still at once for a person. */
+/* Checkpoints are promised within a second. The pipeline is for watching: half a second late is
+ * still at once for a person. */
 static const struct job jobs[] = {
+	{ .name = "checkpoint", .every_ms = 250, .run = checkpoint_run },
 	{ .name = "pipeline", .every_ms = 500, .run = pipeline_run },
 };
 
 static enum err start(void)
 {
 	pipeline_file = conf.ndjson;
-	return OK;
+	return checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);
 }
 
 int main(int argc, char **argv)
@@ -42,6 +48,7 @@ int main(int argc, char **argv)
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.workers = 2,
 		.start = start,
+		.stop = checkpoint_close,
 	};
 	return service_main(argc, argv, &audit);
 }

@@ -45,7 +45,14 @@ class Side:
             'sessionId': self.pupil.get('/v1/sessions')['items'][0]['id'],
             'skillId': lesson.skill['id'], 'skillIds': [lesson.skill['id']], 'unitId': lesson.unit['id'],
             'assignmentId': lesson.assignment['id'], 'tryId': made['id'], 'mediaId': made['mediaId'],
+            'eventId': self.signed_event(),
         }
+
+    def signed_event(self):
+        def found():
+            rows = self.admin.get('/v1/audit/events')['items']
+            return rows and self.admin.send('GET', f'/v1/audit/events/{rows[-1]["id"]}/proof').status == 200 and rows[-1]['id']
+        return base.eventually(found, 'an event is in the log and signed')
 
 
 def missing(value):

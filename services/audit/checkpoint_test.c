@@ -1,0 +1,127 @@
+/* What is signed is what is stored, and soon. */
+#include "libcommon/log.h"
+#include "services/audit/log_world.h"
+
+static struct test test;
+
+static int open_world(void **state)
+{
+	test_open(&test, &audit_under_test);
+	return checkpoint_open(LOG_NAME, LOG_KEY, "");
+}
+
+static int close_world(void **state)
+{
+	checkpoint_close();
+	test_close(&test);
+	return 0;
+}
+
+static void the_signed_root_is_that_of_the_stored_lines(void **state)
+{
+	static const int steps[] = { 1, 1, 1, 4, 248, 1, 1, 300, 700 };
+	uint64_t size = 0;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct merkle_hash root;
+		grow_log(&test, steps[i]);
+		sign_log(&test);
+		size += (uint64_t)steps[i];
+		const struct checkpoint checkpoint = latest_checkpoint(&test);
+		const struct merkle_peaks peaks = stored_tree(&test, size);
+		merkle_root(&peaks, &root);
+		assert_int_equal(checkpoint.size, size);
+		assert_true(merkle_equal(&checkpoint.root, &root));
+	}
+}
+
+static void each_tenant_has_a_log_of_its_own(void **state)
+{
+	struct reply reply;
+	const struct actor other =
+		test_actor(&test, TEST_OTHER_TENANT, TEST_OTHER_USER, ROLE_CONTRACTOR);
+	const struct test_request request = { .operation = "log_checkpoint", .actor = &other };
+	grow_log(&test, 3);
+	sign_log(&test);
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 404);
+	happen(&test, (struct happening){ .tenant_id = TEST_OTHER_TENANT });
+	happen(&test, (struct happening){ 0 });
+	sign_log(&test);
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 200);
+	static const char beginning[] = LOG_NAME "/log/" TEST_OTHER_TENANT "\n1\n";
+	assert_int_equal(strncmp(text_of(&test, &reply), beginning, sizeof(beginning) - 1), 0);
+	assert_int_equal(latest_checkpoint(&test).size, 3);
+}
+
+static void nothing_new_is_not_signed_again(void **state)
+{
+	grow_log(&test, 2);
+	sign_log(&test);
+	const char *first = ask_text(&test, "log_checkpoint", NULL);
+	sign_log(&test);
+	assert_string_equal(ask_text(&test, "log_checkpoint", NULL), first);
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM audit.checkpoint"), "1");
+}
+
+/* While one key follows another, both sign: whoever knows either can check. */
+static void keys_overlap(void **state)
+{
+	checkpoint_close();
+	assert_int_equal(checkpoint_open(LOG_NAME, LOG_KEY_NEXT, LOG_KEY), OK);
+	grow_log(&test, 1);
+	sign_log(&test);
+	const char *text = ask_text(&test, "log_checkpoint", NULL);
+	const struct note_verifier before = verifier_of(LOG_KEY), next = verifier_of(LOG_KEY_NEXT);
+	struct note note;
+	assert_int_equal(note_read(test.arena, text, strlen(text), &note), OK);
+	assert_int_equal(note.signatures_n, 2);
+	assert_true(note_is_signed(test.arena, &note, &before, NULL));
+	assert_true(note_is_signed(test.arena, &note, &next, NULL));
+	const char *keys = ask_text(&test, "log_key", NULL);
+	assert_non_null(strstr(keys, note_verifier_text(test.arena, &before)));
+	assert_non_null(strstr(keys, note_verifier_text(test.arena, &next)));
+}
+
+static void a_key_that_is_none_stops_the_start(void **state)
+{
+	checkpoint_close();
+	log_open("test", LOG_LEVEL_ERROR + 1);
+	assert_int_equal(checkpoint_open(LOG_NAME, "not a key", ""), ERR_INVALID);
+	assert_int_equal(checkpoint_open("two words", LOG_KEY, ""), ERR_INVALID);
+	log_open("test", LOG_LEVEL_ERROR);
+}
+
+/* As the service's own role: it can sign, but neither hash nor forget. */
+static void the_service_cannot_touch_the_tree(void **state)
+{
+	static const char *const attempts[] = {
+		"UPDATE audit.node SET hash = sha256('')",
+		"DELETE FROM audit.checkpoint",
+		"INSERT INTO audit.checkpoint (tenant_id, size, note) VALUES ('" TEST_TENANT
+		"', 9, 'x')",
+		"SELECT audit.grow('" TEST_TENANT "', '{x}')",
+		"SELECT peaks FROM audit.head",
+	};
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+		struct call c = test_call(&test, NULL);
+		assert_int_equal(db_exec(&c, attempts[i], DB_NONE), ERR_INTERNAL);
+		assert_non_null(strstr(db_error_text(test.db), "permission denied"));
+		db_rollback(test.db);
+	}
+}
+
+int main(void)
+{
+#define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
+	const struct CMUnitTest tests[] = {
+		FACT(the_signed_root_is_that_of_the_stored_lines),
+		FACT(each_tenant_has_a_log_of_its_own),
+		FACT(nothing_new_is_not_signed_again),
+		FACT(keys_overlap),
+		FACT(a_key_that_is_none_stops_the_start),
+		FACT(the_service_cannot_touch_the_tree),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

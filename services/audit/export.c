@@ -1,0 +1,106 @@
+/*
+ * The stored lines of the own tenant, byte for byte, as one download of any length: windows of it
+ * are found by the lengths that the tree keeps beside every 256 leaves, so that none costs more
+ * than another, and any instance can answer any window.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/db.h"
+#include "services/audit/audit.h"
+#include "services/audit/tile.h"
+
+static const struct problem NOT_THERE = { ERR_NOT_FOUND, 404, "log_no_range",
+	"この範囲の記録はありません。", "There are no such records." };
+
+/* How many bytes the first $1 lines are, with a newline each. */
+static const char BYTES_BEFORE[] =
+	"SELECT coalesce((SELECT n.ends FROM audit.node n WHERE n.level = 1"
+	"   AND n.place = $1::bigint / 256 - 1), 0)"
+	" + coalesce((SELECT sum(octet_length(e.line) + 1) FROM audit.event e"
+	"   WHERE e.sequence > $1::bigint / 256 * 256 AND e.sequence <= $1::bigint), 0)";
+/* The last multiple of 256 lines that end at or before byte $1, and where they end. */
+static const char TILE_BEFORE[] =
+	"SELECT (n.place + 1) * 256, n.ends FROM audit.node n WHERE n.level = 1"
+	" AND n.ends <= $1::bigint ORDER BY n.ends DESC LIMIT 1";
+static const char LINES[] = "SELECT e.line FROM audit.event e WHERE e.sequence > $1::bigint"
+			    " AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 256";
+
+/* The window of the log's bytes from..until, filled line by line. */
+struct window_reader {
+	int64_t from, until; /* bytes of the whole log */
+	int64_t at; /* where the next line begins */
+	int64_t sequence; /* of the line before it */
+	struct buf data;
+};
+
+static enum err bytes_before(struct call *c, int64_t lines, int64_t *out)
+{
+	const char *text;
+	enum err e = db_text(c, BYTES_BEFORE, DB_ARGS(db_integer(c, lines)), &text);
+	if (!e)
+		*out = strtoll(text, NULL, 10);
+	return e;
+}
+
+static enum err on_tile(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct window_reader *reader = arg;
+	reader->sequence = strtoll(columns[0], NULL, 10);
+	reader->at = strtoll(columns[1], NULL, 10);
+	return OK;
+}
+
+/* The part of the next line that lies in the window. */
+static enum err on_line(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct window_reader *reader = arg;
+	const char *line = arena_printf(c->arena, "%s\n", columns[0]);
+	int64_t length = (int64_t)strlen(line), begin = reader->from - reader->at,
+		end = reader->until - reader->at;
+	begin = begin < 0 ? 0 : begin;
+	end = end > length ? length : end;
+	if (begin < end)
+		buf_add(&reader->data, line + begin, (size_t)(end - begin));
+	reader->at += length;
+	reader->sequence++;
+	return OK;
+}
+
+static enum err read_window(struct call *c, struct window_reader *reader, int64_t last)
+{
+	enum err e = db_each(c, TILE_BEFORE, DB_ARGS(db_integer(c, reader->from)), on_tile, reader);
+	while (!e && reader->at < reader->until && reader->sequence < last) {
+		int64_t before = reader->sequence;
+		e = db_each(c, LINES, DB_ARGS(db_integer(c, before), db_integer(c, last)), on_line,
+			reader);
+		if (!e && reader->sequence == before)
+			return fail_as(c, &NOT_THERE); /* pruned meanwhile */
+	}
+	return e;
+}
+
+enum err audit_log_export(
+	struct call *c, const struct audit_log_export_in *in, struct audit_log_export_out *out)
+{
+	int64_t begin = 0, end = 0;
+	struct signed_tree latest;
+	enum err e = checkpoint_latest(c, &latest);
+	if (!e && (in->first >= in->end || (uint64_t)in->end > latest.size))
+		e = fail_as(c, &NOT_THERE);
+	if (!e)
+		e = bytes_before(c, in->first, &begin);
+	if (!e)
+		e = bytes_before(c, in->end, &end);
+	if (e)
+		return e;
+	struct window_reader reader = { .data.arena = c->arena };
+	c->total_bytes = end - begin;
+	reader.from = begin + c->window.offset;
+	reader.until = reader.from + c->window.length;
+	reader.until = reader.until > end ? end : reader.until;
+	if (reader.from < reader.until)
+		e = read_window(c, &reader, in->end);
+	out->body = (struct bytes){ (const unsigned char *)reader.data.data, reader.data.n };
+	return e;
+}

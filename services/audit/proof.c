@@ -1,0 +1,134 @@
+/*
+ * Proofs about the own tenant's log, for the tree of the latest checkpoint or an earlier size.
+ * Whoever has the public key checks them without us: tools that know C2SP's formats, or
+ * manabiya-verify.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/db.h"
+#include "services/audit/audit.h"
+#include "services/audit/tile.h"
+
+static const struct problem NOT_SIGNED = { ERR_CONFLICT, 409, "log_not_signed",
+	"この範囲はまだ署名されていません。1秒ほど後にもう一度お試しください。",
+	"This part is not signed yet: try again in a second." };
+static const struct problem BAD_RANGE = { ERR_INVALID, 422, "log_bad_range",
+	"範囲の始まりが終わりより後です。", "The range begins behind its end." };
+
+static const char SEQUENCE[] = "SELECT e.sequence FROM audit.event e WHERE e.id = $1::uuid";
+
+/* Sizes that are asked about are of signed trees. */
+static enum err check_size(struct call *c, int64_t size, struct signed_tree *latest)
+{
+	enum err e = checkpoint_latest(c, latest);
+	if (!e && (uint64_t)size > latest->size)
+		e = fail_as(c, &NOT_SIGNED);
+	return e;
+}
+
+static const char **texts_of(struct call *c, const struct merkle_proof *proof)
+{
+	const char **texts = arena_array(c->arena, proof->n, sizeof(*texts));
+	for (size_t i = 0; i < proof->n; i++)
+		texts[i] = crypto_base64(c->arena, proof->hashes[i].bytes, HASH_SIZE);
+	return texts;
+}
+
+static void write_proof(struct call *c, struct buf *out, const struct merkle_proof *proof)
+{
+	const char **texts = texts_of(c, proof);
+	for (size_t i = 0; i < proof->n; i++)
+		buf_printf(out, "%s\n", texts[i]);
+	buf_char(out, '\n');
+}
+
+enum err audit_log_inclusion(
+	struct call *c, const struct audit_log_inclusion_in *in, struct audit_log_proof *out)
+{
+	struct signed_tree latest;
+	struct merkle_proof proof;
+	const struct merkle_tree tree = tile_tree(c);
+	enum err e = check_size(c, in->size, &latest);
+	if (!e && in->index >= in->size)
+		e = fail_as(c, &BAD_RANGE);
+	if (!e)
+		e = merkle_prove_inclusion(&tree, (uint64_t)in->index, (uint64_t)in->size, &proof);
+	if (e)
+		return e;
+	out->hashes.items = texts_of(c, &proof);
+	out->hashes.n = proof.n;
+	return OK;
+}
+
+enum err audit_log_consistency(
+	struct call *c, const struct audit_log_consistency_in *in, struct audit_log_proof *out)
+{
+	struct signed_tree latest;
+	struct merkle_proof proof;
+	const struct merkle_tree tree = tile_tree(c);
+	enum err e = check_size(c, in->to, &latest);
+	if (!e && in->from > in->to)
+		e = fail_as(c, &BAD_RANGE);
+	if (!e)
+		e = merkle_prove_consistency(&tree, (uint64_t)in->from, (uint64_t)in->to, &proof);
+	if (e)
+		return e;
+	out->hashes.items = texts_of(c, &proof);
+	out->hashes.n = proof.n;
+	return OK;
+}
+
+static struct bytes bytes_of(const struct buf *buf)
+{
+	return (struct bytes){ (const unsigned char *)buf->data, buf->n };
+}
+
+/* C2SP's tlog-proof: one event, its proof and the checkpoint in one text. */
+enum err audit_event_proof(
+	struct call *c, const struct audit_event_proof_in *in, struct audit_event_proof_out *out)
+{
+	const char *text;
+	struct signed_tree latest;
+	struct merkle_proof proof;
+	struct buf file = { .arena = c->arena };
+	const struct merkle_tree tree = tile_tree(c);
+	enum err e = db_text(c, SEQUENCE, DB_ARGS(in->event_id), &text);
+	if (e)
+		return e;
+	uint64_t sequence = strtoull(text, NULL, 10);
+	e = check_size(c, (int64_t)sequence, &latest);
+	if (!e)
+		e = merkle_prove_inclusion(&tree, sequence - 1, latest.size, &proof);
+	if (e)
+		return e;
+	buf_printf(&file, "c2sp.org/tlog-proof@v1\nindex %llu\n", (unsigned long long)sequence - 1);
+	write_proof(c, &file, &proof);
+	buf_text(&file, latest.note);
+	out->body = bytes_of(&file);
+	return OK;
+}
+
+/* The same for a run of events, whose lines are an export (export.c). */
+enum err audit_log_range(
+	struct call *c, const struct audit_log_range_in *in, struct audit_log_range_out *out)
+{
+	struct signed_tree latest;
+	struct merkle_proof proof;
+	struct buf file = { .arena = c->arena };
+	const struct merkle_tree tree = tile_tree(c);
+	enum err e = check_size(c, in->end, &latest);
+	if (!e && in->first > in->end)
+		e = fail_as(c, &BAD_RANGE);
+	if (!e)
+		e = merkle_prove_range(
+			&tree, (uint64_t)in->first, (uint64_t)in->end, latest.size, &proof);
+	if (e)
+		return e;
+	buf_printf(&file, "manabiya-log-range@v1\nrange %lld %lld\n", (long long)in->first,
+		(long long)in->end);
+	write_proof(c, &file, &proof);
+	buf_text(&file, latest.note);
+	out->body = bytes_of(&file);
+	return OK;
+}

@@ -1,0 +1,218 @@
+/* Proofs of the service are checked here as a stranger would: from their text and the public key.
+ */
+#include <stdlib.h>
+
+#include "services/audit/log_world.h"
+
+#define SIZE 600 /* two full tiles and a part of one */
+
+static struct test test;
+
+/* One log for all facts: nothing here changes it but the exports' own events, in another place. */
+static int open_world(void **state)
+{
+	test_open(&test, &audit_under_test);
+	if (checkpoint_open(LOG_NAME, LOG_KEY, ""))
+		return -1;
+	grow_log(&test, SIZE);
+	sign_log(&test);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	checkpoint_close();
+	test_close(&test);
+	return 0;
+}
+
+/* {"hashes":["…",…]} */
+static struct merkle_proof proof_of(const char *json)
+{
+	struct merkle_proof proof = { 0 };
+	for (const char *at = strchr(json, '['); at[1] == '"'; at++) {
+		const char *rest;
+		size_t n = strcspn(at + 2, "\"");
+		assert_true(
+			note_hash(test.arena, arena_printf(test.arena, "%.*s\n", (int)n, at + 2),
+				&proof.hashes[proof.n++], &rest));
+		at += 2 + n;
+	}
+	return proof;
+}
+
+static const char *line_at(uint64_t index)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena, "SELECT line FROM audit.event WHERE sequence = %llu + 1",
+			(unsigned long long)index));
+}
+
+static struct merkle_hash root_at(uint64_t size)
+{
+	struct merkle_hash root;
+	const struct merkle_peaks peaks = stored_tree(&test, size);
+	merkle_root(&peaks, &root);
+	return root;
+}
+
+static void inclusion_is_proven_for_every_size(void **state)
+{
+	static const struct {
+		int index, size;
+	} asked[] = { { 0, 1 }, { 0, SIZE }, { SIZE - 1, SIZE }, { 255, 256 }, { 256, 257 },
+		{ 100, 300 }, { 511, 512 }, { 512, 599 } };
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		uint64_t index = (uint64_t)asked[i].index, size = (uint64_t)asked[i].size;
+		const char *line = line_at(index);
+		const struct merkle_hash root = root_at(size);
+		struct merkle_hash leaf;
+		merkle_leaf(line, strlen(line), &leaf);
+		const struct merkle_proof proof = proof_of(ask_text(&test, "log_inclusion",
+			arena_printf(
+				test.arena, "index=%d&size=%d", asked[i].index, asked[i].size)));
+		assert_true(merkle_has_leaf(&root, size, index, &leaf, &proof));
+	}
+}
+
+static void consistency_is_proven_between_any_sizes(void **state)
+{
+	static const int sizes[] = { 1, 2, 255, 256, 257, 511, 512, 513, 599, SIZE };
+	size_t n = sizeof(sizes) / sizeof(sizes[0]);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = i; j < n; j++) {
+			const struct merkle_hash from = root_at((uint64_t)sizes[i]),
+						 to = root_at((uint64_t)sizes[j]);
+			const struct merkle_proof proof = proof_of(ask_text(&test,
+				"log_consistency",
+				arena_printf(test.arena, "from=%d&to=%d", sizes[i], sizes[j])));
+			assert_true(merkle_is_beginning(
+				&from, (uint64_t)sizes[i], &to, (uint64_t)sizes[j], &proof));
+		}
+	}
+}
+
+static void one_event_is_proven_by_one_file(void **state)
+{
+	static const char head[] = "c2sp.org/tlog-proof@v1\nindex 300\n";
+	const char *id = test_sql_text(&test, "SELECT id FROM audit.event WHERE sequence = 301");
+	const char *file =
+		ask_text(&test, "event_proof", arena_printf(test.arena, "eventId=%s", id));
+	const char *line = line_at(300), *rest;
+	struct merkle_proof proof;
+	struct merkle_hash leaf;
+	assert_int_equal(strncmp(file, head, sizeof(head) - 1), 0);
+	assert_true(note_proof(test.arena, file + sizeof(head) - 1, &proof, &rest));
+	const struct checkpoint checkpoint = read_checkpoint(&test, rest);
+	merkle_leaf(line, strlen(line), &leaf);
+	assert_true(merkle_has_leaf(&checkpoint.root, checkpoint.size, 300, &leaf, &proof));
+}
+
+static void what_is_not_there_is_not_proven(void **state)
+{
+	static const struct {
+		const char *operation, *params;
+		unsigned status;
+	} asked[] = {
+		{ "event_proof", "eventId=" TEST_USER, 404 },
+		{ "log_inclusion", "index=1&size=601", 409 },
+		{ "log_inclusion", "index=7&size=7", 422 },
+		{ "log_consistency", "from=8&to=7", 422 },
+		{ "log_consistency", "from=8&to=601", 409 },
+		{ "log_consistency", "from=0&to=7", 422 },
+		{ "log_range", "first=8&end=7", 422 },
+		{ "log_range", "first=8&end=601", 409 },
+		{ "log_export", "first=7&end=7", 404 },
+		{ "log_export", "first=0&end=601", 404 },
+	};
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		assert_int_equal(ask_log(&test, asked[i].operation, asked[i].params).status,
+			asked[i].status);
+}
+
+/* ---- exports ---- */
+
+/* The whole export in windows of the size given, as the gateway asks for them. */
+static const char *exported(const char *params, int64_t window)
+{
+	struct buf all = { .arena = test.arena };
+	const struct actor actor = test_actor(&test, TEST_TENANT, TEST_USER, ROLE_CONTRACTOR);
+	int64_t total = 1;
+	while ((int64_t)all.n < total) {
+		struct audit_log_export_in in = { 0 };
+		struct audit_log_export_out out = { 0 };
+		struct call c = test_call(&test, &actor);
+		c.window = (struct window){ .offset = (int64_t)all.n, .length = window };
+		assert_int_equal(shape_read_params(&c, &audit_log_export_in_shape, params,
+					 strlen(params), &in),
+			OK);
+		assert_int_equal(audit_log_export(&c, &in, &out), OK);
+		db_rollback(test.db);
+		assert_true(out.body.n > 0 && (int64_t)out.body.n <= window);
+		buf_add(&all, out.body.data, out.body.n);
+		total = c.total_bytes;
+	}
+	assert_int_equal(all.n, total);
+	return all.data;
+}
+
+static const char *stored_lines(int first, int end)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena,
+			"SELECT string_agg(line || chr(10), '' ORDER BY sequence) FROM audit.event"
+			" WHERE sequence > %d AND sequence <= %d",
+			first, end));
+}
+
+static void an_export_is_the_stored_lines_in_any_windows(void **state)
+{
+	static const int ranges[][2] = { { 0, 1 }, { 0, SIZE }, { 255, 257 }, { 256, 512 },
+		{ 3, 590 }, { 512, SIZE }, { SIZE - 1, SIZE } };
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		const char *params =
+			arena_printf(test.arena, "first=%d&end=%d", ranges[i][0], ranges[i][1]);
+		const char *wanted = stored_lines(ranges[i][0], ranges[i][1]);
+		assert_string_equal(exported(params, 262144), wanted);
+		assert_string_equal(exported(params, 9973), wanted);
+	}
+	assert_string_equal(exported("first=255&end=257", 7), stored_lines(255, 257));
+}
+
+static void an_export_is_proven_by_its_range(void **state)
+{
+	static const char head[] = "manabiya-log-range@v1\nrange 100 530\n";
+	const char *file = ask_text(&test, "log_range", "first=100&end=530"), *rest;
+	const char *lines = exported("first=100&end=530", 262144);
+	struct merkle_proof proof;
+	struct merkle_peaks peaks;
+	struct merkle_hash root;
+	size_t used;
+	assert_int_equal(strncmp(file, head, sizeof(head) - 1), 0);
+	assert_true(note_proof(test.arena, file + sizeof(head) - 1, &proof, &rest));
+	const struct checkpoint checkpoint = read_checkpoint(&test, rest);
+	assert_true(merkle_range_begin(&peaks, 100, &proof, &used));
+	for (const char *end; (end = strchr(lines, '\n')); lines = end + 1) {
+		struct merkle_hash leaf;
+		merkle_leaf(lines, (size_t)(end - lines), &leaf);
+		merkle_append(&peaks, &leaf);
+	}
+	assert_int_equal(peaks.size, 530);
+	assert_true(merkle_range_end(&peaks, checkpoint.size, &proof, &used));
+	merkle_root(&peaks, &root);
+	assert_true(merkle_equal(&root, &checkpoint.root));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(inclusion_is_proven_for_every_size),
+		cmocka_unit_test(consistency_is_proven_between_any_sizes),
+		cmocka_unit_test(one_event_is_proven_by_one_file),
+		cmocka_unit_test(what_is_not_there_is_not_proven),
+		cmocka_unit_test(an_export_is_the_stored_lines_in_any_windows),
+		cmocka_unit_test(an_export_is_proven_by_its_range),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, open_world, close_world);
+}
