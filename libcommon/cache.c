@@ -1,5 +1,5 @@
 /*
- * Redis behind three verbs; see cache.h. It refuses to be waited for: 100 ms, then a second's rest.
+ * Redis behind four verbs; see cache.h. It refuses to be waited for: 100 ms, then a second's rest.
  *
  * hiredis 0.14 and 1.x: only calls that both have.
  */
@@ -22,7 +22,7 @@
 
 struct cache {
 	char *address; /* NULL: always unavailable */
-	char *password;
+	char *user, *password;
 	redisContext *redis; /* NULL: not connected */
 	int64_t rest_until_ms;
 };
@@ -45,10 +45,16 @@ static char *copy_or_null(const char *text)
 
 struct cache *cache_open(const char *address, const char *password)
 {
+	return cache_open_as(address, NULL, password);
+}
+
+struct cache *cache_open_as(const char *address, const char *user, const char *password)
+{
 	struct cache *cache = calloc(1, sizeof(*cache));
 	if (!cache)
 		abort();
 	cache->address = copy_or_null(address);
+	cache->user = copy_or_null(user);
 	cache->password = copy_or_null(password);
 	return cache;
 }
@@ -66,6 +72,7 @@ void cache_close(struct cache *cache)
 		return;
 	disconnect(cache);
 	free(cache->address);
+	free(cache->user);
 	free(cache->password);
 	free(cache);
 }
@@ -92,7 +99,9 @@ static bool log_in(struct cache *cache)
 {
 	if (!cache->password)
 		return true;
-	auto_reply answer = redisCommand(cache->redis, "AUTH %s", cache->password);
+	auto_reply answer = cache->user
+		? redisCommand(cache->redis, "AUTH %s %s", cache->user, cache->password)
+		: redisCommand(cache->redis, "AUTH %s", cache->password);
 	return answer && answer->type == REDIS_REPLY_STATUS;
 }
 
@@ -157,4 +166,51 @@ enum err cache_delete(struct cache *cache, const char *key)
 	auto_reply answer = NULL;
 	const char *const words[] = { "DEL", key };
 	return ask(cache, 2, words, REDIS_REPLY_INTEGER, &answer);
+}
+
+static enum err append(struct cache *cache, int n, const char *const words[])
+{
+	return redisAppendCommandArgv(cache->redis, n, (const char **)words, NULL) == REDIS_OK
+		? OK
+		: ERR_UNAVAILABLE;
+}
+
+static enum err append_count(
+	struct cache *cache, const struct cache_counter *counter, int64_t ttl_ms)
+{
+	char add[24], ttl[24];
+	(void)snprintf(add, sizeof(add), "%lld", (long long)counter->add);
+	(void)snprintf(ttl, sizeof(ttl), "%lld", (long long)ttl_ms);
+	const char *const count[] = { "INCRBY", counter->key, add };
+	const char *const expire[] = { "PEXPIRE", counter->key, ttl };
+	enum err e = append(cache, 3, count);
+	return e ? e : append(cache, 3, expire);
+}
+
+static enum err read_integer(struct cache *cache, int64_t *value)
+{
+	void *got = NULL;
+	if (redisGetReply(cache->redis, &got) != REDIS_OK)
+		return ERR_UNAVAILABLE;
+	auto_reply answer = got;
+	if (!answer || answer->type != REDIS_REPLY_INTEGER)
+		return ERR_UNAVAILABLE;
+	*value = answer->integer;
+	return OK;
+}
+
+enum err cache_count(struct cache *cache, struct cache_counter *counters, size_t n, int64_t ttl_ms)
+{
+	int64_t ignored;
+	enum err e = connect_if_needed(cache);
+	if (e)
+		return e;
+	for (size_t i = 0; !e && i < n; i++)
+		e = append_count(cache, &counters[i], ttl_ms);
+	for (size_t i = 0; !e && i < n; i++) {
+		e = read_integer(cache, &counters[i].total);
+		if (!e)
+			e = read_integer(cache, &ignored);
+	}
+	return e ? rest(cache) : OK;
 }

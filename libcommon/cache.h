@@ -17,6 +17,8 @@ struct cache;
 /* `address`: a Unix socket path, or host:port. Never fails: connecting happens at first use. NULL
  * address: always unavailable. */
 struct cache *cache_open(const char *address, const char *password);
+/* As a user of Redis's access list, who may do less than everything. */
+struct cache *cache_open_as(const char *address, const char *user, const char *password);
 void cache_close(struct cache *cache);
 
 /* ERR_NOT_FOUND when there is no such key. */
@@ -25,5 +27,14 @@ must_check enum err cache_get(
 must_check enum err cache_set(
 	struct cache *cache, const char *key, const char *value, int64_t ttl_ms);
 must_check enum err cache_delete(struct cache *cache, const char *key);
+
+/* Adds to counters that live for `ttl_ms` after their last change, all in one round trip, and fills
+ * in what each has come to. On failure some may have been added. */
+struct cache_counter {
+	const char *key;
+	int64_t add, total;
+};
+must_check enum err cache_count(
+	struct cache *cache, struct cache_counter *counters, size_t n, int64_t ttl_ms);
 
 #endif

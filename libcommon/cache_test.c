@@ -52,6 +52,45 @@ static void a_value_expires(void **state)
 	cache_close(cache);
 }
 
+static void counters_add_up_and_expire(void **state)
+{
+	struct cache *cache = open_cache();
+	struct cache_counter counters[] = { { "t:count:a", 2, 0 }, { "t:count:b", 40, 0 } };
+	const char *value = NULL;
+	assert_int_equal(cache_count(cache, counters, 2, 60000), OK);
+	counters[0].add = 3;
+	assert_int_equal(cache_count(cache, counters, 2, 60000), OK);
+	assert_int_equal(counters[0].total, 5);
+	assert_int_equal(counters[1].total, 80);
+	assert_int_equal(cache_count(cache, counters, 0, 60000), OK);
+	assert_int_equal(cache_count(cache, counters, 1, 20), OK);
+	usleep(60000);
+	assert_int_equal(cache_get(cache, arena, "t:count:a", &value), ERR_NOT_FOUND);
+	assert_int_equal(cache_delete(cache, "t:count:b"), OK);
+	cache_close(cache);
+}
+
+static void a_counter_that_is_none_is_unavailable(void **state)
+{
+	struct cache *cache = open_cache(), *other = open_cache();
+	struct cache_counter counters[] = { { "t:count:text", 1, 0 }, { "t:count:c", 1, 0 } };
+	assert_int_equal(cache_set(cache, "t:count:text", "x", 60000), OK);
+	assert_int_equal(cache_count(cache, counters, 2, 60000), ERR_UNAVAILABLE);
+	assert_int_equal(cache_count(cache, counters, 2, 60000), ERR_UNAVAILABLE); /* it rests */
+	assert_int_equal(cache_delete(other, "t:count:text"), OK);
+	assert_int_equal(cache_delete(other, "t:count:c"), OK);
+	cache_close(cache);
+	cache_close(other);
+}
+
+static void a_stranger_is_unavailable(void **state)
+{
+	struct cache *cache = cache_open_as(test_cache_address(), "nobody", "wrong");
+	struct cache_counter counter = { "t:count:a", 1, 0 };
+	assert_int_equal(cache_count(cache, &counter, 1, 60000), ERR_UNAVAILABLE);
+	cache_close(cache);
+}
+
 static void no_address_is_unavailable(void **state)
 {
 	const char *value = NULL;
@@ -113,6 +152,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_set_is_there_until_deleted),
 		cmocka_unit_test(a_value_expires),
+		cmocka_unit_test(counters_add_up_and_expire),
+		cmocka_unit_test(a_counter_that_is_none_is_unavailable),
+		cmocka_unit_test(a_stranger_is_unavailable),
 		cmocka_unit_test(no_address_is_unavailable),
 		cmocka_unit_test(a_silent_server_costs_a_tenth_of_a_second_once),
 		cmocka_unit_test(a_wrong_password_is_unavailable),

@@ -18,7 +18,8 @@
 #define EXIT_CONFIG 78 /* sysexits.h: a person has to mend the configuration */
 
 static struct service_conf {
-	const char *listen, *peers, *bus_keys, *database, *cache, *auth_public_key, *log_level;
+	const char *listen, *peers, *bus_keys, *database, *cache, *cache_password, *auth_public_key,
+		*log_level;
 	int64_t workers, bus_window, bus_queue;
 } conf;
 
@@ -35,6 +36,8 @@ static const struct option options[] = {
 		"libpq connection string of this service's own role; passwords by passfile=" },
 	{ "cache", OPTION_TEXT, "", AT(cache), 0, 4096,
 		"Redis: socket path or host:port; empty for none" },
+	{ "cache-password", OPTION_SECRET, "", AT(cache_password), 0, 1024,
+		"file with Redis's password; empty for none" },
 	{ "auth-public-key", OPTION_SECRET, NULL, AT(auth_public_key), 64, 64,
 		"file with auth's Ed25519 public key, 32 bytes as hex" },
 	{ "workers", OPTION_INTEGER, "4", AT(workers), 1, 64,
@@ -89,6 +92,7 @@ static enum err open_process(struct process *process, const struct service *serv
 	process->service = service;
 	process->database = conf.database;
 	process->cache = conf.cache;
+	process->cache_password = conf.cache_password;
 	process->metrics = metrics_new(service->name, names, service->ops_n);
 	if (crypto_from_hex(conf.auth_public_key, process->auth_key, PUBLIC_KEY_SIZE)) {
 		log_error("--auth-public-key: not a key");

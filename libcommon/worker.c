@@ -30,7 +30,7 @@ static void worker_open(struct worker *worker)
 	const struct process *process = worker->process;
 	worker->arena = arena_new();
 	worker->db = db_open(process->database, process->service->name);
-	worker->cache = cache_open(*process->cache ? process->cache : NULL, NULL);
+	worker->cache = cache_open(process->cache, process->cache_password);
 }
 
 static void worker_close(struct worker *worker)

@@ -15,7 +15,7 @@ struct process {
 	struct bus *bus;
 	struct metrics *metrics;
 	const char *database;
-	const char *cache;
+	const char *cache, *cache_password;
 	unsigned char auth_key[PUBLIC_KEY_SIZE];
 };
 

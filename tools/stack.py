@@ -26,6 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import certificates  # noqa: E402
+import redis_users  # noqa: E402
 from processes import Process, last_lines, start_time  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +42,8 @@ POSTGRES_SETTINGS = {
     'log_min_error_statement': 'panic',  # statements of a learning record never go to a log
     'password_encryption': 'scram-sha-256', 'jit': 'off', 'timezone': 'UTC',
 }
+# For loads from one address, which the gateway would take for an attack. Counted all the same: that is part of the cost.
+LOAD_LIMITS = {f'limit-{name}': 10**9 for name in ('login', 'anonymous', 'source', 'read', 'write', 'upload', 'tenant')}
 SANITIZERS = {
     'ASAN_OPTIONS': 'abort_on_error=0:detect_leaks=1',
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1',
@@ -194,6 +197,7 @@ class Stack:
         self._make_run_directory()
         run(self.build / 'ctl/manabiyactl', 'keys', '--directory', self.keys)
         certificates.make(self.tls, ('localhost', '127.0.0.1'))
+        redis_users.make(self.keys / 'redis')
         self._make_cluster()
 
     def _make_run_directory(self):
@@ -249,7 +253,7 @@ class Stack:
         yield Process('redis', [shutil.which('redis-server') or '/usr/bin/redis-server', '--port', '0',
                                 '--unixsocket', self.run / 'redis', '--unixsocketperm', '700', '--save', '',
                                 '--appendonly', 'no', '--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru',
-                                '--dir', self.directory], self.logs / 'redis.log')
+                                '--aclfile', self.keys / 'redis/users.acl', '--dir', self.directory], self.logs / 'redis.log')
         yield Process('mail', ['/usr/bin/python3', ROOT / 'tools/smtp_sink.py', '--listen', f'127.0.0.1:{self.mail_port}',
                                '--directory', self.mail], self.logs / 'mail.log')
 
@@ -269,7 +273,7 @@ class Stack:
         options |= getattr(self, f'_{name}_options')()
         if name != 'gateway':
             options |= {'listen': self._url(name), 'database': self.conninfo(f'manabiya_{name}'),
-                        'cache': self.run / 'redis'}
+                        'cache': self.run / 'redis', 'cache-password': self.keys / 'redis/services.password'}
         options['auth-public-key'] = self.keys / 'capability.pub'
         options |= self.extra.get(name, {})
         arguments = [f'--{option}={value}' for option, value in options.items()]
@@ -294,7 +298,8 @@ class Stack:
 
     def _gateway_options(self):
         options = {'listen': f'127.0.0.1:{self.port}', 'admin-listen': f'127.0.0.1:{self.admin_port}',
-                   'tls-certificate': self.tls / 'server.pem', 'tls-key': self.tls / 'server.key'}
+                   'tls-certificate': self.tls / 'server.pem', 'tls-key': self.tls / 'server.key',
+                   'limit-cache': self.run / 'redis', 'limit-cache-password': self.keys / 'redis/gateway.password'}
         return options | ({'web-root': self.web_root} if self.web_root else {})
 
     # ---- starting ----
