@@ -10,6 +10,8 @@
 #include "services/gateway/ask.h"
 #include "services/gateway/figures.h"
 #include "services/gateway/gateway.h"
+#include "services/gateway/limits.h"
+#include "services/gateway/load.h"
 #include "services/gateway/samples.h"
 #include "services/gateway/sse.h"
 
@@ -66,6 +68,8 @@ static void add_own_figures(struct survey *survey)
 	struct bus_figures bus;
 	bus_figures(gateway.bus, &bus);
 	figures_write(&out);
+	limits_figures(&out);
+	load_figures(&out);
 	metrics_write_value(&out, "manabiya_bus_refused_total", "gateway", bus.refused_full);
 	metrics_write_value(&out, "manabiya_bus_expired_total", "gateway", bus.expired);
 	metrics_write_value(&out, "manabiya_bus_messages_total", "gateway", bus.messages_sent);

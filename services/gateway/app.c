@@ -16,6 +16,8 @@
 #include "services/gateway/csrf.h"
 #include "services/gateway/figures.h"
 #include "services/gateway/gateway.h"
+#include "services/gateway/limits.h"
+#include "services/gateway/load.h"
 #include "services/gateway/path.h"
 #include "services/gateway/session.h"
 #include "services/gateway/sse.h"
@@ -50,6 +52,7 @@ void visit_reply(struct visit *v, unsigned status, const struct reply_headers *h
 	if (!v->request->is_admin && v->route) {
 		reply_header(&all, "traceparent", v->traceparent);
 	}
+	limits_headers(v, &all);
 	v->status = status;
 	v->answered = true;
 	exchange_reply(v->exchange, status, all.items, all.n, content_length);
@@ -187,6 +190,32 @@ static enum verdict route_step(struct visit *v)
 	}
 	return match.allowed ? method_not_allowed(v, match.allowed)
 			     : refused(v, &problem_not_found);
+}
+
+/* Those who come on top of what can be done come later; see load.h for who. */
+static enum verdict load_step(struct visit *v)
+{
+	if (!v->route || !load_sheds(v->route->flags)) {
+		return NEXT;
+	}
+	visit_refuse(v, &problem_overloaded, retry_after_s());
+	return DONE;
+}
+
+static enum verdict over_limit(struct visit *v)
+{
+	visit_refuse(v, &problem_rate_limited, limits_retry_after_s(v));
+	return DONE;
+}
+
+static enum verdict source_limit_step(struct visit *v)
+{
+	return !v->route || limits_of_source(v) ? NEXT : over_limit(v);
+}
+
+static enum verdict session_limit_step(struct visit *v)
+{
+	return !v->route || limits_of_session(v) ? NEXT : over_limit(v);
 }
 
 static enum verdict cross_site_step(struct visit *v)
@@ -328,8 +357,8 @@ static enum verdict start_step(struct visit *v)
 
 /* In this order, so that nobody learns anything about the inside without a session. */
 static enum verdict (*const steps[])(struct visit *) = { path_step, authority_step, route_step,
-	cross_site_step, body_step, session_step, rights_step, condition_step, params_step,
-	start_step };
+	load_step, source_limit_step, cross_site_step, body_step, session_step, session_limit_step,
+	rights_step, condition_step, params_step, start_step };
 /* The admin listener is not reachable from outside: only the way there. */
 static enum verdict (*const admin_steps[])(struct visit *) = { path_step, start_step };
 
@@ -460,6 +489,8 @@ enum err app_start(const struct gateway_conf *conf, struct loop *loop, struct bu
 		return e;
 	}
 	sse_start();
+	limits_start(conf, loop);
+	load_start(conf, loop);
 	return OK;
 }
 
@@ -470,6 +501,8 @@ void app_drain(void)
 
 void app_stop(void)
 {
+	load_stop();
+	limits_stop();
 	sse_stop();
 	session_stop();
 	static_file_stop();

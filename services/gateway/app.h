@@ -18,8 +18,8 @@ struct gateway_conf {
 	const char *tls_directory, *admin_tls_certificate, *admin_tls_key, *admin_client_ca;
 	bool tls12;
 	int64_t tls_ticket_lifetime_s, tls_check_ms;
-	int64_t connections_max, head_timeout_ms, handshake_timeout_ms, idle_timeout_ms,
-		body_rate_min_bytes_s, streams_max;
+	int64_t connections_max, connections_per_source, head_timeout_ms, handshake_timeout_ms,
+		idle_timeout_ms, body_rate_min_bytes_s, streams_max;
 	/* application side */
 	const char *web_root; /* the built client, "" for none */
 	const char *auth_public_key; /* hex, from a file */
@@ -27,6 +27,11 @@ struct gateway_conf {
 	const char *peers, *bus_keys;
 	int64_t bus_window, session_cache_ms, request_timeout_ms, fanout_timeout_ms,
 		sse_heartbeat_ms, sse_per_user;
+	int64_t limit_window_s, limit_login, limit_anonymous, limit_source, limit_read, limit_write,
+		limit_upload, limit_tenant; /* limits.h */
+	const char *limit_cache, *limit_cache_user, *limit_cache_password; /* Redis, "" for none */
+	int64_t limit_share_ms;
+	int64_t shed_waiting, shed_lag_ms; /* load.h */
 	const char *authorities; /* the hosts that are answered, separated by commas; "" for any */
 	const char *security_contact; /* a URI for security.txt; "" for none */
 	const char *log_level;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "services/gateway/gateway.h"
+#include "services/gateway/load.h"
 
 struct ask {
 	ask_on_answer *fn; /* NULL: cancelled */
@@ -67,6 +68,7 @@ static void deliver(void *arg)
 		ask->again = NULL;
 		bus_send(gateway.bus, request, on_reply, ask);
 	} else {
+		load_wait_ends();
 		if (ask->fn) {
 			ask->fn(ask->arg, &posted->reply);
 		}
@@ -88,6 +90,7 @@ struct ask *ask_send(
 {
 	struct ask *ask = checked(malloc(sizeof *ask));
 	*ask = (struct ask){ .fn = fn, .arg = arg, .again = may_retry ? request : NULL };
+	load_wait_begins();
 	bus_send(gateway.bus, request, on_reply, ask);
 	return ask;
 }

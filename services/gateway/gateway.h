@@ -14,6 +14,7 @@
 #include "libcommon/capability.h"
 #include "services/gateway/app.h"
 #include "services/gateway/exchange.h"
+#include "services/gateway/limiter.h"
 #include "services/gateway/problem.h"
 #include "services/gateway/route.h"
 
@@ -59,6 +60,8 @@ struct visit {
 	bool is_bearer;
 	const char *capability; /* "" while anonymous */
 	const struct actor *actor; /* NULL while anonymous */
+	const struct limit *limit; /* the nearest that was charged; NULL: none yet */
+	struct limit_state limit_state;
 	struct session_wait *wait;
 	struct ask *ask; /* the bus call that the visit waits for */
 	unsigned step; /* of app.c's list */

@@ -47,6 +47,9 @@ static const struct option options[] = {
 		"show; empty for none" },
 	{ "connections-max", OPTION_INTEGER, "10000", AT(connections_max), 1, 100000,
 		"connections at the same time; an idle one costs some 20 KiB" },
+	{ "connections-per-source", OPTION_INTEGER, "2500", AT(connections_per_source), 1, 100000,
+		"of them from one address (IPv6: one /64); the largest schools have some 1,500 "
+		"browsers behind one, each with one connection" },
 	{ "head-timeout-ms", OPTION_INTEGER, "5000", AT(head_timeout_ms), 100, 60000,
 		"for the whole head of a request; longer is a client that wants to hold the line" },
 	{ "handshake-timeout-ms", OPTION_INTEGER, "5000", AT(handshake_timeout_ms), 100, 60000,
@@ -77,6 +80,42 @@ static const struct option options[] = {
 		"between signs of life on an event stream; proxies close after 60 s of silence" },
 	{ "sse-per-user", OPTION_INTEGER, "16", AT(sse_per_user), 1, 1000,
 		"event streams of one user; more open pages than that are not read by a person" },
+	{ "limit-window-s", OPTION_INTEGER, "60", AT(limit_window_s), 1, 3600,
+		"the time that the limits below are for; a minute is as long as people will wait" },
+	{ "limit-login", OPTION_INTEGER, "1200", AT(limit_login), 0, 1000000000,
+		"logins of one source in that time: the largest schools' pupils at 08:30, from one "
+		"address; 0 for no limit" },
+	{ "limit-anonymous", OPTION_INTEGER, "12000", AT(limit_anonymous), 0, 1000000000,
+		"other requests without a session of one source: ten for each of these logins" },
+	{ "limit-source", OPTION_INTEGER, "120000", AT(limit_source), 0, 1000000000,
+		"all requests of one source: two a second from each browser of such a school, "
+		"which no lesson comes near" },
+	{ "limit-read", OPTION_INTEGER, "6000", AT(limit_read), 0, 1000000000,
+		"requests of one session that only read: 100 a second, for pages that load many "
+		"small things" },
+	{ "limit-write", OPTION_INTEGER, "3000", AT(limit_write), 0, 1000000000,
+		"requests of one session that change something: 50 a second, for programs that "
+		"work through a list; people make less than one" },
+	{ "limit-upload", OPTION_INTEGER, "600", AT(limit_upload), 0, 1000000000,
+		"pieces of uploads of one session: ten MiB a second, as the web client cuts them" },
+	{ "limit-tenant", OPTION_INTEGER, "240000", AT(limit_tenant), 0, 1000000000,
+		"all requests of one tenant: 4,000 a second, a fifth of what three services "
+		"serve" },
+	{ "limit-cache", OPTION_TEXT, "", AT(limit_cache), 0, 4096,
+		"Redis through which instances add up their counts: socket path or host:port; "
+		"empty for none" },
+	{ "limit-cache-user", OPTION_TEXT, "gateway", AT(limit_cache_user), 1, 64,
+		"its user, who needs INCRBY and PEXPIRE on limit:* and nothing else" },
+	{ "limit-cache-password", OPTION_SECRET, "", AT(limit_cache_password), 0, 1024,
+		"file with that user's password; empty for none" },
+	{ "limit-share-ms", OPTION_INTEGER, "200", AT(limit_share_ms), 10, 10000,
+		"between exchanges with the other instances; so long one of them may let through "
+		"what another has used up" },
+	{ "shed-waiting", OPTION_INTEGER, "256", AT(shed_waiting), 1, 1000000,
+		"requests waiting for services from which on logins are refused, at half as many "
+		"again all without a session, at twice as many reading; four full bus windows" },
+	{ "shed-lag-ms", OPTION_INTEGER, "300", AT(shed_lag_ms), 10, 60000,
+		"the same for a delay of the gateway itself that lasts a second; people notice" },
 	{ "authorities", OPTION_TEXT, "", AT(authorities), 0, 4096,
 		"host names (with port if not 443) that are answered, separated by commas; "
 		"empty for any" },

@@ -45,6 +45,9 @@ const struct problem problem_if_match_required = { ERR_INVALID, 428, "if_match_r
 	"An If-Match header is required; read the resource first." };
 const struct problem problem_too_many_streams = { ERR_LIMITED, 429, "too_many_streams",
 	"開いている画面が多すぎます。", "Too many pages are open." };
+const struct problem problem_rate_limited = { ERR_LIMITED, 429, "rate_limited",
+	"短い時間に操作が集中しています。少し待ってからもう一度お試しください。",
+	"Too many requests in a short time; please wait a moment and try again." };
 const struct problem problem_method_unknown = { ERR_INVALID, 501, "method_unknown",
 	"このメソッドには対応していません。", "The method is unknown." };
 const struct problem problem_bad_gateway = { ERR_UNAVAILABLE, 502, "bad_gateway",
@@ -52,6 +55,9 @@ const struct problem problem_bad_gateway = { ERR_UNAVAILABLE, 502, "bad_gateway"
 const struct problem problem_service_unavailable = { ERR_UNAVAILABLE, 503, "unavailable",
 	"ただいま利用できません。しばらくしてからもう一度お試しください。",
 	"Not available at the moment; please try again later." };
+const struct problem problem_overloaded = { ERR_UNAVAILABLE, 503, "overloaded",
+	"ただいま混み合っています。少し待ってからもう一度お試しください。",
+	"The system is busy; please wait a moment and try again." };
 const struct problem problem_deadline = { ERR_UNAVAILABLE, 504, "deadline_exceeded",
 	"時間内に応答がありませんでした。もう一度お試しください。",
 	"There was no answer in time; please try again." };

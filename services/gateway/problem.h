@@ -22,9 +22,11 @@ extern const struct problem problem_expectation; /* 417 */
 extern const struct problem problem_misdirected; /* 421 */
 extern const struct problem problem_if_match_required; /* 428 */
 extern const struct problem problem_too_many_streams; /* 429 */
+extern const struct problem problem_rate_limited; /* 429 */
 extern const struct problem problem_method_unknown; /* 501 */
 extern const struct problem problem_bad_gateway; /* 502: a service answered something impossible */
 extern const struct problem problem_service_unavailable; /* 503 */
+extern const struct problem problem_overloaded; /* 503 */
 extern const struct problem problem_deadline; /* 504 */
 extern const struct problem problem_version_unknown; /* 505 */
 

@@ -26,9 +26,6 @@ enum {
 	ARENAS_KEPT = 64, /* about as many requests as are under way at the same time */
 	DRAIN_MS = 5 * 1000, /* less than the ten seconds after which supervisors kill */
 	ACCEPT_PAUSE_MS = 100, /* when there are no descriptors left */
-	/* One source gets at most this part of all connections. A school behind one address has
-	 * some hundred browsers with one connection each. */
-	SOURCE_SHARE = 4,
 	UNSENT_MAX = 128 * 1024, /* bytes that the kernel takes ahead of what it can send */
 	OTHER_DESCRIPTORS = 256, /* bus, files, listeners */
 };
@@ -127,7 +124,7 @@ static void welcome(int fd, const struct sockaddr_storage *address, bool is_admi
 	/* The admin listener is for probes: it must work when the public one is flooded. */
 	if (!is_admin &&
 		(server.connections_n >= server.conf->connections_max ||
-			of_source > server.conf->connections_max / SOURCE_SHARE + 1)) {
+			of_source > server.conf->connections_per_source)) {
 		sources_leave(server.sources, source);
 		close(fd);
 		return;

@@ -40,6 +40,16 @@ struct source source_of(const struct sockaddr_storage *address, char text[INET6_
 	return source;
 }
 
+const char *source_prefix(struct arena *arena, const char *text)
+{
+	struct in6_addr address;
+	if (!strchr(text, ':') || inet_pton(AF_INET6, text, &address) != 1)
+		return text;
+	const unsigned char *bytes = address.s6_addr;
+	return arena_printf(arena, "%02x%02x:%02x%02x:%02x%02x:%02x%02x", bytes[0], bytes[1],
+		bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]);
+}
+
 static struct slot *slots_new(size_t n)
 {
 	struct slot *slots = calloc(n, sizeof *slots);

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "libcommon/arena.h"
+
 /* An IPv4 address, or the /64 of an IPv6 one: what one customer of a provider gets. */
 struct source {
 	uint64_t prefix;
@@ -15,6 +17,10 @@ struct source {
 
 /* The address as text without a port; IPv4 inside IPv6 is written as IPv4. */
 struct source source_of(const struct sockaddr_storage *address, char text[INET6_ADDRSTRLEN]);
+
+/* What stands for that source where it is counted by name: the address, or the /64 of an IPv6 one.
+ */
+const char *source_prefix(struct arena *arena, const char *text);
 
 struct sources;
 struct sources *sources_new(void);

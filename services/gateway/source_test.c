@@ -68,9 +68,20 @@ static void counts_are_exact_while_sources_come_and_go(void **state)
 	sources_free(sources);
 }
 
+static void a_name_stands_for_a_whole_customer(void **state)
+{
+	struct arena *arena = arena_new();
+	assert_string_equal(source_prefix(arena, "192.0.2.1"), "192.0.2.1");
+	assert_string_equal(source_prefix(arena, ""), "");
+	assert_string_equal(source_prefix(arena, "2001:db8::1"), "2001:0db8:0000:0000");
+	assert_string_equal(source_prefix(arena, "2001:db8:0:1::1"), "2001:0db8:0000:0001");
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_name_stands_for_a_whole_customer),
 		cmocka_unit_test(addresses_are_grouped),
 		cmocka_unit_test(counts_are_exact_while_sources_come_and_go),
 	};

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
 import base  # noqa: E402
 from base import FlowTest  # noqa: E402
 
-CHANGING = {'date', 'traceparent', 'x-request-id', 'server-timing'}  # headers that differ by nature
+CHANGING = {'date', 'ratelimit', 'traceparent', 'x-request-id', 'server-timing'}  # headers that differ by nature
 ROLES = {'contractor': 'admin', 'instructor': 'teacher', 'student': 'pupil'}
 # Operations that take no id of a tenant's thing, or whose ids are not checked against anything by design.
 OWN_IDS_ONLY = {'notification_notice_read'}  # marks own notices; others' ids are silently none of mine

@@ -341,6 +341,8 @@ static const struct option options[] = {
 	{ "admin-tls-key", OPTION_TEXT, "", AT(admin_tls_key), 0, 4096, "PEM file" },
 	{ "admin-client-ca", OPTION_TEXT, "", AT(admin_client_ca), 0, 4096, "PEM file" },
 	{ "connections-max", OPTION_INTEGER, "1000", AT(connections_max), 1, 100000, "at once" },
+	{ "connections-per-source", OPTION_INTEGER, "1000", AT(connections_per_source), 1, 100000,
+		"at once" },
 	{ "head-timeout-ms", OPTION_INTEGER, "5000", AT(head_timeout_ms), 100, 60000, "of a head" },
 	{ "handshake-timeout-ms", OPTION_INTEGER, "5000", AT(handshake_timeout_ms), 100, 60000,
 		"of TLS" },

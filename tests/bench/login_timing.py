@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / 'tools'))
 import people  # noqa: E402
 import seed  # noqa: E402
 from api import Client  # noqa: E402
-from stack import Stack  # noqa: E402
+from stack import LOAD_LIMITS, Stack  # noqa: E402
 
 PASSWORD = 'fuji-no-yama-2026'
 CODE = 'hakaru'
@@ -87,7 +87,7 @@ def main():
     parser.add_argument('--samples', type=int, default=10000, help='of each kind')
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix='manabiya-timing-', dir='/tmp') as directory:
-        stack = Stack(directory, arguments.build)
+        stack = Stack(directory, arguments.build, extra={'gateway': LOAD_LIMITS})
         try:
             stack.start()
             open_school(stack)

@@ -23,7 +23,7 @@ from load import ROOT, drive  # noqa: E402
 sys.path.insert(0, str(ROOT / 'tests/flow'))
 import seed  # noqa: E402
 from api import Client  # noqa: E402
-from stack import SERVICES, Stack, free_port  # noqa: E402
+from stack import LOAD_LIMITS, SERVICES, Stack, free_port  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 PASSWORD = 'fuji-no-yama-2026'
@@ -36,7 +36,7 @@ class Ours:
     name = 'manabiya'
 
     def __init__(self, directory):
-        self.stack = Stack(directory, ROOT / 'build')
+        self.stack = Stack(directory, ROOT / 'build', extra={'gateway': LOAD_LIMITS})
 
     def start(self):
         self.stack.start()

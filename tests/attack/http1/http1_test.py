@@ -347,7 +347,8 @@ class Limits(unittest.TestCase):
         if not probe.is_own:
             raise unittest.SkipTest("plays against another server")
         cls.probe = Probe("--head-timeout-ms", "300", "--handshake-timeout-ms", "300", "--idle-timeout-ms", "600",
-                          "--body-rate-min-bytes-s", "1000", "--connections-max", "40")
+                          "--body-rate-min-bytes-s", "1000", "--connections-max", "40",
+                          "--connections-per-source", "11")
 
     @classmethod
     def tearDownClass(cls):
