@@ -1,0 +1,187 @@
+/* The key service, against a server that checks signatures with botocore (tests/kms/server.py). */
+#include "libcommon/kms.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "libcommon/aws.h"
+#include "libcommon/cmocka_call.h"
+#include "libcommon/http_client.h"
+
+#define TENANT "0190c9a0-0000-7000-8000-000000000001"
+#define OTHER "0190c9a0-0000-7000-8000-000000000002"
+
+static struct arena *arena;
+static pid_t server;
+static int server_input;
+static char port[8];
+
+static const char *at(const char *path)
+{
+	return arena_printf(arena, "http://127.0.0.1:%s%s", port, path);
+}
+
+static struct kms kms_at(const char *path)
+{
+	return (struct kms){ .key_id = "alias/manabiya",
+		.region = "ap-northeast-1",
+		.endpoint = at(path),
+		.regions_allowed = "ap-northeast-1,ap-northeast-3" };
+}
+
+static void use_environment(const char *secret)
+{
+	setenv("AWS_ACCESS_KEY_ID", "AKIDTEST", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", secret, 1);
+}
+
+static void serve(int input, int output)
+{
+	const char *script =
+		arena_printf(arena, "%s/tests/kms/server.py", getenv("MANABIYA_TEST_SOURCE"));
+	dup2(input, STDIN_FILENO);
+	dup2(output, STDOUT_FILENO);
+	execl("/usr/bin/python3", "python3", script, (char *)NULL);
+	_exit(127);
+}
+
+static int set_up(void **state)
+{
+	int input[2], output[2];
+	arena = arena_new();
+	if (http_client_start() || pipe(input) || pipe(output))
+		return -1;
+	server = fork();
+	if (server == 0) {
+		close(input[1]);
+		serve(input[0], output[1]);
+	}
+	close(input[0]);
+	close(output[1]);
+	server_input = input[1];
+	ssize_t n = read(output[0], port, sizeof(port) - 1);
+	close(output[0]);
+	port[strcspn(port, "\n")] = '\0';
+	return n > 1 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	close(server_input);
+	arena_free(arena);
+	return waitpid(server, NULL, 0) == server ? 0 : -1;
+}
+
+static void a_key_opens_for_its_tenant_only(void **state)
+{
+	use_environment("secret-of-the-environment");
+	struct kms kms = kms_at("/");
+	unsigned char made[KEY_SIZE], opened[KEY_SIZE] = { 0 };
+	struct bytes wrapped;
+	assert_int_equal(kms_check(&kms), OK);
+	assert_int_equal(kms_generate(&kms, arena, TENANT, made, &wrapped), OK);
+	assert_int_equal(kms_open(&kms, arena, TENANT, wrapped, opened), OK);
+	assert_memory_equal(made, opened, KEY_SIZE);
+	assert_int_equal(kms_open(&kms, arena, OTHER, wrapped, opened), ERR_INVALID);
+}
+
+static void a_key_is_wrapped_anew_without_being_seen(void **state)
+{
+	use_environment("secret-of-the-environment");
+	struct kms kms = kms_at("/");
+	unsigned char made[KEY_SIZE], opened[KEY_SIZE] = { 0 };
+	struct bytes wrapped, again;
+	assert_int_equal(kms_generate(&kms, arena, TENANT, made, &wrapped), OK);
+	assert_int_equal(kms_rewrap(&kms, arena, OTHER, wrapped, &again), ERR_INVALID);
+	assert_int_equal(kms_rewrap(&kms, arena, TENANT, wrapped, &again), OK);
+	assert_memory_not_equal(wrapped.data, again.data, wrapped.n);
+	assert_int_equal(kms_open(&kms, arena, TENANT, again, opened), OK);
+	assert_memory_equal(made, opened, KEY_SIZE);
+}
+
+static void a_wrong_secret_is_no_signature(void **state)
+{
+	use_environment("somebody else's");
+	struct kms kms = kms_at("/");
+	unsigned char key[KEY_SIZE];
+	struct bytes wrapped;
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), ERR_UNAVAILABLE);
+}
+
+static void the_instance_lends_credentials(void **state)
+{
+	unsetenv("AWS_ACCESS_KEY_ID");
+	unsetenv("AWS_SECRET_ACCESS_KEY");
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", at(""), 1);
+	struct kms kms = kms_at("/");
+	unsigned char key[KEY_SIZE];
+	struct bytes wrapped;
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), OK);
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", at("/nowhere"), 1);
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), ERR_UNAVAILABLE);
+}
+
+static void what_is_throttled_is_asked_again(void **state)
+{
+	use_environment("secret-of-the-environment");
+	struct kms kms = kms_at("/throttled");
+	unsigned char key[KEY_SIZE];
+	struct bytes wrapped;
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), OK);
+}
+
+static void a_disabled_key_is_told_from_a_lost_one(void **state)
+{
+	use_environment("secret-of-the-environment");
+	struct kms kms = kms_at("/disabled");
+	unsigned char key[KEY_SIZE];
+	struct bytes wrapped;
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), ERR_FORBIDDEN);
+}
+
+static void keys_stay_where_the_deployment_says(void **state)
+{
+	static const struct {
+		const char *region, *endpoint;
+		bool resides;
+	} cases[] = {
+		{ "ap-northeast-1", "", true },
+		{ "ap-northeast-3", "https://kms.ap-northeast-3.amazonaws.com/", true },
+		{ "ap-northeast-1", "https://vpce-1-2.kms.ap-northeast-1.vpce.amazonaws.com",
+			true },
+		{ "ap-northeast-1", "http://127.0.0.1:8080/", true },
+		{ "us-east-1", "", false },
+		{ "", "", false },
+		{ "ap-northeast", "", false },
+		{ "ap-northeast-1", "https://kms.us-east-1.amazonaws.com/", false },
+		{ "ap-northeast-1", "https://evil.example/.ap-northeast-1.amazonaws.com", false },
+		{ "ap-northeast-1", "https://x.ap-northeast-1.amazonaws.com@evil.example/", false },
+		{ "ap-northeast-1", "https://kms.ap-northeast-1.amazonaws.com.evil.example/",
+			false },
+		{ "ap-northeast-1", "http://kms.ap-northeast-1.amazonaws.com/", false },
+		{ "ap-northeast-1", "http://127.0.0.1.evil.example/", false },
+		{ "ap-northeast-1", "http://169.254.169.254/", false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (aws_is_resident(cases[i].region, cases[i].endpoint,
+			    "ap-northeast-1,ap-northeast-3") != cases[i].resides)
+			fail_msg("%s %s", cases[i].region, cases[i].endpoint);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_opens_for_its_tenant_only),
+		cmocka_unit_test(a_key_is_wrapped_anew_without_being_seen),
+		cmocka_unit_test(a_wrong_secret_is_no_signature),
+		cmocka_unit_test(the_instance_lends_credentials),
+		cmocka_unit_test(what_is_throttled_is_asked_again),
+		cmocka_unit_test(a_disabled_key_is_told_from_a_lost_one),
+		cmocka_unit_test(keys_stay_where_the_deployment_says),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
