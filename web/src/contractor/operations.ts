@@ -51,7 +51,7 @@ const BY_SERVICE = {
 		"media_delete",
 	],
 	notification: ["announcement_create"],
-	audit: ["audit_search"],
+	audit: ["audit_search", "log_entries", "log_entries_deep", "log_entries_deeper", "log_export"],
 } as const;
 
 type Service = keyof typeof BY_SERVICE;
