@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ["libcommon", "services", "ctl"]
+FOLDERS = ["libcommon", "services", "ctl", "verify"]
 
 
 def main(build):

@@ -156,7 +156,7 @@ SUITES = {
     'threads': threads,
     'web': web,
     'flow': lambda: python_tests('tests/flow'),
-    'attack': lambda: meson_tests('attack') + python_tests('tests/attack', 'rls_test.py'),
+    'attack': lambda: meson_tests('attack') + python_tests('tests/attack', 'rls_test.py') + python_tests('tests/attack/log'),
     'docs': lambda: meson_tests('docs'),
     'browser': browser,
 }

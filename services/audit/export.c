@@ -23,8 +23,9 @@ static const char BYTES_BEFORE[] =
 static const char TILE_BEFORE[] =
 	"SELECT (n.place + 1) * 256, n.ends FROM audit.node n WHERE n.level = 1"
 	" AND n.ends <= $1::bigint ORDER BY n.ends DESC LIMIT 1";
-static const char LINES[] = "SELECT e.line FROM audit.event e WHERE e.sequence > $1::bigint"
-			    " AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 256";
+static const char LINES[] =
+	"SELECT e.sequence, e.line FROM audit.event e WHERE e.sequence > $1::bigint"
+	" AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 256";
 
 /* The window of the log's bytes from..until, filled line by line. */
 struct window_reader {
@@ -55,7 +56,7 @@ static enum err on_tile(struct call *c, void *arg, const char *const *columns, s
 static enum err on_line(struct call *c, void *arg, const char *const *columns, size_t n)
 {
 	struct window_reader *reader = arg;
-	const char *line = arena_printf(c->arena, "%s\n", columns[0]);
+	const char *line = arena_printf(c->arena, "%s\n", columns[1]);
 	int64_t length = (int64_t)strlen(line), begin = reader->from - reader->at,
 		end = reader->until - reader->at;
 	begin = begin < 0 ? 0 : begin;
@@ -63,7 +64,7 @@ static enum err on_line(struct call *c, void *arg, const char *const *columns, s
 	if (begin < end)
 		buf_add(&reader->data, line + begin, (size_t)(end - begin));
 	reader->at += length;
-	reader->sequence++;
+	reader->sequence = strtoll(columns[0], NULL, 10);
 	return OK;
 }
 
@@ -75,7 +76,7 @@ static enum err read_window(struct call *c, struct window_reader *reader, int64_
 		e = db_each(c, LINES, DB_ARGS(db_integer(c, before), db_integer(c, last)), on_line,
 			reader);
 		if (!e && reader->sequence == before)
-			return fail_as(c, &NOT_THERE); /* pruned meanwhile */
+			return fail_as(c, &NOT_THERE); /* no longer */
 	}
 	return e;
 }

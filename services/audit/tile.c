@@ -13,9 +13,8 @@
 #define LEVELS 7 /* 256^7 leaves are more than MERKLE_SIZE_MAX */
 #define LOADED_MAX 64 /* tiles of one call: a proof needs two per level and edge */
 
-static const struct problem LOG_PRUNED = { ERR_NOT_FOUND, 404, "log_pruned",
-	"この記録は保存期間を過ぎたため削除されています。",
-	"These records are past their retention and have been removed." };
+static const struct problem LOG_MISSING = { ERR_NOT_FOUND, 404, "log_missing",
+	"署名されたログの一部が失われています。", "A part of the signed log is no longer there." };
 static const struct problem NO_TILE = { ERR_NOT_FOUND, 404, "log_no_tile",
 	"署名されたログにこのタイルはありません。", "The signed log has no such tile." };
 
@@ -89,7 +88,7 @@ static enum err read_subtree(void *arg, unsigned level, uint64_t index, struct m
 	if (e || !tile)
 		return e;
 	if (first + n > tile->n)
-		return fail_as(tiles->c, &LOG_PRUNED);
+		return fail_as(tiles->c, &LOG_MISSING);
 	struct merkle_peaks peaks = { 0 };
 	for (size_t i = 0; i < n; i++)
 		merkle_append(&peaks, &tile->hashes[first + i]);
@@ -169,7 +168,7 @@ static enum err read_tile(struct call *c, const char *level_text, const char *co
 	if (!e)
 		e = load(c, (unsigned)level, index, (size_t)width, tile);
 	if (!e && tile->n != width)
-		return fail_as(c, &LOG_PRUNED);
+		return fail_as(c, &LOG_MISSING);
 	*out = (struct bytes){ tile->hashes[0].bytes, (size_t)width * HASH_SIZE };
 	return e;
 }
@@ -204,7 +203,7 @@ static enum err read_entries(
 				db_integer(c, (int64_t)(index * TILE_WIDTH + width))),
 			on_line, &bundle);
 	if (!e && bundle.n != width)
-		return fail_as(c, &LOG_PRUNED);
+		return fail_as(c, &LOG_MISSING);
 	*out = (struct bytes){ (const unsigned char *)bundle.data.data, bundle.data.n };
 	return e;
 }

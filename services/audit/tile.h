@@ -8,7 +8,7 @@
 #define TILE_WIDTH 256
 
 /* The tree of the tenant that the call has entered, for merkle_prove_…(). It may be larger than
- * what is signed: proofs name their size. A part that has been pruned fails the call. */
+ * what is signed: proofs name their size. A part that is no longer there fails the call. */
 struct merkle_tree tile_tree(struct call *c);
 
 /* `x001`, `x234`, `067` or `067.p`, `5`: the index of a tile and its width. */

@@ -1,0 +1,68 @@
+/*
+ * manabiya-verify: checks what an audit log says about itself, with nothing but its public key.
+ *
+ * Each command reads files, compares, and ends with one finding. What is printed is for people, in
+ * Japanese and English; the exit status and the word in capitals are for scripts.
+ */
+#ifndef MANABIYA_VERIFY_H
+#define MANABIYA_VERIFY_H
+
+#include "libcommon/note.h"
+
+enum finding {
+	GOOD,
+	UNSIGNED, /* not signed by the keys that were given */
+	OTHER_LOG, /* of another log than the one it is compared with */
+	UNWITNESSED, /* lacks the signature of a witness that was asked for */
+	NOT_IN_LOG, /* the event is not where the proof says */
+	CHANGED, /* a line differs from what was signed */
+	DROPPED, /* lines are missing in the middle */
+	REORDERED, /* lines stand twice or in another order */
+	TRUNCATED, /* lines are missing at the end */
+	SURPLUS, /* lines that the proof does not cover */
+	FORKED, /* an earlier checkpoint is not the beginning of this one */
+	ROLLED_BACK, /* smaller than an earlier checkpoint */
+	MALFORMED, /* a file is not what it should be */
+	UNREADABLE, /* a file cannot be read */
+	FINDINGS,
+};
+
+/* Say it; `detail` is a place or a reason, or "". Returns the exit status. */
+int finding_say(enum finding finding, const char *detail);
+void finding_list(void); /* for --help */
+
+/* What the command line says. */
+#define VERIFIERS_MAX 8
+struct request {
+	struct arena *arena;
+	struct note_verifier keys[VERIFIERS_MAX], witnesses[VERIFIERS_MAX];
+	size_t keys_n, witnesses_n;
+	const char *proof; /* path */
+	const char *since; /* path of an earlier checkpoint, NULL without */
+	const char *file; /* what is checked */
+	char detail[256]; /* of the finding */
+};
+
+/* The file as text in the arena; NULL if it cannot be read or is larger than anything that is read
+ * whole. */
+const char *input_text(struct request *request, const char *path);
+
+/* Commands: check request->file. */
+enum finding check_checkpoint(struct request *request);
+enum finding check_consistency(struct request *request);
+enum finding check_event(struct request *request);
+enum finding check_export(struct request *request);
+
+/* A checkpoint, signed as the request demands. */
+enum finding read_signed(
+	struct request *request, const char *text, const char *path, struct checkpoint *out);
+
+/* Remember the earlier checkpoint of --since, and that `now` is no smaller and of the same log. */
+enum finding read_since(
+	struct request *request, const struct checkpoint *now, struct checkpoint *out);
+
+/* Note where or why, and return the finding. */
+enum finding found(struct request *request, enum finding finding, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif
