@@ -21,6 +21,8 @@
 #endif
 #endif
 
+#include "libcommon/resident.h"
+
 #ifdef ARENA_POISONS
 #include <sanitizer/asan_interface.h>
 #define GAP 16
@@ -110,6 +112,12 @@ void arena_reset(struct arena *arena)
 	block_wipe(arena->kept);
 	arena->kept->older = NULL;
 	arena->newest = arena->kept;
+}
+
+void arena_trim(struct arena *arena)
+{
+	struct block *block = arena->newest;
+	resident_release(block->data + block->used, block->size - block->used); /* zero as before */
 }
 
 void *arena_alloc(struct arena *arena, size_t size)

@@ -15,6 +15,10 @@ struct arena *arena_new(void);
 void arena_free(struct arena *arena); /* wipes */
 void arena_reset(struct arena *arena); /* wipes, keeps one block for the next call */
 
+/* Give the memory beyond what is in use back to the kernel until it is needed: for a call that will
+ * last long. */
+void arena_trim(struct arena *arena);
+
 /* `size` bytes, aligned for anything; never NULL. arena_array() checks the product for overflow. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_array(struct arena *arena, size_t n, size_t size);

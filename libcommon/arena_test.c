@@ -55,6 +55,17 @@ static void reset_wipes_what_was_kept(void **state)
 	assert_int_equal(after[0] | after[63], 0);
 }
 
+static void trimming_keeps_what_is_in_use_and_the_rest_zero(void **state)
+{
+	unsigned char *kept = arena_alloc(*state, 5000);
+	memset(kept, 0x5c, 5000);
+	arena_trim(*state);
+	assert_int_equal(kept[0] & kept[4999], 0x5c);
+	const unsigned char *next = arena_alloc(*state, 9000);
+	for (size_t i = 0; i < 9000; i++)
+		assert_int_equal(next[i], 0);
+}
+
 static void texts_are_copied_and_printed(void **state)
 {
 	assert_string_equal(arena_strdup(*state, "跳び箱"), "跳び箱");
@@ -77,6 +88,7 @@ int main(void)
 		IN_ARENA(memory_is_zeroed_and_aligned),
 		IN_ARENA(large_pieces_get_blocks_of_their_own),
 		IN_ARENA(reset_wipes_what_was_kept),
+		IN_ARENA(trimming_keeps_what_is_in_use_and_the_rest_zero),
 		IN_ARENA(texts_are_copied_and_printed),
 		IN_ARENA(nothing_is_freed_twice_or_from_null),
 	};

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/resident.h"
 #include "services/gateway/connection.h"
 #include "services/gateway/head.h"
 #include "services/gateway/headers.h"
@@ -388,6 +389,31 @@ static nghttp2_option *option_new(void)
 	return option;
 }
 
+/* nghttp2 allocates a frame of 16 KiB for each session and writes a few hundred bytes of it: the
+ * rest need not be resident while thousands of sessions idle. */
+static void *allocate(size_t n, void *arg)
+{
+	void *memory = malloc(n);
+	if (memory && n >= READ_SIZE)
+		resident_release(memory, n);
+	return memory;
+}
+
+static void deallocate(void *memory, void *arg)
+{
+	free(memory);
+}
+
+static void *allocate_array(size_t n, size_t size, void *arg)
+{
+	return calloc(n, size);
+}
+
+static void *reallocate(void *memory, size_t n, void *arg)
+{
+	return memory ? realloc(memory, n) : allocate(n, arg);
+}
+
 static void *http2_open(struct connection *c)
 {
 	/* Made once; sessions take what they need from them. */
@@ -397,6 +423,7 @@ static void *http2_open(struct connection *c)
 		callbacks = callbacks_new();
 		option = option_new();
 	}
+	static nghttp2_mem memory = { NULL, allocate, deallocate, allocate_array, reallocate };
 	struct http2 *http2 = calloc(1, sizeof *http2);
 	const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
@@ -405,7 +432,8 @@ static void *http2_open(struct connection *c)
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEAD_SIZE_MAX },
 		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
 	};
-	if (!http2 || nghttp2_session_server_new2(&http2->session, callbacks, c, option) != 0 ||
+	if (!http2 ||
+		nghttp2_session_server_new3(&http2->session, callbacks, c, option, &memory) != 0 ||
 		nghttp2_submit_settings(http2->session, NGHTTP2_FLAG_NONE, settings,
 			sizeof settings / sizeof *settings) != 0 ||
 		nghttp2_session_set_local_window_size(

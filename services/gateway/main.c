@@ -80,6 +80,9 @@ static const struct option options[] = {
 		"between signs of life on an event stream; proxies close after 60 s of silence" },
 	{ "sse-per-user", OPTION_INTEGER, "16", AT(sse_per_user), 1, 1000,
 		"event streams of one user; more open pages than that are not read by a person" },
+	{ "sse-log-events", OPTION_INTEGER, "4096", AT(sse_log_events), 0, 1048576,
+		"events kept for pages that come back; some minutes of a busy morning in at most 8 "
+		"MiB" },
 	{ "limit-window-s", OPTION_INTEGER, "60", AT(limit_window_s), 1, 3600,
 		"the time that the limits below are for; a minute is as long as people will wait" },
 	{ "limit-login", OPTION_INTEGER, "1200", AT(limit_login), 0, 1000000000,

@@ -1,21 +1,23 @@
 /*
  * GET /v1/events. Each event is a CloudEvents 1.0 object that carries ids only: the page reads
- * again what it shows, with its own rights. Nothing is kept for those who are away; the first event
- * of a stream is `sync`, which means: read everything again.
+ * again what it shows, with its own rights. A page that comes back (Last-Event-ID) is told what it
+ * missed; where the log does not reach back, and at the beginning, it hears `resync`, which means:
+ * read everything again.
  *
  * A stream ends when its session does: at once when auth says so, soon after auth is back when it
  * could not say so, and at the latest at the next check.
  */
 #include "services/gateway/sse.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/clock.h"
-#include "libcommon/json.h"
 #include "libcommon/log.h"
-#include "libcommon/uuid.h"
+#include "services/gateway/event_log.h"
 #include "services/gateway/gateway.h"
+#include "services/gateway/hint.h"
 #include "services/gateway/session.h"
 
 #define RECHECK_MS 30000
@@ -28,7 +30,12 @@
  */
 #define SWEEP_MS 10
 #define SWEEP_BUCKETS 41
+/* How long pages wait before they come back: plus up to as much again, and when all were sent away
+ * at the same time, plus up to ten times that. */
 #define RETRY_MS 3000
+#define RETRY_ALL_MS 30000
+#define RETRY_SIZE 32
+#define BEAT_SIZE 40
 
 /* One open page. */
 struct stream {
@@ -44,7 +51,6 @@ struct stream {
 #define BUCKETS 4096
 static struct stream *buckets[BUCKETS];
 static size_t streams_n;
-static int64_t last_id; /* rising, also from one process to the next */
 static struct timer *link_timer, *sweep_timer;
 static size_t sweep_at; /* the bucket that is checked next */
 static bool was_notification_up, was_auth_up;
@@ -73,135 +79,108 @@ static void send_text(struct stream *stream, const char *text, size_t n)
 	}
 }
 
-/* `data` is a JSON object. */
-static const char *event_text(
-	struct arena *arena, const char *type, const char *source, const char *data)
+/* `data` is a JSON object. `position`: what the page has heard once it has read this. */
+static const char *event_text(struct arena *arena, int64_t position, int64_t id, const char *type,
+	const char *source, const char *data)
 {
-	int64_t id = clock_unix_ms() * 1024;
-	last_id = id > last_id ? id : last_id + 1;
 	return arena_printf(arena,
 		"id: %lld\ndata: {\"specversion\":\"1.0\",\"id\":\"%lld\",\"source\":\"/%s\","
 		"\"type\":\"%s\",\"time\":\"%s\",\"datacontenttype\":\"application/json\","
 		"\"data\":%s}\n\n",
-		(long long)last_id, (long long)last_id, source, type, clock_now_text(arena), data);
+		(long long)position, (long long)id, source, type, clock_now_text(arena), data);
+}
+
+static const char *resync_text(struct arena *arena)
+{
+	return event_text(
+		arena, event_log_position(), event_log_next_id(), "resync", "gateway", "{}");
+}
+
+static const char *retry_text(char out[RETRY_SIZE], int spread_ms)
+{
+	uint16_t random;
+	crypto_random(&random, sizeof random);
+	(void)snprintf(
+		out, RETRY_SIZE, "retry: %d\n\n", RETRY_MS + spread_ms * random / UINT16_MAX);
+	return out;
+}
+
+static void send_line(struct stream *stream, const char *text)
+{
+	send_text(stream, text, strlen(text));
 }
 
 /* ---- what the services push ---- */
 
-/* One hint on its way to the loop. */
-struct hint {
+/* One push on its way to the loop. */
+struct pushed {
 	char *topic, *body;
 	size_t n;
 	const char *source;
 };
 
-static const char *text_member(const struct json *json, const char *name)
+static void send_to_bucket(
+	struct stream *bucket, const struct audience *audience, const char *text, size_t n)
 {
-	const char *text = json_text(json_member(json, name));
-	return text ? text : "";
-}
-
-/* The members that a page may see: kinds and ids, never names or texts. */
-static const char *public_data(struct arena *arena, const struct json *json)
-{
-	static const char *const names[] = { "kind", "noticeId", "announcementId", "tryId",
-		"assignmentId", "classId", "mediaId" };
-	struct buf out = { .arena = arena };
-	buf_char(&out, '{');
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		const char *value = json_text(json_member(json, names[i]));
-		if (value) {
-			buf_printf(&out, "%s\"%s\":", out.n > 1 ? "," : "", names[i]);
-			json_quote(&out, value);
-		}
-	}
-	buf_char(&out, '}');
-	return out.data;
-}
-
-static void send_to_user(const char *tenant_id, const char *user_id, const char *text)
-{
-	size_t n = strlen(text);
-	for (struct stream *stream = *bucket_of(user_id), *next; stream; stream = next) {
+	for (struct stream *stream = bucket, *next; stream; stream = next) {
 		next = stream->next;
-		const struct actor *actor = stream->v->actor;
-		bool is_it =
-			!strcmp(actor->user_id, user_id) && !strcmp(actor->tenant_id, tenant_id);
-		if (is_it) {
+		if (audience_has(audience, stream->v->actor)) {
 			send_text(stream, text, n);
 		}
 	}
 }
 
-/* A tenant of NULL, a role of 0: everyone. */
-static void send_to_all(const char *tenant_id, unsigned role, const char *text)
+static void send_to(const struct audience *audience, const char *text, size_t n)
 {
-	size_t n = strlen(text);
-	for (size_t i = 0; i < BUCKETS; i++) {
-		for (struct stream *stream = buckets[i], *next; stream; stream = next) {
-			next = stream->next;
-			const struct actor *actor = stream->v->actor;
-			bool is_it = (!tenant_id || !strcmp(actor->tenant_id, tenant_id)) &&
-				(!role || actor->role == role);
-			if (is_it) {
-				send_text(stream, text, n);
-			}
-		}
+	for (size_t i = 0; !audience->is_listed && i < BUCKETS; i++) {
+		send_to_bucket(buckets[i], audience, text, n);
+	}
+	for (size_t i = 0; i < audience->users_n; i++) {
+		struct audience one = *audience;
+		one.user_ids = &audience->user_ids[i];
+		one.users_n = 1;
+		send_to_bucket(*bucket_of(audience->user_ids[i]), &one, text, n);
 	}
 }
 
-static void on_notice(struct arena *arena, const char *source, const struct json *json)
+static void resync_all(void)
 {
-	const char *text = event_text(arena, "notice", source, public_data(arena, json));
-	const char *tenant_id = text_member(json, "tenant");
-	const struct json *users = json_member(json, "users");
-	for (size_t i = 0; i < json_count(users); i++) {
-		const char *user_id = json_text(json_item(users, i));
-		if (user_id) {
-			send_to_user(tenant_id, user_id, text);
-		}
-	}
+	static const struct audience everyone;
+	struct arena *arena = arena_new();
+	event_log_break();
+	const char *text = resync_text(arena);
+	send_to(&everyone, text, strlen(text));
+	arena_free(arena);
 }
 
-static void on_announcement(struct arena *arena, const char *source, const struct json *json)
-{
-	const char *text = event_text(arena, "announcement", source, public_data(arena, json));
-	const char *audience = text_member(json, "audience");
-	unsigned role = role_from_name(audience);
-	if (role || !strcmp(audience, "everyone")) {
-		send_to_all(json_text(json_member(json, "tenant")), role, text);
-	}
-}
-
-/* Of one session; NULL: of all. */
 static void end_streams(const char *session_id)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct stream *stream = buckets[i], *next; stream; stream = next) {
 			next = stream->next;
-			const char *its_id = stream->v->actor->session_id;
-			if (!session_id || !strcmp(its_id, session_id)) {
+			if (!strcmp(stream->v->actor->session_id, session_id)) {
 				visit_finish(stream->v);
 			}
 		}
 	}
 }
 
-static void take_hint(const struct hint *hint)
+static void take_pushed(const struct pushed *pushed)
 {
-	if (!strcmp(hint->topic, "session.revoked")) {
-		session_drop(hint->body);
-		end_streams(hint->body);
+	if (!strcmp(pushed->topic, "session.revoked")) {
+		session_drop(pushed->body);
+		end_streams(pushed->body);
 		return;
 	}
 	struct arena *arena = arena_new();
-	const struct json *json = NULL;
-	if (json_parse(arena, hint->body, hint->n, &json)) {
-		log_warning("%s pushed a hint that is not JSON", hint->source);
-	} else if (!strcmp(hint->topic, "notice")) {
-		on_notice(arena, hint->source, json);
-	} else if (!strcmp(hint->topic, "announcement")) {
-		on_announcement(arena, hint->source, json);
+	struct hint hint;
+	if (hint_read(arena, pushed->topic, pushed->body, pushed->n, &hint)) {
+		int64_t id = event_log_next_id();
+		const char *text = event_text(arena, id, id, hint.type, pushed->source, hint.data);
+		event_log_add(id, &hint.audience, text, strlen(text));
+		send_to(&hint.audience, text, strlen(text));
+	} else if (hint.type) {
+		log_warning("%s pushed what is no %s", pushed->source, hint.type);
 	}
 	arena_free(arena);
 }
@@ -209,28 +188,28 @@ static void take_hint(const struct hint *hint)
 /* On the loop's thread. */
 static void on_posted(void *arg)
 {
-	struct hint *hint = arg;
-	take_hint(hint);
-	free(hint->topic);
-	free(hint->body);
-	free(hint);
+	struct pushed *pushed = arg;
+	take_pushed(pushed);
+	free(pushed->topic);
+	free(pushed->body);
+	free(pushed);
 }
 
 /* On a thread of the bus. */
 static void on_event(void *arg, const char *topic, struct bytes body)
 {
-	struct hint *hint = calloc(1, sizeof *hint);
-	if (!hint) {
+	struct pushed *pushed = calloc(1, sizeof *pushed);
+	if (!pushed) {
 		abort();
 	}
-	hint->source = arg;
-	hint->topic = strdup(topic);
-	hint->body = strndup(body.n ? (const char *)body.data : "", body.n);
-	if (!hint->topic || !hint->body) {
+	pushed->source = arg;
+	pushed->topic = strdup(topic);
+	pushed->body = strndup(body.n ? (const char *)body.data : "", body.n);
+	if (!pushed->topic || !pushed->body) {
 		abort();
 	}
-	hint->n = strlen(hint->body);
-	loop_post(gateway.loop, on_posted, hint);
+	pushed->n = strlen(pushed->body);
+	loop_post(gateway.loop, on_posted, pushed);
 }
 
 /* ---- one stream ---- */
@@ -295,9 +274,35 @@ static void on_heartbeat(void *arg)
 	struct stream *stream = arg;
 	stream->timer =
 		loop_after(gateway.loop, gateway.conf->sse_heartbeat_ms, on_heartbeat, stream);
-	send_text(stream, ":\n\n", 3);
+	/* A page that hears nothing for hours still says where the log stood. */
+	char text[BEAT_SIZE];
+	(void)snprintf(text, sizeof text, ":\nid: %lld\n\n", (long long)event_log_position());
+	send_line(stream, text);
 	if (clock_steady_ms() - stream->checked_ms >= RECHECK_MS) {
 		check_stream(stream);
+	}
+}
+
+/* Digits, as event_log_next_id() makes them; anything else is an id that nobody gave. */
+static int64_t last_event_id(const struct request *request)
+{
+	const char *text = request_header(request, "last-event-id");
+	size_t n = text ? strspn(text, "0123456789") : 0;
+	return n && !text[n] && n <= 18 ? strtoll(text, NULL, 10) : -1;
+}
+
+/* What the page missed, or that it cannot be told. */
+static void catch_up(struct stream *stream)
+{
+	int64_t id = last_event_id(stream->v->request);
+	if (id < 0 || !event_log_reaches(id)) {
+		send_line(stream, resync_text(stream->v->arena));
+		return;
+	}
+	for (const struct event *event; (event = event_log_after(id)); id = event->id) {
+		if (audience_has(&event->audience, stream->v->actor)) {
+			send_text(stream, event->text, event->text_n);
+		}
 	}
 }
 
@@ -310,11 +315,10 @@ static void open_stream(struct visit *v)
 	link_stream(stream);
 	stream->timer =
 		loop_after(gateway.loop, gateway.conf->sse_heartbeat_ms, on_heartbeat, stream);
-	unsigned char jitter;
-	crypto_random(&jitter, 1);
-	const char *text = arena_printf(v->arena, "retry: %d\n%s", RETRY_MS + jitter * 8,
-		event_text(v->arena, "sync", "gateway", "{}"));
-	send_text(stream, text, strlen(text));
+	char retry[RETRY_SIZE];
+	send_line(stream, retry_text(retry, RETRY_MS));
+	catch_up(stream);
+	arena_trim(v->arena); /* thousands of these wait for hours */
 }
 
 static void events_start(struct visit *v)
@@ -335,14 +339,14 @@ static void events_start(struct visit *v)
 	}
 }
 
+/* It reads again: events that it had no room for were left out. */
 static void events_drain(struct visit *v)
 {
 	struct stream *stream = v->state;
 	if (stream && stream->is_behind) {
 		struct arena *arena = arena_new();
-		const char *text = event_text(arena, "sync", "gateway", "{}");
 		stream->is_behind = false;
-		send_text(stream, text, strlen(text));
+		send_line(stream, resync_text(arena));
 		arena_free(arena);
 	}
 }
@@ -386,21 +390,13 @@ static void on_auth_back(void)
 	on_sweep(NULL);
 }
 
-/* Notices may have been said to nobody: every page reads again. */
-static void on_notification_back(void)
-{
-	struct arena *arena = arena_new();
-	send_to_all(NULL, 0, event_text(arena, "sync", "gateway", "{}"));
-	arena_free(arena);
-}
-
 /* What was pushed while a link was down is lost. */
 static void on_link_check(void *arg)
 {
 	bool is_notification_up = bus_is_up(gateway.bus, "notification");
 	bool is_auth_up = bus_is_up(gateway.bus, "auth");
-	if (is_notification_up && !was_notification_up && streams_n) {
-		on_notification_back();
+	if (is_notification_up && !was_notification_up) {
+		resync_all(); /* notices may have been said to nobody */
 	}
 	if (is_auth_up && !was_auth_up && streams_n) {
 		on_auth_back();
@@ -414,6 +410,7 @@ static void on_link_check(void *arg)
 
 void sse_start(void)
 {
+	event_log_start(gateway.conf->sse_log_events);
 	static char notification[] = "notification", auth[] = "auth";
 	bus_subscribe(gateway.bus, notification, on_event, notification);
 	bus_subscribe(gateway.bus, auth, on_event, auth);
@@ -422,7 +419,14 @@ void sse_start(void)
 
 void sse_drain(void)
 {
-	end_streams(NULL);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct stream *stream = buckets[i], *next; stream; stream = next) {
+			char retry[RETRY_SIZE];
+			next = stream->next;
+			send_line(stream, retry_text(retry, RETRY_ALL_MS));
+			visit_finish(stream->v);
+		}
+	}
 }
 
 void sse_stop(void)
@@ -430,4 +434,5 @@ void sse_stop(void)
 	loop_cancel(gateway.loop, link_timer);
 	loop_cancel(gateway.loop, sweep_timer);
 	link_timer = sweep_timer = NULL;
+	event_log_stop();
 }

@@ -68,12 +68,14 @@ def admin(path):
 
 
 class Page(threading.Thread):
-    """An open page: its CloudEvents, and whether the stream is still open."""
+    """An open page: its CloudEvents, where it stands, and whether the stream is still open."""
 
-    def __init__(self, test, client):
+    def __init__(self, test, client, last_id=None):
         super().__init__(daemon=True)
         self.events, self.is_open, self.link = [], True, client.connect()
-        self.link.request('GET', '/v1/events', headers=client.headers('GET', None))
+        self.last_id, self.retries_ms = last_id, []
+        headers = client.headers('GET', None)
+        self.link.request('GET', '/v1/events', headers={**headers, 'Last-Event-ID': last_id} if last_id else headers)
         self.socket, self.answer = self.link.sock, self.link.getresponse()
         self.status, self.headers = self.answer.status, self.answer.headers
         self.start()
@@ -85,6 +87,10 @@ class Page(threading.Thread):
                 name, _, value = line.decode().strip().partition(': ')
                 if name == 'data':
                     self.events.append(json.loads(value))
+                elif name == 'id':
+                    self.last_id = value
+                elif name == 'retry':
+                    self.retries_ms.append(int(value))
         except (OSError, ValueError):
             pass
         self.is_open = False
@@ -162,12 +168,15 @@ class Rights(FlowTest):
 class Events(FlowTest):
     def open_page(self, client=None):
         page = Page(self, client or another_session())
-        eventually(lambda: page.types() == ['sync'], 'the first event')
+        eventually(lambda: page.types() == ['resync'], 'the first event')
         return page
 
-    def test_a_stream_begins_with_sync_and_brings_hints(self):
+    def announce(self, audience='everyone'):
+        base.world.operator.post('/v1/announcements', title='保守のお知らせ', body='今夜、止まります。', audience=audience)
+
+    def test_a_stream_begins_with_resync_and_brings_hints(self):
         page = self.open_page()
-        base.world.operator.post('/v1/announcements', title='保守のお知らせ', body='今夜、止まります。', audience='everyone')
+        self.announce()
         eventually(lambda: 'announcement' in page.types(), 'the hint')
         event = page.events[-1]
         self.assertEqual(event['specversion'], '1.0')
@@ -178,10 +187,51 @@ class Events(FlowTest):
 
     def test_the_hint_is_for_its_audience(self):
         page = self.open_page()
-        for audience in ('student', 'everyone'):
-            base.world.operator.post('/v1/announcements', title='お知らせ', body='本文', audience=audience)
+        self.announce('student')
+        self.announce()
         eventually(lambda: 'announcement' in page.types(), 'the hint')
-        self.assertEqual(page.types(), ['sync', 'announcement'])
+        self.assertEqual(page.types(), ['resync', 'announcement'])
+
+    def test_a_page_that_comes_back_hears_what_it_missed(self):
+        client = another_session()
+        page, other = self.open_page(client), self.open_page()
+        self.announce()
+        eventually(lambda: len(page.events) == 2 and len(other.events) == 2, 'the hint')
+        page.leave()
+        self.announce('student')  # not for this page, then or now
+        self.announce()
+        eventually(lambda: len(other.events) == 3, 'the hint that nobody else hears')
+        back = Page(self, client, page.last_id)
+        eventually(lambda: back.events, 'what was missed')
+        self.announce()
+        eventually(lambda: len(back.events) == 2, 'what comes next')
+        self.assertEqual(back.types(), ['announcement'] * 2)
+        self.assertEqual(back.events[0], other.events[2])
+
+    def test_a_page_that_missed_nothing_hears_nothing(self):
+        client = another_session()
+        page = self.open_page(client)
+        page.leave()
+        back = Page(self, client, page.last_id)
+        eventually(lambda: back.retries_ms, 'the beginning of the stream')
+        self.announce()
+        eventually(lambda: back.events, 'the next hint')
+        self.assertEqual(back.types(), ['announcement'])
+
+    def test_an_id_that_is_not_in_the_log_means_resync(self):
+        client = another_session()
+        for last_id in ('1', '-1', 'abc', '9' * 30, str(time.time_ns())):
+            page = Page(self, client, last_id)
+            eventually(lambda: page.types() == ['resync'], f'the answer to {last_id}')
+            page.leave()
+            eventually(lambda: not page.is_open, 'the end')
+
+    def test_the_line_shows_signs_of_life_and_where_the_log_stands(self):
+        page = self.open_page()
+        before = page.last_id
+        base.world.operator.post('/v1/announcements', title='保守', body='止まります。', audience='student')
+        eventually(lambda: page.last_id != before, 'a heartbeat behind the event of others')
+        self.assertEqual(page.types(), ['resync'])
 
     def test_logging_out_ends_the_stream_at_once(self):
         client = another_session()
@@ -215,16 +265,18 @@ class Events(FlowTest):
         base.world.stack.restart('gateway')
         eventually(lambda: not page.is_open, 'the end of the stream', 2)
         self.assertLess(time.monotonic() - begin, 3)
+        self.assertEqual(len(page.retries_ms), 2)  # when all come back at once, later than after a cut
+        self.assertTrue(3000 <= page.retries_ms[0] <= 6000 and 3000 <= page.retries_ms[1] <= 33000, page.retries_ms)
         base.world.stack.wait_ready()
         base.world.operator.close()  # its kept connection went down with the gateway
 
-    def test_pages_sync_when_the_sender_comes_back(self):
+    def test_pages_resync_when_the_sender_comes_back(self):
         page = self.open_page()
         base.world.stack.kill('notification')
         time.sleep(1.5)  # longer than the gateway takes to see it
         base.world.stack.restart('notification')
         base.world.stack.wait_ready()
-        eventually(lambda: page.types() == ['sync', 'sync'], 'the second sync')
+        eventually(lambda: page.types() == ['resync', 'resync'], 'the second resync')
 
 
 class Files(FlowTest):

@@ -113,7 +113,7 @@ class Lesson2Work(FlowTest):
     def test_5_a_sent_try_comes_to_the_board_at_once(self):
         heard = queue.Queue()
         threading.Thread(target=self.listen, args=(heard,), daemon=True).start()
-        self.assertEqual(heard.get(timeout=20)['type'], 'sync')
+        self.assertEqual(heard.get(timeout=20)['type'], 'resync')
         sent = eventually(lambda: self.lesson.sent_try(self.pupil), 'a try is sent')
         while 'tryId' not in (event := heard.get(timeout=20))['data']:
             self.assertEqual(event['type'], 'notice')  # of a goal, or a try that is not sent yet
