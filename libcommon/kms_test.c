@@ -45,7 +45,8 @@ static void serve(int input, int output)
 		arena_printf(arena, "%s/tests/kms/server.py", getenv("MANABIYA_TEST_SOURCE"));
 	dup2(input, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
-	execl("/usr/bin/python3", "python3", script, (char *)NULL);
+	/* The whole path: Python looks for its modules from there. */
+	execl("/usr/bin/python3", "/usr/bin/python3", script, (char *)NULL);
 	_exit(127);
 }
 
