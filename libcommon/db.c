@@ -240,6 +240,29 @@ enum err db_enter(struct call *c, const char *tenant_key)
 	return e ? refuse(c, e) : OK;
 }
 
+void db_apart_begin(struct call *c)
+{
+	struct db *home = c->db;
+	assert(home->open && !home->home);
+	if (!home->apart) {
+		home->apart = db_open(home->conninfo, home->schema);
+		home->apart->home = home;
+	}
+	c->db = home->apart;
+	db_begin(c->db, home->tenant_key, true);
+}
+
+enum err db_apart_end(struct call *c, enum err e)
+{
+	struct db *apart = c->db;
+	if (e)
+		db_rollback(apart);
+	else
+		e = db_commit(c);
+	c->db = apart->home;
+	return e;
+}
+
 enum err db_ping(struct db *db)
 {
 	auto_pgresult result = NULL;

@@ -75,6 +75,16 @@ must_check enum err db_savepoint(struct call *c);
 must_check enum err db_savepoint_release(struct call *c);
 must_check enum err db_savepoint_rollback(struct call *c);
 
+/*
+ * A transaction beside the call's, in the tenant that the call has entered, for what must stay
+ * whatever becomes of the call (intent.h). Between the two, db_* of this call speak to it, on a
+ * second connection that is made at the first use and kept: it must not wait for a row that the
+ * call's own transaction has locked. The end commits after OK, else rolls back, and returns what
+ * went wrong first.
+ */
+void db_apart_begin(struct call *c);
+must_check enum err db_apart_end(struct call *c, enum err e);
+
 /* ---- for the skeleton ---- */
 
 /*

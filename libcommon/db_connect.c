@@ -58,6 +58,7 @@ void db_close(struct db *db)
 {
 	if (!db)
 		return;
+	db_close(db->apart);
 	db_disconnect(db);
 	free(db->conninfo);
 	free(db->schema);

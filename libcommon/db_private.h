@@ -47,6 +47,8 @@ struct db {
 	bool lost; /* the connection went away after that: the transaction is gone with it */
 	bool stale; /* PostgreSQL no longer knows our statements: connect anew */
 	char tenant_key[TENANT_KEY_MAX]; /* "" enters none */
+	struct db *apart; /* for transactions beside a call's; NULL before the first */
+	struct db *home; /* of an apart one: whose it is */
 	char error[ERROR_TEXT_MAX];
 };
 

@@ -15,20 +15,28 @@ static const char NAMES_TAKEN[] =
 	" AND a.id <> g.id AND a.status <> 'deleted'"
 	" ORDER BY g.nth LIMIT 100";
 
-/* Another role, another session. */
+/* Another role or secret, another session. */
 static const char ROLE_CHANGES[] = "UPDATE session s SET revoked_at = " MOMENT(
-	4) " FROM" GIVEN " JOIN account a ON a.id = g.id AND a.role <> g.role"
+	4) " FROM" GIVEN " JOIN account a ON a.id = g.id"
+	   " AND (a.role <> g.role OR a.password IS NULL)"
 	   " WHERE s.user_id = a.id AND s.tenant_id = a.tenant_id AND s.revoked_at IS NULL"
 	   " RETURNING s.id, encode(s.token_hash, 'hex')";
 
+/* An account that nobody has taken into use gets a new secret: whoever asks for it again was not
+ * told the first. */
 static const char ACCOUNT_PUT[] =
 	"INSERT INTO account AS a (id, username, role, secret_hash, secret_expires_at)"
 	" SELECT g.id, g.username, g.role, decode(g.secret_hash, 'hex'), " MOMENT(
 		5) " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])"
 		   " AS g(id, username, role, secret_hash)"
 		   " ON CONFLICT (tenant_id, id) DO UPDATE SET username = excluded.username,"
-		   " role = excluded.role, version = a.version + (a.role <> excluded.role)::integer"
-		   " RETURNING id, xmax = 0";
+		   " role = excluded.role, secret_used_at = CASE WHEN a.password IS NOT NULL"
+		   " THEN a.secret_used_at END, secret_hash = CASE WHEN a.password IS NULL"
+		   " THEN excluded.secret_hash ELSE a.secret_hash END,"
+		   " secret_expires_at = CASE WHEN a.password IS NULL"
+		   " THEN excluded.secret_expires_at ELSE a.secret_expires_at END,"
+		   " version = a.version + (a.role <> excluded.role OR a.password IS NULL)::integer"
+		   " RETURNING id, password IS NULL";
 
 static const char STATUS_PUT[] =
 	"UPDATE account SET status = $2, version = version + 1,"

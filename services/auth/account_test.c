@@ -19,9 +19,10 @@ static size_t secrets_in(const struct answer *answer)
 
 #define NEW_USER "01890000-0000-7000-8000-0000000000e1"
 
-static void only_new_accounts_get_a_secret(void **state)
+static void accounts_not_in_use_get_a_secret(void **state)
 {
 	struct actor actor = head_actor();
+	(void)settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
 	struct answer answer = put(&actor,
 		printf_text("%s,%s", account(PUPIL, "pupil2", "student"),
 			account(NEW_USER, "new", "student")));
@@ -30,10 +31,28 @@ static void only_new_accounts_get_a_secret(void **state)
 	const struct json *secret = json_item(json_member(answer.json, "secrets"), 0);
 	assert_string_equal(json_text(json_member(secret, "userId")), NEW_USER);
 	assert_string_equal(json_text(json_member(secret, "username")), "new");
-	token_for("minami", "new", json_text(json_member(secret, "secret")));
-	/* The renamed one keeps the secret that was given out. */
-	token_for("minami", "pupil2", secrets.pupil);
-	answer = put(&actor, account(NEW_USER, "new", "student"));
+	/* The renamed one keeps the password. */
+	token_for("minami", "pupil2", PUPIL_PASSWORD);
+}
+
+static const char *only_secret(const struct answer *answer)
+{
+	assert_int_equal(secrets_in(answer), 1);
+	return json_text(json_member(json_item(json_member(answer->json, "secrets"), 0), "secret"));
+}
+
+/* Who asks again was not told the first secret: nobody has it. */
+static void a_repetition_brings_another_secret(void **state)
+{
+	struct actor actor = head_actor(), pupil;
+	struct answer answer = put(&actor, account(NEW_USER, "new", "student"));
+	const char *first = only_secret(&answer);
+	const char *token = token_for("minami", "new", first);
+	answer = put(&actor, account(NEW_USER, "new2", "student"));
+	assert_int_equal(actor_of(token, &pupil), ERR_UNAUTHENTICATED);
+	assert_int_equal(log_in("minami", "new2", first).reply.status, 401);
+	(void)settle("minami", "new2", only_secret(&answer), PUPIL_PASSWORD);
+	answer = put(&actor, account(NEW_USER, "new2", "student"));
 	assert_int_equal(secrets_in(&answer), 0);
 }
 
@@ -88,8 +107,8 @@ static void another_school_may_use_the_same_name(void **state)
 static void another_role_ends_the_sessions(void **state)
 {
 	struct actor pupil, teacher, actor = head_actor();
-	const char *pupils = token_for("minami", "pupil", secrets.pupil);
-	const char *teachers = token_for("minami", "teacher", secrets.teacher);
+	const char *pupils = settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	const char *teachers = settle("minami", "teacher", secrets.teacher, GOOD_PASSWORD);
 	assert_int_equal(put(&actor,
 				 printf_text("%s,%s", account(PUPIL, "pupil", "instructor"),
 					 account(TEACHER, "teacher", "instructor")))
@@ -97,7 +116,7 @@ static void another_role_ends_the_sessions(void **state)
 		200);
 	assert_int_equal(actor_of(pupils, &pupil), ERR_UNAUTHENTICATED);
 	assert_int_equal(actor_of(teachers, &teacher), OK);
-	assert_int_equal(actor_of(token_for("minami", "pupil", secrets.pupil), &pupil), OK);
+	assert_int_equal(actor_of(token_for("minami", "pupil", PUPIL_PASSWORD), &pupil), OK);
 	assert_int_equal(pupil.role, ROLE_INSTRUCTOR);
 }
 
@@ -223,7 +242,8 @@ static void only_contractors_through_provisioning(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		FACT(only_new_accounts_get_a_secret),
+		FACT(accounts_not_in_use_get_a_secret),
+		FACT(a_repetition_brings_another_secret),
 		FACT(a_thousand_at_once),
 		FACT(taken_names_are_pointed_at),
 		FACT(another_school_may_use_the_same_name),

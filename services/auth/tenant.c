@@ -19,14 +19,17 @@ static const struct problem IN_USE = { ERR_CONFLICT, 409, "administrator_in_use"
 
 static const char TENANT_FIND[] = "SELECT tenant_find($1)::text";
 static const char TENANT_OPEN[] =
-	"INSERT INTO tenant (code, name) VALUES ($1, $2) ON CONFLICT (tenant_id) DO NOTHING";
+	"INSERT INTO tenant (code, name) VALUES ($1, $2)"
+	" ON CONFLICT (tenant_id) DO UPDATE SET code = excluded.code, name = excluded.name";
 
-/* A repetition renews the secret of an account that nobody has taken into use. */
+/* A repetition, which may bring other names, renews the secret of an account that nobody has taken
+ * into use. */
 static const char ADMINISTRATOR_PUT[] =
 	"INSERT INTO account AS a (id, username, role, secret_hash, secret_expires_at)"
 	" VALUES ($1, $2, 'contractor', decode($3, 'hex'), " MOMENT(
 		4) ")"
-		   " ON CONFLICT (tenant_id, id) DO UPDATE SET secret_hash = excluded.secret_hash,"
+		   " ON CONFLICT (tenant_id, id) DO UPDATE SET username = excluded.username,"
+		   " secret_hash = excluded.secret_hash,"
 		   " secret_expires_at = excluded.secret_expires_at, secret_used_at = NULL,"
 		   " version = a.version + 1 WHERE a.password IS NULL";
 

@@ -1,8 +1,13 @@
-/* Contracts: what an operator opens for a customer, each with a tenant and keys of its own. */
+/*
+ * Contracts: what an operator opens for a customer, each with a tenant and keys of its own.
+ *
+ * The keyring and auth come first, under ids that are intended (libcommon/intent.h): whoever opens
+ * the same code again after a failure goes on with the same tenant. Then one short transaction
+ * writes what is ours, in the customer's tenant and in the operator's.
+ */
 #include <string.h>
 
 #include "auth_proto.h"
-#include "libcommon/crypto.h"
 #include "libcommon/db.h"
 #include "libcommon/keyring.h"
 #include "libcommon/page.h"
@@ -13,6 +18,9 @@ struct keyring *provisioning_keyring;
 
 static const struct problem CODE_TAKEN = { ERR_CONFLICT, 409, "tenant_code_taken",
 	"この団体コードはすでに使われています。", "This code is taken." };
+
+static const char CODE_OWNERS[] =
+	"SELECT count(*) FROM provisioning.contract WHERE lower(code) = $1";
 
 static const char CONTRACT_CREATE[] = "INSERT INTO provisioning.contract (id, customer_tenant_id, "
 				      "code, name, administrator_username)"
@@ -31,20 +39,6 @@ static const char ADMINISTRATOR_CREATE[] =
 	"INSERT INTO provisioning.person (id, username, role, family_name, given_name,"
 	" kana_family_name, kana_given_name)"
 	" VALUES ($1::uuid, $2, 'contractor', '管理者', '初期', 'かんりしゃ', 'しょき')";
-
-/* ---- shared by the nouns ---- */
-
-const char *id_from(struct call *c, const char *seed)
-{
-	unsigned char hash[HASH_SIZE];
-	const char *text = arena_printf(c->arena, "%s/%s", c->actor->tenant_id, seed);
-	crypto_sha256(text, strlen(text), hash);
-	hash[6] = (unsigned char)(0x80 | (hash[6] & 0x0f)); /* version 8: of our own making */
-	hash[8] = (unsigned char)(0x80 | (hash[8] & 0x3f));
-	const char *hex = crypto_hex(c->arena, hash, 16);
-	return arena_printf(
-		c->arena, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
 
 /* ---- contract_create ---- */
 
@@ -73,15 +67,29 @@ static enum err furnish_and_return(struct call *c, const struct provisioning_con
 	return e ? e : db_enter(c, operator->tenant_key);
 }
 
-/* From here on the tenant exists for auth, whatever becomes of our transaction. */
+/* What is made elsewhere, under ids that a repeated attempt finds again. */
+enum { TENANT, ADMINISTRATOR, INTENTS };
+
+/* Nobody else opens a contract of this code before this transaction ends. */
+static enum err reserve(struct call *c, const char *key)
+{
+	const char *owners;
+	enum err e = lock_hold(c, "code", key);
+	if (!e)
+		e = db_text(c, CODE_OWNERS, DB_ARGS(key), &owners);
+	if (!e && strcmp(owners, "0") != 0)
+		e = fail_as(c, &CODE_TAKEN);
+	return e;
+}
+
 static enum err open_in_auth(struct call *c, const struct provisioning_contract_create_in *in,
-	const char *tenant_id, const char *administrator_id, const char **secret)
+	const struct intent *intents, const char **secret)
 {
 	const struct auth_tenant_open_in tenant = {
-		.tenant_id = tenant_id,
+		.tenant_id = intents[TENANT].id,
 		.code = in->code,
 		.name = in->name,
-		.user_id = administrator_id,
+		.user_id = intents[ADMINISTRATOR].id,
 		.username = in->administrator_username,
 	};
 	struct auth_tenant_open_out opened = { 0 };
@@ -90,30 +98,50 @@ static enum err open_in_auth(struct call *c, const struct provisioning_contract_
 	return e;
 }
 
+/* From here on the tenant exists for others, whatever becomes of our transaction. */
+static enum err open_tenant(struct call *c, const struct provisioning_contract_create_in *in,
+	struct intent *intents, const char **secret)
+{
+	enum err e = intent_declare(c, intents, INTENTS);
+	if (!e && keyring_create(provisioning_keyring, intents[TENANT].id))
+		e = fail(c, ERR_UNAVAILABLE, "the keyring cannot be written");
+	return e ? e : open_in_auth(c, in, intents, secret);
+}
+
+/* Entering the tenant asks auth: so what is the tenant's is written first. */
+static enum err write_contract(struct call *c, const struct provisioning_contract_create_in *in,
+	const char *id, const struct intent *intents)
+{
+	enum err e = furnish_and_return(c, in, intents[TENANT].id, intents[ADMINISTRATOR].id);
+	if (e)
+		return e;
+	e = db_exec(c, CONTRACT_CREATE,
+		DB_ARGS(id, intents[TENANT].id, in->code, in->name, in->administrator_username));
+	if (e == ERR_CONFLICT)
+		return fail_as(c, &CODE_TAKEN);
+	return e ? e : intent_fulfil(c, intents, INTENTS);
+}
+
 enum err provisioning_contract_create(struct call *c,
 	const struct provisioning_contract_create_in *in,
 	struct provisioning_contract_create_out *out)
 {
-	const char *key = c->idempotency_key;
-	const char *id = uuid_make(c->arena);
-	const char *tenant_id = id_from(c, arena_printf(c->arena, "tenant/%s", key));
-	const char *administrator_id = id_from(c, arena_printf(c->arena, "administrator/%s", key));
-	const char *secret;
-	enum err e = db_exec(c, CONTRACT_CREATE,
-		DB_ARGS(id, tenant_id, in->code, in->name, in->administrator_username));
-	if (e == ERR_CONFLICT)
-		return fail_as(c, &CODE_TAKEN);
-	if (!e && keyring_create(provisioning_keyring, tenant_id))
-		e = fail(c, ERR_UNAVAILABLE, "the keyring cannot be written");
+	const char *key = login_key(c->arena, in->code);
+	struct intent intents[INTENTS] = {
+		[TENANT] = { .name = arena_printf(c->arena, "tenant/%s", key) },
+		[ADMINISTRATOR] = { .name = arena_printf(c->arena, "administrator/%s", key) },
+	};
+	const char *id = uuid_make(c->arena), *secret = NULL;
+	enum err e = reserve(c, key);
 	if (!e)
-		e = open_in_auth(c, in, tenant_id, administrator_id, &secret);
+		e = open_tenant(c, in, intents, &secret);
 	if (!e)
-		e = furnish_and_return(c, in, tenant_id, administrator_id);
+		e = write_contract(c, in, id, intents);
 	if (e)
 		return e;
 	*out = (struct provisioning_contract_create_out){
 		.id = id,
-		.tenant_id = tenant_id,
+		.tenant_id = intents[TENANT].id,
 		.code = in->code,
 		.name = in->name,
 		.administrator_username = in->administrator_username,

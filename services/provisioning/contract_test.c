@@ -78,6 +78,32 @@ static void a_code_is_taken_once(void **state)
 		"0");
 }
 
+static void a_failed_commit_is_taken_up_by_any_repetition(void **state)
+{
+	break_commits();
+	struct answer answer = create(
+		"five", "{\"name\":\"x\",\"code\":\"lost\",\"administratorUsername\":\"admni\"}");
+	assert_int_equal(answer.reply.status, 500);
+	const char *tenant_id = test_sql_text(
+		&test, "SELECT tenant_id FROM auth.tenant WHERE lower(code) = 'lost'");
+	mend_commits();
+	/* Somebody else tries, with another key, and without the slip of the pen. */
+	answer = create("six",
+		"{\"name\":\"もり村\",\"code\":\"Lost\",\"administratorUsername\":\"admin\"}");
+	assert_int_equal(answer.reply.status, 201);
+	assert_string_equal(text_of(&answer, "tenantId"), tenant_id);
+	assert_string_equal(
+		test_sql_text(&test,
+			arena_printf(test.arena,
+				"SELECT t.name || t.code || string_agg(a.username, '+')"
+				" FROM auth.tenant t JOIN auth.account a USING (tenant_id)"
+				" WHERE t.tenant_id = '%s' GROUP BY t.name, t.code",
+				tenant_id)),
+		"もり村Lostadmin");
+	expect_no_intent("tenant/lost");
+	expect_no_intent("administrator/lost");
+}
+
 static void contracts_are_listed_newest_first(void **state)
 {
 	struct answer page = expect(200, &operator, "contract_list", "limit=1", NULL);
@@ -161,9 +187,11 @@ int main(void)
 		cmocka_unit_test(the_same_key_answers_the_same),
 		cmocka_unit_test(a_code_is_taken_once),
 		cmocka_unit_test(contracts_are_listed_newest_first),
+		cmocka_unit_test(a_failed_commit_is_taken_up_by_any_repetition),
 		cmocka_unit_test(limits_of_a_contract_reach_auth),
 		cmocka_unit_test(limits_of_a_user_reach_auth),
 		cmocka_unit_test(home_tells_who_and_where),
+		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }

@@ -1,12 +1,17 @@
 /*
- * Import of users from CSV: read, match, write, open accounts. Nothing is applied if any row is
- * bad; a dry run does the same and takes it back. Nothing is ever deleted because a file lacks it.
+ * Import of users from CSV: read, match, open accounts, write. Nothing is applied if any row is
+ * bad; a dry run writes the same and takes it back. Nothing is ever deleted because a file lacks
+ * it.
+ *
+ * auth is asked before anything is written, see user.c. If writing fails then, accounts are there
+ * that nobody can enter, and the next import, or user_create, of these login names goes on with
+ * them.
  */
 #include "libcommon/db.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
-/* Each row makes ids of the next import differ; see import_match(). */
+/* For the record. */
 static const char IMPORT_NOTE[] =
 	"INSERT INTO provisioning.user_import (id, people, creates, updates)"
 	" VALUES ($1::uuid, $2::integer, $3::integer, $4::integer)";
@@ -40,23 +45,32 @@ static void count(struct import *import)
 static enum err try_to_apply(struct import *import)
 {
 	struct call *c = import->c;
+	import_pretend(import);
 	enum err e = db_savepoint(c);
 	if (!e)
 		e = import_apply(import);
 	return e ? e : db_savepoint_rollback(c);
 }
 
-static enum err apply(struct import *import)
+static enum err write(struct import *import)
 {
 	struct call *c = import->c;
-	struct provisioning_user_import_out *out = import->out;
-	out->applied = true;
+	const struct provisioning_user_import_out *out = import->out;
 	enum err e = import_apply(import);
 	if (!e)
 		e = db_exec(c, IMPORT_NOTE,
 			DB_ARGS(uuid_make(c->arena), db_integer(c, out->rows),
 				db_integer(c, out->creates), db_integer(c, out->updates)));
-	return e ? e : import_open_accounts(import);
+	return e ? e : intent_fulfil(c, import->intents, import->intents_n);
+}
+
+static enum err apply(struct import *import)
+{
+	import->out->applied = true;
+	enum err e = import_intend(import);
+	if (!e)
+		e = import_open_accounts(import);
+	return e ? e : write(import);
 }
 
 enum err provisioning_user_import(struct call *c, const struct provisioning_user_import_in *in,
@@ -64,7 +78,9 @@ enum err provisioning_user_import(struct call *c, const struct provisioning_user
 {
 	struct import import = { .c = c, .out = out };
 	import_read(&import, in->body);
-	enum err e = import_match(&import);
+	enum err e = in->dry_run ? OK : lock_roster(c);
+	if (!e)
+		e = import_match(&import);
 	if (e)
 		return e;
 	count(&import);

@@ -4,15 +4,13 @@
 
 #include "auth_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
 static const char PEOPLE_FIND[] =
 	"SELECT username_key, id, role, family_name, given_name, kana_family_name, kana_given_name,"
 	" grade FROM unnest($1::text[]) AS wanted (username_key)"
 	" JOIN provisioning.person USING (username_key)";
-
-static const char LAST_IMPORT[] = "SELECT coalesce((SELECT id FROM provisioning.user_import ORDER "
-				  "BY id DESC LIMIT 1)::text, '')";
 
 static const char PEOPLE_CREATE[] =
 	"INSERT INTO provisioning.person (id, username, role, family_name, given_name,"
@@ -77,33 +75,44 @@ static enum err on_person(struct call *c, void *arg, const char *const *columns,
 	return OK;
 }
 
-/* The id of a new person is the same at every attempt until an import succeeds: accounts that a
- * failed attempt opened are found again. */
-static enum err name_people(struct import *import)
-{
-	const char *last;
-	enum err e = db_text(import->c, LAST_IMPORT, DB_NONE, &last);
-	for (size_t i = 0; i < import->n && !e; i++) {
-		struct import_row *row = &import->rows[i];
-		row->is_new = true;
-		row->id = id_from(
-			import->c, arena_printf(import->c->arena, "import/%s/%s", last, row->key));
-	}
-	return e;
-}
-
 enum err import_match(struct import *import)
 {
 	struct call *c = import->c;
 	if (import->n == 0)
 		return OK;
 	const char **keys = arena_array(c->arena, import->n, sizeof(*keys));
-	for (size_t i = 0; i < import->n; i++)
+	for (size_t i = 0; i < import->n; i++) {
 		keys[i] = import->rows[i].key;
-	enum err e = name_people(import);
-	return e ? e
-		 : db_each(c, PEOPLE_FIND, DB_ARGS(db_text_array(c, keys, import->n)), on_person,
-			   import);
+		import->rows[i].is_new = true;
+	}
+	return db_each(
+		c, PEOPLE_FIND, DB_ARGS(db_text_array(c, keys, import->n)), on_person, import);
+}
+
+/* ---- ids of the others ---- */
+
+enum err import_intend(struct import *import)
+{
+	struct call *c = import->c;
+	struct intent *intents = arena_array(c->arena, import->n, sizeof(*intents));
+	size_t n = 0, at = 0;
+	for (size_t i = 0; i < import->n; i++)
+		if (import->rows[i].is_new)
+			intents[n++].name = PERSON_INTENT(c, import->rows[i].key);
+	enum err e = intent_declare(c, intents, n);
+	for (size_t i = 0; i < import->n && !e; i++)
+		if (import->rows[i].is_new)
+			import->rows[i].id = intents[at++].id;
+	import->intents = intents;
+	import->intents_n = n;
+	return e;
+}
+
+void import_pretend(struct import *import)
+{
+	for (size_t i = 0; i < import->n; i++)
+		if (import->rows[i].is_new)
+			import->rows[i].id = uuid_make(import->c->arena);
 }
 
 /* ---- columns of rows ---- */
@@ -181,11 +190,8 @@ enum err import_apply(struct import *import)
 
 static struct import_row *row_of(const struct import *import, const char *username)
 {
-	char key[65] = "";
-	for (size_t i = 0; i < sizeof(key) - 1 && username[i] != '\0'; i++)
-		key[i] = (char)(username[i] >= 'A' && username[i] <= 'Z' ? username[i] + 32
-									 : username[i]);
-	return bsearch(key, import->rows, import->n, sizeof(*import->rows), compare_key);
+	return bsearch(login_key(import->c->arena, username), import->rows, import->n,
+		sizeof(*import->rows), compare_key);
 }
 
 static enum err note_secret(struct import *import, const struct auth_initial_secret *issued)
@@ -205,29 +211,14 @@ static enum err note_secret(struct import *import, const struct auth_initial_sec
 	return OK;
 }
 
-/* Accounts that an attempt before this one opened come back without a secret: issue another. */
-static enum err issue_missing(struct import *import)
-{
-	enum err e = OK;
-	for (size_t i = 0; i < import->n && !e; i++) {
-		const struct import_row *row = &import->rows[i];
-		struct auth_initial_secret issued = { 0 };
-		if (!row->is_new || row->has_secret)
-			continue;
-		e = auth_account_secret_issue_call(import->c,
-			&(struct auth_account_secret_issue_in){ .user_id = row->id }, &issued);
-		if (!e)
-			e = note_secret(import, &issued);
-	}
-	return e;
-}
-
 /* Batches are calls of their own: each is done or not, and doing it again changes nothing. */
 static enum err open_batch(struct import *import, struct auth_account *accounts, size_t n)
 {
 	const struct auth_account_put_in in = { .accounts = { accounts, n } };
 	struct auth_account_put_out put = { 0 };
 	enum err e = n == 0 ? OK : auth_account_put_call(import->c, &in, &put);
+	if (!e && put.secrets.n != n)
+		e = fail(import->c, ERR_INTERNAL, "auth opened accounts without a secret");
 	for (size_t i = 0; i < put.secrets.n && !e; i++)
 		e = note_secret(import, &put.secrets.items[i]);
 	return e;
@@ -253,6 +244,5 @@ enum err import_open_accounts(struct import *import)
 			return e;
 		n = 0;
 	}
-	enum err e = open_batch(import, accounts, n);
-	return e ? e : issue_missing(import);
+	return open_batch(import, accounts, n);
 }

@@ -318,11 +318,7 @@ static void read_person(struct checker *checker, struct import_row *out)
 	check_kana(checker, KANA_FAMILY_NAME, out->user.kana_family_name);
 	check_kana(checker, KANA_GIVEN_NAME, out->user.kana_given_name);
 	read_place(checker, out);
-	char *key = arena_strdup(import->c->arena, out->user.username ? out->user.username : "");
-	for (char *at = key; *at != '\0'; at++)
-		if (*at >= 'A' && *at <= 'Z')
-			*at = (char)(*at + 32); /* as lower() does in SQL: login names are ASCII */
-	out->key = key;
+	out->key = login_key(import->c->arena, out->user.username ? out->user.username : "");
 }
 
 /* ---- the file ---- */

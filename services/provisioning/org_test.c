@@ -52,6 +52,7 @@ int main(void)
 		cmocka_unit_test(schools_are_listed_by_name_within_the_contract),
 		cmocka_unit_test(an_instructor_who_teaches_nowhere_sees_no_school),
 		cmocka_unit_test(schools_come_page_by_page),
+		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }

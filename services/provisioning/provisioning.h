@@ -7,6 +7,7 @@
 #define MANABIYA_PROVISIONING_H
 
 #include "libcommon/db.h"
+#include "libcommon/intent.h"
 #include "provisioning_proto.h"
 #include "services/provisioning/csv.h"
 
@@ -40,15 +41,27 @@ struct ids {
 must_check enum err ids_collect(
 	struct call *c, const char *sql, struct db_args args, struct ids *out);
 
-/* ---- ids that a repeated attempt finds again (contract.c) ---- */
+/* ---- before auth is asked (lock.c) ---- */
 
-/*
- * A UUID made from `seed`. An account is opened in auth before our own transaction commits; if that
- * fails, the next attempt must come with the same id, or the login name would be taken for good.
- */
-const char *id_from(struct call *c, const char *seed);
+/* A login name or code as it is compared: lower case. */
+const char *login_key(struct arena *arena, const char *text);
 
-/* A person's reading in the form that lists are sorted by (user.c). */
+/* Nobody else has this lock before the transaction ends. Had with the next statement, which must be
+ * a new one: it then sees what was committed meanwhile. */
+must_check enum err lock_hold(struct call *c, const char *kind, const char *name);
+
+/* Against everybody who creates users of this contract: an import has no lock per name, PostgreSQL
+ * keeps no thousands of them. It waits for those who create one user; they do not wait for it:
+ * CONFLICT. */
+must_check enum err lock_roster(struct call *c);
+must_check enum err lock_roster_share(struct call *c);
+
+/* The intent (libcommon/intent.h) to make the person of this login name. */
+#define PERSON_INTENT(c_, key_) arena_printf((c_)->arena, "person/%s", (key_))
+
+/* ---- people (user.c) ---- */
+
+/* A person's reading in the form that lists are sorted by. */
 must_check enum err person_kana(struct call *c, const char *id, const char **out);
 
 /*
@@ -79,7 +92,7 @@ struct import_class {
 /* One person of the file. */
 struct import_row {
 	int64_t number;
-	const char *id; /* of the person who is there already, else made for the new one */
+	const char *id; /* of the person who is there already, else intended for the new one */
 	bool is_new, is_changed, has_secret;
 	struct provisioning_user_create_in user;
 	const char *key; /* of the login name: lower case */
@@ -92,6 +105,8 @@ struct import {
 	struct call *c;
 	struct import_row *rows; /* sorted by key once checked */
 	size_t n;
+	struct intent *intents; /* of the new people, in the order of the rows */
+	size_t intents_n;
 	struct provisioning_user_import_out *out;
 };
 
@@ -104,7 +119,14 @@ void import_read(struct import *import, struct bytes text);
 /* Which rows are people we have, and what changes; wrong ones are in out->errors. */
 must_check enum err import_match(struct import *import);
 
-/* Write all rows and tell. Opens no accounts. */
+/* Ids for the new people: intended, or for a dry run only. */
+must_check enum err import_intend(struct import *import);
+void import_pretend(struct import *import);
+
+/* Open the accounts of the new people; their secrets go into out->secrets. Writes nothing here. */
+must_check enum err import_open_accounts(struct import *import);
+
+/* Write all rows and tell. */
 must_check enum err import_apply(struct import *import);
 
 /* After many rows were written: let PostgreSQL plan again what it planned for few. */
@@ -112,8 +134,5 @@ must_check enum err import_replan(struct call *c);
 
 /* The part of it that makes schools, classes and enrolments (import_place.c). */
 must_check enum err import_place(struct import *import);
-
-/* Open the accounts of the new people; their secrets go into out->secrets. */
-must_check enum err import_open_accounts(struct import *import);
 
 #endif

@@ -217,6 +217,56 @@ static inline const char *walk(
 	return seen.data;
 }
 
+/* ---- what goes wrong, and what must be right whatever went wrong ---- */
+
+/* From now on whoever has made people cannot commit, as if the database had failed then. */
+static inline void break_commits(void)
+{
+	test_sql(&test,
+		"CREATE FUNCTION public.break_commit() RETURNS trigger LANGUAGE plpgsql AS"
+		" $$ BEGIN RAISE 'the commit fails'; END $$;"
+		"CREATE CONSTRAINT TRIGGER break_commit AFTER INSERT ON provisioning.person"
+		" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION "
+		"public.break_commit()");
+}
+
+static inline void mend_commits(void)
+{
+	test_sql(&test, "DROP FUNCTION public.break_commit() CASCADE");
+}
+
+static const char OTHER_VERSIONS[] =
+	"SELECT coalesce(string_agg(id.at, ' '), '') FROM ("
+	" SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname) AS at, query_to_xml(format("
+	"  'SELECT 1 FROM %I.%I WHERE substr(%I::text, 15, 1) <> ''7''', n.nspname, c.relname,"
+	"  a.attname), false, true, '')::text AS others"
+	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+	" WHERE n.nspname IN ('provisioning', 'auth') AND c.relkind = 'r'"
+	"  AND a.atttypid = 'uuid'::regtype) AS id WHERE id.others <> ''";
+
+static const char ORPHANS[] =
+	"SELECT count(*) FROM auth.account a WHERE a.role <> 'operator' AND a.status <> 'deleted'"
+	" AND NOT EXISTS (SELECT FROM provisioning.person p"
+	"  WHERE p.tenant_id = a.tenant_id AND p.id = a.id)";
+
+/* The last fact of a program: of whatever it has made, here and in auth. */
+static inline void ids_are_version_7_and_accounts_have_people(void **state)
+{
+	assert_string_equal(test_sql_text(&test, OTHER_VERSIONS), "");
+	assert_string_equal(test_sql_text(&test, ORPHANS), "0");
+}
+
+static inline void expect_no_intent(const char *name)
+{
+	assert_string_equal(test_sql_text(&test,
+				    arena_printf(test.arena,
+					    "SELECT count(*) FROM provisioning.intent WHERE "
+					    "name_hash = sha256('%s')",
+					    name)),
+		"0");
+}
+
 /* ---- people and places ---- */
 
 static inline const char *user_body(

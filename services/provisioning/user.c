@@ -3,10 +3,10 @@
  * same id, and are changed in the same call.
  *
  * auth is asked before anything is written here, because a transaction that has written holds back
- * the relays of all services (pg_snapshot_xmin), and auth may be slow. An advisory lock keeps two
- * such calls for one person or name in order; unlike a row lock it gives the transaction no id. If
- * our own commit fails then, auth is ahead: the caller was told of a failure, sends the same again,
- * and every call to auth has the same effect twice.
+ * the relays of all services (pg_snapshot_xmin), and auth may be slow. If our own commit fails
+ * then, auth is ahead: the caller was told of a failure and sends the same again, and every call to
+ * auth has the same effect twice. A new account has an id that was intended before
+ * (libcommon/intent.h).
  */
 #include <string.h>
 
@@ -73,11 +73,8 @@ static const char ERASE[] =
 	" family_name = '削除済み', given_name = '利用者', kana_family_name = 'さくじょずみ',"
 	" kana_given_name = 'りようしゃ', grade = NULL WHERE id = $1::uuid";
 
-/* A row lock would be a write; see the top. */
-static const char HOLD[] = "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))";
-
 static const char USERNAME_OWNER[] =
-	"SELECT count(*) FROM provisioning.person WHERE username_key = lower($1)";
+	"SELECT count(*) FROM provisioning.person WHERE username_key = $1";
 
 static const char EXISTS[] = "SELECT id FROM provisioning.person WHERE id = $1::uuid";
 
@@ -96,56 +93,60 @@ static enum err open_account(
 	const struct auth_account_put_in in = { .accounts = { &account, 1 } };
 	struct auth_account_put_out out = { 0 };
 	enum err e = auth_account_put_call(c, &in, &out);
-	/* No secret means that an attempt before this one opened it and was not told so. */
-	if (!e && out.secrets.n == 0) {
-		struct auth_initial_secret issued = { 0 };
-		e = auth_account_secret_issue_call(
-			c, &(struct auth_account_secret_issue_in){ .user_id = id }, &issued);
-		*secret = issued.secret;
-	} else if (!e) {
+	if (!e && out.secrets.n != 1)
+		e = fail(c, ERR_INTERNAL, "auth opened an account without a secret");
+	if (!e)
 		*secret = out.secrets.items[0].secret;
-	}
 	return e;
 }
 
 /* Nobody else takes the name before this transaction ends. */
-static enum err reserve(struct call *c, const char *username)
+static enum err reserve(struct call *c, const char *key)
 {
-	const char *name = arena_printf(c->arena, "%s/username/%s", c->actor->tenant_id, username);
 	const char *taken;
-	enum err e = db_later(c, HOLD, DB_ARGS(name));
+	enum err e = lock_roster_share(c);
 	if (!e)
-		e = db_text(c, USERNAME_OWNER, DB_ARGS(username), &taken);
+		e = lock_hold(c, "username", key);
+	if (!e)
+		e = db_text(c, USERNAME_OWNER, DB_ARGS(key), &taken);
 	if (!e && strcmp(taken, "0") != 0)
 		e = fail_as(c, &USERNAME_TAKEN);
 	return e;
 }
 
-/*
- * The account is opened first: the id comes from the request's key, so the request that comes again
- * after a failure finds the account and goes on with it. Nobody can enter it meanwhile, its secret
- * went with the answer that was lost. What is written afterwards was checked before: the contract's
- * limits are the table's, and the name is reserved.
- */
-enum err provisioning_user_create(struct call *c, const struct provisioning_user_create_in *in,
-	struct provisioning_user_create_out *out)
+static enum err write_user(
+	struct call *c, const struct provisioning_user_create_in *in, const struct intent *person)
 {
-	const char *id = id_from(c, arena_printf(c->arena, "user/%s", c->idempotency_key));
-	out->user = arena_alloc(c->arena, sizeof(*out->user));
-	c->object_id = id;
-	enum err e = reserve(c, in->username);
-	if (!e)
-		e = open_account(c, id, in->username, in->role, &out->initial_secret);
-	if (e)
-		return e;
-	e = db_exec(c, USER_CREATE,
-		DB_ARGS(id, in->username, in->role, in->family_name, in->given_name,
+	enum err e = db_exec(c, USER_CREATE,
+		DB_ARGS(person->id, in->username, in->role, in->family_name, in->given_name,
 			in->kana_family_name, in->kana_given_name, in->grade));
 	if (e == ERR_CONFLICT)
 		return fail_as(c, &USERNAME_TAKEN);
 	if (!e)
-		e = people_tell(c, &id, 1);
-	return e ? e : db_row(c, USER_GET, DB_ARGS(id), &provisioning_user_shape, out->user);
+		e = people_tell(c, &person->id, 1);
+	return e ? e : intent_fulfil(c, person, 1);
+}
+
+/*
+ * Whatever fails after the account was opened, the next attempt for this name goes on with it.
+ * Nobody can enter it meanwhile, its secret went with the answer that was lost. What is written was
+ * checked before: the contract's limits are the table's, and the name is reserved.
+ */
+enum err provisioning_user_create(struct call *c, const struct provisioning_user_create_in *in,
+	struct provisioning_user_create_out *out)
+{
+	const char *key = login_key(c->arena, in->username);
+	struct intent person = { .name = PERSON_INTENT(c, key) };
+	out->user = arena_alloc(c->arena, sizeof(*out->user));
+	enum err e = reserve(c, key);
+	if (!e)
+		e = intent_declare(c, &person, 1);
+	c->object_id = person.id;
+	if (!e)
+		e = open_account(c, person.id, in->username, in->role, &out->initial_secret);
+	if (!e)
+		e = write_user(c, in, &person);
+	return e ? e : db_row(c, USER_GET, DB_ARGS(person.id), &provisioning_user_shape, out->user);
 }
 
 /* ---- read ---- */
@@ -216,7 +217,7 @@ static enum err check_not_self(struct call *c, const char *id)
 static enum err hold(struct call *c, const char *id)
 {
 	const char *found;
-	enum err e = db_later(c, HOLD, DB_ARGS(id));
+	enum err e = lock_hold(c, "user", id);
 	return e ? e : db_text(c, EXISTS, DB_ARGS(id), &found);
 }
 

@@ -26,28 +26,57 @@ static void a_user_is_created_with_an_account_and_a_secret(void **state)
 	assert_int_equal(json_integer(json_member(event, "version"), 0), 1);
 }
 
-static void a_lost_attempt_is_taken_up_again(void **state)
+static const char *accounts_of(const char *username)
 {
-	struct test_request request = { .operation = "user_create",
-		.actor = &head,
-		.body = user_body("mayu", "student", "まゆ", "まゆ"),
-		.idempotency_key = "lost" };
-	struct reply reply;
-	test_dispatch(&test, &request, &reply, NULL);
-	assert_int_equal(reply.status, 201);
-	/* As if auth had opened the account and our own transaction had then been lost. */
-	test_sql(&test,
-		"DELETE FROM provisioning.person WHERE username = 'mayu';"
-		"DELETE FROM provisioning.idempotency WHERE operation = 'user_create'");
-	test_dispatch(&test, &request, &reply, NULL);
-	assert_int_equal(reply.status, 201);
-	assert_non_null(strstr((const char *)reply.body.data, "initialSecret"));
+	return test_sql_text(&test,
+		arena_printf(test.arena,
+			"SELECT string_agg(id::text, ' ') FROM auth.account WHERE username_key = "
+			"'%s'",
+			username));
+}
+
+static void a_failed_commit_is_taken_up_by_any_repetition(void **state)
+{
+	break_commits();
+	(void)expect(500, &head, "user_create", NULL, user_body("mayu", "student", "ま", "ゆ"));
+	const char *id = accounts_of("mayu");
+	assert_string_equal(account_status(id), "active");
+	mend_commits();
+	/* With another Idempotency-Key, another role, and the name written otherwise. */
+	struct answer answer = expect(
+		201, &head, "user_create", NULL, user_body("MAYU", "instructor", "ま", "ゆ"));
+	assert_string_equal(json_text(json_member(json_member(answer.json, "user"), "id")), id);
+	assert_true(strlen(text_of(&answer, "initialSecret")) >= 19);
+	assert_string_equal(accounts_of("mayu"), id);
+	expect_no_intent("person/mayu");
+	assert_string_equal(
+		test_sql_text(&test,
+			arena_printf(test.arena,
+				"SELECT username || role FROM auth.account WHERE id = '%s'", id)),
+		"MAYUinstructor");
+}
+
+static void nobody_is_created_while_an_import_runs(void **state)
+{
+	PGconn *import = PQconnectdb(test.superuser);
+	assert_int_equal(PQstatus(import), CONNECTION_OK);
+	PQclear(PQexec(import,
+		"BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('" TEST_TENANT
+		"/roster/', 0))"));
+	struct answer answer =
+		expect(409, &head, "user_create", NULL, user_body("matsu", "student", "ま", "つ"));
+	assert_string_equal(text_of(&answer, "code"), "import_running");
+	(void)add_user(&other_head, "matsu", "student", "ま", "つ");
+	PQclear(PQexec(import, "COMMIT"));
+	PQfinish(import);
+	(void)add_user(&head, "matsu", "student", "ま", "つ");
 }
 
 /* A request on another connection, while auth is made to wait for its table. */
 struct held {
 	const char *operation, *params, *body;
 	unsigned status;
+	const struct actor *actor;
 };
 
 static void *ask_beside(void *arg)
@@ -58,7 +87,7 @@ static void *ask_beside(void *arg)
 	beside.arena = arena_new();
 	beside.db = db_open(test.database, "provisioning");
 	const struct test_request request = { .operation = held->operation,
-		.actor = &head,
+		.actor = held->actor,
 		.params = held->params,
 		.body = held->body,
 		.idempotency_key = held->operation };
@@ -87,16 +116,28 @@ static const char *id_while_auth_waits(void)
 	return id;
 }
 
+#define MACHIMI                                                                                    \
+	"username,role,familyName,givenName,kanaFamilyName,kanaGivenName\n"                        \
+	"machimi,student,町,美,まち,み\n"
+#define VILLAGE "{\"name\":\"村\",\"code\":\"mura\",\"administratorUsername\":\"admin\"}"
+
 static void nothing_is_written_while_auth_is_asked(void **state)
 {
 	const char *id = add_user(&head, "machi", "student", "まち", "まち");
 	const char *params = params_of("userId", id);
 	struct held held[] = {
-		{ "user_create", NULL, user_body("machiko", "student", "まち", "こ"), 201 },
-		{ "user_suspend", params, NULL, 204 },
-		{ "user_restore", params, NULL, 204 },
-		{ "user_delete", params, NULL, 204 },
-	};
+		{ "user_create", NULL, user_body("machiko", "student", "まち", "こ"), 201, &head },
+		{ "user_suspend", params, NULL, 204, &head },
+		{ "user_restore", params, NULL, 204, &head },
+		{ "user_delete", params, NULL, 204, &head },
+		{ "user_import", "dryRun=false", MACHIMI, 200, &head },
+		{
+			"contract_create",
+			NULL,
+			VILLAGE,
+			201,
+			&operator},
+		};
 	PGconn *superuser = PQconnectdb(test.superuser);
 	assert_int_equal(PQstatus(superuser), CONNECTION_OK);
 	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
@@ -256,7 +297,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_created_with_an_account_and_a_secret),
-		cmocka_unit_test(a_lost_attempt_is_taken_up_again),
+		cmocka_unit_test(a_failed_commit_is_taken_up_by_any_repetition),
+		cmocka_unit_test(nobody_is_created_while_an_import_runs),
 		cmocka_unit_test(nothing_is_written_while_auth_is_asked),
 		cmocka_unit_test(a_login_name_is_unique_whatever_its_case),
 		cmocka_unit_test(a_change_needs_the_version_that_was_read),
@@ -268,6 +310,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_searched_by_reading_or_part_of_the_name),
 		cmocka_unit_test(another_tenant_sees_none_of_it),
 		cmocka_unit_test(only_contractors_manage_users),
+		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }
