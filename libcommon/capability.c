@@ -103,6 +103,7 @@ const char *capability_mint(struct arena *arena, const unsigned char key[SIGNING
 	add_denied(&payload, actor->denied);
 	add_text(&payload, "session", actor->session_id);
 	add_text(&payload, "tenantKey", actor->tenant_key);
+	buf_printf(&payload, "\"authenticated\":%" PRId64 ",", actor->authenticated_unix_ms);
 	buf_printf(&payload, "\"initial\":%d,\"iat\":%" PRId64 ",\"exp\":%" PRId64 "}",
 		actor->initial, now_unix_ms, expires);
 	return paseto_sign(
@@ -141,6 +142,7 @@ static bool read_actor(const struct json *payload, struct actor *out)
 		.role = role ? role_from_name(role) : 0,
 		.denied = read_denied(json_member(payload, "denied")),
 		.session_id = json_text(json_member(payload, "session")),
+		.authenticated_unix_ms = json_integer(json_member(payload, "authenticated"), 0),
 		/* What is missing or odd counts as set: it only takes rights away. */
 		.initial = json_integer(json_member(payload, "initial"), 1) != 0,
 		.tenant_key = json_text(json_member(payload, "tenantKey")),

@@ -3,7 +3,7 @@
  * old.
  *
  * auth mints them; every service verifies them with auth's public key. The payload is JSON:
- *   {"tenant","user","role","denied":[…],"session","initial":0|1,"tenantKey","iat","exp"}
+ *   {"tenant","user","role","denied":[…],"session","initial":0|1,"authenticated","tenantKey","iat","exp"}
  * with times in Unix milliseconds.
  */
 #ifndef MANABIYA_CAPABILITY_H
@@ -42,6 +42,7 @@ struct actor {
 	enum role role;
 	unsigned denied; /* features, a mask */
 	const char *session_id; /* "" when there is none */
+	int64_t authenticated_unix_ms; /* the password was last proven; 0: never */
 	bool initial; /* logged in with a one-time secret: must change it first */
 	const char
 		*tenant_key; /* what the database wants to see before it enters the tenant (db.h) */
@@ -50,6 +51,8 @@ struct actor {
 
 #define CAPABILITY_LIFETIME_MS                                                                     \
 	60000 /* the longest that a revoked right can live on inside a service */
+
+#define STEP_UP_LIFETIME_MS 300000 /* how long a proven password is good for what is dangerous */
 
 /*
  * `key` signs; the text is arena memory. It expires with the actor, at the latest after

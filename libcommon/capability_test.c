@@ -24,6 +24,7 @@ static const struct actor PUPIL = {
 	.role = ROLE_STUDENT,
 	.denied = FEATURE_PEER_COMMENT,
 	.session_id = SESSION,
+	.authenticated_unix_ms = NOW - 1000,
 	.initial = true,
 	.tenant_key = TENANT ".1775606460.00ff",
 	.expires_unix_ms = NOW + 10000,
@@ -41,6 +42,7 @@ static void what_was_minted_is_read(void **state)
 	assert_int_equal(actor.denied, FEATURE_PEER_COMMENT);
 	assert_string_equal(actor.session_id, SESSION);
 	assert_true(actor.initial);
+	assert_int_equal(actor.authenticated_unix_ms, NOW - 1000);
 	assert_string_equal(actor.tenant_key, PUPIL.tenant_key);
 	assert_int_equal(actor.expires_unix_ms, NOW + 10000);
 }

@@ -30,6 +30,8 @@ static const struct problem CHANGE_PASSWORD_FIRST = { ERR_FORBIDDEN, 403,
 static const struct problem FEATURE_DENIED = { ERR_FORBIDDEN, 403, "feature_denied",
 	"この機能は管理者によって制限されています。",
 	"Your administrator has switched this function off." };
+static const struct problem STEP_UP_REQUIRED = { ERR_FORBIDDEN, 403, "step_up_required",
+	"この操作には、パスワードの再入力が必要です。", "This needs your password once more." };
 static const struct problem KEY_MISSING = { ERR_INVALID, 400, "idempotency_key_missing",
 	"Idempotency-Keyヘッダーが必要です。", "The Idempotency-Key header is required." };
 static const struct problem TOO_LATE = { ERR_UNAVAILABLE, 504, "deadline_exceeded",
@@ -128,10 +130,19 @@ static enum err check_actor(struct call *c)
 	return fail(c, ERR_FORBIDDEN, "not for %s", role_name(c->actor->role));
 }
 
+/* A session that was left open, or a stolen token, is not enough for what cannot be undone. */
+static bool needs_step_up(const struct call *c)
+{
+	return c->op->flags & OP_STEP_UP &&
+		clock_unix_ms() - c->actor->authenticated_unix_ms > STEP_UP_LIFETIME_MS;
+}
+
 static enum err check_limits(struct call *c)
 {
 	if (c->actor->initial && !(c->op->flags & OP_INITIAL))
 		return fail_with(c, &CHANGE_PASSWORD_FIRST, "initial session");
+	if (needs_step_up(c))
+		return fail_with(c, &STEP_UP_REQUIRED, "step-up");
 	if (c->op->feature & c->actor->denied)
 		return fail_with(c, &FEATURE_DENIED, "feature");
 	if (c->op->flags & OP_IDEMPOTENT_KEY && !*c->idempotency_key)

@@ -36,6 +36,12 @@ static const char *const by_learning[] = { "learning", NULL };
 
 /* Sorted by name, as the generator does. */
 static const struct op ops[] = {
+	{ .name = "delete",
+		.handler = count_runs,
+		.allow = STAFF,
+		.flags = OP_STEP_UP,
+		.status = 204,
+		.callers = by_gateway },
 	{ .name = "early",
 		.handler = count_runs,
 		.allow = STAFF,
@@ -132,7 +138,8 @@ static const struct attempt attempts[] = {
 		"conflict" },
 };
 
-static const char *capability_for(struct arena *arena, const struct attempt *attempt)
+static const char *capability_for(
+	struct arena *arena, const struct attempt *attempt, int64_t password_age_ms)
 {
 	const struct actor actor = {
 		.tenant_id = "00000000-0000-7000-8000-00000000000a",
@@ -140,6 +147,7 @@ static const char *capability_for(struct arena *arena, const struct attempt *att
 		.role = attempt->role,
 		.denied = attempt->denied,
 		.session_id = "00000000-0000-7000-8000-0000000000b1",
+		.authenticated_unix_ms = clock_unix_ms() - password_age_ms,
 		.initial = attempt->initial,
 		.tenant_key = "x",
 	};
@@ -148,7 +156,8 @@ static const char *capability_for(struct arena *arena, const struct attempt *att
 		: "";
 }
 
-static void attempt(const struct attempt *attempt, struct arena *arena, struct db *db)
+static void attempt(
+	const struct attempt *attempt, int64_t password_age_ms, struct arena *arena, struct db *db)
 {
 	struct frame request = { .kind = FRAME_REQUEST };
 	struct reply reply;
@@ -160,7 +169,8 @@ static void attempt(const struct attempt *attempt, struct arena *arena, struct d
 		.deadline_ms = clock_steady_ms() + attempt->time_left_ms,
 	};
 	request.texts[TEXT_OPERATION] = frame_text(attempt->operation);
-	request.texts[TEXT_CAPABILITY] = frame_text(capability_for(arena, attempt));
+	request.texts[TEXT_CAPABILITY] =
+		frame_text(capability_for(arena, attempt, password_age_ms));
 	request.texts[TEXT_PARAMS] = frame_text(attempt->params);
 	runs = 0;
 	service_dispatch(&c, public_key, &request, &reply);
@@ -178,12 +188,39 @@ static void each_attempt_ends_as_it_must(void **state)
 	struct arena *arena = arena_new();
 	struct db *db = db_open("host=/nonexistent", "learning");
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-		attempt(&attempts[i], arena, db);
+		attempt(&attempts[i], 0, arena, db);
 		arena_reset(arena);
 	}
 	db_close(db);
 	arena_free(arena);
 	capability_cache_free();
+}
+
+static void what_is_dangerous_wants_a_password_proven_just_now(void **state)
+{
+	static const struct attempt base = { .caller = "gateway",
+		.role = ROLE_INSTRUCTOR,
+		.time_left_ms = 1000,
+		.params = "",
+		.status = 204,
+		.code = "" };
+	struct arena *arena = arena_new();
+	struct db *db = db_open("host=/nonexistent", "learning");
+	struct attempt fresh = base, stale = base, safe = base, pupil = base;
+	fresh.operation = stale.operation = pupil.operation = "delete";
+	safe.operation = "staff";
+	stale.status = pupil.status = 403;
+	stale.code = "step_up_required";
+	/* Who may not do it anyway is not asked for a password. */
+	pupil.role = ROLE_STUDENT;
+	pupil.code = "forbidden";
+	/* A slow machine loses nothing of a minute. */
+	attempt(&fresh, STEP_UP_LIFETIME_MS - 60000, arena, db);
+	attempt(&stale, STEP_UP_LIFETIME_MS + 1, arena, db);
+	attempt(&safe, HOUR_MS, arena, db);
+	attempt(&pupil, HOUR_MS, arena, db);
+	db_close(db);
+	arena_free(arena);
 }
 
 static void a_capability_of_another_key_is_refused(void **state)
@@ -193,7 +230,7 @@ static void a_capability_of_another_key_is_refused(void **state)
 	const struct actor *actor;
 	unsigned char other_public[PUBLIC_KEY_SIZE], other_signing[SIGNING_KEY_SIZE];
 	const unsigned char seed[KEY_SIZE] = { 2 };
-	const char *text = capability_for(arena, &staff);
+	const char *text = capability_for(arena, &staff, 0);
 	crypto_sign_keys(seed, other_public, other_signing);
 	assert_int_equal(
 		capability_check(other_public, text, clock_unix_ms(), &actor), ERR_UNAUTHENTICATED);
@@ -217,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_attempt_ends_as_it_must),
+		cmocka_unit_test(what_is_dangerous_wants_a_password_proven_just_now),
 		cmocka_unit_test(a_capability_of_another_key_is_refused),
 	};
 	return cmocka_run_group_tests(tests, start, NULL);

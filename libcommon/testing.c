@@ -136,6 +136,7 @@ struct actor test_actor(
 		.role = role,
 		.session_id = role == ROLE_SERVICE ? "" : "01890000-0000-7000-8000-0000000000f1",
 		.tenant_key = test_tenant_key(test, tenant_id, expires_ms),
+		.authenticated_unix_ms = clock_unix_ms(),
 		.expires_unix_ms = expires_ms };
 }
 

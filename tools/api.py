@@ -35,7 +35,7 @@ class Client:
         self.url = urllib.parse.urlsplit(address)
         self.origin = f'{self.url.scheme}://{self.url.netloc}'
         self.tls = ssl.create_default_context(cafile=str(ca))
-        self.token, self.link = None, None
+        self.token, self.password, self.link = None, None, None
 
     def connect(self):
         return http.client.HTTPSConnection(self.url.hostname, self.url.port, timeout=TIMEOUT_S, context=self.tls)
@@ -73,8 +73,11 @@ class Client:
         return None
 
     def call(self, method, path, body=None, headers=None):
-        """The same, but the answer's JSON, and a Problem from 400 up."""
+        """The same, but the answer's JSON, and a Problem from 400 up. What asks for the password once more gets it."""
         answer = self.send(method, path, body, headers)
+        if answer.status == 403 and answer.json['code'] == 'step_up_required':
+            self.step_up()
+            answer = self.send(method, path, body, headers)
         if answer.status >= 400:
             raise Problem(method, path, answer)
         return answer.json if 'json' in answer.headers.get('Content-Type', '') else answer
@@ -105,11 +108,15 @@ class Client:
         self.token = None
         answer = self.post('/v1/sessions', tenantCode=tenant_code, username=username, password=password,
                            delivery='bearer')
-        self.token = answer['token']
+        self.token, self.password = answer['token'], password
         return answer
+
+    def step_up(self):
+        self.token = self.post('/v1/session/step-up', password=self.password).get('token') or self.token
 
     def change_password(self, current, new):
         self.token = self.put('/v1/password', currentPassword=current, newPassword=new).get('token') or self.token
+        self.password = new
 
     def login_first(self, tenant_code, username, secret, password):
         """Log in with a one-time secret and change it, as everybody must."""

@@ -18,7 +18,10 @@ export default defineConfig({
 				codeSplitting: {
 					groups: [
 						{ name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack)\// },
-						{ name: "base", test: /src\/(api|i18n|ui|session\/(session|Relogin))\b(?!.*en\.json)/ },
+						{
+							name: "base",
+							test: /src\/(api|i18n|ui|session\/(session|PasswordAgain))\b(?!.*en\.json)/,
+						},
 					],
 				},
 			},

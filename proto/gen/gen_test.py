@@ -99,6 +99,9 @@ REFUSED = {
     'two members of one name': ('name: { type: string', 'thingId: { type: boolean }\n                name: { type: string', 20,
                                 'twice in struct'),
     'a key twice': ('      summary: Change a thing.', '      summary: a\n      summary: b', 8, 'twice'),
+    'a step-up where nobody has logged in': ('      x-internal: true', '      x-internal: true\n      x-step-up: true', 29, 'not here'),
+    'an array of arrays': ("items: { $ref: '#/components/schemas/Thing' }", 'items: { type: array, maxItems: 1, items: { type: boolean } }', 45,
+                           'array of arrays'),
     'a path parameter that is not declared': ('name: thingId, in: path', 'name: thing, in: path', 5, 'thing, thingId'),
     'a path parameter that is not required': ('in: path, required: true', 'in: path', 11, 'always required'),
     'a public operation without x-allow': ('      x-allow: [contractor]\n', '', 5, '`x-allow` is missing'),
@@ -160,6 +163,10 @@ class Generator(unittest.TestCase):
         self.assertIn('.flags = OP_INTERNAL | OP_NO_CAPABILITY', table)
         self.assertIn('.content_type = "application/json"', table)
         self.assertIn('.audit = { .name = "entity_management.update", .class_uid = 3004, .activity_id = 3 }', table)
+
+    def test_step_up_is_a_flag_of_the_row(self):
+        table = self.make('auth', AUTH.replace('x-allow: [contractor]', 'x-allow: [contractor]\n      x-step-up: true'))['auth_ops.c']
+        self.assertIn('.flags = OP_WRITES | OP_STEP_UP', table)
 
     def test_routes_are_public_operations_only(self):
         table = self.make('routes')['gateway_routes.c']

@@ -6,7 +6,7 @@ from model import Field, Shape, camel
 from rules import METHODS, READS, check, flag
 
 OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-callers', 'x-fanout', 'x-feature', 'x-idempotency',
-            'x-initial', 'x-internal', 'x-label', 'x-stream', 'x-timeout-ms']
+            'x-initial', 'x-internal', 'x-label', 'x-step-up', 'x-stream', 'x-timeout-ms']
 SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent', 'Range', 'Host']
 PATH, HEADER = r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', '[A-Z][a-z]+(-[A-Z][a-z]+)*'
 CALL_TIMEOUT_MS = 10000  # unless x-timeout-ms says otherwise
@@ -39,6 +39,8 @@ class Operation:
                 (self.internal or self.allow, '`x-allow` is missing: only internal operations may leave it out'),
                 ('anonymous' not in self.allow or self.allow == ['anonymous'] and not self.internal,
                  '`anonymous` stands alone and is public'),
+                ('x-step-up' not in self.node or not self.internal and self.allow != ['anonymous'],
+                 '`x-step-up` asks a person who has logged in: not here'),
                 ('x-callers' in self.node or not self.internal, '`x-callers` is missing: nobody could call it')):
             demand(holds, self.at, reason)
 

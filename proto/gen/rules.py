@@ -64,7 +64,7 @@ named = value(lambda v: isinstance(v, Map), '`{key}` must be a mapping')
 RULES = {  # what these keys mean is the same wherever they stand
     **dict.fromkeys(['description', 'name', 'summary'], text),
     **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
-    **dict.fromkeys(['x-initial', 'x-internal'], flag),
+    **dict.fromkeys(['x-initial', 'x-internal', 'x-step-up'], flag),
     '$ref': word(REFERENCE, 'is not a reference of the known form'),
     'content': value(lambda v: isinstance(v, Map) and len(v) == 1, 'exactly one content type is understood'),
     'enum': some_of(), 'format': one_of(*LENGTHS, 'username', 'code'), 'in': one_of('path', 'query', 'header'),

@@ -110,6 +110,24 @@ must_check enum err sessions_change(
 /* All of a user's sessions end, but the one named (NULL: none). */
 must_check enum err sessions_end(struct call *c, const char *user_id, const char *but_session_id);
 
+/* ---- the password once more, within a session (proof.c) ---- */
+
+struct proof {
+	unsigned char subject[HASH_SIZE]; /* in the throttle */
+	const char *username, *tenant_code, *version;
+	const char *password, *secret_hash; /* hex; NULL for none */
+	bool is_bearer;
+};
+
+/* Whether `given` is the password of the call's actor, charged and committed like a login;
+ * else a field error at `pointer`. Afterwards the caller begins its own transaction. */
+must_check enum err proof_check(
+	struct call *c, const char *given, const char *pointer, struct proof *proof);
+
+/* The session goes on under a new token, freshly authenticated: one of the two is set. */
+must_check enum err proof_renew_token(
+	struct call *c, const struct proof *proof, const char **token, const char **cookie);
+
 /* ---- passwords (password_rule.c) ---- */
 
 /* What a new password may not be like. */

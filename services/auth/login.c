@@ -52,11 +52,13 @@ static const char ACCOUNT_FIND[] =
 /* No row when the account changed while Argon2 ran. */
 static const char SESSION_BEGIN[] =
 	"INSERT INTO session (id, user_id, token_hash, bearer, initial, created_at, last_seen_at,"
-	" idle_expires_at, expires_at)"
+	" authenticated_at, idle_expires_at, expires_at)"
 	" SELECT $1::uuid, a.id, $3::bytea, $4::boolean, $5::boolean, " MOMENT(6) ", " MOMENT(
-		6) ", " MOMENT(7) ", " MOMENT(8) " FROM account a WHERE a.id = $2::uuid AND "
-						 "a.version = $9::integer AND a.status = 'active'"
-						 " FOR UPDATE";
+		6) ", " MOMENT(6) ", " MOMENT(7) ", " MOMENT(8) " FROM account a WHERE a.id = "
+								"$2::uuid AND "
+								"a.version = $9::integer AND "
+								"a.status = 'active'"
+								" FOR UPDATE";
 
 /* A person has a few devices; who has a password must not be able to fill the table with it. */
 static const char SESSIONS_TRIM[] = "UPDATE session SET revoked_at = " MOMENT(

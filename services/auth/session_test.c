@@ -300,6 +300,81 @@ static void ended_sessions_are_swept(void **state)
 	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM auth.throttle"), "0");
 }
 
+/* ---- the password once more ---- */
+
+static struct answer step_up(const struct actor *actor, const char *password)
+{
+	return ask("session_step_up", actor, NULL, printf_text("{\"password\":\"%s\"}", password));
+}
+
+static int64_t password_age_ms(const char *token)
+{
+	struct actor actor;
+	assert_int_equal(actor_of(token, &actor), OK);
+	return clock_unix_ms() - actor.authenticated_unix_ms;
+}
+
+static void login_and_step_up_are_told_with_their_time(void **state)
+{
+	const char *token;
+	settled_actor(&token);
+	assert_in_range(password_age_ms(token), 0, MINUTE_MS);
+	wait_ms(10 * MINUTE_MS);
+	assert_in_range(password_age_ms(token), 10 * MINUTE_MS, 11 * MINUTE_MS);
+	struct actor actor;
+	assert_int_equal(actor_of(token, &actor), OK);
+	struct answer answer = step_up(&actor, GOOD_PASSWORD);
+	assert_int_equal(answer.reply.status, 200);
+	assert_in_range(password_age_ms(text_in(&answer, "token")), 0, MINUTE_MS);
+}
+
+static void step_up_gives_the_session_another_token(void **state)
+{
+	const char *token;
+	struct actor actor = settled_actor(&token), renewed;
+	const char *elsewhere = token_for("minami", "teacher", GOOD_PASSWORD);
+	struct answer answer = step_up(&actor, GOOD_PASSWORD);
+	assert_int_equal(actor_of(text_in(&answer, "token"), &renewed), OK);
+	assert_string_equal(renewed.session_id, actor.session_id);
+	assert_string_equal(tried_token(token), "unauthenticated");
+	assert_string_equal(answer.call.pushes->topic, "session.revoked");
+	assert_string_equal(tried_token(elsewhere), "ok");
+}
+
+static void step_up_is_no_way_to_guess(void **state)
+{
+	const char *token;
+	struct actor actor = settled_actor(&token);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(step_up(&actor, "not this one at all").reply.status, 422);
+	/* (The wait is made longer than a slow machine.) */
+	test_sql(&test,
+		"UPDATE auth.throttle SET next_attempt_at = next_attempt_at + interval '1 day'");
+	assert_int_equal(step_up(&actor, GOOD_PASSWORD).reply.status, 429);
+	assert_string_equal(tried_token(token), "ok");
+}
+
+static void one_time_secret_is_no_step_up(void **state)
+{
+	struct actor actor;
+	assert_int_equal(actor_of(token_for("minami", "teacher", secrets.teacher), &actor), OK);
+	struct answer answer = step_up(&actor, secrets.teacher);
+	assert_int_equal(answer.reply.status, 403);
+	assert_string_equal(text_in(&answer, "code"), "password_change_required");
+}
+
+static void step_up_is_recorded_as_a_logon(void **state)
+{
+	const char *token;
+	struct actor actor = settled_actor(&token);
+	assert_int_equal(step_up(&actor, GOOD_PASSWORD).reply.status, 200);
+	assert_string_equal(test_sql_text(&test,
+				    "SELECT count(*) FROM auth.outbox WHERE kind = 'audit'"
+				    " AND body LIKE '%session_step_up%\"class_uid\":3002%'"
+				    " OR body LIKE '%\"class_uid\":3002%session_step_up%'"),
+		"1");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -321,6 +396,11 @@ int main(void)
 		FACT(capability_ends_before_its_session_does),
 		FACT(service_acts_under_the_name_that_the_bus_knows),
 		FACT(ended_sessions_are_swept),
+		FACT(login_and_step_up_are_told_with_their_time),
+		FACT(step_up_gives_the_session_another_token),
+		FACT(step_up_is_no_way_to_guess),
+		FACT(one_time_secret_is_no_step_up),
+		FACT(step_up_is_recorded_as_a_logon),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,8 @@ static const char TENANT_OF_SESSION[] = "SELECT session_find($1::bytea)::text";
 static const char SESSION_LIVE[] =
 	"SELECT s.id, s.user_id, a.role, s.initial, array_to_string(a.denied || t.denied, ','),"
 	" (extract(epoch FROM least(s.idle_expires_at, s.expires_at)) * 1000)::bigint,"
-	" (extract(epoch FROM s.last_seen_at) * 1000)::bigint"
+	" (extract(epoch FROM s.last_seen_at) * 1000)::bigint,"
+	" (extract(epoch FROM coalesce(s.authenticated_at, s.created_at)) * 1000)::bigint"
 	" FROM session s"
 	" JOIN account a ON a.tenant_id = s.tenant_id AND a.id = s.user_id AND a.status = 'active'"
 	" JOIN tenant t ON t.tenant_id = s.tenant_id"
@@ -142,6 +143,7 @@ static enum err read_live(struct call *c, void *arg, const char *const *columns,
 	live->actor.denied = features_of(c, columns[4]);
 	live->actor.expires_unix_ms = strtoll(columns[5], NULL, 10);
 	live->last_seen_ms = strtoll(columns[6], NULL, 10);
+	live->actor.authenticated_unix_ms = strtoll(columns[7], NULL, 10);
 	return OK;
 }
 

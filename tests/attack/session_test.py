@@ -70,6 +70,36 @@ class SessionTest(FlowTest):
         while self_status(self.client, headers) != 401:
             self.assertLess(time.monotonic(), end, what)
 
+    # ---- the password once more ----
+
+    def test_a_stolen_session_does_nothing_dangerous_after_five_minutes(self):
+        thief = base.world.client()
+        thief.login('mamoru', 'kanri', PASSWORD)
+        victim = f'/v1/users/{tenant.user_id("jido4")}'
+        self.make_stale()
+        for method, path, body in (('DELETE', victim, None), ('POST', victim + '/secret', None),
+                                   ('PUT', victim + '/features', {'denied': []}), ('PUT', '/v1/features', {'denied': []})):
+            answer = thief.send(method, path, body)
+            self.assertEqual((answer.status, answer.json['code']), (403, 'step_up_required'), path)
+        wrong = thief.send('POST', '/v1/session/step-up', {'password': 'not-the-password-of-it'})
+        self.assertEqual(wrong.status, 422)
+        self.assertEqual(thief.send('DELETE', victim).status, 403)
+        self.assertEqual(thief.get(victim)['status'], 'active')
+
+    def test_the_password_opens_it_under_another_token(self):
+        owner = base.world.client()
+        owner.login('mamoru', 'kanri', PASSWORD)
+        self.make_stale()
+        stale = owner.token
+        owner.step_up()
+        self.assertNotEqual(owner.token, stale)
+        self.assertEqual(owner.send('PUT', '/v1/features', {'denied': []}).status, 200)
+        self.assertDeadSoon({'Authorization': f'Bearer {stale}'}, 'the token from before the step-up')
+
+    def make_stale(self):
+        """Six minutes pass for every session; one that has just begun has no capability anywhere yet."""
+        base.world.stack.sql("UPDATE auth.session SET authenticated_at = now() - interval '6 minutes'")
+
     # ---- fixation ----
 
     def test_a_planted_cookie_does_not_become_the_session(self):

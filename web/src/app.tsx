@@ -1,6 +1,6 @@
 /* The root: the login for strangers, everything else for people who are known. */
 import { lazy, Suspense, useEffect } from "react";
-import { Relogin } from "./session/Relogin";
+import { PasswordAgain } from "./session/PasswordAgain";
 import { SelfProvider, useSession } from "./session/session";
 import { applyDisplay, useDisplay } from "./shell/display";
 import { ErrorBox, Loading } from "./ui/states";
@@ -42,7 +42,7 @@ export function App() {
 	return (
 		<ToastProvider>
 			<Gate />
-			<Relogin />
+			<PasswordAgain />
 		</ToastProvider>
 	);
 }

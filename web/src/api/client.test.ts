@@ -5,7 +5,7 @@ import {
 	api,
 	apiAll,
 	apiTagged,
-	onUnauthenticated,
+	onPasswordNeeded,
 	problemOf,
 	retryAfter,
 } from "./client";
@@ -26,7 +26,7 @@ const failure = (promise: Promise<unknown>) => promise.catch((e: unknown) => e a
 
 afterEach(() => {
 	vi.unstubAllGlobals();
-	onUnauthenticated(() => Promise.resolve(false));
+	onPasswordNeeded(() => Promise.resolve(false));
 });
 
 describe("addresses", () => {
@@ -134,7 +134,7 @@ describe("errors", () => {
 describe("a session that ended", () => {
 	it("is renewed, and the same request sent once more", async () => {
 		const fetched = serve(answer(401, { code: "unauthenticated" }), answer(200, { ok: true }));
-		onUnauthenticated(() => Promise.resolve(true));
+		onPasswordNeeded(() => Promise.resolve(true));
 		await api("post", "/v1/tries/{tryId}/submit", { params: { tryId: "t" } });
 		expect(fetched).toHaveBeenCalledTimes(2);
 		expect(sent(fetched, 1)).toEqual(sent(fetched, 0));
@@ -145,7 +145,7 @@ describe("a session that ended", () => {
 	});
 	it("is not asked for where a login is being tried", async () => {
 		const ask = vi.fn(() => Promise.resolve(true));
-		onUnauthenticated(ask);
+		onPasswordNeeded(ask);
 		serve(answer(401, { code: "unauthenticated" }));
 		await failure(api("get", "/v1/session", { quiet: true }));
 		expect(ask).not.toHaveBeenCalled();
@@ -170,5 +170,41 @@ describe("whole lists", () => {
 	it("are none when a page is missing", async () => {
 		serve(answer(200, { items: [{ id: "a" }], nextCursor: "x" }), answer(503, { code: "busy" }));
 		expect(await failure(apiAll("/v1/classes"))).toMatchObject({ status: 503, code: "busy" });
+	});
+});
+
+describe("what is dangerous", () => {
+	const refusal = {
+		status: 403,
+		code: "step_up_required",
+		title: "パスワードの再入力が必要です。",
+	};
+	const put = { params: { userId: "u" }, body: { denied: [] }, key: "k" };
+	it("asks for the password, and sends the same once more", async () => {
+		const ask = vi.fn(() => Promise.resolve(true));
+		onPasswordNeeded(ask);
+		const fetched = serve(answer(403, refusal), answer(200, { denied: [] }));
+		await api("put", "/v1/users/{userId}/features", put);
+		expect(ask.mock.calls).toEqual([["stepUp"]]);
+		expect(sent(fetched, 1)).toEqual(sent(fetched, 0));
+	});
+	it("stays refused when nobody gives it, and says why", async () => {
+		serve(answer(403, refusal));
+		const error = await failure(api("put", "/v1/users/{userId}/features", put));
+		expect(error).toMatchObject({ code: "step_up_required", title: refusal.title });
+	});
+	it("asks once, not for ever", async () => {
+		const ask = vi.fn(() => Promise.resolve(true));
+		onPasswordNeeded(ask);
+		serve(answer(403, refusal), answer(403, refusal));
+		await failure(api("put", "/v1/users/{userId}/features", put));
+		expect(ask).toHaveBeenCalledTimes(1);
+	});
+	it("is nothing that another refusal asks for", async () => {
+		const ask = vi.fn(() => Promise.resolve(true));
+		onPasswordNeeded(ask);
+		serve(answer(403, { code: "feature_denied" }));
+		await failure(api("put", "/v1/users/{userId}/features", put));
+		expect(ask).not.toHaveBeenCalled();
 	});
 });

@@ -1,6 +1,7 @@
 /*
  * The one door to the API: a typed fetch. Errors come out as ApiError, never as a Response.
- * A 401 asks for a new login over the open page and then tries once more, so no form is lost.
+ * A session that ended, or a password that was proven too long ago for what is dangerous, asks for the
+ * password over the open page and then tries once more, so no form is lost.
  */
 import { language } from "../i18n/language";
 import type { Answer, Body, Item, Method, Params, PathWith, Query } from "./types";
@@ -55,20 +56,25 @@ export interface Options<M extends Method, P extends PathWith<M>> {
 	key?: string;
 	ifMatch?: string;
 	signal?: AbortSignal;
-	/** Do not ask for a login when the answer is 401. */
+	/** Do not ask for the password when the answer wants it. */
 	quiet?: boolean;
 }
 
-let askForLogin: (() => Promise<boolean>) | undefined;
+/** Why the password is wanted: the session is over, or this must be the person and nobody else. */
+export type Reason = "login" | "stepUp";
 
-/** The session module says how to ask for a new login; it resolves to false when refused. */
-export function onUnauthenticated(ask: () => Promise<boolean>): void {
-	askForLogin = ask;
+let askForPassword: ((reason: Reason) => Promise<boolean>) | undefined;
+
+/** The session module says how to ask for the password; it resolves to false when refused. */
+export function onPasswordNeeded(ask: (reason: Reason) => Promise<boolean>): void {
+	askForPassword = ask;
 }
 
-/** True when the person has logged in again, and what failed can be sent once more. */
-export async function renewLogin(): Promise<boolean> {
-	return askForLogin ? askForLogin() : false;
+/** True when the person has given the password that this error wants: it can be sent once more. */
+export async function provePassword(error: ApiError): Promise<boolean> {
+	const reason =
+		error.status === 401 ? "login" : error.code === "step_up_required" ? "stepUp" : undefined;
+	return reason && askForPassword ? askForPassword(reason) : false;
 }
 
 /** Retry-After as seconds: a number, or a date. */
@@ -141,9 +147,9 @@ export async function apiTagged<M extends Method, P extends PathWith<M>>(
 			const body = (text ? JSON.parse(text) : undefined) as Answer<M, P>;
 			return { body, etag: response.headers.get("ETag") ?? undefined };
 		}
-		const mayLogin = response.status === 401 && !options.quiet && attempt === 0;
-		if (mayLogin && (await renewLogin())) continue;
-		throw problemOf(response.status, text, response.headers.get("Retry-After"));
+		const error = problemOf(response.status, text, response.headers.get("Retry-After"));
+		const mayAsk = !options.quiet && attempt === 0;
+		if (!mayAsk || !(await provePassword(error))) throw error;
 	}
 }
 

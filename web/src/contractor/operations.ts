@@ -4,6 +4,7 @@ const BY_SERVICE = {
 		"session_create",
 		"session_end",
 		"session_revoke",
+		"session_step_up",
 		"password_change",
 		"tenant_open",
 		"account_put",

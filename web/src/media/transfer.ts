@@ -1,6 +1,6 @@
 /* Sends one file by tus 1.0. Loaded only when something is to be sent. */
 import { type DetailedError, Upload } from "tus-js-client";
-import { ApiError, problemOf, renewLogin } from "../api/client";
+import { ApiError, problemOf, provePassword } from "../api/client";
 import { language } from "../i18n/language";
 
 const CHUNK_BYTES = 1024 * 1024; // what a broken connection can cost at most
@@ -61,8 +61,7 @@ export async function transfer(file: Blob, options: TransferOptions): Promise<st
 	try {
 		return mediaId(await attempt(file, { ...options, onUrl }));
 	} catch (e) {
-		const isExpired = e instanceof ApiError && e.status === 401;
-		if (!isExpired || !(await renewLogin())) throw e;
+		if (!(e instanceof ApiError) || !(await provePassword(e))) throw e;
 		return mediaId(await attempt(file, { ...options, uploadUrl, onUrl }));
 	}
 }
