@@ -81,6 +81,8 @@ enum err provisioning_user_import(struct call *c, const struct provisioning_user
 	enum err e = in->dry_run ? OK : lock_roster(c);
 	if (!e)
 		e = import_match(&import);
+	if (!e && out->errors.n == 0)
+		e = import_check_places(&import);
 	if (e)
 		return e;
 	count(&import);

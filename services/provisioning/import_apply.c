@@ -68,7 +68,7 @@ static enum err on_person(struct call *c, void *arg, const char *const *columns,
 		!is_same(columns[5], user->kana_family_name) ||
 		!is_same(columns[6], user->kana_given_name) || !is_same(columns[7], user->grade);
 	if (!is_same(columns[2], user->role))
-		import_refuse(import, "role",
+		import_refuse(import, import->role_column,
 			(struct csv_fault){ row->number, "role_change",
 				"登録済みの利用者のロールは変えられません。",
 				"The role of a user who is there cannot change." });

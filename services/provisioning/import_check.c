@@ -154,6 +154,8 @@ static void read_header(struct checker *checker)
 		if (columns[i].is_required && checker->header.at[i] < 0)
 			refuse(checker, i, "missing_column", "この列が必要です。",
 				"This column is required.");
+	checker->import->role_column = checker->header.names[ROLE];
+	checker->import->class_column = checker->header.names[CLASS];
 }
 
 /* ---- a row's person ---- */

@@ -34,9 +34,21 @@ static const char ENROLLMENTS_CREATE[] =
 	" FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) AS u (id, class_id, user_id,"
 	" role) ON CONFLICT DO NOTHING RETURNING id";
 
+static const char CLASSES_SUSPENDED[] =
+	"SELECT k.id, o.name, k.title FROM provisioning.class k"
+	" JOIN provisioning.org o ON o.tenant_id = k.tenant_id AND o.id = k.org_id"
+	" WHERE k.status = 'suspended'";
+
+/* UUIDs are in the order of their text, as bsearch() needs it. */
+static const char ENROLLED_IN_SUSPENDED[] =
+	"SELECT e.class_id || ' ' || e.user_id FROM provisioning.enrollment e"
+	" JOIN provisioning.class k ON k.tenant_id = e.tenant_id AND k.id = e.class_id"
+	" WHERE k.status = 'suspended' ORDER BY e.class_id, e.user_id";
+
 /* A class of the file. */
 struct file_class {
 	const char *id; /* as the database knows it */
+	size_t people; /* rows that name it */
 	const char *school, *title;
 	const char *grade; /* of its pupils: NULL without any, "" where they have none or differ */
 };
@@ -51,6 +63,11 @@ static int compare(const void *a, const void *b)
 	const struct file_class *left = a, *right = b;
 	int order = strcmp(left->school, right->school);
 	return order != 0 ? order : strcmp(left->title, right->title);
+}
+
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static struct file_class *find(const struct places *places, const char *school, const char *title)
@@ -99,12 +116,58 @@ static struct places places_of(struct import *import)
 	return places;
 }
 
-/* ---- schools ---- */
-
-static int compare_text(const void *a, const void *b)
+static enum err on_class(struct call *c, void *arg, const char *const *columns, size_t n)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	struct file_class *place = find(arg, columns[1], columns[2]);
+	if (place != NULL)
+		place->id = arena_strdup(c->arena, columns[0]);
+	return OK;
 }
+
+/* ---- whether it can be done ---- */
+
+/* Somebody who is in the class already may stand in the file. */
+static bool is_enrolled(struct call *c, const struct ids *enrolled, const char *class_id,
+	const struct import_row *row)
+{
+	if (row->is_new)
+		return false;
+	const char *key = arena_printf(c->arena, "%s %s", class_id, row->id);
+	return bsearch(&key, enrolled->items, enrolled->n, sizeof(key), compare_text) != NULL;
+}
+
+static void check_class(struct import *import, struct file_class *place,
+	const struct import_row *row, const struct ids *enrolled)
+{
+	if (++place->people == CLASS_SIZE_MAX + 1)
+		import_refuse(import, import->class_column,
+			(struct csv_fault){ row->number, "class_full",
+				"クラスの人数が上限（500人）を超えています。",
+				"A class holds 500 people at most." });
+	if (place->id != NULL && !is_enrolled(import->c, enrolled, place->id, row))
+		import_refuse(import, import->class_column,
+			(struct csv_fault){ row->number, "class_suspended",
+				"このクラスは休止中です。再開してから登録してください。",
+				"The class is suspended: restore it first." });
+}
+
+enum err import_check_places(struct import *import)
+{
+	struct places places = places_of(import); /* with ids for those that are suspended */
+	struct ids enrolled = { 0 };
+	enum err e = db_each(import->c, CLASSES_SUSPENDED, DB_NONE, on_class, &places);
+	if (!e)
+		e = ids_collect(import->c, ENROLLED_IN_SUSPENDED, DB_NONE, &enrolled);
+	for (size_t i = 0; i < import->n && !e; i++) {
+		const struct import_row *row = &import->rows[i];
+		for (size_t j = 0; j < row->classes_n; j++)
+			check_class(import, find(&places, row->school, row->classes[j].title), row,
+				&enrolled);
+	}
+	return e;
+}
+
+/* ---- schools ---- */
 
 static enum err put_schools(struct import *import)
 {
@@ -128,14 +191,6 @@ static enum err put_schools(struct import *import)
 }
 
 /* ---- classes ---- */
-
-static enum err on_class(struct call *c, void *arg, const char *const *columns, size_t n)
-{
-	struct file_class *place = find(arg, columns[1], columns[2]);
-	if (place != NULL)
-		place->id = arena_strdup(c->arena, columns[0]);
-	return OK;
-}
 
 /* Those there already keep their ids: CLASSES_FIND brings old and new ones alike. */
 static enum err put_classes(struct call *c, struct places *places)

@@ -63,7 +63,7 @@ static void bad_cells_are_told_and_nothing_is_applied(void **state)
 			"contractor_in_class", 2 },
 		{ HEADER TARO "\r\nTARO,生徒,佐藤,太郎,さとう,たろう,,,\n", "利用者ID",
 			"duplicate_username", 4 },
-		{ HEADER "head,生徒,佐藤,太郎,さとう,たろう,,,\n", "role", "role_change", 2 },
+		{ HEADER "head,生徒,佐藤,太郎,さとう,たろう,,,\n", "ロール", "role_change", 2 },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct answer answer = import(rows[i].csv, false);
@@ -158,6 +158,56 @@ static void a_failed_commit_is_taken_up_again(void **state)
 	expect_no_intent("person/lost2");
 }
 
+static const char *first_error(const struct answer *answer)
+{
+	const struct json *error = json_item(json_member(answer->json, "errors"), 0);
+	return arena_printf(test.arena, "%s %s %lld", json_text(json_member(error, "column")),
+		json_text(json_member(error, "code")),
+		(long long)json_integer(json_member(error, "row"), 0));
+}
+
+static void set_class_status(const char *title, const char *operation)
+{
+	const char *id = test_sql_text(&test,
+		arena_printf(
+			test.arena, "SELECT id FROM provisioning.class WHERE title = '%s'", title));
+	(void)expect(204, &head, operation, params_of("classId", id), NULL);
+}
+
+static void nobody_new_comes_into_a_suspended_class(void **state)
+{
+#define NEWCOMER "shin,生徒,新,人,しん,じん,P5,東小,5-1\r\n"
+	set_class_status("5-1", "class_suspend");
+	/* Who is in it already may stand in the file, and somebody new in another class. */
+	struct answer answer = import(
+		HEADER TARO SENSEI "shin0,生徒,新,人,しん,じん,P5,東小,5-2\r\n" NEWCOMER, false);
+	assert_string_equal(first_error(&answer), "クラス class_suspended 5");
+	assert_int_equal(json_count(json_member(answer.json, "errors")), 1);
+	assert_false(json_is_true(json_member(answer.json, "applied")));
+	answer = import(HEADER NEWCOMER, true);
+	assert_string_equal(first_error(&answer), "クラス class_suspended 2");
+	/* The same title at another school is another class. */
+	answer = import(HEADER "nishi,生徒,西,人,にし,ひと,P5,西小,5-1\r\n", true);
+	assert_int_equal(json_count(json_member(answer.json, "errors")), 0);
+	set_class_status("5-1", "class_restore");
+	answer = import(HEADER NEWCOMER, false);
+	assert_true(json_is_true(json_member(answer.json, "applied")));
+}
+
+static void a_class_too_large_is_refused_before_auth_is_asked(void **state)
+{
+	struct buf csv = { .arena = test.arena };
+	buf_text(&csv, HEADER);
+	for (int i = 0; i < 501; i++)
+		buf_printf(&csv, "full%03d,生徒,姓,名,せい,めい,P1,東小,大組\r\n", i);
+	struct answer answer = import(csv.data, false);
+	assert_string_equal(first_error(&answer), "クラス class_full 502");
+	assert_string_equal(
+		test_sql_text(
+			&test, "SELECT count(*) FROM auth.account WHERE username LIKE 'full%'"),
+		"0");
+}
+
 static void shift_jis_is_taken(void **state)
 {
 	/* username,role,familyName,givenName,kanaFamilyName,kanaGivenName /
@@ -199,6 +249,8 @@ int main(void)
 		cmocka_unit_test(the_same_file_again_changes_nothing),
 		cmocka_unit_test(a_changed_row_changes_the_person),
 		cmocka_unit_test(a_failed_commit_is_taken_up_again),
+		cmocka_unit_test(nobody_new_comes_into_a_suspended_class),
+		cmocka_unit_test(a_class_too_large_is_refused_before_auth_is_asked),
 		cmocka_unit_test(shift_jis_is_taken),
 		cmocka_unit_test(ten_thousand_people_take_seconds),
 		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),

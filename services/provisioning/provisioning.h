@@ -105,6 +105,7 @@ struct import {
 	struct call *c;
 	struct import_row *rows; /* sorted by key once checked */
 	size_t n;
+	const char *role_column, *class_column; /* as the file calls them; the latter may be NULL */
 	struct intent *intents; /* of the new people, in the order of the rows */
 	size_t intents_n;
 	struct provisioning_user_import_out *out;
@@ -118,6 +119,10 @@ void import_read(struct import *import, struct bytes text);
 
 /* Which rows are people we have, and what changes; wrong ones are in out->errors. */
 must_check enum err import_match(struct import *import);
+
+/* Whether the classes can take their people; wrong rows are in out->errors. Rows without errors
+ * only. */
+must_check enum err import_check_places(struct import *import);
 
 /* Ids for the new people: intended, or for a dry run only. */
 must_check enum err import_intend(struct import *import);

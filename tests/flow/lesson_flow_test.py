@@ -250,5 +250,48 @@ class Lesson5WholeClass(FlowTest):
         self.assertEqual(stack.sql('SELECT count(*) FROM learning.outbox WHERE attempts > 0'), '0')
 
 
+class Lesson6Suspension(FlowTest):
+    def test_a_suspended_class_rests_until_it_is_restored(self):
+        tenant = base.world.tenant('kyuka')
+        lesson, teacher, pupil = tenant.lesson(), tenant.enter('sensei'), tenant.enter('jido1')
+        pupil.put(f'{lesson.path}/goal', goal='こしを高く上げる', condition=4)
+        another = teacher.post('/v1/units', title='跳び箱運動', skillIds=[lesson.skill['id']])
+
+        def assign():
+            return teacher.post('/v1/assignments', unitId=another['id'], classId=lesson.class_id)
+
+        tenant.admin.post(f'/v1/classes/{lesson.class_id}/suspend')
+        self.assertEqual(teacher.get('/v1/classes')['items'], [])
+        eventually(lambda: pupil.get('/v1/assignments')['items'] == [], 'the pupil no longer sees the class')
+        self.assertRefused(404, lambda: pupil.get(f'{lesson.path}/goal'))
+        self.assertRefused(404, lesson.board)
+        self.assertRefused(404, assign)
+        newcomer = seed.roster_csv([dict(tenant.roster()[1], username='tennyu')])
+        answer = tenant.admin.call('POST', '/v1/imports/users?dryRun=false', newcomer, {'Content-Type': 'text/csv'})
+        self.assertEqual([(error['column'], error['code']) for error in answer['errors']], [('class', 'class_suspended')])
+
+        tenant.admin.post(f'/v1/classes/{lesson.class_id}/restore')
+        eventually(lambda: [row['id'] for row in pupil.get('/v1/assignments')['items']] == [lesson.assignment['id']],
+                   'the pupil sees the class again')
+        self.assertEqual(pupil.get(f'{lesson.path}/goal')['goal'], 'こしを高く上げる')
+        made = assign()
+        self.assertIn(made['id'], [row['id'] for row in pupil.get('/v1/assignments')['items']])
+
+
+OTHER_IDS = """
+SELECT coalesce(string_agg(id.at, ' '), '') FROM (
+    SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname) AS at, query_to_xml(format(
+        'SELECT 1 FROM %I.%I WHERE substr(%I::text, 15, 1) <> 7::text', n.nspname, c.relname, a.attname), false, true, '')::text AS others
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+    WHERE n.nspname !~ '^(pg_|information_schema)' AND c.relkind = 'r' AND a.atttypid = 'uuid'::regtype) AS id
+WHERE id.others <> ''"""
+
+
+class Lesson7Ids(FlowTest):
+    def test_every_id_of_every_table_is_of_version_7(self):
+        base.world.tenant('minato').lesson()
+        self.assertEqual(base.world.stack.sql(OTHER_IDS), '')
+
+
 if __name__ == '__main__':
     unittest.main()
