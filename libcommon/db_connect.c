@@ -130,13 +130,16 @@ static void check_role(struct db *db, const PGresult *result)
 }
 
 /* Between transactions the server has nothing to say but that it is going: noticing it here, for
- * the price of one system call, saves the caller an error after every restart of the database. */
+ * the price of one system call, saves a writer an error after every restart of the database. A read
+ * is sent without asking, and once more if the server turns out to be gone (db.c). */
 static bool is_good(struct db *db)
 {
 	if (!db->connection || db->stale || PQstatus(db->connection) != CONNECTION_OK)
 		return false;
+	if ((db->open && !db->write) || db->queue_n > 0)
+		return true;
 	struct pollfd socket = { .fd = PQsocket(db->connection), .events = POLLIN };
-	return db->queue_n > 0 || poll(&socket, 1, 0) == 0;
+	return poll(&socket, 1, 0) == 0;
 }
 
 enum err db_connect(struct db *db)

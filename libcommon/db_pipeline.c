@@ -108,8 +108,10 @@ static enum err wait_for(struct db *db, short events, int64_t deadline_ms)
 		int n = poll(&socket, 1, left > 0 ? (int)left : 0);
 		if (n > 0)
 			return OK;
-		if (n == 0)
+		if (n == 0) {
+			db->late = true;
 			return lost(db, "no answer in time");
+		}
 		if (errno != EINTR)
 			return lost(db, strerror(errno));
 	}
@@ -185,6 +187,7 @@ enum err db_flush(struct db *db, PGresult **out)
 	int64_t deadline_ms = clock_steady_ms() + REPLY_TIMEOUT_MS;
 	auto_pgresult wanted = NULL;
 	enum err first = OK;
+	db->late = false;
 	enum err e = send_all(db, deadline_ms);
 	unsigned n = db->queue_n;
 	for (unsigned i = 0; i < n && !e; i++)

@@ -45,6 +45,7 @@ struct db {
 	bool write;
 	bool sent; /* BEGIN is on its way or there */
 	bool lost; /* the connection went away after that: the transaction is gone with it */
+	bool late; /* the last flush waited in vain: asking again would take as long */
 	bool stale; /* PostgreSQL no longer knows our statements: connect anew */
 	char tenant_key[TENANT_KEY_MAX]; /* "" enters none */
 	struct db *apart; /* for transactions beside a call's; NULL before the first */

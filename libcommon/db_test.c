@@ -324,6 +324,24 @@ static void a_connection_lost_between_calls_is_not_noticed(void **state)
 	assert_int_equal(exec(&actor, INSERT, DB_ARGS(ID_1, "mat", NULL)), OK);
 }
 
+/* At once, and again in the middle of a handler's reads: they are not one transaction. */
+static void a_read_survives_a_restart_that_nobody_has_noticed(void **state)
+{
+	static const char all[] = "SELECT count(*) FROM thing";
+	const char *text = NULL;
+	assert_int_equal(exec(&actor, INSERT, DB_ARGS(ID_1, "mat", NULL)), OK);
+	struct call c = test_call(&test, &actor);
+	db_rollback(c.db);
+	db_begin(c.db, actor.tenant_key, false);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(db_text(&c, all, DB_NONE, &text), OK);
+		assert_string_equal(text, "1");
+		test_sql(&test, KILL);
+		wait_until_gone();
+	}
+	assert_int_equal(db_commit(&c), OK);
+}
+
 static void half_a_transaction_is_not_continued_on_a_new_connection(void **state)
 {
 	struct call c = test_call(&test, &actor);
@@ -440,6 +458,7 @@ int main(void)
 		FACT(a_failed_transaction_never_commits),
 		FACT(nothing_sent_costs_nothing_to_end),
 		FACT(a_connection_lost_between_calls_is_not_noticed),
+		FACT(a_read_survives_a_restart_that_nobody_has_noticed),
 		FACT(half_a_transaction_is_not_continued_on_a_new_connection),
 		FACT(an_unreachable_server_is_unavailable_at_once),
 		FACT(a_role_that_sees_past_row_security_is_refused),
