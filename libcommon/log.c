@@ -1,18 +1,27 @@
 /*
- * Log lines in a fixed buffer on the stack: logging allocates nothing and takes no lock.
+ * Log lines in a fixed buffer on the stack: logging allocates nothing.
  *
  * What does not fit is cut: a text at TEXT_MAX bytes, the line by leaving out its last members.
+ * After log_gather() lines wait in one more buffer, which a thread of its own empties. A process
+ * that crashes writes it too; only SIGKILL, or a forbidden system call, takes up to 20 ms of lines
+ * along.
  */
 #include "libcommon/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libcommon/clock.h"
+#include "libcommon/err.h"
 #include "libcommon/utf8.h"
 
 /* A write(2) to a pipe is atomic up to PIPE_BUF, which is 4096 on Linux. */
@@ -20,6 +29,7 @@
 #define LINE_TAIL 2 /* "}\n" */
 #define TEXT_MAX 1024 /* of a member, before escaping */
 #define MESSAGE_MAX 512
+#define GATHER_MS 20 /* what a process that is killed may leave unsaid */
 
 static const char *service_name = "";
 static enum log_level least_level = LOG_LEVEL_INFO;
@@ -109,16 +119,113 @@ static void put_pair(struct line *line, const struct log_pair *pair)
 		line->n = before;
 }
 
-static void write_out(const struct line *line)
+static void write_out(const char *data, size_t n)
 {
 	size_t done = 0;
-	while (done < line->n) {
-		ssize_t n = write(STDERR_FILENO, line->data + done, line->n - done);
-		if (n < 0 && errno != EINTR)
+	while (done < n) {
+		ssize_t written = write(STDERR_FILENO, data + done, n - done);
+		if (written < 0 && errno != EINTR)
 			return; /* there is nowhere left to say so */
-		if (n > 0)
-			done += (size_t)n;
+		if (written > 0)
+			done += (size_t)written;
 	}
+}
+
+/* ---- lines that wait for others ---- */
+
+/* Whole lines, no more than one atomic write holds. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t filled;
+	atomic_bool is_on;
+	size_t n;
+	char data[LINE_MAX_BYTES];
+} gathered = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER };
+
+/* With the lock held. */
+static void write_gathered(void)
+{
+	write_out(gathered.data, gathered.n);
+	gathered.n = 0;
+}
+
+static void gather(const struct line *line, bool at_once)
+{
+	pthread_mutex_lock(&gathered.lock);
+	if (line->n > sizeof gathered.data - gathered.n)
+		write_gathered();
+	if (gathered.n == 0 && !at_once)
+		pthread_cond_signal(&gathered.filled);
+	memcpy(gathered.data + gathered.n, line->data, line->n);
+	gathered.n += line->n;
+	if (at_once)
+		write_gathered();
+	pthread_mutex_unlock(&gathered.lock);
+}
+
+static void *empty_gathered(void *arg)
+{
+	const struct timespec pause = { .tv_nsec = GATHER_MS * 1000000L };
+	for (;;) {
+		pthread_mutex_lock(&gathered.lock);
+		while (gathered.n == 0)
+			pthread_cond_wait(&gathered.filled, &gathered.lock);
+		pthread_mutex_unlock(&gathered.lock);
+		nanosleep(&pause, NULL);
+		log_flush();
+	}
+	return NULL;
+}
+
+void log_flush(void)
+{
+	pthread_mutex_lock(&gathered.lock);
+	write_gathered();
+	pthread_mutex_unlock(&gathered.lock);
+}
+
+/* ---- the last words of a process that crashes ---- */
+
+static const int CRASHES[] = { SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+#define CRASHES_N (sizeof CRASHES / sizeof *CRASHES)
+static struct sigaction before_us[CRASHES_N];
+
+/* Without the lock, which the crashed thread may hold: at worst a line is cut or there twice. Then
+ * the crash goes on as if nobody had listened: the instruction, or abort(3), fails once more. */
+static void on_crash(int signal_number)
+{
+	for (size_t i = 0; i < CRASHES_N; i++)
+		sigaction(CRASHES[i], &before_us[i], NULL);
+	write_gathered();
+	(void)signal_number;
+}
+
+static enum err listen_for_crashes(void)
+{
+	struct sigaction action = { .sa_handler = on_crash };
+	for (size_t i = 0; i < CRASHES_N; i++)
+		if (sigaction(CRASHES[i], NULL, &before_us[i]) != 0)
+			return ERR_UNAVAILABLE;
+	for (size_t i = 0; i < CRASHES_N; i++)
+		if (sigaction(CRASHES[i], &action, NULL) != 0)
+			return ERR_UNAVAILABLE;
+	return OK;
+}
+
+void log_gather(void)
+{
+	pthread_t thread;
+	sigset_t all, before;
+	if (gathered.is_on)
+		return;
+	gathered.is_on = true;
+	/* Signals are for the thread that waits for them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (listen_for_crashes() || atexit(log_flush) ||
+		pthread_create(&thread, NULL, empty_gathered, NULL) || pthread_detach(thread))
+		gathered.is_on = false; /* then line by line */
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void log_write(
@@ -140,7 +247,10 @@ void log_write(
 			put_pair(&line, &pairs[i]);
 	memcpy(line.data + line.n, "}\n", LINE_TAIL);
 	line.n += LINE_TAIL;
-	write_out(&line);
+	if (gathered.is_on)
+		gather(&line, level >= LOG_LEVEL_WARNING);
+	else
+		write_out(line.data, line.n);
 	errno = saved_errno;
 }
 

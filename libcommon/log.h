@@ -1,6 +1,7 @@
 /*
  * One JSON object per line on stderr: {"time":…,"level":…,"service":…,"message":…,…}.
- * No personal data, no secrets. A line is one write(2), so lines of several threads never mix.
+ * No personal data, no secrets. A write(2) holds whole lines, so those of several threads never
+ * mix.
  */
 #ifndef MANABIYA_LOG_H
 #define MANABIYA_LOG_H
@@ -15,6 +16,15 @@ enum log_level log_level_of(const char *name);
 
 /* Called once, before the first thread. `service` must outlive the process. */
 void log_open(const char *service, enum log_level least);
+
+/*
+ * From here on, lines may wait up to 20 ms for others and share a write with them; a warning or an
+ * error is written at once, with all that came before it. A line of its own for every request was a
+ * tenth of a service's system calls. A crash writes what waits before it takes its course. Called
+ * once, when the process is about to serve.
+ */
+void log_gather(void);
+void log_flush(void); /* write what waits; exit() does it too */
 
 /* A member of the line: text (NULL leaves it out) or an integer. */
 struct log_pair {

@@ -2,16 +2,20 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "libcommon/arena.h"
+#include "libcommon/buf.h"
 #include "libcommon/json.h"
 #include "libcommon/log.h"
 
@@ -157,6 +161,67 @@ static void threads_do_not_mix(void **state)
 	arena_free(arena);
 }
 
+/* Gathering cannot be switched off again: these come last. */
+static void a_warning_takes_along_what_waits(void **state)
+{
+	struct arena *arena = arena_new();
+	struct buf seen = { .arena = arena };
+	log_gather();
+	log_info("first");
+	log_info("second");
+	log_warning("third");
+	for (const char *written; *(written = next_write());)
+		buf_text(&seen, written);
+	const char *first = strstr(seen.data, "first"), *second = strstr(seen.data, "second");
+	assert_non_null(first);
+	assert_true(second > first);
+	assert_true(strstr(seen.data, "third") > second);
+	arena_free(arena);
+}
+
+static void gathered_lines_are_written_without_a_warning(void **state)
+{
+	log_info("fourth");
+	assert_int_equal(fcntl(pipe_ends[0], F_SETFL, O_DIRECT), 0); /* wait for it */
+	assert_non_null(strstr(next_write(), "fourth"));
+}
+
+static void a_crash_writes_what_waits(void **state)
+{
+	const struct rlimit no_core = { 0 };
+	int status = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		log_info("last words");
+		abort();
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_non_null(strstr(next_write(), "last words"));
+}
+
+static void gathered_lines_share_writes(void **state)
+{
+	struct arena *arena = arena_new();
+	char filler[1000] = { 0 };
+	memset(filler, 'x', sizeof filler - 1);
+	for (int i = 0; i < 20; i++)
+		log_event(LOG_LEVEL_INFO, "line", LOG_TEXT("filler", filler));
+	log_flush();
+	int lines = 0, writes = 0;
+	for (char *write; *(write = (char *)next_write()); writes++) {
+		assert_true(strlen(write) <= 4096);
+		for (char *line = strtok(write, "\n"); line; line = strtok(NULL, "\n"), lines++) {
+			const struct json *json = NULL;
+			assert_int_equal(json_parse(arena, line, strlen(line), &json), OK);
+		}
+	}
+	assert_int_equal(lines, 20);
+	assert_true(writes < lines);
+	arena_free(arena);
+}
+
 #define FACT(name_) cmocka_unit_test_setup_teardown(name_, catch_stderr, release_stderr)
 
 int main(void)
@@ -168,6 +233,10 @@ int main(void)
 		FACT(lower_levels_are_silent),
 		FACT(errno_is_kept),
 		FACT(threads_do_not_mix),
+		FACT(a_warning_takes_along_what_waits),
+		FACT(gathered_lines_are_written_without_a_warning),
+		FACT(a_crash_writes_what_waits),
+		FACT(gathered_lines_share_writes),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,7 @@ int service_main(int argc, char **argv, const struct service *service)
 	if (open_process(&process, service))
 		return EXIT_CONFIG;
 	privileges_drop();
+	log_gather();
 	size_t n = start_threads(&process, threads);
 	log_info("ready");
 	wait_for_stop_signal(&signals);

@@ -151,6 +151,7 @@ static enum err serve(struct bus *bus)
 	e = server_start(&conf, loop);
 	if (!e) {
 		privileges_drop();
+		log_gather();
 		log_info("ready");
 		loop_run(loop);
 		log_info("stopping");
