@@ -2,6 +2,7 @@
 #include "libcommon/crypto.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,26 @@ static_assert(SIGNATURE_SIZE == crypto_sign_BYTES, "signature size");
 static_assert(PUBLIC_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "public key size");
 static_assert(SIGNING_KEY_SIZE == crypto_sign_SECRETKEYBYTES, "signing key size");
 
+#define ID_BLOCK 512 /* drawn at once for identifiers: one system call for 32 UUIDs */
 #define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 static_assert(SEAL_OVERHEAD == NONCE_SIZE + crypto_aead_xchacha20poly1305_ietf_ABYTES, "overhead");
 static_assert(STREAM_SEAL_OVERHEAD == crypto_aead_chacha20poly1305_ietf_ABYTES, "overhead");
 
+/* Bytes for identifiers that this thread has drawn and not yet given away. */
+static _Thread_local struct {
+	unsigned char bytes[ID_BLOCK];
+	size_t left;
+} ids;
+
+/* A child would give away the same ones as its parent. Of the threads it has only the caller's. */
+static void forget_ids(void)
+{
+	sodium_memzero(&ids, sizeof(ids));
+}
+
 void crypto_start(void)
 {
-	if (sodium_init() < 0) {
+	if (sodium_init() < 0 || pthread_atfork(NULL, NULL, forget_ids) != 0) {
 		log_error("libsodium does not start");
 		abort();
 	}
@@ -32,6 +46,18 @@ void crypto_start(void)
 void crypto_random(void *out, size_t n)
 {
 	randombytes_buf(out, n);
+}
+
+void crypto_random_id(void *out, size_t n)
+{
+	assert(n <= sizeof(ids.bytes));
+	if (ids.left < n) {
+		randombytes_buf(ids.bytes, sizeof(ids.bytes));
+		ids.left = sizeof(ids.bytes);
+	}
+	ids.left -= n;
+	memcpy(out, ids.bytes + ids.left, n);
+	sodium_memzero(ids.bytes + ids.left, n);
 }
 
 void crypto_wipe(void *secret, size_t n)

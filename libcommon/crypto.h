@@ -25,6 +25,14 @@
 void crypto_start(void);
 
 void crypto_random(void *out, size_t n);
+
+/*
+ * For identifiers, which need to be different and not secret: drawn from the system in blocks, so
+ * that most calls make no system call. Bytes that were given away are not kept, and a forked child
+ * draws its own.
+ */
+void crypto_random_id(void *out, size_t n);
+
 void crypto_wipe(void *secret, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 

@@ -2,7 +2,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -166,6 +169,46 @@ static void two_seals_of_one_text_differ(void **state)
 	assert_memory_not_equal(a, b, sizeof a);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, 8);
+}
+
+/* More than one block, in a size that does not divide it. */
+static void identifiers_differ(void **state)
+{
+	enum { IDS = 1000 };
+	static unsigned char ids[IDS][8];
+	for (unsigned i = 0; i < IDS; i++) {
+		unsigned char id[24];
+		crypto_random_id(id, sizeof id);
+		memcpy(ids[i], id + 16, 8);
+	}
+	qsort(ids, IDS, 8, compare_ids);
+	for (unsigned i = 1; i < IDS; i++)
+		assert_memory_not_equal(ids[i - 1], ids[i], 8);
+}
+
+static void a_child_draws_other_identifiers(void **state)
+{
+	unsigned char before[8], own[8], childs[8];
+	int ends[2], status = -1;
+	crypto_random_id(before, sizeof before);
+	assert_int_equal(pipe(ends), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		crypto_random_id(childs, sizeof childs);
+		_exit(write(ends[1], childs, sizeof childs) == sizeof childs ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(read(ends[0], childs, sizeof childs), sizeof childs);
+	crypto_random_id(own, sizeof own);
+	assert_memory_not_equal(own, childs, sizeof own);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void secret_memory_is_zeroed_and_writable(void **state)
 {
 	unsigned char *secret = crypto_secret_alloc(KEY_SIZE);
@@ -210,6 +253,8 @@ int main(void)
 		cmocka_unit_test(seal_of_the_xchacha_draft_opens),
 		cmocka_unit_test(sealed_bytes_open_only_unchanged),
 		cmocka_unit_test(two_seals_of_one_text_differ),
+		cmocka_unit_test(identifiers_differ),
+		cmocka_unit_test(a_child_draws_other_identifiers),
 		cmocka_unit_test(secret_memory_is_zeroed_and_writable),
 		cmocka_unit_test(guard_wipes),
 	};

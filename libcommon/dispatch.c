@@ -80,8 +80,8 @@ static void read_envelope(struct call *c, const struct frame *request)
 		.continued = request->flags & FRAME_CONTINUED,
 	};
 	const char *trace_id = trace_uuid(c);
-	if (trace_id)
-		c->call_id = trace_id;
+	if (trace_id || !c->call_id)
+		c->call_id = trace_id ? trace_id : uuid_make(c->arena);
 }
 
 static int compare_op(const void *key, const void *row)

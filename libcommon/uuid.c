@@ -32,7 +32,7 @@ static char *hex(char *out, uint64_t value, int n)
 void uuid_new(char out[UUID_SIZE])
 {
 	uint64_t random[2];
-	crypto_random(random, sizeof(random));
+	crypto_random_id(random, sizeof(random));
 	uint64_t stamp = next_stamp((uint16_t)random[1]);
 	char *at = hex(out, stamp >> 28, 8);
 	*at++ = '-';

@@ -57,7 +57,6 @@ static struct call call_of(const struct worker *worker)
 		.auth_key = worker->process->auth_key,
 		.capability = "",
 		.caller = "",
-		.call_id = uuid_make(worker->arena),
 		.traceparent = "",
 		.source = "",
 		.idempotency_key = "",
@@ -259,6 +258,7 @@ static void run_job(struct worker *worker)
 	bool more = true;
 	while (more) {
 		struct call c = call_of(worker);
+		c.call_id = uuid_make(worker->arena);
 		c.deadline_ms = clock_steady_ms() + JOB_DEADLINE_MS;
 		more = false;
 		db_begin(c.db, NULL, true);

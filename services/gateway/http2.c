@@ -290,6 +290,14 @@ static void add_field(struct fields *fields, const char *name, const char *value
 	};
 }
 
+/* Secrets stay out of the compression's table; so does what is new in every answer, which would
+ * push out what is not: a table of 4 KiB holds a few answers' ids, or all our fixed headers. */
+static bool is_indexed(const char *name)
+{
+	return strcmp(name, "set-cookie") != 0 && strcmp(name, "x-request-id") != 0 &&
+		strcmp(name, "traceparent") != 0;
+}
+
 static void add_fields(struct fields *fields, const struct header *headers, size_t headers_n)
 {
 	const uint8_t fixed = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
@@ -300,10 +308,9 @@ static void add_fields(struct fields *fields, const struct header *headers, size
 		if (!headers_is_allowed(&headers[i]))
 			continue;
 		is_cache_told = is_cache_told || strcmp(headers[i].name, "cache-control") == 0;
-		/* Secrets stay out of the compression's table. */
-		bool is_secret = strcmp(headers[i].name, "set-cookie") == 0;
 		add_field(fields, headers[i].name, headers[i].value,
-			is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
+			is_indexed(headers[i].name) ? NGHTTP2_NV_FLAG_NONE
+						    : NGHTTP2_NV_FLAG_NO_INDEX);
 	}
 	if (!is_cache_told)
 		add_field(fields, "cache-control", "no-store", fixed);

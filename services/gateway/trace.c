@@ -57,7 +57,7 @@ static bool is_wanted(const char *call_id)
 const char *trace_parent(struct arena *arena, const char *received, const char *wanted)
 {
 	unsigned char span[SPAN_LENGTH / 2];
-	crypto_random(span, sizeof span);
+	crypto_random_id(span, sizeof span);
 	span[0] |= 1; /* never all zero */
 	bool is_given = received && trace_is_valid(received);
 	const char *trace = is_given
