@@ -5,7 +5,7 @@ from emit_c import NOTE
 from load import Map, Seq, demand
 
 PATTERNS = {'username': '^[A-Za-z0-9][A-Za-z0-9._@-]*$', 'code': '^[A-Za-z0-9]+$'}
-INSIDE = ['x-callers', 'x-fanout']  # what concerns nobody outside
+INSIDE = ['x-bounded', 'x-callers', 'x-fanout']  # what concerns nobody outside
 PROBLEM = {'description': 'Refused or failed; `code` says why.', 'content': {
     'application/problem+json': {'schema': {'$ref': '#/components/schemas/Problem'}}}}
 KEY = {'name': 'Idempotency-Key', 'in': 'header', 'required': True,

@@ -120,6 +120,11 @@ REFUSED = {
     'text where a number belongs': ('maximum: 9', 'maximum: nine', 21, 'must be an integer'),
     'a comma in a description': ('shared: { type: boolean }', 'shared: { type: boolean, description: one, two }', 53, 'in quotes'),
     'a repeated value': ('enum: [a, b]', 'enum: [a, a]', 54, 'twice'),
+    'a public list that comes whole': ('  /internal/auth/things:\n    get:\n      operationId: thing_list\n      summary: All things.\n'
+                                       '      x-internal: true\n      x-callers: [gateway]\n',
+                                       '  /v1/things:\n    get:\n      operationId: thing_list\n      summary: All things.\n'
+                                       '      x-allow: [contractor]\n', 29, 'needs `nextCursor`'),
+    'a bound of what is no list': ('x-audit: entity', 'x-bounded: one\n      x-audit: entity', 5, 'a list that comes whole'),
     'broken YAML': ('paths:', 'paths: [', 4, ''),
 }
 

@@ -5,7 +5,7 @@ from load import Map, demand
 from model import Field, Shape, camel
 from rules import METHODS, READS, check, flag
 
-OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-callers', 'x-fanout', 'x-feature', 'x-idempotency',
+OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-bounded', 'x-callers', 'x-fanout', 'x-feature', 'x-idempotency',
             'x-initial', 'x-internal', 'x-label', 'x-step-up', 'x-stream', 'x-timeout-ms']
 SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent', 'Range', 'Host']
 PATH, HEADER = r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', '[A-Z][a-z]+(-[A-Z][a-z]+)*'
@@ -89,11 +89,18 @@ class Operation:
         if 'content' in node:
             demand(status != '204' and self.method != 'head', node.at['content'], 'there can be no body here')
             self.answer_type, self.answer, members = self.content(node, [])
+        self.check_list({member.name for member in members})
         headers = self.documents.resolve(self.service, node.get('headers', Map()))[1]
         if '$ref' in self.answer and not headers:
             self.structs['out'] = self.documents.field(self.service, self.answer, '', self.answer.here).shape
             return []
         return [self.header(name, headers.at[name], given) for name, given in headers.items()] + members
+
+    def check_list(self, members):
+        whole = self.method == 'get' and not self.internal and 'items' in members and 'nextCursor' not in members
+        demand(whole or 'x-bounded' not in self.node, self.at, '`x-bounded` is for a list that comes whole')
+        demand(not whole or 'x-bounded' in self.node, self.at,
+               'a list needs `nextCursor`, or `x-bounded` with what keeps it short')
 
     def header(self, name, at, node):
         check(node, at, ['schema'], ['description'])

@@ -62,7 +62,7 @@ text = value(lambda v: isinstance(v, str), '`{key}` must be text')
 flag = value(lambda v: v is True, '`{key}` is either `true` or left out')
 named = value(lambda v: isinstance(v, Map), '`{key}` must be a mapping')
 RULES = {  # what these keys mean is the same wherever they stand
-    **dict.fromkeys(['description', 'name', 'summary'], text),
+    **dict.fromkeys(['description', 'name', 'summary', 'x-bounded'], text),
     **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
     **dict.fromkeys(['x-initial', 'x-internal', 'x-step-up'], flag),
     '$ref': word(REFERENCE, 'is not a reference of the known form'),

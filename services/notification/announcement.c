@@ -6,11 +6,10 @@
  */
 #include "libcommon/db.h"
 #include "libcommon/json.h"
+#include "libcommon/page.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/notification/notification.h"
-
-#define LATEST_MAX 100 /* the contract: the last hundred */
 
 #define COLUMNS                                                                                    \
 	"id, title, body, audience, tenant_id = '00000000-0000-7000-8000-000000000001'"            \
@@ -21,8 +20,9 @@ static const char ANNOUNCEMENT_INSERT[] =
 	" VALUES ($1::uuid, $2::uuid, $3, $4, $5) RETURNING " COLUMNS;
 
 static const char ANNOUNCEMENTS[] = "SELECT " COLUMNS " FROM announcement"
-				    " WHERE audience IN ('everyone', $1) OR writer_id = $2::uuid"
-				    " ORDER BY id DESC LIMIT $3::integer";
+				    " WHERE (audience IN ('everyone', $1) OR writer_id = $2::uuid)"
+				    " AND ($3::uuid IS NULL OR id < $3::uuid)"
+				    " ORDER BY id DESC LIMIT $4::integer";
 
 /* Open pages fetch anew; an operator's announcement has no tenant: it is for all of them. */
 static void push_hint(struct call *c, const struct notification_announcement *announcement)
@@ -53,15 +53,22 @@ enum err notification_announcement_create(struct call *c,
 	return e;
 }
 
-enum err announcement_latest(struct call *c, int64_t limit, void *list)
+enum err announcements_read(struct call *c, const struct page *page, void *list)
 {
 	return db_rows(c, ANNOUNCEMENTS,
-		DB_ARGS(role_name(c->actor->role), c->actor->user_id, db_integer(c, limit)),
+		DB_ARGS(role_name(c->actor->role), c->actor->user_id, page->after[0], page->rows),
 		&notification_announcement_shape, list);
 }
 
-enum err notification_announcement_list(
-	struct call *c, struct notification_announcement_list_out *out)
+enum err notification_announcement_list(struct call *c,
+	const struct notification_announcement_list_in *in,
+	struct notification_announcement_list_out *out)
 {
-	return announcement_latest(c, LATEST_MAX, &out->items);
+	struct page page;
+	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 1, &page);
+	if (!e)
+		e = announcements_read(c, &page, &out->items);
+	if (!e && page_goes_on(&page, &out->items.n))
+		out->next_cursor = cursor_make(c, &out->items.items[out->items.n - 1].id, 1);
+	return e;
 }

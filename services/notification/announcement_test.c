@@ -1,6 +1,7 @@
 /* Announcements: who may write to whom, and who reads what. */
 #include <string.h>
 
+#include "libcommon/json.h"
 #include "libcommon/testing.h"
 #include "services/notification/notification.h"
 
@@ -67,13 +68,20 @@ static unsigned announce(enum who who, const char *title, const char *audience, 
 		arena_printf(test.arena, "key-%s-%d-0123456789", title, (int)who), c);
 }
 
-static const char *ask(enum who who, const char *operation)
+static const char *ask_for(enum who who, const char *operation, const char *params)
 {
 	struct reply reply;
-	const struct test_request request = { .operation = operation, .actor = &actors[who] };
+	const struct test_request request = {
+		.operation = operation, .actor = &actors[who], .params = params
+	};
 	test_dispatch(&test, &request, &reply, NULL);
 	assert_int_equal(reply.status, 200);
 	return arena_strndup(test.arena, (const char *)reply.body.data, reply.body.n);
+}
+
+static const char *ask(enum who who, const char *operation)
+{
+	return ask_for(who, operation, NULL);
 }
 
 static void it_reaches_whom_it_is_for(void **state)
@@ -125,6 +133,29 @@ static void the_newest_comes_first_and_home_shows_five(void **state)
 	assert_true(strstr(home, "\"n6\"") < strstr(home, "\"n2\""));
 	assert_non_null(strstr(home, "\"n2\""));
 	assert_null(strstr(home, "\"n1\""));
+}
+
+/* Own and the operator's among one another, to the first that was ever written. */
+static void a_list_goes_on_to_its_end(void **state)
+{
+	struct buf titles = { .arena = test.arena };
+	const char *params = "limit=2";
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(announce(i % 2 ? OPERATOR : CONTRACTOR,
+					 arena_printf(test.arena, "n%d", i), "everyone", NULL),
+			201);
+	for (int page = 0; params != NULL; page++) {
+		const char *list = ask_for(PUPIL, "announcement_list", params);
+		const struct json *json;
+		assert_int_equal(json_parse(test.arena, list, strlen(list), &json), OK);
+		const struct json *items = json_member(json, "items");
+		for (size_t i = 0; i < json_count(items); i++)
+			buf_text(&titles, json_text(json_member(json_item(items, i), "title")));
+		const char *next = json_text(json_member(json, "nextCursor"));
+		params = next ? arena_printf(test.arena, "limit=2&cursor=%s", next) : NULL;
+		assert_true(page < 3);
+	}
+	assert_string_equal(titles.data, "n4n3n2n1n0");
 }
 
 static void open_pages_of_the_audience_are_told(void **state)
@@ -184,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FACT(it_reaches_whom_it_is_for),
 		FACT(the_newest_comes_first_and_home_shows_five),
+		FACT(a_list_goes_on_to_its_end),
 		FACT(open_pages_of_the_audience_are_told),
 		FACT(a_repeated_key_announces_once),
 		FACT(what_may_not_be_is_refused),

@@ -4,11 +4,10 @@
 #include "events_proto.h"
 #include "libcommon/db.h"
 #include "libcommon/json.h"
+#include "libcommon/page.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/notification/notification.h"
-
-#define LIMIT_DEFAULT 50
 
 static const char NOTICE_INSERT[] =
 	"INSERT INTO notice (id, user_id, kind, assignment_id, try_id, position_ms)"
@@ -19,7 +18,7 @@ static const char NOTICE_INSERT[] =
 static const char NOTICES[] =
 	"SELECT id, kind, try_id, assignment_id, position_ms, read_at IS NOT NULL AS read,"
 	" tenancy.stamp(created_at) AS created_at FROM notice WHERE user_id = $1::uuid"
-	" AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')"
+	" AND ($2::uuid IS NULL OR id < $2::uuid)"
 	" ORDER BY id DESC LIMIT $3::integer";
 
 /* The contract's bound; nobody counts further. */
@@ -40,19 +39,15 @@ enum err notice_count_unread(struct call *c, const struct shape *shape, void *ou
 enum err notification_notice_list(struct call *c, const struct notification_notice_list_in *in,
 	struct notification_notice_list_out *out)
 {
-	const char *parts[1] = { NULL };
-	size_t limit = (size_t)(in->has_limit ? in->limit : LIMIT_DEFAULT);
-	enum err e = cursor_read(c, in->cursor, parts, 1);
+	struct page page;
+	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 1, &page);
 	if (!e)
-		e = db_rows(c, NOTICES,
-			DB_ARGS(c->actor->user_id, parts[0], db_integer(c, (int64_t)limit + 1)),
+		e = db_rows(c, NOTICES, DB_ARGS(c->actor->user_id, page.after[0], page.rows),
 			&notification_notice_shape, &out->items);
 	if (e)
 		return e;
-	if (out->items.n > limit) {
-		out->items.n = limit;
-		out->next_cursor = cursor_make(c, &out->items.items[limit - 1].id, 1);
-	}
+	if (page_goes_on(&page, &out->items.n))
+		out->next_cursor = cursor_make(c, &out->items.items[out->items.n - 1].id, 1);
 	return notice_count_unread(c, &notification_notice_list_out_shape, out);
 }
 

@@ -6,6 +6,7 @@
 #include "notification_proto.h"
 
 struct lesson_happened;
+struct page;
 
 struct notification_conf {
 	const char *smtp_url; /* smtp://host:port or smtps://… */
@@ -25,8 +26,9 @@ must_check enum err notice_count_unread(struct call *c, const struct shape *shap
 
 /* ---- announcement.c ---- */
 
-/* The latest announcements for the actor, newest first. */
-must_check enum err announcement_latest(struct call *c, int64_t limit, void *list);
+/* A page of the announcements for the actor, newest first, with the row that says whether there are
+ * more. */
+must_check enum err announcements_read(struct call *c, const struct page *page, void *list);
 
 /* ---- mail.c ---- */
 

@@ -1,6 +1,6 @@
 /* Announcements: everyone reads, operators and contractors also write. */
 import { useState } from "react";
-import { useApi, useWrite } from "../api/hooks";
+import { usePages, useWrite } from "../api/hooks";
 import type { Audience } from "../api/types";
 import { dateTime } from "../format/time";
 import { type Key, T, t } from "../i18n";
@@ -8,7 +8,7 @@ import { useSelf } from "../session/session";
 import { Button } from "../ui/button";
 import { Form, SelectField, TextArea, TextField, text } from "../ui/form";
 import { Page } from "../ui/page";
-import { Async, Empty } from "../ui/states";
+import { Pages } from "../ui/states";
 import { useToast } from "../ui/toast";
 
 const AUDIENCES: Audience[] = ["everyone", "contractor", "instructor", "student"];
@@ -62,7 +62,7 @@ export function AnnouncementsPage() {
 	const { role } = useSelf();
 	const mayWrite = role === "operator" || role === "contractor";
 	const [isWriting, setWriting] = useState(false);
-	const announcements = useApi("/v1/announcements");
+	const announcements = usePages("/v1/announcements");
 	return (
 		<Page
 			title={<T k="nav.announcements" />}
@@ -77,31 +77,27 @@ export function AnnouncementsPage() {
 			}
 		>
 			{isWriting && <Writer onDone={() => setWriting(false)} />}
-			<Async of={announcements}>
-				{({ items }) =>
-					items.length === 0 ? (
-						<Empty k="announce.none" />
-					) : (
-						items.map((item) => (
-							<article key={item.id} className="announcement">
-								<h2>{item.title}</h2>
-								<p className="meta">
-									<time dateTime={item.createdAt}>{dateTime(item.createdAt)}</time>
+			<Pages of={announcements} empty="announce.none">
+				{(items) =>
+					items.map((item) => (
+						<article key={item.id} className="announcement">
+							<h2>{item.title}</h2>
+							<p className="meta">
+								<time dateTime={item.createdAt}>{dateTime(item.createdAt)}</time>
+								<span className="tag">
+									<T k={item.fromOperator ? "announce.fromOperator" : "announce.fromSchool"} />
+								</span>
+								{mayWrite && (
 									<span className="tag">
-										<T k={item.fromOperator ? "announce.fromOperator" : "announce.fromSchool"} />
+										<T k={`audience.${item.audience}` as Key} />
 									</span>
-									{mayWrite && (
-										<span className="tag">
-											<T k={`audience.${item.audience}` as Key} />
-										</span>
-									)}
-								</p>
-								<p className="written">{item.body}</p>
-							</article>
-						))
-					)
+								)}
+							</p>
+							<p className="written">{item.body}</p>
+						</article>
+					))
 				}
-			</Async>
+			</Pages>
 		</Page>
 	);
 }
