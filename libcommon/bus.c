@@ -1,22 +1,22 @@
 /*
  * The bus: opening, closing, and the thread that keeps time (bus.h). The calling side is
- * bus_client.c, the serving side bus_server.c.
+ * bus_call.c, bus_client.c and bus_instance.c, the serving side bus_server.c, bus_caller.c and
+ * bus_queue.c.
  *
- * Locks: nng calls pipe callbacks while it holds a lock of the socket, so these only set atomics
- * and wake the timer thread; everything else may call nng with a lock of ours held.
+ * Locks: nng calls pipe callbacks while it holds a lock of the socket, so these only note what
+ * happened and wake the timer thread; everything else may call nng with a lock of ours held.
  */
 #include "libcommon/bus.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/bus_conf.h"
 #include "libcommon/bus_impl.h"
 #include "libcommon/clock.h"
 #include "libcommon/log.h"
 
 #define TICK_MS 20 /* how late a deadline may be noticed */
-#define RECONNECT_MIN_MS 20 /* a restarted service is back in the time it takes to start */
-#define RECONNECT_MAX_MS 500 /* nobody waits longer for a service that is back */
 
 static void *must_alloc(size_t size)
 {
@@ -24,48 +24,6 @@ static void *must_alloc(size_t size)
 	if (!memory)
 		abort();
 	return memory;
-}
-
-struct outgoing *outgoing_new(const struct frame *frame)
-{
-	size_t n = frame_size(frame);
-	struct outgoing *item = must_alloc(sizeof(*item) + n);
-	item->n = n;
-	item->id = frame->id;
-	frame_write(frame, item->data);
-	return item;
-}
-
-void outgoing_push(struct outgoing_queue *queue, struct outgoing *item)
-{
-	item->next = NULL;
-	if (queue->tail)
-		queue->tail->next = item;
-	else
-		queue->head = item;
-	queue->tail = item;
-	queue->bytes += item->n;
-}
-
-struct outgoing *outgoing_pop(struct outgoing_queue *queue)
-{
-	struct outgoing *item = queue->head;
-	if (!item)
-		return NULL;
-	queue->head = item->next;
-	if (!queue->head)
-		queue->tail = NULL;
-	queue->bytes -= item->n;
-	return item;
-}
-
-enum err bus_socket_options(nng_socket socket)
-{
-	if (nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, MESSAGE_MAX) ||
-		nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS) ||
-		nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS))
-		return ERR_INTERNAL;
-	return OK;
 }
 
 void bus_wake(struct bus *bus)
@@ -128,17 +86,36 @@ static void bus_free(struct bus *bus)
 	free(bus);
 }
 
+static void fill_options(struct bus_options *out, const struct bus_options *given)
+{
+	const struct bus_options defaults = BUS_DEFAULTS;
+	*out = *given;
+	out->name = out->listen = out->peers = out->key_directory = out->peer_uids = NULL;
+	int64_t *const numbers[] = { &out->window, &out->queue_max, &out->tenant_share,
+		&out->bytes_max, &out->queue_bytes_max, &out->session_bytes_max,
+		&out->resolve_every_ms };
+	const int64_t fallbacks[] = { defaults.window, defaults.queue_max, defaults.tenant_share,
+		defaults.bytes_max, defaults.queue_bytes_max, defaults.session_bytes_max,
+		defaults.resolve_every_ms };
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (!*numbers[i])
+			*numbers[i] = fallbacks[i];
+	}
+}
+
 struct bus *bus_open(const struct bus_options *options)
 {
 	struct bus *bus = must_alloc(sizeof(*bus));
 	bus->name = strdup(options->name);
 	bus->key_directory = strdup(options->key_directory);
-	bus->window = options->window;
-	bus->queue_max = options->queue_max;
+	fill_options(&bus->options, options);
 	init_wake(bus);
 	if (!bus->name || !bus->key_directory)
 		abort();
-	bus->client = client_open(bus, options->peers);
+	if (peer_uids_read(options->peer_uids, &bus->peer_uids))
+		log_error("--bus-peer-uids: not a list of numbers");
+	else
+		bus->client = client_open(bus, options->peers);
 	if (bus->client && options->listen)
 		bus->server = server_open(bus, options->listen);
 	if (!bus->client || (options->listen && !bus->server) ||
@@ -165,4 +142,23 @@ void bus_close(struct bus *bus)
 	pthread_mutex_unlock(&bus->wake_lock);
 	pthread_join(bus->timer, NULL);
 	bus_free(bus);
+}
+
+void bus_figures(const struct bus *bus, struct bus_figures *out)
+{
+	*out = (struct bus_figures){
+		.requests_sent = atomic_load(&bus->count.requests_sent),
+		.replies_received = atomic_load(&bus->count.replies_received),
+		.requests_received = atomic_load(&bus->count.requests_received),
+		.expired = atomic_load(&bus->count.expired),
+		.cancelled = atomic_load(&bus->count.cancelled),
+		.refused_full = atomic_load(&bus->count.refused_full),
+		.refused_tenant = atomic_load(&bus->count.refused_tenant),
+		.breaker_opened = atomic_load(&bus->count.breaker_opened),
+		.messages_sent = atomic_load(&bus->count.messages_sent),
+		.bytes_sent = atomic_load(&bus->count.bytes_sent),
+	};
+	client_figures(bus->client, out);
+	if (bus->server)
+		server_figures(bus->server, out);
 }

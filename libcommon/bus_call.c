@@ -1,6 +1,9 @@
 /*
  * Putting requests on the bus: choosing an instance, waiting for replies (bus.h). The links
  * themselves are bus_client.c's.
+ *
+ * Refused here, at once: a request when no instance can take it, because it is away, its window or
+ * its memory is full, or the tenant has its share of the window already.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +11,37 @@
 #include "libcommon/bus_impl.h"
 #include "libcommon/clock.h"
 
+/* What keeps an instance from taking a request. */
+enum refusal { TAKEN, AWAY, FULL, TENANT_FULL };
+
 /* With the lock held. */
-static bool is_usable(const struct instance *instance, int64_t now_ms)
+static bool is_ready(const struct instance *instance)
 {
-	return instance->state == STATE_UP && instance->outstanding < instance->bus->window &&
-		now_ms - instance->heard_ms < SUSPECT_AFTER_MS;
+	return instance->state == STATE_UP && instance->in_use && !instance->is_draining &&
+		!instance->is_unlisted && breaker_admits(&instance->breaker);
+}
+
+/* FNV-1a; ids of tenants are random, so nobody chooses whom to collide with. */
+static uint64_t tenant_hash(const char *tenant)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	if (!tenant || !*tenant)
+		return 0;
+	for (const char *at = tenant; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+	return hash | 1;
+}
+
+static enum refusal refusal_of(const struct instance *instance, uint64_t tenant, size_t bytes)
+{
+	const struct bus_options *options = &instance->bus->options;
+	if (!is_ready(instance))
+		return AWAY;
+	if (instance->outstanding >= options->window ||
+		(instance->outstanding &&
+			instance->outstanding_bytes + bytes > (size_t)options->bytes_max))
+		return FULL;
+	return slot_tenant_has_room(instance, tenant) ? TAKEN : TENANT_FULL;
 }
 
 static void fill_frame(struct frame *frame, const struct bus_request *request)
@@ -34,96 +63,169 @@ static void fill_frame(struct frame *frame, const struct bus_request *request)
 	frame->texts[TEXT_BODY] = request->body;
 }
 
-/* Put the request on an instance; false when it cannot take it now. */
-static bool try_send(struct instance *instance, const struct bus_request *request,
-	bus_on_reply *on_reply, void *arg)
+/* One request on its way to an instance. */
+struct sending {
+	struct frame frame;
+	size_t bytes;
+	uint64_t tenant;
+	int64_t timeout_ms;
+	bus_on_reply *on_reply;
+	void *arg;
+	struct bus_ticket ticket; /* when it was taken */
+};
+
+/* With the lock held. */
+static void put(struct instance *instance, struct sending *sending)
 {
 	int64_t now_ms = clock_steady_ms();
-	struct frame frame;
-	fill_frame(&frame, request);
+	struct slot *slot = slot_take(instance);
+	sending->frame.id = slot->id;
+	slot->on_reply = sending->on_reply;
+	slot->arg = sending->arg;
+	slot->sent_ms = now_ms;
+	slot->deadline_ms = now_ms + sending->timeout_ms;
+	slot->tenant = sending->tenant;
+	slot->bytes = sending->bytes;
+	instance->outstanding_bytes += slot->bytes;
+	slot->batch = outbox_put(&instance->outbox, &sending->frame);
+	sending->ticket = (struct bus_ticket){ instance, slot->id };
+	client_flush_soon(instance);
+}
+
+static enum refusal try_send(struct instance *instance, struct sending *sending)
+{
 	bus_tasks_begin();
 	pthread_mutex_lock(&instance->lock);
-	bool usable = is_usable(instance, now_ms);
-	for (int64_t i = 0; usable && i < instance->bus->window; i++) {
-		struct slot *slot = &instance->slots[i];
-		if (slot->id)
-			continue;
-		frame.id = ++instance->counter << ID_SLOT_BITS | (uint64_t)i;
-		*slot = (struct slot){
-			.id = frame.id,
-			.on_reply = on_reply,
-			.arg = arg,
-			.deadline_ms = now_ms + request->timeout_ms,
-		};
-		instance->outstanding++;
-		outgoing_push(&instance->queue, outgoing_new(&frame));
-		client_flush(instance);
-		break;
-	}
+	enum refusal refusal = refusal_of(instance, sending->tenant, sending->bytes);
+	if (!refusal)
+		put(instance, sending);
 	pthread_mutex_unlock(&instance->lock);
 	bus_tasks_end();
-	return usable;
+	return refusal;
 }
 
 static int64_t load(struct instance *instance)
 {
 	pthread_mutex_lock(&instance->lock);
-	int64_t n = is_usable(instance, clock_steady_ms()) ? instance->outstanding : INT64_MAX;
+	int64_t n = is_ready(instance) ? instance->outstanding : INT64_MAX;
 	pthread_mutex_unlock(&instance->lock);
 	return n;
 }
 
+/* Every instance of a service that is ready, beginning at another one each time. */
+static size_t find_ready(
+	struct client *client, const char *service, struct instance *out[INSTANCES_MAX])
+{
+	size_t found = 0, n = atomic_load(&client->instances_n);
+	unsigned turn = atomic_fetch_add(&client->turn, 1);
+	for (size_t i = 0; i < n; i++) {
+		struct instance *instance = client->instances[(turn + i) % n];
+		if (strcmp(instance->service, service) == 0 && load(instance) < INT64_MAX)
+			out[found++] = instance;
+	}
+	return found;
+}
+
 /* Of two instances in turn the less loaded one; then any that can take it. */
-static bool send_to_service(
-	struct client *client, const struct bus_request *request, bus_on_reply *on_reply, void *arg)
+static enum refusal send_to_service(
+	struct client *client, const char *service, struct sending *sending)
 {
 	struct instance *found[INSTANCES_MAX];
-	size_t n = 0;
-	unsigned turn = atomic_fetch_add(&client->turn, 1);
-	for (size_t i = 0; i < client->instances_n; i++) {
-		struct instance *instance = client->instances[(turn + i) % client->instances_n];
-		if (strcmp(instance->service, request->service) == 0)
-			found[n++] = instance;
-	}
+	size_t n = find_ready(client, service, found);
+	enum refusal refusal = AWAY;
 	if (n > 1 && load(found[1]) < load(found[0])) {
 		struct instance *first = found[0];
 		found[0] = found[1];
 		found[1] = first;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (try_send(found[i], request, on_reply, arg))
-			return true;
+		refusal = try_send(found[i], sending);
+		if (!refusal)
+			break;
 	}
-	return false;
+	return refusal;
 }
 
-void bus_send(struct bus *bus, const struct bus_request *request, bus_on_reply *on_reply, void *arg)
+static void fill_sending(struct sending *sending, const struct bus_request *request,
+	bus_on_reply *on_reply, void *arg)
 {
-	if (request->body.n + request->params.n + LINK_OVERHEAD > FRAME_MAX - 8192) {
+	fill_frame(&sending->frame, request);
+	sending->bytes = frame_size(&sending->frame);
+	sending->tenant = tenant_hash(request->tenant);
+	sending->timeout_ms = request->timeout_ms;
+	sending->on_reply = on_reply;
+	sending->arg = arg;
+}
+
+struct bus_ticket bus_send(
+	struct bus *bus, const struct bus_request *request, bus_on_reply *on_reply, void *arg)
+{
+	struct sending sending = { .ticket = { 0 } };
+	fill_sending(&sending, request, on_reply, arg);
+	if (sending.bytes > FRAME_MAX) {
 		struct bus_reply reply = { .err = ERR_INVALID, .status = 413 };
 		on_reply(arg, &reply);
-		return;
+		return sending.ticket;
 	}
 	atomic_fetch_add(&bus->count.requests_sent, 1);
-	if (!send_to_service(bus->client, request, on_reply, arg)) {
-		atomic_fetch_add(&bus->count.refused_full, 1);
-		client_reply_failed(on_reply, arg, 503, false);
+	enum refusal refusal = send_to_service(bus->client, request->service, &sending);
+	if (refusal) {
+		atomic_fetch_add(refusal == TENANT_FULL ? &bus->count.refused_tenant
+							: &bus->count.refused_full,
+			1);
+		reply_failed(on_reply, arg, 503, false);
 	}
+	return sending.ticket;
 }
 
 unsigned bus_send_each(
 	struct bus *bus, const struct bus_request *request, bus_on_reply *on_reply, void *arg)
 {
+	struct instance *found[INSTANCES_MAX];
+	size_t n = find_ready(bus->client, request->service, found);
 	unsigned sent = 0;
-	for (size_t i = 0; i < bus->client->instances_n; i++) {
-		struct instance *instance = bus->client->instances[i];
-		if (strcmp(instance->service, request->service) == 0)
-			sent += try_send(instance, request, on_reply, arg);
+	for (size_t i = 0; i < n; i++) {
+		struct sending sending = { .ticket = { 0 } };
+		fill_sending(&sending, request, on_reply, arg);
+		sent += try_send(found[i], &sending) == TAKEN;
 	}
 	return sent;
 }
 
-/* A call that waits. */
+bool bus_cancel(struct bus_ticket ticket)
+{
+	struct instance *instance = ticket.instance;
+	struct frame cancel = { .kind = FRAME_CANCEL, .id = ticket.id };
+	if (!instance)
+		return false;
+	bus_tasks_begin();
+	pthread_mutex_lock(&instance->lock);
+	struct slot *slot = slot_find(instance, ticket.id);
+	bool is_waiting = slot && slot->on_reply;
+	if (is_waiting) {
+		/* Its place in the window is free only when the other end says so. */
+		slot->on_reply = NULL;
+		atomic_fetch_add(&instance->bus->count.cancelled, 1);
+		outbox_put(&instance->outbox, &cancel);
+		client_flush_soon(instance);
+	}
+	pthread_mutex_unlock(&instance->lock);
+	bus_tasks_end();
+	return is_waiting;
+}
+
+void bus_gather_begin(void)
+{
+	bus_tasks_begin();
+}
+
+void bus_gather_end(void)
+{
+	bus_tasks_end();
+}
+
+/* ---- a call that waits ---- */
+
 struct waiting {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
@@ -152,7 +254,7 @@ static void on_awaited(void *arg, const struct bus_reply *reply)
 	pthread_mutex_unlock(&waiting->lock);
 }
 
-enum err bus_call(struct bus *bus, struct arena *arena, const struct bus_request *request,
+static void call_once(struct bus *bus, struct arena *arena, const struct bus_request *request,
 	struct bus_reply *reply)
 {
 	struct waiting waiting = { .arena = arena };
@@ -166,36 +268,52 @@ enum err bus_call(struct bus *bus, struct arena *arena, const struct bus_request
 	pthread_cond_destroy(&waiting.done);
 	pthread_mutex_destroy(&waiting.lock);
 	*reply = waiting.reply;
+}
+
+enum err bus_call(struct bus *bus, struct arena *arena, const struct bus_request *request,
+	struct bus_reply *reply)
+{
+	int64_t began_ms = clock_steady_ms();
+	call_once(bus, arena, request, reply);
+	if (reply->err != ERR_UNAVAILABLE || reply->executed || !request->may_retry)
+		return reply->err;
+	struct bus_request again = *request;
+	again.timeout_ms -= clock_steady_ms() - began_ms;
+	if (again.timeout_ms > 0)
+		call_once(bus, arena, &again, reply);
 	return reply->err;
 }
 
+/* ---- what else one may want of a service ---- */
+
 bool bus_is_up(struct bus *bus, const char *service)
 {
-	bool up = false;
-	for (size_t i = 0; i < bus->client->instances_n; i++) {
-		struct instance *instance = bus->client->instances[i];
-		if (strcmp(instance->service, service) == 0)
-			up |= load(instance) < INT64_MAX;
+	struct instance *found[INSTANCES_MAX];
+	return find_ready(bus->client, service, found) > 0;
+}
+
+static void subscribe_now(struct instance *instance)
+{
+	bus_tasks_begin();
+	pthread_mutex_lock(&instance->lock);
+	if (instance->state == STATE_UP) {
+		client_subscribe(instance);
+		client_flush(instance);
 	}
-	return up;
+	pthread_mutex_unlock(&instance->lock);
+	bus_tasks_end();
 }
 
 void bus_subscribe(struct bus *bus, const char *service, bus_on_event *on_event, void *arg)
 {
 	struct client *client = bus->client;
+	char *name = strdup(service);
 	pthread_mutex_lock(&client->subscriptions_lock);
-	if (client->subscriptions_n == SUBSCRIPTIONS_MAX)
+	if (!name || client->subscriptions_n == SUBSCRIPTIONS_MAX)
 		abort();
 	client->subscriptions[client->subscriptions_n++] =
-		(struct subscription){ strdup(service), on_event, arg };
+		(struct subscription){ name, on_event, arg };
 	pthread_mutex_unlock(&client->subscriptions_lock);
-	for (size_t i = 0; i < client->instances_n; i++) {
-		struct instance *instance = client->instances[i];
-		pthread_mutex_lock(&instance->lock);
-		if (instance->state == STATE_UP) {
-			client_subscribe(instance);
-			client_flush(instance);
-		}
-		pthread_mutex_unlock(&instance->lock);
-	}
+	for (size_t i = 0; i < atomic_load(&client->instances_n); i++)
+		subscribe_now(client->instances[i]);
 }

@@ -22,6 +22,7 @@
 #include "libcommon/bus_impl.h"
 
 #define KEPT_MAX 64 /* a message makes six; what does not fit goes to the pool */
+#define LATER_MAX 16 /* instances that one thread sends to in one gathering */
 #define RUN_MAX                                                                                    \
 	512 /* then the rest goes to the pool: one busy link must not hold up all others           \
 	     */
@@ -42,7 +43,12 @@ int __wrap_nni_plat_ncpu(void);
 static _Thread_local struct {
 	struct nni_task *kept[KEPT_MAX];
 	unsigned first, end; /* a ring */
-	unsigned depth; /* of bus_tasks_begin(); the polling thread counts as always inside */
+	struct {
+		void (*fn)(void *);
+		void *arg;
+	} later[LATER_MAX];
+	unsigned later_n;
+	unsigned depth; /* of bus_tasks_begin() */
 	bool is_refused; /* the next task belongs to an operation that was refused */
 } here;
 
@@ -70,7 +76,7 @@ void __wrap_nni_task_dispatch(struct nni_task *task)
 	here.kept[here.end++ % KEPT_MAX] = task;
 }
 
-static void run_kept(void)
+static void run_tasks(void)
 {
 	for (unsigned n = 0; here.first != here.end; n++) {
 		struct nni_task *task = here.kept[here.first++ % KEPT_MAX];
@@ -78,6 +84,16 @@ static void run_kept(void)
 			nni_task_exec(task);
 		else
 			__real_nni_task_dispatch(task);
+	}
+}
+
+static void run_kept(void)
+{
+	run_tasks();
+	while (here.later_n) {
+		here.later_n--;
+		here.later[here.later_n].fn(here.later[here.later_n].arg);
+		run_tasks();
 	}
 }
 
@@ -91,6 +107,21 @@ void bus_tasks_end(void)
 	if (here.depth == 1)
 		run_kept();
 	here.depth--;
+}
+
+bool bus_tasks_later(void (*fn)(void *), void *arg)
+{
+	if (here.depth < 2)
+		return false;
+	for (unsigned i = 0; i < here.later_n; i++) {
+		if (here.later[i].arg == arg)
+			return true;
+	}
+	if (here.later_n == LATER_MAX)
+		return false;
+	here.later[here.later_n].fn = fn;
+	here.later[here.later_n++].arg = arg;
+	return true;
 }
 
 static bool is_polling_thread(void)
@@ -108,7 +139,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms)
 	if (!is_known) {
 		is_known = true;
 		is_polling = is_polling_thread();
-		here.depth += is_polling;
+		here.depth += is_polling ? 2 : 0; /* always inside, and never the outermost */
 	}
 	if (is_polling)
 		run_kept();

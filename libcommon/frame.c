@@ -74,7 +74,7 @@ enum err frame_read(struct bytes message, size_t *at, struct frame *out)
 	const unsigned char *p = message.data + *at + 4;
 	const unsigned char *end = p + size;
 	read_fixed(p, out);
-	if (out->kind < FRAME_REQUEST || out->kind > FRAME_PONG)
+	if (out->kind < FRAME_REQUEST)
 		return ERR_INVALID;
 	p += FIXED_SIZE;
 	for (unsigned i = 0; i < FRAME_TEXTS; i++) {

@@ -26,7 +26,12 @@ enum frame_kind {
 	FRAME_EVENT,
 	FRAME_SUBSCRIBE,
 	FRAME_PING,
-	FRAME_PONG
+	FRAME_PONG,
+	FRAME_PROBE, /* answered by a worker with FRAME_PROBED: is work done there? */
+	FRAME_PROBED,
+	FRAME_CANCEL, /* nobody waits for the request of this id any more */
+	FRAME_DRAINING, /* callee: send nothing more; the caller answers with FRAME_DRAINED… */
+	FRAME_DRAINED, /* …behind the last request that it had sent before it knew */
 };
 
 enum frame_flag {
@@ -68,7 +73,8 @@ size_t frame_size(const struct frame *frame);
 struct bytes frame_text(const char *text);
 
 /* Read the frame at *at and move *at past it. ERR_INVALID for anything that does not fit,
- * ERR_NOT_FOUND at the end. */
+ * ERR_NOT_FOUND at the end. Kinds that are not known are for the reader to pass over: instances of
+ * two versions talk to each other during an update. */
 must_check enum err frame_read(struct bytes message, size_t *at, struct frame *out);
 
 #endif

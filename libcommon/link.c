@@ -75,6 +75,7 @@ size_t link_hello(struct link *link, const struct link_keys *keys, const char *n
 static void derive(struct link *link, const unsigned char *caller_random,
 	const unsigned char *callee_random, bool is_caller)
 {
+	link->is_caller = is_caller;
 	prove(link->key, "to callee", caller_random, KEY_SIZE, callee_random,
 		is_caller ? link->key_out : link->key_in);
 	prove(link->key, "to caller", caller_random, KEY_SIZE, callee_random,
@@ -132,18 +133,37 @@ enum err link_accept_hello(struct link *link, const struct link_keys *keys,
 	return ERR_UNAUTHENTICATED;
 }
 
-void link_seal(struct link *link, const void *plain, size_t n, unsigned char *out)
+/* What a sealed message says in clear, and the direction, which it does not say: kind ‖ sequence ‖
+ * direction. */
+#define ASSOCIATED_SIZE (LINK_HEAD + 1)
+
+static void put_head(unsigned char out[LINK_HEAD], uint64_t sequence)
 {
-	uint64_t sequence = ++link->sequence_out;
 	out[0] = LINK_DATA;
 	for (unsigned i = 0; i < 8; i++)
 		out[1 + i] = (unsigned char)(sequence >> (8 * i));
-	crypto_stream_seal(
-		link->key_out, sequence, (struct bytes){ out, 1 }, plain, n, out + 1 + 8);
+}
+
+static struct bytes associate(
+	unsigned char out[ASSOCIATED_SIZE], const unsigned char *head, bool is_to_callee)
+{
+	memcpy(out, head, LINK_HEAD);
+	out[LINK_HEAD] = is_to_callee;
+	return (struct bytes){ out, ASSOCIATED_SIZE };
+}
+
+void link_seal(struct link *link, const void *plain, size_t n, unsigned char *out)
+{
+	unsigned char associated[ASSOCIATED_SIZE];
+	uint64_t sequence = ++link->sequence_out;
+	put_head(out, sequence);
+	crypto_stream_seal(link->key_out, sequence, associate(associated, out, link->is_caller),
+		plain, n, out + LINK_HEAD);
 }
 
 enum err link_open(struct link *link, const unsigned char *message, size_t n, unsigned char *out)
 {
+	unsigned char associated[ASSOCIATED_SIZE];
 	uint64_t sequence = 0;
 	if (n < LINK_OVERHEAD || message[0] != LINK_DATA)
 		return ERR_INVALID;
@@ -151,8 +171,9 @@ enum err link_open(struct link *link, const unsigned char *message, size_t n, un
 		sequence |= (uint64_t)message[1 + i] << (8 * i);
 	if (sequence <= link->sequence_in)
 		return ERR_INVALID;
-	enum err e = crypto_stream_open(
-		link->key_in, sequence, (struct bytes){ message, 1 }, message + 9, n - 9, out);
+	enum err e = crypto_stream_open(link->key_in, sequence,
+		associate(associated, message, !link->is_caller), message + LINK_HEAD,
+		n - LINK_HEAD, out);
 	if (e)
 		return e;
 	link->sequence_in = sequence;

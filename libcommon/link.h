@@ -2,14 +2,20 @@
  * One link of the bus as bytes: the handshake that proves both names, and the sealing of every
  * message after it. No sockets, no threads.
  *
- * Each pair of processes shares a key: the file `<caller>-<callee>.key` (KEY_SIZE bytes as hex; a
- * second line may hold the key before it, still accepted from callers while a rotation is under
- * way). The caller sends hello    0x01 ‖ name length (u8) ‖ name ‖ caller random (32) ‖
- * BLAKE2b(key, "hello" ‖ name ‖ random) and the callee answers welcome  0x02 ‖ callee random (32) ‖
- * BLAKE2b(key, "welcome" ‖ caller random ‖ callee random) Both derive one key per direction from
- * the two randoms, so nothing recorded earlier opens again. Then every message is data     0x03 ‖
- * sequence (u64, little-endian) ‖ ChaCha20-Poly1305(key of the direction, nonce = sequence,
- * associated = 0x03) and a sequence number that does not rise is refused.
+ * Each pair of processes shares a key: the file `<caller>-<callee>.key` (KEY_SIZE bytes as hex).
+ * During a rotation it holds two lines: the caller uses the first, the callee accepts both.
+ *
+ * The caller sends
+ *   hello    0x01 ‖ name length (u8) ‖ name ‖ caller random (32) ‖
+ *            BLAKE2b(key, "hello" ‖ name ‖ random)
+ * and the callee answers
+ *   welcome  0x02 ‖ callee random (32) ‖
+ *            BLAKE2b(key, "welcome" ‖ caller random ‖ callee random)
+ * Both derive one key per direction from the two randoms, so nothing recorded earlier opens again.
+ * Then every message is
+ *   data     0x03 ‖ sequence (u64, little-endian) ‖ ChaCha20-Poly1305(key of the direction,
+ *            nonce = sequence, associated = 0x03 ‖ sequence ‖ direction)
+ * and a sequence number that does not rise is refused.
  */
 #ifndef MANABIYA_LINK_H
 #define MANABIYA_LINK_H
@@ -23,11 +29,12 @@
 #define LINK_NAME_MAX 32
 #define LINK_HELLO_MAX (2 + LINK_NAME_MAX + KEY_SIZE + HASH_SIZE)
 #define LINK_WELCOME_SIZE (1 + KEY_SIZE + HASH_SIZE)
-#define LINK_OVERHEAD (1 + 8 + STREAM_SEAL_OVERHEAD)
+#define LINK_HEAD (1 + 8) /* kind and sequence, in clear */
+#define LINK_OVERHEAD (LINK_HEAD + STREAM_SEAL_OVERHEAD)
 
 enum link_message { LINK_HELLO = 1, LINK_WELCOME = 2, LINK_DATA = 3 };
 
-/* The keys that a pair shares: the current one and, during a rotation, the one before. */
+/* The keys that a pair shares: one, or two during a rotation. */
 struct link_keys {
 	unsigned char keys[2][KEY_SIZE];
 	unsigned n;
@@ -43,6 +50,7 @@ struct link {
 	unsigned char random[KEY_SIZE]; /* the caller's own */
 	unsigned char key_out[KEY_SIZE], key_in[KEY_SIZE];
 	uint64_t sequence_out, sequence_in;
+	bool is_caller;
 };
 
 /* The caller's side. Returns the size of the hello. */
@@ -57,7 +65,9 @@ must_check enum err link_hello_name(
 must_check enum err link_accept_hello(struct link *link, const struct link_keys *keys,
 	const unsigned char *message, size_t n, unsigned char out[LINK_WELCOME_SIZE]);
 
-/* Seal n bytes into n + LINK_OVERHEAD; open a data message into n - LINK_OVERHEAD. */
+/* Seal n bytes into n + LINK_OVERHEAD; open a data message into n - LINK_OVERHEAD. `out` of the
+ * latter may be message + LINK_HEAD: in place. Sealing and opening touch different parts of the
+ * link: one thread may do the one while another does the other. */
 void link_seal(struct link *link, const void *plain, size_t n, unsigned char *out);
 must_check enum err link_open(
 	struct link *link, const unsigned char *message, size_t n, unsigned char *out);

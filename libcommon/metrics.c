@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "libcommon/bus.h"
+
 /* Upper bounds in microseconds: from a cached read to the slowest import. */
 static const int64_t BOUNDS_US[] = { 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000,
 	500000, 1000000, 2500000, 10000000 };
@@ -113,4 +115,31 @@ void metrics_write_types(struct buf *out)
 void metrics_write_value(struct buf *out, const char *name, const char *service, uint64_t value)
 {
 	buf_printf(out, "%s{service=\"%s\"} %" PRIu64 "\n", name, service, value);
+}
+
+void metrics_write_bus(struct buf *out, const char *service, const struct bus *bus)
+{
+	struct bus_figures figures;
+	bus_figures(bus, &figures);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{ "manabiya_bus_requests_total", figures.requests_sent },
+		{ "manabiya_bus_expired_total", figures.expired },
+		{ "manabiya_bus_cancelled_total", figures.cancelled },
+		{ "manabiya_bus_refused_total", figures.refused_full },
+		{ "manabiya_bus_refused_tenant_total", figures.refused_tenant },
+		{ "manabiya_bus_breaker_opened_total", figures.breaker_opened },
+		{ "manabiya_bus_messages_total", figures.messages_sent },
+		{ "manabiya_bus_bytes_total", figures.bytes_sent },
+		{ "manabiya_bus_instances_up", figures.instances_up },
+		{ "manabiya_bus_outstanding", figures.outstanding },
+		{ "manabiya_bus_outstanding_bytes", figures.outstanding_bytes },
+		{ "manabiya_bus_queue_length", figures.queue_length },
+		{ "manabiya_bus_queue_bytes", figures.queue_bytes },
+		{ "manabiya_bus_unread_bytes", figures.unread_bytes },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		metrics_write_value(out, rows[i].name, service, rows[i].value);
 }

@@ -30,4 +30,8 @@ void metrics_write_types(struct buf *out);
 /* One more sample: a gauge or counter of the process, e.g. "manabiya_bus_queue_length". */
 void metrics_write_value(struct buf *out, const char *name, const char *service, uint64_t value);
 
+/* Every figure of a process's bus (bus.h). */
+struct bus;
+void metrics_write_bus(struct buf *out, const char *service, const struct bus *bus);
+
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/bus_conf.h"
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
 #include "libcommon/view.h"
@@ -20,8 +21,12 @@
 static struct service_conf {
 	const char *listen, *peers, *bus_keys, *database, *cache, *cache_password, *auth_public_key,
 		*log_level;
-	int64_t workers, bus_window, bus_queue;
+	int64_t workers;
 } conf;
+static struct bus_conf bus_conf;
+static struct bus_serve_conf bus_serve_conf;
+
+#define SETS 4 /* the skeleton's, the bus's two, the service's own */
 
 #define AT(field_) offsetof(struct service_conf, field_)
 
@@ -42,11 +47,6 @@ static const struct option options[] = {
 		"file with auth's Ed25519 public key, 32 bytes as hex" },
 	{ "workers", OPTION_INTEGER, "4", AT(workers), 1, 64,
 		"threads that run handlers, each with a database connection" },
-	{ "bus-window", OPTION_INTEGER, "64", AT(bus_window), 1, 64,
-		"requests outstanding per instance called; nng keeps 64 replies for a slow "
-		"reader" },
-	{ "bus-queue", OPTION_INTEGER, "256", AT(bus_queue), 1, 65536,
-		"requests waiting for a worker; beyond it callers are told to come later" },
 	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
 };
 
@@ -72,13 +72,15 @@ static enum err read_options(int argc, char **argv, const struct service *servic
 			own[i].fallback = workers;
 		}
 	}
-	const struct option_set sets[] = {
+	const struct option_set sets[SETS] = {
 		{ own, sizeof(own) / sizeof(own[0]), &conf },
+		{ bus_conf_options, bus_conf_options_n, &bus_conf },
+		{ bus_serve_options, bus_serve_options_n, &bus_serve_conf },
 		{ service->options, service->options_n, service->conf },
 	};
-	enum err e = conf_read(argc, argv, sets, 2);
+	enum err e = conf_read(argc, argv, sets, SETS);
 	if (!e)
-		restrict_view(sets, 2);
+		restrict_view(sets, SETS);
 	return e;
 }
 
@@ -101,14 +103,14 @@ static enum err open_process(struct process *process, const struct service *serv
 	enum err e = service->start ? service->start() : OK;
 	if (e)
 		return e;
-	process->bus = bus_open(&(struct bus_options){
+	struct bus_options bus_options = {
 		.name = service->name,
 		.listen = conf.listen,
 		.peers = conf.peers,
 		.key_directory = conf.bus_keys,
-		.window = conf.bus_window,
-		.queue_max = conf.bus_queue,
-	});
+	};
+	bus_conf_apply(&bus_conf, &bus_serve_conf, &bus_options);
+	process->bus = bus_open(&bus_options);
 	return process->bus ? OK : ERR_UNAVAILABLE;
 }
 

@@ -63,6 +63,7 @@ enum err service_call(struct call *c, const struct client_op *op, const void *in
 		.operation = op->operation,
 		.capability = c->capability,
 		.source = c->source,
+		.tenant = c->actor->tenant_id,
 		.traceparent = c->traceparent,
 		.params = { (const unsigned char *)params.data, params.n },
 		.content_type = "application/json",

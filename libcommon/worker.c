@@ -88,15 +88,9 @@ static void answer_health(struct call *c, struct reply *reply)
 static void answer_metrics(const struct worker *worker, struct call *c, struct reply *reply)
 {
 	struct buf out = { .arena = c->arena };
-	struct bus_figures figures;
 	const char *service = worker->process->service->name;
 	metrics_write(worker->process->metrics, &out);
-	bus_figures(worker->process->bus, &figures);
-	metrics_write_value(&out, "manabiya_bus_queue_length", service, figures.queue_length);
-	metrics_write_value(&out, "manabiya_bus_expired_total", service, figures.expired);
-	metrics_write_value(&out, "manabiya_bus_refused_total", service, figures.refused_full);
-	metrics_write_value(&out, "manabiya_bus_messages_total", service, figures.messages_sent);
-	metrics_write_value(&out, "manabiya_bus_bytes_total", service, figures.bytes_sent);
+	metrics_write_bus(&out, service, worker->process->bus);
 	answer_text(c, reply, 200, out.data);
 }
 

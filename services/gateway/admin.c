@@ -65,15 +65,10 @@ static void answer_readiness(struct survey *survey)
 static void add_own_figures(struct survey *survey)
 {
 	struct buf out = { .arena = survey->arena };
-	struct bus_figures bus;
-	bus_figures(gateway.bus, &bus);
 	figures_write(&out);
 	limits_figures(&out);
 	load_figures(&out);
-	metrics_write_value(&out, "manabiya_bus_refused_total", "gateway", bus.refused_full);
-	metrics_write_value(&out, "manabiya_bus_expired_total", "gateway", bus.expired);
-	metrics_write_value(&out, "manabiya_bus_messages_total", "gateway", bus.messages_sent);
-	metrics_write_value(&out, "manabiya_bus_bytes_total", "gateway", bus.bytes_sent);
+	metrics_write_bus(&out, "gateway", gateway.bus);
 	metrics_write_value(&out, "manabiya_event_streams", "gateway", sse_count());
 	for (size_t i = 0; i < survey->parties_n; i++) {
 		metrics_write_value(&out, "manabiya_instances", survey->parties[i].service,

@@ -25,8 +25,8 @@ struct gateway_conf {
 	const char *auth_public_key; /* hex, from a file */
 	const char *name; /* bus name */
 	const char *peers, *bus_keys;
-	int64_t bus_window, session_cache_ms, request_timeout_ms, fanout_timeout_ms,
-		sse_heartbeat_ms, sse_per_user, sse_log_events;
+	int64_t session_cache_ms, request_timeout_ms, fanout_timeout_ms, sse_heartbeat_ms,
+		sse_per_user, sse_log_events;
 	int64_t limit_window_s, limit_login, limit_anonymous, limit_source, limit_read, limit_write,
 		limit_upload, limit_tenant; /* limits.h */
 	const char *limit_cache, *limit_cache_user, *limit_cache_password; /* Redis, "" for none */

@@ -14,6 +14,7 @@ struct ask {
 	ask_on_answer *fn; /* NULL: cancelled */
 	void *arg;
 	const struct bus_request *again; /* NULL: not to be sent again */
+	struct bus_ticket ticket;
 };
 
 /* One reply on its way to the loop, its bytes behind it. */
@@ -66,7 +67,7 @@ static void deliver(void *arg)
 	if (ask->fn && ask->again && certainly_not_executed) {
 		const struct bus_request *request = ask->again;
 		ask->again = NULL;
-		bus_send(gateway.bus, request, on_reply, ask);
+		ask->ticket = bus_send(gateway.bus, request, on_reply, ask);
 	} else {
 		load_wait_ends();
 		if (ask->fn) {
@@ -91,16 +92,23 @@ struct ask *ask_send(
 	struct ask *ask = checked(malloc(sizeof *ask));
 	*ask = (struct ask){ .fn = fn, .arg = arg, .again = may_retry ? request : NULL };
 	load_wait_begins();
-	bus_send(gateway.bus, request, on_reply, ask);
+	ask->ticket = bus_send(gateway.bus, request, on_reply, ask);
 	return ask;
 }
 
 void ask_cancel(struct ask *ask)
 {
-	if (ask) {
-		ask->fn = NULL;
-		ask->again = NULL;
+	if (!ask) {
+		return;
 	}
+	if (bus_cancel(ask->ticket)) {
+		load_wait_ends();
+		free(ask);
+		return;
+	}
+	/* Its answer is on its way to the loop. */
+	ask->fn = NULL;
+	ask->again = NULL;
 }
 
 /* ---- every instance ---- */

@@ -17,6 +17,7 @@ struct bus_request call_request(const struct visit *v)
 		.operation = v->route->operation,
 		.capability = v->capability,
 		.source = v->request->source,
+		.tenant = v->actor ? v->actor->tenant_id : "",
 		.idempotency_key = key && v->route->flags & ROUTE_WRITES ? key : "",
 		.traceparent = v->traceparent,
 		.params = { .data = (const unsigned char *)v->params, .n = strlen(v->params) },

@@ -48,6 +48,7 @@ struct loop {
 	struct timer **heap;
 	size_t heap_n, heap_capacity;
 	struct loop_task *deferred, **deferred_end;
+	void (*begin_round)(void), (*end_round)(void);
 	atomic_bool is_stopping;
 	pthread_mutex_t lock; /* guards posted, the only thing that other threads change */
 	struct posted *posted, **posted_end;
@@ -75,6 +76,10 @@ static void on_wake(void *arg, unsigned events)
 	(void)n; /* EAGAIN: somebody stopped the loop from a signal handler twice */
 }
 
+static void do_nothing(void)
+{
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = sure(calloc(1, sizeof *loop));
@@ -84,6 +89,7 @@ struct loop *loop_new(void)
 		abort(); /* no descriptors at start: nothing can run */
 	loop->posted_end = &loop->posted;
 	loop->deferred_end = &loop->deferred;
+	loop->begin_round = loop->end_round = do_nothing;
 	loop_add(loop, loop->wake_fd, LOOP_READ, on_wake, loop);
 	return loop;
 }
@@ -104,6 +110,12 @@ void loop_free(struct loop *loop)
 	close(loop->epoll_fd);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);
+}
+
+void loop_each_round(struct loop *loop, void (*begin)(void), void (*end)(void))
+{
+	loop->begin_round = begin;
+	loop->end_round = end;
 }
 
 void loop_stop(struct loop *loop)
@@ -304,10 +316,12 @@ void loop_run(struct loop *loop)
 		int n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, timeout);
 		if (n < 0 && errno != EINTR)
 			abort(); /* EBADF or EFAULT: memory is broken */
+		loop->begin_round();
 		for (int i = 0; i < n; i++)
 			dispatch(loop, &events[i]);
 		run_posted(loop);
 		run_timers(loop);
 		run_deferred(loop);
+		loop->end_round();
 	}
 }

@@ -18,6 +18,10 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop); /* until loop_stop(), which also ends a run begun later, once */
 void loop_stop(struct loop *loop); /* any thread, or a signal handler */
 
+/* Call `begin` before the callbacks of every round and `end` after them; once, before loop_run().
+ */
+void loop_each_round(struct loop *loop, void (*begin)(void), void (*end)(void));
+
 enum {
 	LOOP_READ = 1,
 	LOOP_WRITE = 2,

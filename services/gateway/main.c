@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "libcommon/bus.h"
+#include "libcommon/bus_conf.h"
 #include "libcommon/conf.h"
 #include "libcommon/crypto.h"
 #include "libcommon/log.h"
@@ -16,6 +17,7 @@
 #define EXIT_CONFIG 78 /* sysexits.h: a person has to mend the configuration */
 
 static struct gateway_conf conf;
+static struct bus_conf bus_conf;
 static struct loop *loop;
 
 #define AT(field_) offsetof(struct gateway_conf, field_)
@@ -68,8 +70,6 @@ static const struct option options[] = {
 		"the services: name=URL,…; one may stand several times" },
 	{ "bus-keys", OPTION_READS, NULL, AT(bus_keys), 1, 4096,
 		"directory of gateway-<service>.key files" },
-	{ "bus-window", OPTION_INTEGER, "64", AT(bus_window), 1, 64,
-		"requests outstanding per instance; nng keeps 64 replies for a slow reader" },
 	{ "session-cache-ms", OPTION_INTEGER, "1000", AT(session_cache_ms), 1, 1000,
 		"how long a checked session is believed; revocation must work within one second" },
 	{ "request-timeout-ms", OPTION_INTEGER, "10000", AT(request_timeout_ms), 100, 120000,
@@ -153,6 +153,7 @@ static enum err serve(struct bus *bus)
 		privileges_drop();
 		log_gather();
 		log_info("ready");
+		loop_each_round(loop, bus_gather_begin, bus_gather_end);
 		loop_run(loop);
 		log_info("stopping");
 		app_drain();
@@ -164,26 +165,29 @@ static enum err serve(struct bus *bus)
 
 int main(int argc, char **argv)
 {
-	const struct option_set set = { options, sizeof options / sizeof *options, &conf };
+	const struct option_set sets[] = {
+		{ options, sizeof options / sizeof *options, &conf },
+		{ bus_conf_options, bus_conf_options_n, &bus_conf },
+	};
 	log_open("gateway", LOG_LEVEL_INFO);
 	crypto_start();
 	conf.name = "gateway";
-	if (conf_read(argc, argv, &set, 1)) {
+	if (conf_read(argc, argv, sets, 2)) {
 		return EXIT_CONFIG;
 	}
-	conf_view(&set, 1);
+	conf_view(sets, 2);
 	view_restrict();
 	log_open("gateway", log_level_of(conf.log_level));
 	loop = loop_new();
 	on_signals(on_stop_signal);
 	signal(SIGPIPE, SIG_IGN);
-	struct bus *bus = bus_open(&(struct bus_options){
+	struct bus_options bus_options = {
 		.name = conf.name,
 		.peers = conf.peers,
 		.key_directory = conf.bus_keys,
-		.window = conf.bus_window,
-		.queue_max = 1, /* nobody calls the gateway */
-	});
+	};
+	bus_conf_apply(&bus_conf, NULL, &bus_options); /* nobody calls the gateway */
+	struct bus *bus = bus_open(&bus_options);
 	enum err e = bus ? serve(bus) : ERR_UNAVAILABLE;
 	bus_close(bus);
 	on_signals(SIG_IGN); /* a second one must not meet a loop that is gone */

@@ -248,7 +248,7 @@ class Events(FlowTest):
         forget_cached()
         base.world.stack.restart('auth')
         base.world.stack.wait_ready()
-        eventually(lambda: not page.is_open, 'the end of the stream', 2)
+        eventually(lambda: not page.is_open, 'the end of the stream')
         self.assertTrue(stays.is_open)
 
     def test_streams_of_one_user_are_counted(self):
