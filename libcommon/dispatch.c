@@ -15,6 +15,7 @@
 #include "libcommon/log.h"
 #include "libcommon/ocsf.h"
 #include "libcommon/outbox.h"
+#include "libcommon/page.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 
@@ -184,7 +185,7 @@ static enum err read_input(struct call *c, const struct frame *request, void *in
 	return shape_read_json(c, shape, (const char *)body->data, body->n, in);
 }
 
-static void write_output(struct call *c, const void *out, struct reply *reply)
+static void write_output(struct call *c, const void *in, const void *out, struct reply *reply)
 {
 	const struct shape *shape = c->op->out;
 	reply->status = c->op->status;
@@ -192,6 +193,7 @@ static void write_output(struct call *c, const void *out, struct reply *reply)
 	if (!shape)
 		return;
 	shape_write_headers(shape, out, &reply->headers);
+	page_link(c, in, out, &reply->headers);
 	const struct field *raw = shape_bytes_field(shape);
 	if (raw) {
 		memcpy(&reply->body, (const char *)out + raw->offset, sizeof(reply->body));
@@ -298,7 +300,7 @@ static enum err run_handler(
 	e = c->op->handler(c, in, out);
 	if (e)
 		return c->failure.problem ? e : fail(c, e, "the handler gave no reason");
-	write_output(c, out, reply);
+	write_output(c, in, out, reply);
 	if (keyed)
 		e = idempotency_end(c, request, reply);
 	return e ? e : record(c, in, out);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "libcommon/buf.h"
 #include "libcommon/call.h"
 
 #define PAGE_DEFAULT 50 /* items when nobody says: what one screen of a tablet shows */
@@ -28,5 +29,9 @@ must_check enum err page_read(struct call *c, const char *cursor, bool has_limit
 
 /* Whether another page follows; *n, the number of rows that came, is then cut to the page. */
 bool page_goes_on(const struct page *page, size_t *n);
+
+/* For the skeleton: `Link: <?…>; rel="next"` (RFC 8288) where an answer has a nextCursor: the same
+ * query, behind that place. The path is that of the request. */
+void page_link(struct call *c, const void *in, const void *out, struct buf *headers);
 
 #endif

@@ -48,6 +48,7 @@ struct field {
 	enum kind kind;
 	enum format format;
 	enum place place;
+	bool in_query; /* PLACE_PARAM: of the query, not of the path or a header */
 	bool required;
 	size_t offset; /* in the struct */
 	size_t has; /* offset of has_<name>, or NO_PRESENCE */
@@ -96,6 +97,11 @@ void shape_write_json(const struct shape *shape, const void *in, struct buf *out
 
 /* Write the PLACE_PARAM fields as `name=value&…`. */
 void shape_write_params(const struct shape *shape, const void *in, struct buf *out);
+/* Those of the query only. */
+void shape_write_query(const struct shape *shape, const void *in, struct buf *out);
+
+/* The field of a name among those of a place, or NULL. */
+const struct field *shape_find(const struct shape *shape, enum place place, const char *name);
 
 /* Write the PLACE_HEADER fields as `Name: value\r\n` lines; values with CR, LF or NUL are a bug and
  * abort. */

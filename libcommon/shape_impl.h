@@ -33,9 +33,6 @@ void shape_store_text(const struct field *field, const char *text, void *out);
 void shape_store_integer(const struct field *field, int64_t value, void *out);
 void shape_store_boolean(const struct field *field, bool value, void *out);
 
-/* The field of a name among those of a place, or NULL. */
-const struct field *shape_find(const struct shape *shape, enum place place, const char *name);
-
 /* The bit of a field in target.seen: no struct has more than 64 members. */
 #define SHAPE_FIELDS_MAX 64
 uint64_t shape_bit(const struct shape *shape, const struct field *field);

@@ -157,15 +157,27 @@ static void write_value(const struct field *field, const void *in, struct buf *o
 	}
 }
 
-void shape_write_params(const struct shape *shape, const void *in, struct buf *out)
+static void write_params(
+	const struct shape *shape, const void *in, bool query_only, struct buf *out)
 {
 	const char *between = "";
 	for (size_t i = 0; i < shape->fields_n; i++) {
 		const struct field *field = &shape->fields[i];
-		if (field->place != PLACE_PARAM || !is_present(field, in))
+		if (field->place != PLACE_PARAM || !is_present(field, in) ||
+			(query_only && !field->in_query))
 			continue;
 		buf_printf(out, "%s%s=", between, field->name);
 		write_value(field, in, out);
 		between = "&";
 	}
+}
+
+void shape_write_params(const struct shape *shape, const void *in, struct buf *out)
+{
+	write_params(shape, in, false, out);
+}
+
+void shape_write_query(const struct shape *shape, const void *in, struct buf *out)
+{
+	write_params(shape, in, true, out);
 }

@@ -61,7 +61,8 @@ def field_row(struct, field):
         return f'offsetof(struct {struct}, {name})'
     return record(
         name=f'"{field.name}"', column=f'"{field.column}"', kind=f'KIND_{field.kind.upper()}',
-        format=f'FORMAT_{snake(field.format).upper()}', place=f'PLACE_{field.place}', required=str(field.required).lower(),
+        format=f'FORMAT_{snake(field.format).upper()}', place=f'PLACE_{field.place}', in_query=field.in_query and 'true' or None,
+        required=str(field.required).lower(),
         min=field.limits[0], max=field.limits[1], values=texts(field.values), offset=struct and offset(field.column),
         has=offset(field.has) if field.has else 'NO_PRESENCE', shape=field.shape and f'&{field.shape}_shape',
         item=field.item and not field.shape and '&(const struct field)' + field_row(None, field.item) or None)

@@ -10,6 +10,8 @@ PROBLEM = {'description': 'Refused or failed; `code` says why.', 'content': {
     'application/problem+json': {'schema': {'$ref': '#/components/schemas/Problem'}}}}
 KEY = {'name': 'Idempotency-Key', 'in': 'header', 'required': True,
        'schema': {'type': 'string', 'minLength': 1, 'maxLength': 128}}
+LINK = {'description': 'The next page: `<?…>; rel="next"` (RFC 8288), relative to the request.',
+        'schema': {'type': 'string'}}
 SECURITY = {'cookie': {'type': 'apiKey', 'in': 'cookie', 'name': '__Host-sid'},
             'bearer': {'type': 'http', 'scheme': 'bearer'}}
 
@@ -59,6 +61,8 @@ class Bundle:
             out['responses']['200']['content'] = {'application/json': {'schema': self.merged(o.node['x-fanout'])}}
         if o.stream == 'events':
             out['responses']['200']['content'] = {'text/event-stream': {}}
+        if o.paged:
+            out['responses']['200'].setdefault('headers', {})['Link'] = LINK
         out['responses']['default'] = PROBLEM
         return out
 

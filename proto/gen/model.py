@@ -26,6 +26,7 @@ class Field:
     format: str = 'none'
     values: list = None
     item: 'Field' = None
+    in_query: bool = False  # a PARAM that stands behind `?`
     shape: str = None  # C name of the struct of an object, or of an array's items
     column: str = field(init=False)
 

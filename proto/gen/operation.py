@@ -61,6 +61,7 @@ class Operation:
         self.params[place][name] = required
         name = camel(name) if place == 'header' else name
         made = self.documents.field(owner, node['schema'], name, node.here, 'PARAM', required)
+        made.in_query = place == 'query'
         demand(made.kind in ('string', 'integer', 'boolean'), node.here, f'a parameter cannot be an {made.kind}')
         return made
 
@@ -90,6 +91,7 @@ class Operation:
             demand(status != '204' and self.method != 'head', node.at['content'], 'there can be no body here')
             self.answer_type, self.answer, members = self.content(node, [])
         self.check_list({member.name for member in members})
+        self.paged = any(member.name == 'nextCursor' for member in members)
         headers = self.documents.resolve(self.service, node.get('headers', Map()))[1]
         if '$ref' in self.answer and not headers:
             self.structs['out'] = self.documents.field(self.service, self.answer, '', self.answer.here).shape

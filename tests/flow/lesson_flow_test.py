@@ -2,8 +2,10 @@
 
 import json
 import queue
+import re
 import threading
 import unittest
+import urllib.parse
 
 import base
 import seed
@@ -63,6 +65,16 @@ class Lesson1Accounts(FlowTest):
         kana = [row['kanaFamilyName'] + row['kanaGivenName'] for row in rows]
         self.assertEqual(len(rows), base.world.tenant('minato').PUPILS)
         self.assertEqual(kana, sorted(kana))
+
+    def test_a_link_leads_to_the_next_page(self):
+        admin, path, seen = base.world.tenant('minato').admin, '/v1/users?role=student&limit=3', []
+        while path:
+            answer = admin.send('GET', path)
+            seen.append([row['username'] for row in answer.json['items']])
+            link = re.fullmatch('<(.*)>; rel="next"', answer.headers.get('Link', ''))
+            self.assertEqual(link is not None, 'nextCursor' in answer.json)
+            path = link and urllib.parse.urljoin(path, link[1])
+        self.assertEqual([len(page) for page in seen], [3, 1])
 
 
 class Lesson2Work(FlowTest):
