@@ -291,11 +291,15 @@ static void add_field(struct fields *fields, const char *name, const char *value
 }
 
 /* Secrets stay out of the compression's table; so does what is new in every answer, which would
- * push out what is not: a table of 4 KiB holds a few answers' ids, or all our fixed headers. */
+ * push out what is not: a table of 4 KiB holds some dozens of such values, or all fixed headers. */
 static bool is_indexed(const char *name)
 {
-	return strcmp(name, "set-cookie") != 0 && strcmp(name, "x-request-id") != 0 &&
-		strcmp(name, "traceparent") != 0;
+	static const char *const others[] = { "ratelimit", "server-timing", "set-cookie",
+		"traceparent", "x-request-id" };
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(name, others[i]) == 0)
+			return false;
+	return true;
 }
 
 static void add_fields(struct fields *fields, const struct header *headers, size_t headers_n)

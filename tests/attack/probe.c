@@ -255,8 +255,11 @@ static void evil(struct visit *visit)
 		{ "transfer-encoding", "chunked" },
 		{ "content-security-policy", "default-src *" },
 		{ "x-good", "yes" },
+		{ "set-cookie", "s=1" },
+		{ "x-request-id", "2" },
+		{ "ratelimit", "3" },
 	};
-	exchange_reply(visit->exchange, 200, headers, 5, 3);
+	exchange_reply(visit->exchange, 200, headers, sizeof(headers) / sizeof(headers[0]), 3);
 	exchange_write(visit->exchange, "abcdef", 6);
 	exchange_finish(visit->exchange);
 }

@@ -402,6 +402,16 @@ class Streams(WithProbe):
             self.assertEqual(http.last_headers["content-length"], "3")
             self.assertNotIn("x-split", http.last_headers)
 
+    def test_what_is_secret_or_new_in_every_answer_is_not_indexed(self):
+        with Http2(probe) as http:
+            http.request(1, path="/evil")
+            http.answer(1)
+            indexed = {name.decode() for name, _ in http.decoder.header_table.dynamic_entries}
+            self.assertIn("x-good", indexed)
+            for name in ("set-cookie", "x-request-id", "ratelimit"):
+                self.assertIn(name, http.last_headers)
+                self.assertNotIn(name, indexed)
+
     def test_body_and_trailers(self):
         with Http2(probe) as http:
             http.request(1, "POST", "/count", is_end=False)
