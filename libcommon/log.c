@@ -91,12 +91,26 @@ static size_t put_character(struct line *line, const char *text, size_t n)
 	return taken;
 }
 
+/* Bytes in front that stand for themselves; a text is hardly ever anything else. */
+static size_t plain_length(const char *text, size_t n)
+{
+	size_t i = 0;
+	while (i < n && text[i] >= 0x20 && text[i] < 0x7f && text[i] != '"' && text[i] != '\\')
+		i++;
+	return i;
+}
+
 static void put_quoted(struct line *line, const char *text)
 {
 	size_t n = strnlen(text, TEXT_MAX);
 	put(line, "\"", 1);
-	for (size_t at = 0; at < n;)
-		at += put_character(line, text + at, n - at);
+	for (size_t at = 0; at < n;) {
+		size_t plain = plain_length(text + at, n - at);
+		put(line, text + at, plain);
+		at += plain;
+		if (at < n)
+			at += put_character(line, text + at, n - at);
+	}
 	put(line, "\"", 1);
 }
 
