@@ -115,6 +115,19 @@ static void only_what_is_signed_is_shown(void **state)
 	assert_int_equal(ask_log(&test, "log_tile_deep", "level=0&x=002.p&n=2").status, 200);
 }
 
+/* Last, because it breaks the log of the facts before it. */
+static void what_was_taken_out_is_not_glossed_over(void **state)
+{
+	static const char *const operations[] = { "log_tile", "log_entries", "log_inclusion" };
+	static const char *const params[] = { "level=0&n=001", "n=001", "index=300&size=512" };
+	test_sql(&test, "DELETE FROM audit.event WHERE sequence = 310");
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		const struct reply reply = ask_log(&test, operations[i], params[i]);
+		assert_int_equal(reply.status, 404);
+		assert_non_null(strstr(text_of(&test, &reply), "log_missing"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +135,7 @@ int main(void)
 		cmocka_unit_test(tiles_hold_the_hashes_of_their_level),
 		cmocka_unit_test(bundles_hold_the_lines_behind_their_lengths),
 		cmocka_unit_test(only_what_is_signed_is_shown),
+		cmocka_unit_test(what_was_taken_out_is_not_glossed_over),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, open_world, close_world);
