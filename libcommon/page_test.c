@@ -53,7 +53,7 @@ struct answered {
 };
 
 #define PARAM(name_, kind_, member_)                                                               \
-	.name = name_, .kind = kind_, .place = PLACE_PARAM, .has = NO_PRESENCE,                    \
+	.name = (name_), .kind = (kind_), .place = PLACE_PARAM, .has = NO_PRESENCE,                \
 	.offset = offsetof(struct asked, member_)
 
 static const struct field asked_fields[] = {
