@@ -19,6 +19,7 @@
 struct bus;
 struct cache;
 struct db;
+struct keyring;
 struct op;
 struct service;
 
@@ -63,6 +64,7 @@ struct call {
 	struct db *db;
 	struct cache *cache;
 	struct bus *bus;
+	struct keyring *keyring; /* NULL: the service has none */
 	const struct service *service;
 	const struct op *op;
 	const struct actor *actor; /* never NULL; whoever finds out more (a login) may replace it */

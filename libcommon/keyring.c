@@ -3,23 +3,26 @@
  * root key for exactly that name. `root.check` holds the same for an empty text, so that a wrong
  * root key is seen at start rather than at the first pupil's video.
  *
- * Nothing is remembered: a destroyed file is a destroyed key at the next use, in every process.
+ * KEKs that were opened are kept by keyring_cache.c.
  */
 #include "libcommon/keyring.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libcommon/keyring_cache.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 
 #define FORMAT 1
-#define KEK_VERSION "1"
+#define VERSIONS_MAX 999999 /* one a minute for two years; ends a walk over strange names */
 #define CHECK_NAME "root.check"
 #define CONTENT_MAX (1 + KEY_SIZE + SEAL_OVERHEAD)
 #define NAME_SIZE 64 /* uuid, version, ".key"; temporary names add 21 */
@@ -27,6 +30,10 @@
 struct keyring {
 	int directory;
 	unsigned char *root; /* crypto_secret_alloc() */
+	pthread_mutex_t lock; /* of the cache; held while a file is read: two threads that want the
+				 same key open it once */
+	struct keyring_cache *cache;
+	uint64_t unwraps;
 };
 
 /* ---- one sealed file ---- */
@@ -148,6 +155,8 @@ struct keyring *keyring_open(const char *directory, const char *root_hex)
 	if (!keyring)
 		abort();
 	keyring->directory = -1;
+	keyring->cache = keyring_cache_new();
+	pthread_mutex_init(&keyring->lock, NULL);
 	const char *reason = open_all(keyring, directory, root_hex);
 	if (!reason)
 		return keyring;
@@ -164,15 +173,144 @@ void keyring_close(struct keyring *keyring)
 	if (keyring->directory >= 0)
 		close(keyring->directory);
 	crypto_secret_free(keyring->root);
+	keyring_cache_free(keyring->cache);
+	pthread_mutex_destroy(&keyring->lock);
 	free(keyring);
 }
 
-/* ---- tenants ---- */
+/* ---- versions ---- */
 
-static void key_name(const char *tenant_id, char out[NAME_SIZE])
+static void key_name(const char *tenant_id, uint32_t version, char out[NAME_SIZE])
 {
-	snprintf(out, NAME_SIZE, "%s.%s.key", tenant_id, KEK_VERSION);
+	snprintf(out, NAME_SIZE, "%s.%u.key", tenant_id, (unsigned)version);
 }
+
+static bool is_there(const struct keyring *keyring, const char *tenant_id, uint32_t version)
+{
+	char name[NAME_SIZE];
+	key_name(tenant_id, version, name);
+	return faccessat(keyring->directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The version in a file's name, 0 if it is none of this tenant's. */
+static uint32_t version_of(const char *file, const char *tenant_id)
+{
+	size_t n = strlen(tenant_id);
+	if (strncmp(file, tenant_id, n) != 0 || file[n] != '.')
+		return 0;
+	char *end;
+	unsigned long version = strtoul(file + n + 1, &end, 10);
+	return version <= VERSIONS_MAX && strcmp(end, ".key") == 0 ? (uint32_t)version : 0;
+}
+
+/* Versions may be missing in between: those that nothing is sealed under any more are destroyed. */
+static enum err look_for_newest(
+	const struct keyring *keyring, const char *tenant_id, uint32_t *version)
+{
+	int copy = openat(keyring->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *files = copy < 0 ? NULL : fdopendir(copy);
+	if (!files)
+		return ERR_UNAVAILABLE;
+	*version = 0;
+	for (const struct dirent *file; (file = readdir(files));) {
+		uint32_t found = version_of(file->d_name, tenant_id);
+		if (found > *version)
+			*version = found;
+	}
+	closedir(files);
+	return *version ? OK : ERR_NOT_FOUND;
+}
+
+/* Two looks instead of a walk through the directory, for what was right a second ago. */
+static bool is_still_newest(const struct keyring *keyring, const char *tenant_id, uint32_t version)
+{
+	return is_there(keyring, tenant_id, version) && !is_there(keyring, tenant_id, version + 1);
+}
+
+static enum err newest(struct keyring *keyring, const char *tenant_id, uint32_t *version)
+{
+	struct keyring_entry *entry = keyring_cache_slot(keyring->cache, tenant_id, 0);
+	if (!keyring_entry_is_trusted(entry) &&
+		(!entry->newest || !is_still_newest(keyring, tenant_id, entry->newest))) {
+		enum err e = look_for_newest(keyring, tenant_id, &entry->newest);
+		if (e) {
+			keyring_entry_wipe(entry);
+			return e;
+		}
+	}
+	keyring_entry_confirm(entry);
+	*version = entry->newest;
+	return OK;
+}
+
+/* The KEK into `out`, from memory if its file was there a second ago. */
+static enum err kek_of(struct keyring *keyring, const char *tenant_id, uint32_t version,
+	unsigned char out[KEY_SIZE])
+{
+	struct keyring_entry *entry = keyring_cache_slot(keyring->cache, tenant_id, version);
+	char name[NAME_SIZE];
+	struct stat status = { 0 };
+	key_name(tenant_id, version, name);
+	if (entry->opened && keyring_entry_is_trusted(entry)) {
+		memcpy(out, entry->kek, KEY_SIZE);
+		return OK;
+	}
+	bool same = fstatat(keyring->directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		entry->opened && status.st_ino == entry->file;
+	enum err e = same ? OK : load(keyring, name, entry->kek, KEY_SIZE);
+	if (e) {
+		keyring_entry_wipe(entry);
+		return e;
+	}
+	if (!same)
+		keyring->unwraps++;
+	entry->opened = true;
+	entry->file = status.st_ino;
+	keyring_entry_confirm(entry);
+	memcpy(out, entry->kek, KEY_SIZE);
+	return OK;
+}
+
+enum err keyring_newest(struct keyring *keyring, const char *tenant_id, uint32_t *version)
+{
+	if (!is_uuid(tenant_id))
+		return ERR_INVALID;
+	pthread_mutex_lock(&keyring->lock);
+	enum err e = newest(keyring, tenant_id, version);
+	pthread_mutex_unlock(&keyring->lock);
+	return e;
+}
+
+enum err keyring_data_key(struct keyring *keyring, const char *tenant_id, struct data_key which,
+	unsigned char out[KEY_SIZE])
+{
+	if (!is_uuid(tenant_id) || which.version < 1)
+		return ERR_INVALID;
+	auto_secret(kek, KEY_SIZE);
+	pthread_mutex_lock(&keyring->lock);
+	enum err e = kek_of(keyring, tenant_id, which.version, kek);
+	pthread_mutex_unlock(&keyring->lock);
+	if (!e)
+		crypto_derive(kek, which.domain, out);
+	return e;
+}
+
+void keyring_drop_idle(struct keyring *keyring)
+{
+	pthread_mutex_lock(&keyring->lock);
+	keyring_cache_drop_idle(keyring->cache);
+	pthread_mutex_unlock(&keyring->lock);
+}
+
+uint64_t keyring_unwraps(struct keyring *keyring)
+{
+	pthread_mutex_lock(&keyring->lock);
+	uint64_t n = keyring->unwraps;
+	pthread_mutex_unlock(&keyring->lock);
+	return n;
+}
+
+/* ---- writing ---- */
 
 /* The first key of a keyring fixes its root. */
 static enum err fix_root(const struct keyring *keyring)
@@ -185,17 +323,13 @@ static enum err fix_root(const struct keyring *keyring)
 	return e ? e : load(keyring, CHECK_NAME, nothing, 0);
 }
 
-enum err keyring_create(struct keyring *keyring, const char *tenant_id)
+static enum err create_version(
+	const struct keyring *keyring, const char *tenant_id, uint32_t version)
 {
-	if (!is_uuid(tenant_id))
-		return ERR_INVALID;
-	enum err e = fix_root(keyring);
-	if (e)
-		return e;
 	char name[NAME_SIZE];
-	key_name(tenant_id, name);
+	key_name(tenant_id, version, name);
 	auto_secret(kek, KEY_SIZE);
-	e = load(keyring, name, kek, KEY_SIZE);
+	enum err e = load(keyring, name, kek, KEY_SIZE);
 	/* Who made it may have died before its name was on the disk. */
 	if (!e && fsync(keyring->directory) != 0)
 		e = ERR_UNAVAILABLE;
@@ -206,17 +340,28 @@ enum err keyring_create(struct keyring *keyring, const char *tenant_id)
 	return e ? e : load(keyring, name, kek, KEY_SIZE);
 }
 
-enum err keyring_data_key(struct keyring *keyring, const char *tenant_id, const char *domain,
-	unsigned char out[KEY_SIZE])
+enum err keyring_create(struct keyring *keyring, const char *tenant_id)
 {
 	if (!is_uuid(tenant_id))
 		return ERR_INVALID;
-	char name[NAME_SIZE];
-	key_name(tenant_id, name);
-	auto_secret(kek, KEY_SIZE);
-	enum err e = load(keyring, name, kek, KEY_SIZE);
-	if (e)
+	uint32_t version = 1;
+	enum err e = fix_root(keyring);
+	if (!e)
+		e = look_for_newest(keyring, tenant_id, &version);
+	if (e == ERR_NOT_FOUND)
+		version = 1;
+	else if (e)
 		return e;
-	crypto_derive(kek, domain, out);
-	return OK;
+	return create_version(keyring, tenant_id, version);
+}
+
+enum err keyring_rotate(struct keyring *keyring, const char *tenant_id)
+{
+	uint32_t version;
+	if (!is_uuid(tenant_id))
+		return ERR_INVALID;
+	enum err e = look_for_newest(keyring, tenant_id, &version);
+	if (!e && version == VERSIONS_MAX)
+		e = ERR_LIMITED;
+	return e ? e : create_version(keyring, tenant_id, version + 1);
 }

@@ -1,17 +1,25 @@
 /*
  * Tenant keys, kept outside the database and its backups.
  *
- * A directory holds one file per tenant key version: the KEK, sealed under the root key. The root
- * key comes from a file that the operator guards. Destroying a tenant's files makes its data
- * unreadable wherever copies of it lie.
+ * A directory holds one file per version of a tenant's key-encryption key (KEK), sealed under the
+ * root key, which comes from a file that the operator guards. Data keys are derived from a KEK, one
+ * for each domain. Destroying a tenant's files makes its data unreadable wherever copies of it lie:
+ * within a second, for that long a process believes what it remembers.
+ *
+ * What is remembered lies in guarded memory and is dropped after five minutes without use.
  */
 #ifndef MANABIYA_KEYRING_H
 #define MANABIYA_KEYRING_H
+
+#include <stdint.h>
 
 #include "libcommon/crypto.h"
 #include "libcommon/err.h"
 
 struct keyring;
+
+#define KEYRING_TRUST_MS 1000 /* as long as an ended session may live on */
+#define KEYRING_IDLE_MS 300000 /* a lesson's pauses are shorter */
 
 /* `root` is KEY_SIZE bytes as hex. NULL with a logged reason if the directory cannot be used. */
 struct keyring *keyring_open(const char *directory, const char *root_hex);
@@ -21,9 +29,27 @@ void keyring_close(struct keyring *keyring);
  * Provisioning only. */
 must_check enum err keyring_create(struct keyring *keyring, const char *tenant_id);
 
-/* The data key of a domain ("media", …) of a tenant: derived from its KEK. ERR_NOT_FOUND when the
- * tenant has no key. Thread-safe. */
+/* One version more: everybody seals under it within KEYRING_TRUST_MS, what was sealed before still
+ * opens. Durable when it returns. Provisioning only. */
+must_check enum err keyring_rotate(struct keyring *keyring, const char *tenant_id);
+
+/* The number of the newest version, from 1. NOT_FOUND when the tenant has no key. */
+must_check enum err keyring_newest(
+	struct keyring *keyring, const char *tenant_id, uint32_t *version);
+
+/* A data key of a tenant, for what was or will be sealed under this version of its KEK. NOT_FOUND
+ * when there is no such version (any more). Thread-safe. */
+struct data_key {
+	const char *domain; /* "media", "text" … */
+	uint32_t version;
+};
 must_check enum err keyring_data_key(struct keyring *keyring, const char *tenant_id,
-	const char *domain, unsigned char out[KEY_SIZE]);
+	struct data_key which, unsigned char out[KEY_SIZE]);
+
+/* Wipe what was not used for KEYRING_IDLE_MS. */
+void keyring_drop_idle(struct keyring *keyring);
+
+/* How many KEKs were opened since the start. More than tenants are active is worth a question. */
+uint64_t keyring_unwraps(struct keyring *keyring);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "libcommon/clock.h"
 #include "libcommon/keyring.h"
 
 #define ROOT "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -59,18 +60,25 @@ static int remove_directory(void **state)
 	return rmdir(directory);
 }
 
+static enum err data_key(
+	struct keyring *keyring, const char *tenant_id, const char *domain, unsigned char *out)
+{
+	return keyring_data_key(
+		keyring, tenant_id, (struct data_key){ .domain = domain, .version = 1 }, out);
+}
+
 static void key_survives_reopening(void **state)
 {
 	unsigned char before[KEY_SIZE], after[KEY_SIZE];
 	struct keyring *keyring = keyring_open(directory, ROOT);
 	assert_non_null(keyring);
-	assert_int_equal(keyring_data_key(keyring, A, "media", before), ERR_NOT_FOUND);
+	assert_int_equal(data_key(keyring, A, "media", before), ERR_NOT_FOUND);
 	assert_int_equal(keyring_create(keyring, A), OK);
-	assert_int_equal(keyring_data_key(keyring, A, "media", before), OK);
+	assert_int_equal(data_key(keyring, A, "media", before), OK);
 	assert_int_equal(keyring_create(keyring, A), OK);
 	keyring_close(keyring);
 	keyring = keyring_open(directory, ROOT);
-	assert_int_equal(keyring_data_key(keyring, A, "media", after), OK);
+	assert_int_equal(data_key(keyring, A, "media", after), OK);
 	assert_memory_equal(before, after, KEY_SIZE);
 	keyring_close(keyring);
 	assert_int_equal(files_in_directory(), 2); /* root.check and one key, nothing left over */
@@ -82,9 +90,9 @@ static void tenants_and_domains_differ(void **state)
 	struct keyring *keyring = keyring_open(directory, ROOT);
 	assert_int_equal(keyring_create(keyring, A), OK);
 	assert_int_equal(keyring_create(keyring, B), OK);
-	assert_int_equal(keyring_data_key(keyring, A, "media", a), OK);
-	assert_int_equal(keyring_data_key(keyring, B, "media", b), OK);
-	assert_int_equal(keyring_data_key(keyring, A, "names", names), OK);
+	assert_int_equal(data_key(keyring, A, "media", a), OK);
+	assert_int_equal(data_key(keyring, B, "media", b), OK);
+	assert_int_equal(data_key(keyring, A, "names", names), OK);
 	assert_memory_not_equal(a, b, KEY_SIZE);
 	assert_memory_not_equal(a, names, KEY_SIZE);
 	keyring_close(keyring);
@@ -122,7 +130,7 @@ static void swapped_file_is_refused(void **state)
 	path_of(A ".1.key", from);
 	path_of(B ".1.key", to);
 	assert_int_equal(rename(from, to), 0);
-	assert_int_equal(keyring_data_key(keyring, B, "media", out), ERR_INTERNAL);
+	assert_int_equal(data_key(keyring, B, "media", out), ERR_INTERNAL);
 	keyring_close(keyring);
 }
 
@@ -135,22 +143,119 @@ static void damaged_file_is_refused_and_kept(void **state)
 	path_of(A ".1.key", path);
 	for (long n = 0; n < 73; n += 24) {
 		assert_int_equal(truncate(path, 72 - n), 0);
-		assert_int_equal(keyring_data_key(keyring, A, "media", out), ERR_INTERNAL);
+		assert_int_equal(data_key(keyring, A, "media", out), ERR_INTERNAL);
 		assert_int_equal(keyring_create(keyring, A), ERR_INTERNAL);
 	}
 	keyring_close(keyring);
 }
 
-static void destroyed_key_is_gone_at_once(void **state)
+static void destroyed_key_is_gone_within_a_second(void **state)
 {
 	unsigned char out[KEY_SIZE];
 	char path[160];
+	uint32_t version;
 	struct keyring *keyring = keyring_open(directory, ROOT);
 	assert_int_equal(keyring_create(keyring, A), OK);
-	assert_int_equal(keyring_data_key(keyring, A, "media", out), OK);
+	assert_int_equal(data_key(keyring, A, "media", out), OK);
 	path_of(A ".1.key", path);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(keyring_data_key(keyring, A, "media", out), ERR_NOT_FOUND);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	assert_int_equal(data_key(keyring, A, "media", out), ERR_NOT_FOUND);
+	assert_int_equal(keyring_newest(keyring, A, &version), ERR_NOT_FOUND);
+	clock_shift_ms(0);
+	keyring_close(keyring);
+}
+
+/* Another file under the same name is another key, not the one remembered. */
+static void exchanged_key_is_noticed(void **state)
+{
+	unsigned char before[KEY_SIZE], after[KEY_SIZE];
+	char path[160];
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	struct keyring *other = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(data_key(keyring, A, "media", before), OK);
+	path_of(A ".1.key", path);
+	assert_int_equal(keyring_rotate(other, A), OK); /* holds the place of the old inode */
+	assert_int_equal(rename(path, "/tmp/keyring-test-aside"), 0);
+	path_of(A ".2.key", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(keyring_create(other, A), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	assert_int_equal(data_key(keyring, A, "media", after), OK);
+	assert_memory_not_equal(before, after, KEY_SIZE);
+	clock_shift_ms(0);
+	assert_int_equal(unlink("/tmp/keyring-test-aside"), 0);
+	keyring_close(keyring);
+	keyring_close(other);
+}
+
+static void rotated_key_is_newest_and_the_old_one_opens(void **state)
+{
+	unsigned char first[KEY_SIZE], second[KEY_SIZE], again[KEY_SIZE];
+	struct data_key which = { .domain = "text", .version = 2 };
+	uint32_t version = 0;
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	struct keyring *other = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_rotate(keyring, A), ERR_NOT_FOUND);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(keyring_newest(other, A, &version), OK);
+	assert_int_equal(version, 1);
+	assert_int_equal(data_key(other, A, "text", first), OK);
+	assert_int_equal(keyring_rotate(keyring, A), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	assert_int_equal(keyring_newest(other, A, &version), OK);
+	assert_int_equal(version, 2);
+	assert_int_equal(keyring_data_key(other, A, which, second), OK);
+	assert_int_equal(data_key(other, A, "text", again), OK);
+	assert_memory_equal(first, again, KEY_SIZE);
+	assert_memory_not_equal(first, second, KEY_SIZE);
+	which.version = 3;
+	assert_int_equal(keyring_data_key(other, A, which, again), ERR_NOT_FOUND);
+	clock_shift_ms(0);
+	keyring_close(keyring);
+	keyring_close(other);
+}
+
+static void a_key_is_opened_once_and_forgotten_when_idle(void **state)
+{
+	unsigned char out[KEY_SIZE];
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	for (int64_t i = 0; i < 5; i++) {
+		clock_shift_ms(i * KEYRING_TRUST_MS);
+		assert_int_equal(data_key(keyring, A, "text", out), OK);
+		keyring_drop_idle(keyring);
+	}
+	assert_int_equal(keyring_unwraps(keyring), 1);
+	clock_shift_ms(4 * KEYRING_TRUST_MS + KEYRING_IDLE_MS);
+	keyring_drop_idle(keyring);
+	assert_int_equal(data_key(keyring, A, "text", out), OK);
+	assert_int_equal(keyring_unwraps(keyring), 2);
+	clock_shift_ms(0);
+	keyring_close(keyring);
+}
+
+/* More tenants than there are places: every one still gets its own key. */
+static void more_tenants_than_are_remembered(void **state)
+{
+	enum { TENANTS = 1500 };
+	static unsigned char keys[TENANTS][KEY_SIZE];
+	unsigned char again[KEY_SIZE];
+	char tenant_id[40];
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < TENANTS; i++) {
+			snprintf(tenant_id, sizeof tenant_id, "01920000-0000-7000-8000-%012x", i);
+			if (round == 0)
+				assert_int_equal(keyring_create(keyring, tenant_id), OK);
+			assert_int_equal(
+				data_key(keyring, tenant_id, "text", round == 0 ? keys[i] : again),
+				OK);
+			if (round == 1)
+				assert_memory_equal(keys[i], again, KEY_SIZE);
+		}
+	}
 	keyring_close(keyring);
 }
 
@@ -161,7 +266,7 @@ static void names_that_are_no_tenants_are_refused(void **state)
 	static const char *const names[] = { "", "..", "../../etc/passwd", "root", A "x" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		assert_int_equal(keyring_create(keyring, names[i]), ERR_INVALID);
-		assert_int_equal(keyring_data_key(keyring, names[i], "m", out), ERR_INVALID);
+		assert_int_equal(data_key(keyring, names[i], "m", out), ERR_INVALID);
 	}
 	keyring_close(keyring);
 }
@@ -174,8 +279,8 @@ static void first_creator_wins(void **state)
 	struct keyring *two = keyring_open(directory, ROOT);
 	assert_int_equal(keyring_create(one, A), OK);
 	assert_int_equal(keyring_create(two, A), OK);
-	assert_int_equal(keyring_data_key(one, A, "media", a), OK);
-	assert_int_equal(keyring_data_key(two, A, "media", b), OK);
+	assert_int_equal(data_key(one, A, "media", a), OK);
+	assert_int_equal(data_key(two, A, "media", b), OK);
 	assert_memory_equal(a, b, KEY_SIZE);
 	keyring_close(one);
 	keyring_close(two);
@@ -192,7 +297,11 @@ int main(void)
 		FACT(file_is_private),
 		FACT(swapped_file_is_refused),
 		FACT(damaged_file_is_refused_and_kept),
-		FACT(destroyed_key_is_gone_at_once),
+		FACT(destroyed_key_is_gone_within_a_second),
+		FACT(exchanged_key_is_noticed),
+		FACT(rotated_key_is_newest_and_the_old_one_opens),
+		FACT(a_key_is_opened_once_and_forgotten_when_idle),
+		FACT(more_tenants_than_are_remembered),
 		FACT(names_that_are_no_tenants_are_refused),
 		FACT(first_creator_wins),
 	};

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "libcommon/bus_conf.h"
+#include "libcommon/keyring.h"
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
 #include "libcommon/view.h"
@@ -26,7 +27,7 @@ static struct service_conf {
 static struct bus_conf bus_conf;
 static struct bus_serve_conf bus_serve_conf;
 
-#define SETS 4 /* the skeleton's, the bus's two, the service's own */
+#define SETS 5 /* the skeleton's, the bus's two, the service's own, the keyring's */
 
 #define AT(field_) offsetof(struct service_conf, field_)
 
@@ -50,6 +51,27 @@ static const struct option options[] = {
 	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
 };
 
+static struct {
+	const char *directory, *root;
+} keyring_conf;
+static struct keyring *keyring;
+
+static const struct option keyring_options[] = {
+	{ .name = "keyring",
+		.kind = OPTION_READS,
+		.offset = offsetof(__typeof__(keyring_conf), directory),
+		.min = 1,
+		.max = 4096,
+		.help = "directory of the tenant keys, outside the database's backups" },
+	{ .name = "keyring-root",
+		.kind = OPTION_SECRET,
+		.offset = offsetof(__typeof__(keyring_conf), root),
+		.min = 2 * KEY_SIZE,
+		.max = 2 * KEY_SIZE,
+		.help = "file with the root key, 32 bytes as hex" },
+};
+#define KEYRING_OPTIONS (sizeof(keyring_options) / sizeof(keyring_options[0]))
+
 /* The rest of the file system disappears before the first thread starts. */
 static void restrict_view(const struct option_set *sets, size_t sets_n)
 {
@@ -72,16 +94,30 @@ static enum err read_options(int argc, char **argv, const struct service *servic
 			own[i].fallback = workers;
 		}
 	}
+	struct option keys[KEYRING_OPTIONS];
+	memcpy(keys, keyring_options, sizeof(keys));
+	if (service->keyring == KEYRING_WRITES)
+		keys[0].kind = OPTION_WRITES;
 	const struct option_set sets[SETS] = {
 		{ own, sizeof(own) / sizeof(own[0]), &conf },
 		{ bus_conf_options, bus_conf_options_n, &bus_conf },
 		{ bus_serve_options, bus_serve_options_n, &bus_serve_conf },
 		{ service->options, service->options_n, service->conf },
+		{ keys, KEYRING_OPTIONS, &keyring_conf },
 	};
-	enum err e = conf_read(argc, argv, sets, SETS);
+	size_t sets_n = service->keyring == KEYRING_NONE ? SETS - 1 : SETS;
+	enum err e = conf_read(argc, argv, sets, sets_n);
 	if (!e)
-		restrict_view(sets, SETS);
+		restrict_view(sets, sets_n);
 	return e;
+}
+
+static enum err open_keyring(const struct service *service)
+{
+	if (service->keyring == KEYRING_NONE)
+		return OK;
+	keyring = keyring_open(keyring_conf.directory, keyring_conf.root);
+	return keyring ? OK : ERR_UNAVAILABLE;
 }
 
 static enum err open_process(struct process *process, const struct service *service)
@@ -100,7 +136,10 @@ static enum err open_process(struct process *process, const struct service *serv
 		log_error("--auth-public-key: not a key");
 		return ERR_INVALID;
 	}
-	enum err e = service->start ? service->start() : OK;
+	enum err e = open_keyring(service);
+	process->keyring = keyring;
+	if (!e && service->start)
+		e = service->start();
 	if (e)
 		return e;
 	struct bus_options bus_options = {
@@ -140,6 +179,11 @@ int64_t service_workers(void)
 	return conf.workers;
 }
 
+struct keyring *service_keyring(void)
+{
+	return keyring;
+}
+
 static void wait_for_stop_signal(const sigset_t *signals)
 {
 	int signal = 0;
@@ -177,6 +221,7 @@ int service_main(int argc, char **argv, const struct service *service)
 		pthread_join(threads[i], NULL);
 	if (service->stop)
 		service->stop();
+	keyring_close(keyring);
 	bus_close(process.bus);
 	return EXIT_SUCCESS;
 }

@@ -72,6 +72,9 @@ struct job {
 	enum err (*run)(struct call *c, bool *more);
 };
 
+/* Whether a service has personal data to seal or open, and who makes the tenants' keys. */
+enum keyring_use { KEYRING_NONE, KEYRING_READS, KEYRING_WRITES };
+
 struct service {
 	const char *name;
 	const struct op *ops;
@@ -81,6 +84,7 @@ struct service {
 	void *conf; /* what they fill */
 	const struct job *jobs;
 	size_t jobs_n;
+	enum keyring_use keyring; /* brings the options --keyring and --keyring-root */
 	int64_t workers; /* default of the option --workers */
 	enum err (*start)(void); /* after conf, before workers */
 	void (*stop)(void);
@@ -93,6 +97,9 @@ int service_main(int argc, char **argv, const struct service *service);
 
 /* How many workers run (--workers); known from start() on. */
 int64_t service_workers(void);
+
+/* What c->keyring is; known from start() on. */
+struct keyring *service_keyring(void);
 
 /* ---- for tests, and for the worker loop ---- */
 

@@ -196,7 +196,11 @@ static void store(const struct field *field, const void *value, size_t size, voi
 
 void shape_store_text(const struct field *field, const char *text, void *out)
 {
-	store(field, &text, sizeof(text), out);
+	const struct personal personal = { .text = text, .kind = field->personal };
+	if (field->personal)
+		store(field, &personal, sizeof(personal), out);
+	else
+		store(field, &text, sizeof(text), out);
 }
 
 void shape_store_integer(const struct field *field, int64_t value, void *out)

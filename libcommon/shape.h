@@ -33,6 +33,19 @@ enum format {
 	FORMAT_CODE, /* [A-Za-z0-9]+ */
 };
 
+/* What x-personal says: a key of this domain, and the column for which a value is sealed. */
+struct personal_kind {
+	const char *domain; /* "text" */
+	const char *column; /* "comment.text" */
+};
+
+/* A text about a person; personal.h says how it gets into the database. `text` is NULL when it is
+ * absent. */
+struct personal {
+	const char *text;
+	const struct personal_kind *kind;
+};
+
 enum place {
 	PLACE_BODY, /* a member of the JSON body */
 	PLACE_PARAM, /* path, query or request header: comes as a parameter named `name` */
@@ -53,6 +66,7 @@ struct field {
 	size_t offset; /* in the struct */
 	size_t has; /* offset of has_<name>, or NO_PRESENCE */
 	int64_t min, max; /* code points of a string, value of an integer, items of an array */
+	const struct personal_kind *personal; /* a string that is a struct personal; NULL: is not */
 	const char *const *values; /* of an enum, NULL-terminated; NULL for any */
 	const struct shape *shape; /* KIND_OBJECT, or KIND_ARRAY of objects */
 	const struct field *item; /* KIND_ARRAY of strings or integers: limits of one item */
@@ -85,9 +99,9 @@ must_check enum err shape_read_params(
 	struct call *c, const struct shape *shape, const char *params, size_t n, void *out);
 
 /*
- * Set one field from text, as SQL gives it (PostgreSQL's text format; arrays of strings and objects
- * come as JSON text, `t`/`f` for booleans, NULL for absent). Text that does not fit the shape is
- * our own bug: ERR_INTERNAL.
+ * Set one field from text, as SQL gives it, personal ones as SEALED() gives them (PostgreSQL's text
+ * format; arrays of strings and objects come as JSON text, `t`/`f` for booleans, NULL for absent).
+ * Text that does not fit the shape is our own bug: ERR_INTERNAL.
  */
 must_check enum err shape_set_text(
 	struct call *c, const struct field *field, const char *text, void *out);

@@ -11,6 +11,7 @@ struct path {
 	const struct path *up;
 	const char *name; /* NULL: an item of an array */
 	size_t i;
+	bool from_row; /* at the top: personal texts are sealed */
 };
 
 /* What is wrong with a value; the format may use one number. */

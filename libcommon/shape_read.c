@@ -4,11 +4,19 @@
 
 #include "libcommon/arena.h"
 #include "libcommon/call.h"
+#include "libcommon/personal.h"
 #include "libcommon/shape.h"
 #include "libcommon/shape_impl.h"
 
 static enum err read_object(struct call *c, const struct path *path, const struct shape *shape,
 	const struct json *json, void *out);
+
+static bool is_from_row(const struct path *path)
+{
+	while (path->up != NULL)
+		path = path->up;
+	return path->from_row;
+}
 
 /* json.c has made sure of UTF-8 and that no NUL ends a text early. */
 static enum err read_text(struct call *c, const struct path *path, const struct field *field,
@@ -18,6 +26,11 @@ static enum err read_text(struct call *c, const struct path *path, const struct 
 		0 };
 	const char *text = json_text(json);
 	struct complaint complaint = wants_text;
+	if (text != NULL && field->personal != NULL && is_from_row(path)) {
+		enum err e = personal_open(c, field->personal, text, &text);
+		if (e)
+			return e;
+	}
 	if (text == NULL || !shape_fits_text(field, text, &complaint))
 		return shape_refuse(c, path, complaint);
 	shape_store_text(field, text, out);
@@ -180,6 +193,11 @@ static enum err set_integer(struct call *c, const struct field *field, const cha
 static enum err set_text(struct call *c, const struct field *field, const char *text, void *out)
 {
 	struct complaint complaint;
+	if (field->personal != NULL) {
+		enum err e = personal_open(c, field->personal, text, &text);
+		if (e)
+			return e;
+	}
 	if (!shape_fits_text(field, text, &complaint))
 		return is_our_bug(c, field, complaint.en);
 	shape_store_text(field, arena_strdup(c->arena, text), out);
@@ -192,9 +210,10 @@ static enum err set_json(struct call *c, const struct field *field, const char *
 	const struct json *json;
 	if (json_parse(c->arena, text, strlen(text), &json))
 		return is_our_bug(c, field, "not JSON");
-	struct path path = { .name = field->name };
-	if (!shape_read_value(c, &path, field, json, out))
-		return OK;
+	struct path path = { .name = field->name, .from_row = true };
+	enum err e = shape_read_value(c, &path, field, json, out);
+	if (e != ERR_INVALID)
+		return e; /* OK, or a sealed text did not open */
 	const struct field_error first = c->failure.fields[0];
 	return is_our_bug(c, field, arena_printf(c->arena, "%s %s", first.pointer, first.en));
 }

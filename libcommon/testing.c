@@ -11,6 +11,7 @@
 
 #include "libcommon/cache.h"
 #include "libcommon/clock.h"
+#include "libcommon/keyring.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 
@@ -93,6 +94,22 @@ static struct bus *open_bus(struct test *test, const char *name)
 	return bus;
 }
 
+/* As provisioning would have made it. */
+static struct keyring *make_keyring(struct test *test)
+{
+	static const char root[] =
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+	static const char *const tenants[] = { TEST_TENANT, TEST_OTHER_TENANT };
+	const char *directory = arena_printf(test->arena, "%s/keyring", test_directory(test));
+	if (mkdir(directory, 0700) != 0)
+		stop("mkdir", directory);
+	struct keyring *keyring = keyring_open(directory, root);
+	for (size_t i = 0; i < sizeof(tenants) / sizeof(*tenants); i++)
+		if (!keyring || keyring_create(keyring, tenants[i]) != OK)
+			stop("keyring", directory);
+	return keyring;
+}
+
 void test_open(struct test *test, const struct service *service)
 {
 	struct arena *arena = arena_new();
@@ -108,6 +125,8 @@ void test_open(struct test *test, const struct service *service)
 	test->db = db_open(test->database, service->name);
 	test->cache = cache_open(test_cache_address(), NULL);
 	test->bus = open_bus(test, service->name);
+	if (service->keyring != KEYRING_NONE)
+		test->keyring = make_keyring(test);
 }
 
 void test_close(struct test *test)
@@ -116,6 +135,7 @@ void test_close(struct test *test)
 	bus_close(test->bus);
 	cache_close(test->cache);
 	db_close(test->db);
+	keyring_close(test->keyring);
 	arena_free(test->arena); /* the database goes with the server */
 }
 
@@ -149,6 +169,7 @@ static struct call call_of(struct test *test)
 		.db = test->db,
 		.cache = test->cache,
 		.bus = test->bus,
+		.keyring = test->keyring,
 		.service = test->service,
 		.actor = &nobody,
 		.auth_key = test->public_key,

@@ -28,6 +28,7 @@ struct test {
 	struct arena *arena;
 	struct db *db;
 	struct cache *cache;
+	struct keyring *keyring; /* with keys of the test tenants; NULL when the service has none */
 	struct bus *bus; /* listens, calls nobody: hints may be pushed */
 	const char *database; /* conninfo as the service's role, for a second connection */
 	const char *superuser; /* conninfo of the same database */

@@ -10,6 +10,7 @@
 #include "libcommon/cache.h"
 #include "libcommon/capability_cache.h"
 #include "libcommon/clock.h"
+#include "libcommon/keyring.h"
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
 #include "libcommon/uuid.h"
@@ -52,6 +53,7 @@ static struct call call_of(const struct worker *worker)
 		.db = worker->db,
 		.cache = worker->cache,
 		.bus = worker->process->bus,
+		.keyring = worker->process->keyring,
 		.service = worker->process->service,
 		.actor = &nobody,
 		.auth_key = worker->process->auth_key,
@@ -91,6 +93,9 @@ static void answer_metrics(const struct worker *worker, struct call *c, struct r
 	const char *service = worker->process->service->name;
 	metrics_write(worker->process->metrics, &out);
 	metrics_write_bus(&out, service, worker->process->bus);
+	if (c->keyring)
+		metrics_write_value(&out, "manabiya_keyring_unwraps_total", service,
+			keyring_unwraps(c->keyring));
 	answer_text(c, reply, 200, out.data);
 }
 
@@ -202,10 +207,18 @@ static enum err run_expiry(struct call *c, bool *more)
 	return db_text(c, EXPIRE, DB_NONE, &gone);
 }
 
+static enum err run_forgetting(struct call *c, bool *more)
+{
+	if (c->keyring)
+		keyring_drop_idle(c->keyring);
+	return OK;
+}
+
 const struct job skeleton_jobs[] = {
 	/* The hint after each commit is the usual way; the interval finds what other instances
 	   left. */
 	{ .name = "relay", .every_ms = 200, .run = run_relay },
+	{ .name = "forgetting", .every_ms = 60000, .run = run_forgetting },
 	{ .name = "expiry", .every_ms = 3600000, .run = run_expiry },
 };
 const size_t skeleton_jobs_n = sizeof(skeleton_jobs) / sizeof(skeleton_jobs[0]);

@@ -13,6 +13,7 @@
 struct process {
 	const struct service *service;
 	struct bus *bus;
+	struct keyring *keyring; /* NULL: none */
 	struct metrics *metrics;
 	const char *database;
 	const char *cache, *cache_password;

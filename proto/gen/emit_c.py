@@ -38,7 +38,7 @@ def flags(prefix, known, o):
 
 
 def c_type(field):
-    return C_TYPES.get(field.kind) or f'struct {field.shape} '
+    return 'struct personal ' if field.personal else C_TYPES.get(field.kind) or f'struct {field.shape} '
 
 
 def member(field):
@@ -55,6 +55,11 @@ def structs(shapes):
         for s in shapes)
 
 
+def personal(field):
+    return field.personal and '&(const struct personal_kind)' + record(
+        **dict(zip(('domain', 'column'), map(quote, field.personal.split('/')))))
+
+
 def field_row(struct, field):
     """A struct field of shape.h; the items of an array stand in no struct."""
     def offset(name):
@@ -62,8 +67,8 @@ def field_row(struct, field):
     return record(
         name=f'"{field.name}"', column=f'"{field.column}"', kind=f'KIND_{field.kind.upper()}',
         format=f'FORMAT_{snake(field.format).upper()}', place=f'PLACE_{field.place}', in_query=field.in_query and 'true' or None,
-        required=str(field.required).lower(),
-        min=field.limits[0], max=field.limits[1], values=texts(field.values), offset=struct and offset(field.column),
+        required=str(field.required).lower(), min=field.limits[0], max=field.limits[1], values=texts(field.values),
+        personal=personal(field), offset=struct and offset(field.column),
         has=offset(field.has) if field.has else 'NO_PRESENCE', shape=field.shape and f'&{field.shape}_shape',
         item=field.item and not field.shape and '&(const struct field)' + field_row(None, field.item) or None)
 

@@ -92,6 +92,8 @@ REFUSED = {
     'an integer without a limit': ('minimum: 0, maximum: 9', 'minimum: 0', 21, '`maximum` is missing'),
     'an array without a limit': ('maxItems: 3, ', '', 45, '`maxItems` is missing'),
     'a maximum below the minimum': ('minimum: 0, maximum: 9', 'minimum: 3, maximum: 2', 21, '`maximum` must be'),
+    'a parameter that is personal': ('maxLength: 32', 'maxLength: 32, x-personal: a/b.c', 12, 'only a member of an object'),
+    'a person without a column': ('minLength: 1,', 'x-personal: roster,', 20, 'domain/table.column'),
     'an unknown type': ('type: boolean', 'type: number', 53, '`type` cannot be `number`'),
     'an unknown format': ("type: string, enum: [a, b]", 'type: string, format: email, maxLength: 9', 54, 'email'),
     'an object without a name': ('{ type: boolean }', '{ type: object, properties: { a: { type: boolean } } }', 53, 'needs a name'),
@@ -172,6 +174,11 @@ class Generator(unittest.TestCase):
     def test_step_up_is_a_flag_of_the_row(self):
         table = self.make('auth', AUTH.replace('x-allow: [contractor]', 'x-allow: [contractor]\n      x-step-up: true'))['auth_ops.c']
         self.assertIn('.flags = OP_WRITES | OP_STEP_UP', table)
+
+    def test_what_is_personal_has_a_type_of_its_own(self):
+        made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.name'))
+        self.assertIn('\tstruct personal name;\n', made['auth_proto.h'])
+        self.assertIn('.personal = &(const struct personal_kind){ .domain = "roster", .column = "person.name" }', made['auth_proto.c'])
 
     def test_routes_are_public_operations_only(self):
         table = self.make('routes')['gateway_routes.c']

@@ -10,7 +10,7 @@ C_WORDS = '''auto bool break case char const continue default do double else enu
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'''.split()
 KEYS = {  # what a schema must have besides its type, and what it may have
     'boolean': ([], []), 'integer': (['minimum', 'maximum'], []), 'enum': (['enum'], []), 'format': (['format'], []),
-    'string': (['maxLength'], ['minLength', 'format']), 'array': (['maxItems', 'items'], ['minItems'])}
+    'string': (['maxLength'], ['minLength', 'format', 'x-personal']), 'array': (['maxItems', 'items'], ['minItems'])}
 LIMITS = {'maximum': 'minimum', 'maxLength': 'minLength', 'maxItems': 'minItems'}
 
 
@@ -25,6 +25,7 @@ class Field:
     limits: tuple = (0, 0)
     format: str = 'none'
     values: list = None
+    personal: str = None  # domain/table.column
     item: 'Field' = None
     in_query: bool = False  # a PARAM that stands behind `?`
     shape: str = None  # C name of the struct of an object, or of an array's items
@@ -88,9 +89,12 @@ class Documents(dict):
         needed, optional = KEYS[sort]
         check(node, node.here, ['type', *needed], ['description', *optional])
         made.limits, made.format, made.values = limits(node), node.get('format', 'none'), node.get('enum')
+        made.personal = node.get('x-personal')
+        demand(not made.personal or place == 'BODY', at, 'only a member of an object can be personal')
         if kind == 'array':
             made.item = self.field(owner, node['items'], '', node.at['items'])
             demand(made.item.kind != 'array', node.at['items'], 'an array of arrays is not understood')
+            demand(not made.item.personal, node.at['items'], 'only a member of an object can be personal')
             made.shape = made.item.shape
         return made
 

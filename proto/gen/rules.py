@@ -79,7 +79,8 @@ RULES = {  # what these keys mean is the same wherever they stand
     'x-allow': some_of(*ROLES), 'x-callers': some_of(*SERVICES, 'gateway'), 'x-consumers': some_of(*SERVICES),
     'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'), 'x-fanout': some_of(),
     'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
-    'x-label': one_of('I', 'II', 'III', 'IV'), 'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
+    'x-label': one_of('I', 'II', 'III', 'IV'), 'x-personal': word('[a-z]+/[a-z_]+[.][a-z_]+', 'is not of the form domain/table.column'),
+    'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
     'x-stream': one_of('request', 'response', 'events'), 'x-timeout-ms': between(100, 120000)}
 
 

@@ -3,15 +3,17 @@
 #include <string.h>
 
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
 
 #define COMMENT_COLUMNS                                                                            \
 	"k.id, k.try_id, k.author_id, left(m.family_name || ' ' || m.given_name, 100)"             \
-	" AS author_name, k.author_role, k.position_ms, k.text,"                                   \
-	" tenancy.stamp(k.created_at) AS created_at"                                               \
-	" FROM learning.comment k"                                                                 \
-	" LEFT JOIN learning.member m ON m.tenant_id = k.tenant_id AND m.id = k.author_id"
+	" AS author_name, k.author_role, k.position_ms,"                                           \
+	" " SEALED("k.id", "k.text") " AS text, tenancy.stamp(k.created_at) AS created_at"         \
+				     " FROM learning.comment k"                                    \
+				     " LEFT JOIN learning.member m ON m.tenant_id = k.tenant_id "  \
+				     "AND m.id = k.author_id"
 
 /* What comment_list may answer; one that no list shows would be lost. */
 #define COMMENTS_MAX 500
@@ -47,14 +49,17 @@ enum err learning_comment_list(struct call *c, const struct learning_comment_lis
 }
 
 static enum err comment_add(struct call *c, const char *try_id, int64_t position_ms,
-	const char *text, struct learning_comment *out)
+	struct personal text, struct learning_comment *out)
 {
 	int64_t made;
+	const char *sealed;
 	c->object_id = uuid_make(c->arena);
-	enum err e = db_count(c, COMMENT_CREATE,
-		DB_ARGS(c->object_id, try_id, ACTOR(c), db_integer(c, position_ms), text,
-			db_integer(c, COMMENTS_MAX)),
-		&made);
+	enum err e = personal_seal(c, c->object_id, text, &sealed);
+	if (!e)
+		e = db_count(c, COMMENT_CREATE,
+			DB_ARGS(c->object_id, try_id, ACTOR(c), db_integer(c, position_ms), sealed,
+				db_integer(c, COMMENTS_MAX)),
+			&made);
 	if (e)
 		return e;
 	if (made == 0)

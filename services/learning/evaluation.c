@@ -1,5 +1,6 @@
 /* Evaluation of a try in the three viewpoints (観点別評価): one per try, the last word counts. */
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "services/learning/learning.h"
 
 static const char EVALUATION_PUT[] =
@@ -12,7 +13,8 @@ static const char EVALUATION_PUT[] =
 	" proactive_attitude = excluded.proactive_attitude, note = excluded.note,"
 	" evaluated_at = now()"
 	" RETURNING e.knowledge_and_skills, e.thinking_judgement_expression,"
-	" e.proactive_attitude, e.note, tenancy.stamp(e.evaluated_at) AS evaluated_at";
+	" e.proactive_attitude, " SEALED(
+		"e.try_id", "e.note") " AS note, tenancy.stamp(e.evaluated_at) AS evaluated_at";
 
 enum err learning_evaluation_put(struct call *c, const struct learning_evaluation_put_in *in,
 	struct learning_evaluation *out)
@@ -21,10 +23,13 @@ enum err learning_evaluation_put(struct call *c, const struct learning_evaluatio
 	enum err e = try_find(c, in->try_id, &on); /* an instructor sees submitted ones only */
 	if (e)
 		return e;
-	e = db_row(c, EVALUATION_PUT,
-		DB_ARGS(on.id, c->actor->user_id, in->knowledge_and_skills,
-			in->thinking_judgement_expression, in->proactive_attitude, in->note),
-		&learning_evaluation_shape, out);
+	const char *note;
+	e = personal_seal(c, on.id, in->note, &note);
+	if (!e)
+		e = db_row(c, EVALUATION_PUT,
+			DB_ARGS(on.id, c->actor->user_id, in->knowledge_and_skills,
+				in->thinking_judgement_expression, in->proactive_attitude, note),
+			&learning_evaluation_shape, out);
 	if (!e)
 		e = try_answered(c, on.id);
 	if (e)

@@ -1,13 +1,14 @@
 /* Goals (めあて・体調): every one that a pupil writes is kept, the latest counts. */
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
 
-static const char GOAL_GET[] =
-	"SELECT g.goal, g.condition, tenancy.stamp(g.written_at) AS written_at"
-	" FROM learning.visible_assignment($1::uuid, $2::text) a"
-	" JOIN learning.goal g ON g.tenant_id = a.tenant_id AND g.assignment_id = a.id"
-	" WHERE a.id = $3::uuid AND g.user_id = $1::uuid ORDER BY g.id DESC LIMIT 1";
+static const char GOAL_GET[] = "SELECT " SEALED("g.id",
+	"g.goal") " AS goal, g.condition, tenancy.stamp(g.written_at) AS written_at"
+		  " FROM learning.visible_assignment($1::uuid, $2::text) a"
+		  " JOIN learning.goal g ON g.tenant_id = a.tenant_id AND g.assignment_id = a.id"
+		  " WHERE a.id = $3::uuid AND g.user_id = $1::uuid ORDER BY g.id DESC LIMIT 1";
 
 static const char GOAL_PUT[] =
 	"INSERT INTO learning.goal (id, assignment_id, user_id, goal, condition)"
@@ -23,9 +24,12 @@ enum err learning_goal_get(
 enum err learning_goal_put(
 	struct call *c, const struct learning_goal_put_in *in, struct learning_goal *out)
 {
-	enum err e = db_exec_one(c, GOAL_PUT,
-		DB_ARGS(ACTOR(c), in->assignment_id, uuid_make(c->arena), in->goal,
-			db_integer(c, in->condition)));
+	const char *id = uuid_make(c->arena), *goal;
+	enum err e = personal_seal(c, id, in->goal, &goal);
+	if (!e)
+		e = db_exec_one(c, GOAL_PUT,
+			DB_ARGS(ACTOR(c), in->assignment_id, id, goal,
+				db_integer(c, in->condition)));
 	if (e)
 		return e;
 	const struct lesson lesson = { .kind = "submission",

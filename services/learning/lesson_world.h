@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #undef fail /* call.h has its own */
 
+#include "libcommon/personal.h"
 #include "libcommon/testing.h"
 #include "services/learning/learning.h"
 
@@ -30,6 +31,7 @@
 #define SKILL ID("301")
 #define UNIT ID("302")
 #define ASSIGNMENT ID("303")
+#define GOAL ID("304")
 #define MODEL ID("401")
 #define RECORDED_MEDIA ID("402")
 #define SUBMITTED_MEDIA ID("403")
@@ -77,9 +79,6 @@ static const char LESSON_TRIES[] =
 	" VALUES ('" TEST_TENANT "', '" UNIT "', '" SKILL "', 1, '" MODEL "');"
 	"INSERT INTO learning.assignment (tenant_id, id, unit_id, class_id, created_by)"
 	" VALUES ('" TEST_TENANT "', '" ASSIGNMENT "', '" UNIT "', '" CLASS "', '" TEACHER "');"
-	"INSERT INTO learning.goal (tenant_id, id, assignment_id, user_id, goal, condition)"
-	" VALUES ('" TEST_TENANT "', gen_random_uuid(), '" ASSIGNMENT "', '" PUPIL
-	"', 'まっすぐ', 4);"
 	"INSERT INTO learning.try (tenant_id, id, assignment_id, skill_id, user_id, media_id,"
 	" shared, submitted_at)"
 	" SELECT '" TEST_TENANT "', id::uuid, '" ASSIGNMENT "', '" SKILL "', '" PUPIL "',"
@@ -94,6 +93,7 @@ static const struct service learning_under_test = {
 	.name = "learning",
 	.ops = learning_ops,
 	.ops_n = LEARNING_OPS_N,
+	.keyring = KEYRING_READS,
 };
 
 /* Everyone from whose eyes something is looked at. */
@@ -117,6 +117,24 @@ static const struct {
 static inline struct actor person(struct test *test, enum who who)
 {
 	return test_actor(test, people[who].tenant_id, people[who].user_id, people[who].role);
+}
+
+/* The pupil's goal, sealed as the service does it. */
+static inline void add_goal(struct test *test)
+{
+	static const struct personal_kind kind = { "text", "goal.goal" };
+	const struct actor actor = person(test, P);
+	struct call c = test_call(test, &actor);
+	const char *sealed;
+	assert_int_equal(
+		personal_seal(&c, GOAL, (struct personal){ "まっすぐ", &kind }, &sealed), OK);
+	db_rollback(c.db);
+	test_sql(test,
+		arena_printf(test->arena,
+			"INSERT INTO learning.goal (tenant_id, id, assignment_id, user_id, goal,"
+			" condition) VALUES ('" TEST_TENANT "', '" GOAL "', '" ASSIGNMENT
+			"', '" PUPIL "', '%s', 4)",
+			sealed));
 }
 
 /* What a person gets for a request; the key is new every time. */

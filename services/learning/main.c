@@ -1,29 +1,15 @@
 /* learning: units, videos, tries and what is said about them. */
 #include <stddef.h>
 
-#include "libcommon/keyring.h"
-#include "libcommon/log.h"
 #include "libcommon/service.h"
 #include "services/learning/learning.h"
 #include "services/learning/media_store.h"
 
 static struct {
-	const char *keyring, *keyring_root, *media;
+	const char *media;
 } conf;
 
 static const struct option options[] = {
-	{ .name = "keyring",
-		.kind = OPTION_READS,
-		.offset = offsetof(__typeof__(conf), keyring),
-		.min = 1,
-		.max = 4096,
-		.help = "directory of the tenant keys, outside the database's backups" },
-	{ .name = "keyring-root",
-		.kind = OPTION_SECRET,
-		.offset = offsetof(__typeof__(conf), keyring_root),
-		.min = 2 * KEY_SIZE,
-		.max = 2 * KEY_SIZE,
-		.help = "file with the root key, 32 bytes as hex" },
 	{ .name = "media",
 		.kind = OPTION_WRITES,
 		.offset = offsetof(__typeof__(conf), media),
@@ -36,21 +22,15 @@ static const struct job jobs[] = {
 	{ .name = "media_clean", .every_ms = 3600000, .run = media_clean },
 };
 
-static struct keyring *keyring;
-
 static enum err start(void)
 {
-	keyring = keyring_open(conf.keyring, conf.keyring_root);
-	if (!keyring)
-		return ERR_UNAVAILABLE;
-	learning_media = media_store_open(conf.media, keyring);
+	learning_media = media_store_open(conf.media, service_keyring());
 	return learning_media ? OK : ERR_UNAVAILABLE;
 }
 
 static void stop(void)
 {
 	media_store_close(learning_media);
-	keyring_close(keyring);
 }
 
 int main(int argc, char **argv)
@@ -64,6 +44,7 @@ int main(int argc, char **argv)
 		.conf = &conf,
 		.jobs = jobs,
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
+		.keyring = KEYRING_READS,
 		.workers = 4,
 		.start = start,
 		.stop = stop,

@@ -22,6 +22,9 @@
 #include "libcommon/uuid.h"
 #include "services/learning/media_folder.h"
 
+/* A video does not say which version of its tenant's key it is under: all stay under the first. */
+#define MEDIA_KEY ((struct data_key){ .domain = "media", .version = 1 })
+
 #define SEALED_CHUNK_SIZE (MEDIA_CHUNK_SIZE + SEAL_OVERHEAD)
 
 struct media_store {
@@ -82,7 +85,7 @@ static enum err video_init(struct video *video, struct call *c, const struct med
 	*video = (struct video){
 		.c = c, .store = store, .name = name, .folder = media_folder_of(c, name)
 	};
-	enum err e = keyring_data_key(store->keyring, name->tenant_id, "media", video->key);
+	enum err e = keyring_data_key(store->keyring, name->tenant_id, MEDIA_KEY, video->key);
 	if (e)
 		return fail(c, ERR_UNAVAILABLE, "no data key of tenant %s: %s", name->tenant_id,
 			err_name(e));

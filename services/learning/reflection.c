@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "services/learning/learning.h"
 
 static const struct problem not_submitted = {
@@ -17,7 +18,8 @@ static const char REFLECTION_PUT[] =
 	" VALUES ($1::uuid, $2::smallint, $3)"
 	" ON CONFLICT (tenant_id, try_id) DO UPDATE SET feeling = excluded.feeling,"
 	" text = excluded.text, written_at = now()"
-	" RETURNING r.feeling, r.text, tenancy.stamp(r.written_at) AS written_at";
+	" RETURNING r.feeling, " SEALED(
+		"r.try_id", "r.text") " AS text, tenancy.stamp(r.written_at) AS written_at";
 
 enum err learning_reflection_put(struct call *c, const struct learning_reflection_put_in *in,
 	struct learning_reflection *out)
@@ -30,8 +32,11 @@ enum err learning_reflection_put(struct call *c, const struct learning_reflectio
 		return fail(c, ERR_NOT_FOUND, "try");
 	if (!on.submitted_at)
 		return fail_with(c, &not_submitted, "try %s", on.id);
-	e = db_row(c, REFLECTION_PUT, DB_ARGS(on.id, db_integer(c, in->feeling), in->text),
-		&learning_reflection_shape, out);
+	const char *text;
+	e = personal_seal(c, on.id, in->text, &text);
+	if (!e)
+		e = db_row(c, REFLECTION_PUT, DB_ARGS(on.id, db_integer(c, in->feeling), text),
+			&learning_reflection_shape, out);
 	if (e)
 		return e;
 	const struct lesson lesson = { .kind = "reflection",

@@ -3,6 +3,7 @@
 
 #include "libcommon/db.h"
 #include "libcommon/page.h"
+#include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
 
@@ -45,24 +46,42 @@ static const char TRY_DETAIL[] =
 	"  'givenName', m.given_name, 'mediaId', t.media_id, 'state', w.state,"
 	"  'shared', t.shared, 'createdAt', tenancy.stamp(t.created_at),"
 	"  'submittedAt', tenancy.stamp(t.submitted_at)) AS try,"
-	" (SELECT json_build_object('goal', g.goal, 'condition', g.condition,"
-	"   'writtenAt', tenancy.stamp(g.written_at)) FROM learning.goal g"
-	"  WHERE own.is_near AND g.tenant_id = t.tenant_id AND g.assignment_id = t.assignment_id"
-	"   AND g.user_id = t.user_id ORDER BY g.id DESC LIMIT 1) AS goal,"
-	" (SELECT json_build_object('knowledgeAndSkills', e.knowledge_and_skills,"
-	"   'thinkingJudgementExpression', e.thinking_judgement_expression,"
-	"   'proactiveAttitude', e.proactive_attitude, 'note', e.note,"
-	"   'evaluatedAt', tenancy.stamp(e.evaluated_at)) FROM learning.evaluation e"
-	"  WHERE own.is_near AND e.tenant_id = t.tenant_id AND e.try_id = t.id) AS evaluation,"
-	" (SELECT json_build_object('feeling', r.feeling, 'text', r.text,"
-	"   'writtenAt', tenancy.stamp(r.written_at)) FROM learning.reflection r"
-	"  WHERE own.is_near AND r.tenant_id = t.tenant_id AND r.try_id = t.id) AS reflection"
-	" FROM learning.visible_try($1::uuid, $2::text) t" TRY_JOINS
-	" CROSS JOIN LATERAL (SELECT $2::text = 'instructor' OR t.user_id = $1::uuid AS is_near) "
-	"own"
-	" LEFT JOIN learning.unit_skill us"
-	"  ON us.tenant_id = t.tenant_id AND us.unit_id = t.unit_id AND us.skill_id = t.skill_id"
-	" WHERE t.id = $3::uuid";
+	" (SELECT json_build_object('goal', " SEALED("g.id",
+		"g.goal") ", 'condition', g.condition,"
+			  "   'writtenAt', tenancy.stamp(g.written_at)) FROM learning.goal g"
+			  "  WHERE own.is_near AND g.tenant_id = t.tenant_id AND g.assignment_id = "
+			  "t.assignment_id"
+			  "   AND g.user_id = t.user_id ORDER BY g.id DESC LIMIT 1) AS goal,"
+			  " (SELECT json_build_object('knowledgeAndSkills', e.knowledge_and_skills,"
+			  "   'thinkingJudgementExpression', e.thinking_judgement_expression,"
+			  "   'proactiveAttitude', e.proactive_attitude, 'note', " SEALED(
+				  "e.try_id",
+				  "e.note") ","
+					    "   'evaluatedAt', tenancy.stamp(e.evaluated_at)) FROM "
+					    "learning.evaluation e"
+					    "  WHERE own.is_near AND e.tenant_id = t.tenant_id AND "
+					    "e.try_id = t.id) AS evaluation,"
+					    " (SELECT json_build_object('feeling', r.feeling, "
+					    "'text', " SEALED("r.try_id",
+						    "r.text") ","
+							      "   'writtenAt', "
+							      "tenancy.stamp(r.written_at)) FROM "
+							      "learning.reflection r"
+							      "  WHERE own.is_near AND r.tenant_id "
+							      "= t.tenant_id AND r.try_id = t.id) "
+							      "AS reflection"
+							      " FROM "
+							      "learning.visible_try($1::uuid, "
+							      "$2::text) t" TRY_JOINS
+							      " CROSS JOIN LATERAL (SELECT "
+							      "$2::text = 'instructor' OR "
+							      "t.user_id = $1::uuid AS is_near) "
+							      "own"
+							      " LEFT JOIN learning.unit_skill us"
+							      "  ON us.tenant_id = t.tenant_id AND "
+							      "us.unit_id = t.unit_id AND "
+							      "us.skill_id = t.skill_id"
+							      " WHERE t.id = $3::uuid";
 
 static const char MEDIA_STATE[] =
 	"SELECT CASE WHEN m.completed_at IS NULL THEN 'unfinished'"

@@ -10,6 +10,7 @@ static int open_world(void **state)
 	test_open(&test, &learning_under_test);
 	test_sql(&test, LESSON_PEOPLE);
 	test_sql(&test, LESSON_TRIES);
+	add_goal(&test);
 	return 0;
 }
 

@@ -14,8 +14,6 @@
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
-struct keyring *provisioning_keyring;
-
 static const struct problem CODE_TAKEN = { ERR_CONFLICT, 409, "tenant_code_taken",
 	"この団体コードはすでに使われています。", "This code is taken." };
 
@@ -103,7 +101,7 @@ static enum err open_tenant(struct call *c, const struct provisioning_contract_c
 	struct intent *intents, const char **secret)
 {
 	enum err e = intent_declare(c, intents, INTENTS);
-	if (!e && keyring_create(provisioning_keyring, intents[TENANT].id))
+	if (!e && keyring_create(c->keyring, intents[TENANT].id))
 		e = fail(c, ERR_UNAVAILABLE, "the keyring cannot be written");
 	return e ? e : open_in_auth(c, in, intents, secret);
 }

@@ -34,7 +34,9 @@ static void a_contract_opens_a_tenant_with_its_keys_and_head(void **state)
 				tenant_id)),
 		"みなと市admincontractor");
 	unsigned char key[KEY_SIZE];
-	assert_int_equal(keyring_data_key(provisioning_keyring, tenant_id, "media", key), OK);
+	assert_int_equal(keyring_data_key(test.keyring, tenant_id,
+				 (struct data_key){ .domain = "media", .version = 1 }, key),
+		OK);
 }
 
 static void the_operators_record_stays_in_the_operators_tenant(void **state)

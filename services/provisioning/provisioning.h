@@ -11,11 +11,6 @@
 #include "provisioning_proto.h"
 #include "services/provisioning/csv.h"
 
-struct keyring;
-
-/* Opened at start, the same for every worker; defined in contract.c. */
-extern struct keyring *provisioning_keyring;
-
 /* Who asks, as SQL wants it. */
 #define ACTOR(c_) (c_)->actor->user_id, role_name((c_)->actor->role)
 

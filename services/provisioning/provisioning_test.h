@@ -30,7 +30,10 @@
 #define SOME_KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static const struct service PROVISIONING = {
-	.name = "provisioning", .ops = provisioning_ops, .ops_n = PROVISIONING_OPS_N
+	.name = "provisioning",
+	.ops = provisioning_ops,
+	.ops_n = PROVISIONING_OPS_N,
+	.keyring = KEYRING_WRITES,
 };
 static struct test test;
 static pid_t auth_pid;
@@ -129,7 +132,6 @@ static inline int open_world(void **state)
 	(void)file_of(directory, "provisioning-auth.key", SOME_KEY);
 	start_auth(directory);
 	test.bus = bus_to_auth(directory);
-	provisioning_keyring = keyring_open(test_directory(&test), SOME_KEY);
 	wait_for_auth();
 	add_tenants();
 	return 0;
@@ -139,7 +141,6 @@ static inline int close_world(void **state)
 {
 	if (kill(auth_pid, SIGTERM) != 0 || waitpid(auth_pid, NULL, 0) != auth_pid)
 		abort();
-	keyring_close(provisioning_keyring);
 	test_close(&test);
 	return 0;
 }

@@ -1,0 +1,231 @@
+/* Personal data: what opens, and everything that must not. No database: the statements that carry
+ * it are tested by the services. */
+#include "libcommon/personal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libcommon/call.h"
+#include "libcommon/clock.h"
+#include "libcommon/cmocka_call.h"
+#include "libcommon/keyring.h"
+
+#define TENANT "01920000-0000-7000-8000-00000000000a"
+#define OTHER_TENANT "01920000-0000-7000-8000-00000000000b"
+#define ROW "01920000-0000-7000-8000-000000000001"
+#define OTHER_ROW "01920000-0000-7000-8000-000000000002"
+#define CANARY "逆上がりがこわい"
+
+struct note {
+	struct personal text;
+};
+struct notes {
+	struct note *note;
+	struct {
+		struct note *items;
+		size_t n;
+	} items;
+};
+
+static const struct personal_kind kind = { .domain = "text", .column = "note.text" };
+static const struct field note_fields[] = {
+	{ .name = "text",
+		.column = "text",
+		.kind = KIND_STRING,
+		.place = PLACE_BODY,
+		.offset = offsetof(struct note, text),
+		.has = NO_PRESENCE,
+		.min = 1,
+		.max = 8,
+		.personal = &kind },
+};
+static const struct shape note_shape = { "note", sizeof(struct note), note_fields, 1 };
+static const struct field notes_fields[] = {
+	{ .name = "note",
+		.column = "note",
+		.kind = KIND_OBJECT,
+		.offset = offsetof(struct notes, note),
+		.has = NO_PRESENCE,
+		.shape = &note_shape },
+	{ .name = "items",
+		.column = "items",
+		.kind = KIND_ARRAY,
+		.offset = offsetof(struct notes, items),
+		.has = NO_PRESENCE,
+		.max = 5,
+		.shape = &note_shape },
+};
+
+static struct actor actor, other;
+static struct call call;
+static char directory[] = "/tmp/personal-test-XXXXXX";
+
+static int set_up(void **state)
+{
+	static const char root[] =
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+	crypto_start();
+	if (!mkdtemp(directory))
+		return -1;
+	actor = (struct actor){ .tenant_id = TENANT, .user_id = "" };
+	other = (struct actor){ .tenant_id = OTHER_TENANT, .user_id = "" };
+	call = (struct call){ .arena = arena_new(), .actor = &actor };
+	call.keyring = keyring_open(directory, root);
+	return keyring_create(call.keyring, TENANT) || keyring_create(call.keyring, OTHER_TENANT);
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = { "root.check", TENANT ".1.key", TENANT ".2.key",
+		OTHER_TENANT ".1.key" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		(void)unlink(arena_printf(call.arena, "%s/%s", directory, names[i]));
+	keyring_close(call.keyring);
+	arena_free(call.arena);
+	return rmdir(directory);
+}
+
+static const char *sealed_for(const char *row_id)
+{
+	const char *sealed = NULL;
+	const struct personal value = { .text = CANARY, .kind = &kind };
+	assert_int_equal(personal_seal(&call, row_id, value, &sealed), OK);
+	return sealed;
+}
+
+/* As SEALED() gives it. */
+static const char *from_row(const char *row_id, const char *sealed)
+{
+	return arena_printf(call.arena, "%s:%s", row_id, sealed);
+}
+
+static enum err open_with(const struct personal_kind *with, const char *row_and_sealed)
+{
+	const char *text = NULL;
+	enum err e = personal_open(&call, with, row_and_sealed, &text);
+	if (!e)
+		assert_string_equal(text, CANARY);
+	return e;
+}
+
+static void what_was_sealed_opens(void **state)
+{
+	const char *sealed = sealed_for(ROW);
+	assert_null(strstr(sealed, CANARY));
+	assert_string_not_equal(sealed, sealed_for(ROW));
+	assert_int_equal(strncmp(sealed, "AQAA", 4), 0); /* what migrations ask for */
+	assert_int_equal(open_with(&kind, from_row(ROW, sealed)), OK);
+}
+
+static void what_is_absent_stays_absent(void **state)
+{
+	const char *sealed = "something";
+	assert_int_equal(personal_seal(&call, ROW, (struct personal){ 0 }, &sealed), OK);
+	assert_null(sealed);
+}
+
+static void copied_elsewhere_it_does_not_open(void **state)
+{
+	static const struct personal_kind column = { "text", "note.title" };
+	static const struct personal_kind domain = { "roster", "note.text" };
+	const char *sealed = sealed_for(ROW);
+	assert_int_equal(open_with(&kind, from_row(OTHER_ROW, sealed)), ERR_INTERNAL);
+	assert_int_equal(open_with(&column, from_row(ROW, sealed)), ERR_INTERNAL);
+	assert_int_equal(open_with(&domain, from_row(ROW, sealed)), ERR_INTERNAL);
+	call.actor = &other;
+	assert_int_equal(open_with(&kind, from_row(ROW, sealed)), ERR_INTERNAL);
+	call.actor = &actor;
+}
+
+static void every_flipped_bit_is_noticed(void **state)
+{
+	struct bytes sealed;
+	assert_int_equal(crypto_from_base64url(call.arena, sealed_for(ROW), &sealed), OK);
+	for (size_t i = 0; i < 8 * sealed.n; i++) {
+		unsigned char *copy = arena_alloc(call.arena, sealed.n);
+		memcpy(copy, sealed.data, sealed.n);
+		copy[i / 8] ^= (unsigned char)(1 << i % 8);
+		const char *text = crypto_base64url(call.arena, copy, sealed.n);
+		assert_int_not_equal(open_with(&kind, from_row(ROW, text)), OK);
+	}
+}
+
+static void what_is_not_sealed_is_refused(void **state)
+{
+	const char *sealed = sealed_for(ROW);
+	const char *const broken[] = { "", ":", ROW, sealed, ROW ":", ROW ":" CANARY, ROW ":AQAA",
+		from_row(ROW, arena_strndup(call.arena, sealed, strlen(sealed) - 4)) };
+	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
+		assert_int_equal(open_with(&kind, broken[i]), ERR_INTERNAL);
+}
+
+static void json_shows_the_text_and_rows_do_not(void **state)
+{
+	static const char json[] = "{\"text\":\"" CANARY "\"}";
+	struct note note = { 0 }, again = { 0 };
+	assert_int_equal(shape_read_json(&call, &note_shape, json, strlen(json), &note), OK);
+	assert_string_equal(note.text.text, CANARY);
+	assert_ptr_equal(note.text.kind, &kind);
+	const char *sealed;
+	assert_int_equal(personal_seal(&call, ROW, note.text, &sealed), OK);
+	assert_int_equal(shape_set_text(&call, &note_fields[0], from_row(ROW, sealed), &again), OK);
+	struct buf out = { .arena = call.arena };
+	shape_write_json(&note_shape, &again, &out);
+	assert_string_equal(out.data, json);
+}
+
+/* json_build_object() and json_agg() in a statement. */
+static void rows_within_json_are_opened(void **state)
+{
+	struct notes notes = { 0 };
+	const char *object =
+		arena_printf(call.arena, "{\"text\":\"%s\"}", from_row(ROW, sealed_for(ROW)));
+	assert_int_equal(shape_set_text(&call, &notes_fields[0], object, &notes), OK);
+	assert_string_equal(notes.note->text.text, CANARY);
+	const char *list = arena_printf(call.arena, "[%s,%s]", object, object);
+	assert_int_equal(shape_set_text(&call, &notes_fields[1], list, &notes), OK);
+	assert_string_equal(notes.items.items[1].text.text, CANARY);
+	assert_int_equal(
+		shape_set_text(&call, &notes_fields[0], "{\"text\":\"" CANARY "\"}", &notes),
+		ERR_INTERNAL);
+}
+
+static void a_new_version_seals_and_the_old_one_opens(void **state)
+{
+	const char *before = sealed_for(ROW);
+	assert_int_equal(keyring_rotate(call.keyring, TENANT), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	const char *after = sealed_for(ROW);
+	assert_int_equal(strncmp(before, "AQAAAAAB", 8), 0);
+	assert_int_equal(strncmp(after, "AQAAAAAC", 8), 0);
+	assert_int_equal(open_with(&kind, from_row(ROW, before)), OK);
+	assert_int_equal(open_with(&kind, from_row(ROW, after)), OK);
+}
+
+static void without_its_key_nothing_opens(void **state)
+{
+	const char *sealed = sealed_for(ROW);
+	assert_int_equal(unlink(arena_printf(call.arena, "%s/" TENANT ".1.key", directory)), 0);
+	assert_int_equal(unlink(arena_printf(call.arena, "%s/" TENANT ".2.key", directory)), 0);
+	clock_shift_ms(2 * KEYRING_TRUST_MS);
+	assert_int_equal(open_with(&kind, from_row(ROW, sealed)), ERR_INTERNAL);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_sealed_opens),
+		cmocka_unit_test(what_is_absent_stays_absent),
+		cmocka_unit_test(copied_elsewhere_it_does_not_open),
+		cmocka_unit_test(every_flipped_bit_is_noticed),
+		cmocka_unit_test(what_is_not_sealed_is_refused),
+		cmocka_unit_test(json_shows_the_text_and_rows_do_not),
+		cmocka_unit_test(rows_within_json_are_opened),
+		cmocka_unit_test(a_new_version_seals_and_the_old_one_opens),
+		cmocka_unit_test(without_its_key_nothing_opens),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,73 @@
+"""What somebody finds who has stolen the database: a dump of it holds nothing that was written in a lesson."""
+
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
+import base  # noqa: E402
+from base import FlowTest  # noqa: E402
+from stack import StackError, postgres_bin  # noqa: E402
+
+GOAL, COMMENT, NOTE, REFLECTION = WRITTEN = 'カナリア目標', 'カナリア助言', 'カナリア評価', 'カナリア感想'
+
+
+def setUpModule():
+    base.open_world()
+    global tenant, lesson, latest
+    tenant = base.world.tenant('nusumi')
+    lesson = tenant.lesson()
+    pupil = tenant.enter('jido1')
+    pupil.put(f'{lesson.path}/goal', goal=GOAL, condition=4)
+    latest = f'/v1/tries/{lesson.sent_try(pupil)["id"]}'
+    lesson.teacher.post(f'{latest}/comments', positionMs=100, text=COMMENT)
+    lesson.teacher.put(f'{latest}/evaluation', knowledgeAndSkills='B', thinkingJudgementExpression='A', proactiveAttitude='A',
+                       note=NOTE)
+    pupil.put(f'{latest}/reflection', feeling=3, text=REFLECTION)
+
+
+class StolenDatabaseTest(FlowTest):
+    def test_people_read_what_was_written(self):
+        detail = lesson.teacher.get(latest)
+        self.assertEqual((detail['goal']['goal'], detail['evaluation']['note'], detail['reflection']['text']),
+                         (GOAL, NOTE, REFLECTION))
+        self.assertEqual(lesson.teacher.get(f'{latest}/comments')['items'][0]['text'], COMMENT)
+        self.assertEqual(lesson.board_row('jido1')['goal'], GOAL)
+
+    def test_a_dump_of_the_database_does_not_hold_it(self):
+        dump = subprocess.run([postgres_bin() / 'pg_dump', '-d', base.world.stack.conninfo()], check=True,
+                              stdout=subprocess.PIPE).stdout.decode()
+        self.assertIn('COPY learning.comment', dump)
+        for text in WRITTEN:
+            self.assertNotIn(text, dump)
+
+    def test_nor_do_the_files_of_the_database_and_the_cache(self):
+        base.world.stack.sql('CHECKPOINT')
+        found = [str(path) for path in base.world.directory.rglob('*') if path.is_file() and self.holds(path)]
+        self.assertEqual(found, [])
+
+    def holds(self, path):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:  # temporary ones come and go
+            return False
+        return any(text.encode() in data for text in WRITTEN)
+
+    def test_a_text_moved_to_another_row_does_not_open(self):
+        sql = base.world.stack.sql
+        try_id = latest.rpartition('/')[2]
+        kept = sql(f"SELECT note FROM learning.evaluation WHERE try_id = '{try_id}'")
+        sql(f"UPDATE learning.evaluation SET note = (SELECT text FROM learning.comment WHERE try_id = '{try_id}')"
+            f" WHERE try_id = '{try_id}'")
+        self.assertEqual(lesson.teacher.send('GET', latest).status, 500)
+        sql(f"UPDATE learning.evaluation SET note = '{kept}' WHERE try_id = '{try_id}'")
+        self.assertEqual(lesson.teacher.get(latest)['evaluation']['note'], NOTE)
+
+    def test_the_database_takes_nothing_in_the_clear(self):
+        with self.assertRaises(StackError):
+            base.world.stack.sql("UPDATE learning.comment SET text = 'in the clear'")
+
+
+if __name__ == '__main__':
+    unittest.main()
