@@ -90,7 +90,7 @@ static void *ask_beside(void *arg)
 		.actor = held->actor,
 		.params = held->params,
 		.body = held->body,
-		.idempotency_key = held->operation };
+		.idempotency_key = uuid_make(beside.arena) };
 	test_dispatch(&beside, &request, &reply, NULL);
 	held->status = reply.status;
 	db_close(beside.db);
@@ -121,37 +121,58 @@ static const char *id_while_auth_waits(void)
 	"machimi,student,町,美,まち,み\n"
 #define VILLAGE "{\"name\":\"村\",\"code\":\"mura\",\"administratorUsername\":\"admin\"}"
 
+/* Ask, and let auth go on only after what happens meanwhile. The id of the transaction. */
+static const char *ask_slowly(struct held *held, const char *meanwhile)
+{
+	pthread_t thread;
+	PGconn *superuser = PQconnectdb(test.superuser);
+	assert_int_equal(PQstatus(superuser), CONNECTION_OK);
+	PQclear(PQexec(superuser, "BEGIN; LOCK auth.account IN EXCLUSIVE MODE"));
+	assert_int_equal(pthread_create(&thread, NULL, ask_beside, held), 0);
+	const char *xid = id_while_auth_waits();
+	if (meanwhile != NULL)
+		test_sql(&test, meanwhile);
+	PQclear(PQexec(superuser, "COMMIT"));
+	PQfinish(superuser);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	return xid;
+}
+
 static void nothing_is_written_while_auth_is_asked(void **state)
 {
 	const char *id = add_user(&head, "machi", "student", "まち", "まち");
 	const char *params = params_of("userId", id);
+	const struct actor *provider = &operator;
 	struct held held[] = {
 		{ "user_create", NULL, user_body("machiko", "student", "まち", "こ"), 201, &head },
 		{ "user_suspend", params, NULL, 204, &head },
 		{ "user_restore", params, NULL, 204, &head },
 		{ "user_delete", params, NULL, 204, &head },
 		{ "user_import", "dryRun=false", MACHIMI, 200, &head },
-		{
-			"contract_create",
-			NULL,
-			VILLAGE,
-			201,
-			&operator},
-		};
-	PGconn *superuser = PQconnectdb(test.superuser);
-	assert_int_equal(PQstatus(superuser), CONNECTION_OK);
+		{ "contract_create", NULL, VILLAGE, 201, provider },
+	};
 	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
-		pthread_t thread;
 		unsigned wanted = held[i].status;
-		PQclear(PQexec(superuser, "BEGIN; LOCK auth.account IN EXCLUSIVE MODE"));
-		assert_int_equal(pthread_create(&thread, NULL, ask_beside, &held[i]), 0);
-		const char *xid = id_while_auth_waits();
-		PQclear(PQexec(superuser, "COMMIT"));
-		assert_int_equal(pthread_join(thread, NULL), 0);
-		assert_string_equal(xid, "none");
+		assert_string_equal(ask_slowly(&held[i], NULL), "none");
 		assert_int_equal(held[i].status, wanted);
 	}
-	PQfinish(superuser);
+}
+
+static void a_lost_connection_is_taken_up_by_any_repetition(void **state)
+{
+	struct held held = { "user_create", NULL, user_body("kiri", "student", "き", "り"), 0,
+		&head };
+	assert_string_equal(ask_slowly(&held,
+				    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+				    " WHERE datname = current_database() AND state = 'idle in "
+				    "transaction'"
+				    " AND usename = 'manabiya_provisioning'"),
+		"none");
+	assert_int_equal(held.status, 503);
+	const char *id = accounts_of("kiri");
+	assert_string_equal(account_status(id), "active");
+	assert_string_equal(add_user(&head, "kiri", "student", "き", "り"), id);
+	assert_string_equal(accounts_of("kiri"), id);
 }
 
 static void a_login_name_is_unique_whatever_its_case(void **state)
@@ -300,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_failed_commit_is_taken_up_by_any_repetition),
 		cmocka_unit_test(nobody_is_created_while_an_import_runs),
 		cmocka_unit_test(nothing_is_written_while_auth_is_asked),
+		cmocka_unit_test(a_lost_connection_is_taken_up_by_any_repetition),
 		cmocka_unit_test(a_login_name_is_unique_whatever_its_case),
 		cmocka_unit_test(a_change_needs_the_version_that_was_read),
 		cmocka_unit_test(suspension_and_restoring_reach_auth_and_the_others),
