@@ -49,13 +49,14 @@ class Result:
         return sum(self.cpu.values())
 
 
-def drive(url, headers, requests, pids, rate=None):
-    """One run. `rate`: requests a second altogether; None means as fast as it goes."""
+def drive(url, headers, requests, pids, rate=None, options=()):
+    """One run. `rate`: requests a second altogether; None means as fast as it goes. `options`: more for h2load."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'requests'
         command = ['h2load', '-c', str(CONNECTIONS), '-m', '1', '-t', '1', '-n', str(requests), f'--log-file={log}']
         if rate:
             command += [f'--rps={max(1, round(rate / CONNECTIONS))}']
+        command += options
         for header in headers:
             command += ['-H', header]
         before = cpu_us(pids)

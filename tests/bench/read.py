@@ -5,65 +5,22 @@ GET /v1/skills with one skill in the tenant: TLS, HTTP/2, session, capability, b
 JSON. Both sides use the same PostgreSQL, in turns, in the same run. Decide on CPU time: the rate of a
 shared machine swings. h2load itself takes part of the machine from both sides.
 
-    ./dev bench [--rounds 3] [--requests 20000]
+    ./dev bench read, or tests/bench/read.py [--rounds 3] [--requests 8000]
 """
 
 import argparse
+import json
 import os
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from load import ROOT, drive  # noqa: E402
-
-sys.path.insert(0, str(ROOT / 'tests/flow'))
-import seed  # noqa: E402
-from api import Client  # noqa: E402
-from stack import LOAD_LIMITS, SERVICES, Stack, free_port  # noqa: E402
+from sides import School, folder, free_port, median, running  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-PASSWORD = 'fuji-no-yama-2026'
-CODE = 'sokudo'
-
-
-class Ours:
-    """A stack with one tenant that has one skill, and a teacher's token."""
-
-    name = 'manabiya'
-
-    def __init__(self, directory):
-        self.stack = Stack(directory, ROOT / 'build', extra={'gateway': LOAD_LIMITS})
-
-    def start(self):
-        self.stack.start()
-        operator = Client(self.stack.address, self.stack.ca)
-        operator.login_first(seed.OPERATOR_TENANT, seed.OPERATOR, (self.stack.keys / 'bootstrap.secret').read_text().strip(), PASSWORD)
-        contract = operator.post('/v1/contracts', name='計測', code=CODE, administratorUsername='kanri')
-        self.tenant = contract['tenantId']
-        admin, self.teacher = Client(self.stack.address, self.stack.ca), Client(self.stack.address, self.stack.ca)
-        admin.login_first(CODE, 'kanri', contract['initialSecret'], PASSWORD)
-        made = admin.post('/v1/users', username='sensei', role='instructor', familyName='計測', givenName='一',
-                          kanaFamilyName='ケイソク', kanaGivenName='ハジメ')
-        self.teacher.login_first(CODE, 'sensei', made['initialSecret'], PASSWORD)
-        self.teacher.post('/v1/skills', name='前転', area='mat', curriculumCode=seed.MAT_CODE, points='まわる。', position=1)
-
-    @property
-    def url(self):
-        return f'https://127.0.0.1:{self.stack.port}/v1/skills'
-
-    @property
-    def headers(self):
-        return [f'authorization: Bearer {self.teacher.token}']
-
-    def pids(self):
-        return {name: self.stack.processes[name].pid for name in ('gateway', *SERVICES, 'postgres', 'redis')}
-
-    def stop(self):
-        self.stack.remove()
 
 
 class Peer:
@@ -100,8 +57,7 @@ class Peer:
             if child.poll() is not None:
                 raise RuntimeError(f'{name} ended with {child.returncode}')
 
-    @property
-    def url(self):
+    def address(self):
         return f'https://127.0.0.1:{self.port}/v1/skills'
 
     def pids(self):
@@ -112,10 +68,6 @@ class Peer:
         for child in self.children.values():
             child.terminate()
             child.wait()
-
-
-def median(values):
-    return statistics.median(list(values))
 
 
 def table(sides, full, half):
@@ -138,9 +90,8 @@ def table(sides, full, half):
 
 def same_answer(ours, peer):
     """Both sides must do the same work: the same one row."""
-    bodies = [subprocess.run(['curl', '-sk', *(part for h in side.headers for part in ('-H', h)), side.url], check=True,
+    bodies = [subprocess.run(['curl', '-sk', *(part for h in side.headers for part in ('-H', h)), side.address()], check=True,
                              stdout=subprocess.PIPE, text=True).stdout for side in (ours, peer)]
-    import json
     a, b = map(json.loads, bodies)
     if a != b or len(a['items']) != 1:
         raise RuntimeError(f'the answers differ:\n{bodies[0]}\n{bodies[1]}')
@@ -149,11 +100,11 @@ def same_answer(ours, peer):
 def measure(sides, rounds, requests):
     full, half = {s: [] for s in sides}, {s: [] for s in sides}
     for side in sides:
-        drive(side.url, side.headers, 2000, side.pids())  # warm up: prepared statements, JIT, caches
+        drive(side.address(), side.headers, 2000, side.pids())  # warm up: prepared statements, JIT, caches
     for number in range(rounds):
         for side in sides:
-            full[side].append(drive(side.url, side.headers, requests, side.pids()))
-            half[side].append(drive(side.url, side.headers, requests // 4, side.pids(), full[side][-1].rate / 2))
+            full[side].append(drive(side.address(), side.headers, requests, side.pids()))
+            half[side].append(drive(side.address(), side.headers, requests // 4, side.pids(), full[side][-1].rate / 2))
             print(f'round {number + 1} of {rounds}, {side.name}: {full[side][-1].rate:,.0f}/s, '
                   f'{full[side][-1].cpu_sum:.0f} µs', flush=True)
     return full, half
@@ -162,24 +113,15 @@ def measure(sides, rounds, requests):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--rounds', type=int, default=3)
-    parser.add_argument('--requests', type=int, default=20000)
+    parser.add_argument('--requests', type=int, default=8000)
     arguments = parser.parse_args()
     if not (HERE / 'node_modules/fastify').exists():
         subprocess.run(['npm', 'ci', '--no-fund', '--no-audit', '--loglevel=error'], cwd=HERE, check=True)
-    with tempfile.TemporaryDirectory(prefix='manabiya-bench-') as directory:
-        os.chmod(directory, 0o711)
-        run = Path(directory) / 'peer'
-        run.mkdir(mode=0o711)
-        ours = Ours(Path(directory) / 'stack')
-        peer = Peer(ours, run)
-        try:
-            ours.start()
-            peer.start()
-            same_answer(ours, peer)
-            table((ours, peer), *measure((ours, peer), arguments.rounds, arguments.requests))
-        finally:
-            peer.stop()
-            ours.stop()
+    with folder() as directory:
+        ours = School(directory / 'stack')
+        with running(ours, Peer(ours, directory / 'peer')) as sides:
+            same_answer(*sides)
+            table(sides, *measure(sides, arguments.rounds, arguments.requests))
 
 
 if __name__ == '__main__':
