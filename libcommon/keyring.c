@@ -78,12 +78,15 @@ static enum err write_synced(int file, const unsigned char *content, size_t n)
 	return OK;
 }
 
-/* A private file with the content, on the disk before it gets its name. */
+/*
+ * A file with the content, on the disk before it gets its name. Its group may read it: learning may
+ * run as another user than provisioning, who writes it.
+ */
 static enum err write_temporary(
 	const struct keyring *keyring, const char *name, const unsigned char *content, size_t n)
 {
 	int file = openat(keyring->directory, name,
-		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (file < 0)
 		return ERR_UNAVAILABLE;
 	enum err e = write_synced(file, content, n);

@@ -108,15 +108,17 @@ static void wrong_root_is_refused(void **state)
 	assert_null(keyring_open("/nowhere/at/all", ROOT));
 }
 
-static void file_is_private(void **state)
+static void file_is_for_its_owner_and_group(void **state)
 {
+	mode_t before = umask(0);
 	struct keyring *keyring = keyring_open(directory, ROOT);
 	assert_int_equal(keyring_create(keyring, A), OK);
+	umask(before);
 	char path[160];
 	path_of(A ".1.key", path);
 	struct stat status;
 	assert_int_equal(stat(path, &status), 0);
-	assert_int_equal(status.st_mode & 0777, 0600);
+	assert_int_equal(status.st_mode & 0777, 0640);
 	keyring_close(keyring);
 }
 
@@ -294,7 +296,7 @@ int main(void)
 		FACT(key_survives_reopening),
 		FACT(tenants_and_domains_differ),
 		FACT(wrong_root_is_refused),
-		FACT(file_is_private),
+		FACT(file_is_for_its_owner_and_group),
 		FACT(swapped_file_is_refused),
 		FACT(damaged_file_is_refused_and_kept),
 		FACT(destroyed_key_is_gone_within_a_second),

@@ -2,6 +2,7 @@
 """Run the test suites, one line each, and say the sum last: `N passed, N failed`.
 
     tools/suites.py [SUITE...]          generator tools unit threads web flow attack docs browser
+                                        and, only when asked for: containers
 
 C programs are built with the address and undefined-behaviour sanitizers. The full output of a suite
 is kept in .manabiya/test/<suite>.log; of a suite that fails, its end is shown.
@@ -128,7 +129,7 @@ def browser():
 
 
 def prepare(names):
-    if set(names) - {'generator'}:
+    if set(names) - {'generator', *ONLY_WHEN_ASKED}:
         # gcc warns of code that the sanitizers themselves insert; the plain builds are the strict ones.
         subprocess.run([ROOT / 'tools/build', 'c', BUILD.name, '-Db_sanitize=address,undefined', '-Db_lundef=false',
                         '-Doptimization=1', '-Dwerror=false', '-Dc_args=-w'], check=True)
@@ -149,6 +150,14 @@ def threads():
     return tap(*run(build / 'libcommon/bus_test', env=environment))
 
 
+def containers():
+    """The images, and the stack in containers that is broken and rolled over (tests/containers)."""
+    total = step('tools/engine.py', 'images')
+    if total.failed:
+        return total
+    return total + python_outcome(*run('tests/containers/run.py', 'containers_test'))
+
+
 SUITES = {
     'generator': lambda: python_tests('proto/gen'),
     'tools': lambda: python_tests('tests/tools'),
@@ -159,7 +168,9 @@ SUITES = {
     'attack': lambda: meson_tests('attack') + python_tests('tests/attack', 'rls_test.py') + python_tests('tests/attack/log'),
     'docs': lambda: meson_tests('docs'),
     'browser': browser,
+    'containers': containers,
 }
+ONLY_WHEN_ASKED = {'containers'}
 
 
 def run_suite(name):
@@ -176,7 +187,7 @@ def run_suite(name):
 
 
 def main():
-    names = sys.argv[1:] or list(SUITES)
+    names = sys.argv[1:] or [name for name in SUITES if name not in ONLY_WHEN_ASKED]
     unknown = set(names) - set(SUITES)
     if unknown:
         print(f'no such suite: {" ".join(sorted(unknown))}; there are {" ".join(SUITES)}', file=sys.stderr)

@@ -34,10 +34,10 @@ OPERATOR_SECRET_FILE = 'bootstrap.secret'
 world = None
 
 
-def open_world():
+def open_world(new_stack=lambda directory: Stack(directory, BUILD, extra={})):
     """setUpModule of every flow test: a fresh stack with an operator."""
     global world
-    world = World()
+    world = World(new_stack)
     unittest.addModuleCleanup(world.close, sys._getframe(1).f_globals.get('__name__', 'flow'))
     world.open()
 
@@ -53,9 +53,9 @@ def eventually(condition, what, seconds=SETTLE_S):
 
 
 class World:
-    def __init__(self):
+    def __init__(self, new_stack):
         self.directory = Path(tempfile.mkdtemp(prefix='manabiya-flow-', dir='/tmp'))
-        self.stack = Stack(self.directory, BUILD, extra={})
+        self.stack = new_stack(self.directory)
         self.tenants, self.clients = {}, []
 
     def open(self):
