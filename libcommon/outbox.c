@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 
 static const char OUTBOX_INSERT[] =
@@ -14,15 +15,22 @@ static const char OUTBOX_INSERT[] =
 static const char INBOX_INSERT[] =
 	"INSERT INTO inbox (event_id) VALUES ($1) ON CONFLICT DO NOTHING";
 
+const struct personal_kind outbox_body = { .domain = "outbox", .column = "outbox.body" };
+
+static enum err seal_body(struct call *c, const char *event_id, const char **body)
+{
+	const struct personal plain = { .text = *body, .kind = &outbox_body };
+	return c->keyring ? personal_seal(c, event_id, plain, body) : OK;
+}
+
 enum err event_emit(struct call *c, const struct event_type *type, const void *data)
 {
 	struct buf body = { .arena = c->arena };
 	shape_write_json(type->shape, data, &body);
-	const char *id = uuid_make(c->arena);
-	enum err e = OK;
+	const char *id = uuid_make(c->arena), *text = body.data;
+	enum err e = seal_body(c, id, &text);
 	for (const char *const *consumer = type->consumers; *consumer && !e; consumer++)
-		e = db_later(
-			c, OUTBOX_INSERT, DB_ARGS(*consumer, "event", type->name, id, body.data));
+		e = db_later(c, OUTBOX_INSERT, DB_ARGS(*consumer, "event", type->name, id, text));
 	return e;
 }
 

@@ -5,11 +5,18 @@
  * job of the skeleton: in batches, at least once, in the order of commits (xid8 watermark, never
  * `id > cursor`), with back-off per row and a dead-letter state that `manabiyactl outbox` shows and
  * redrives. Consumers store the id.
+ *
+ * Bodies of events lie sealed (personal.h) where the service has a keyring. Taking and settling
+ * rows is for the relay alone: it enters OUTBOX_RELAY, a tenant without data for which auth gives a
+ * key to services only, so that a statement injected into a handler gets at nobody's rows.
  */
 #ifndef MANABIYA_OUTBOX_H
 #define MANABIYA_OUTBOX_H
 
 #include "libcommon/call.h"
+#include "libcommon/shape.h"
+
+#define OUTBOX_RELAY "00000000-0000-7000-8000-00000000000f"
 
 /* An event type of events.yaml; generated as `event_<type with _>`. */
 struct event_type {
@@ -42,6 +49,9 @@ struct event_text {
  */
 must_check enum err event_accept(
 	struct call *c, const struct event_taker *takers, const struct event_text *event);
+
+/* How bodies are sealed: for the row of their event's id. */
+extern const struct personal_kind outbox_body;
 
 /* Write one audit line into the outbox (the skeleton calls it; handlers do not). */
 must_check enum err outbox_audit(struct call *c, const char *event_id, const char *line);

@@ -13,10 +13,13 @@
 #include <string.h>
 
 #include "libcommon/bus.h"
+#include "libcommon/capability_cache.h"
+#include "libcommon/clock.h"
 #include "libcommon/db.h"
 #include "libcommon/json.h"
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
+#include "libcommon/personal.h"
 #include "libcommon/service.h"
 
 #define SHARE_MAX 100 /* rows of one consumer in a round: EventBatch holds 100 events */
@@ -35,6 +38,7 @@ static const char PUT_OFF[] = "SELECT outbox_put_off($1, $2)";
 struct row {
 	const char *id, *tenant_id, *consumer, *kind, *type, *event_id, *body, *created_at;
 	bool alone;
+	bool broken; /* its body does not open */
 	bool shipped; /* belongs to a group that was dealt with */
 };
 
@@ -48,6 +52,23 @@ struct group {
 	const struct row *items[ROWS_MAX];
 	size_t n;
 };
+
+static bool is_audit(const struct row *row)
+{
+	return strcmp(row->kind, "audit") == 0;
+}
+
+/* One that does not open is put off like one that is refused; the others go on. JSON begins with a
+ * brace, what is sealed never does. */
+static void open_body(struct call *c, struct row *row)
+{
+	if (is_audit(row) || *row->body == '{')
+		return;
+	const char *sealed = arena_printf(c->arena, "%s:%s", row->event_id, row->body);
+	row->broken = !c->keyring ||
+		personal_open_of(c, row->tenant_id, &outbox_body, sealed, &row->body) != OK;
+	c->failure = (struct failure){ 0 };
+}
 
 static enum err on_row(struct call *c, void *arg, const char *const *columns, size_t n)
 {
@@ -63,12 +84,8 @@ static enum err on_row(struct call *c, void *arg, const char *const *columns, si
 		.body = columns[6],
 		.created_at = columns[7],
 		.alone = strtol(columns[8], NULL, 10) >= ALONE_AFTER };
+	open_body(c, &rows->items[rows->n - 1]);
 	return OK;
-}
-
-static bool is_audit(const struct row *row)
-{
-	return strcmp(row->kind, "audit") == 0;
 }
 
 /* Audit lines of all tenants go together; events only with those of their tenant. */
@@ -124,6 +141,25 @@ static struct bytes body_of(struct call *c, const struct group *group)
 	return (struct bytes){ (const unsigned char *)out.data, out.n };
 }
 
+/* Each statement proves itself anew: a round may outlast a key. */
+static enum err enter(struct call *c)
+{
+	const char *capability;
+	const struct actor *relay;
+	enum err e = service_capability(c, OUTBOX_RELAY, &capability);
+	if (e)
+		return e;
+	if (capability_check(c->auth_key, capability, clock_unix_ms(), &relay))
+		return fail(c, ERR_INTERNAL, "auth minted a capability that does not verify");
+	return db_enter(c, relay->tenant_key);
+}
+
+static enum err settle_as(struct call *c, const char *sql, struct db_args args)
+{
+	enum err e = enter(c);
+	return e ? e : db_exec(c, sql, args);
+}
+
 static const char *ids_of(struct call *c, const struct group *group)
 {
 	const char **ids = arena_array(c->arena, group->n, sizeof(*ids));
@@ -158,14 +194,14 @@ static enum err settle(struct call *c, const struct group *group, const struct b
 {
 	const char *ids = ids_of(c, group);
 	if (!reply->err)
-		return db_exec(c, DONE, DB_ARGS(ids));
+		return settle_as(c, DONE, DB_ARGS(ids));
 	if (is_outage(reply))
-		return db_exec(c, WAIT, DB_ARGS(ids));
+		return settle_as(c, WAIT, DB_ARGS(ids));
 	const char *reason = arena_printf(c->arena, "%s answered %s (%u)",
 		group->items[0]->consumer, err_name(reply->err), reply->status);
 	log_event(LOG_LEVEL_WARNING, "outbox rows refused", LOG_TEXT("reason", reason),
 		LOG_INT("rows", group->n));
-	return db_exec(c, PUT_OFF, DB_ARGS(ids, reason));
+	return settle_as(c, PUT_OFF, DB_ARGS(ids, reason));
 }
 
 /* What a round has come to. */
@@ -204,7 +240,23 @@ static enum err leave(struct call *c, struct rows *rows, const char *consumer)
 		row->shipped = true;
 		group->items[group->n++] = row;
 	}
-	return group->n ? db_exec(c, WAIT, DB_ARGS(ids_of(c, group))) : OK;
+	return group->n ? settle_as(c, WAIT, DB_ARGS(ids_of(c, group))) : OK;
+}
+
+/* Rows whose tenant's key is gone, or that somebody has changed. */
+static enum err put_broken_off(struct call *c, struct rows *rows)
+{
+	struct group *group = arena_alloc(c->arena, sizeof(*group));
+	for (size_t i = 0; i < rows->n; i++) {
+		if (!rows->items[i].broken)
+			continue;
+		rows->items[i].shipped = true;
+		group->items[group->n++] = &rows->items[i];
+	}
+	if (!group->n)
+		return OK;
+	log_event(LOG_LEVEL_ERROR, "outbox rows do not open", LOG_INT("rows", group->n));
+	return settle_as(c, PUT_OFF, DB_ARGS(ids_of(c, group), "does not open"));
 }
 
 enum err outbox_relay(struct call *c, int64_t *shipped)
@@ -215,7 +267,14 @@ enum err outbox_relay(struct call *c, int64_t *shipped)
 	/* Each statement is its own transaction. */
 	db_rollback(c->db);
 	db_begin(c->db, NULL, false);
-	enum err e = db_each(c, TAKE, DB_ARGS(db_integer(c, SHARE_MAX)), on_row, rows);
+	*shipped = 0;
+	enum err e = enter(c);
+	if (e == ERR_UNAVAILABLE || e == ERR_LIMITED)
+		return OK; /* auth is away: the bus has told, and the next turn comes soon */
+	if (!e)
+		e = db_each(c, TAKE, DB_ARGS(db_integer(c, SHARE_MAX)), on_row, rows);
+	if (!e)
+		e = put_broken_off(c, rows);
 	for (size_t i = 0; i < rows->n && !e; i++) {
 		if (rows->items[i].shipped)
 			continue;

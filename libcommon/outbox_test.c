@@ -11,14 +11,21 @@
 #include "libcommon/json.h"
 #include "libcommon/testing.h"
 
+static struct test test;
+static struct actor as_relay;
+
 static enum err own_capability(struct call *c, const char *tenant_id, const char **capability)
 {
-	*capability = tenant_id; /* enough to see which tenant a batch is for */
+	/* The relay's own proves it to the database; of others it is enough to see for whom it is.
+	 */
+	*capability = strcmp(tenant_id, OUTBOX_RELAY) == 0 ? test_capability(&test, &as_relay)
+							   : tenant_id;
 	return OK;
 }
 
-static const struct service learning = { .name = "learning", .service_capability = own_capability };
-static struct test test;
+static const struct service learning = {
+	.name = "learning", .keyring = KEYRING_READS, .service_capability = own_capability
+};
 static struct actor actor, other;
 
 struct fact {
@@ -136,6 +143,7 @@ static int open_world(void **state)
 {
 	test_open(&test, &learning);
 	actor = test_actor(&test, TEST_TENANT, TEST_USER, ROLE_STUDENT);
+	as_relay = test_actor(&test, OUTBOX_RELAY, "learning", ROLE_SERVICE);
 	other = test_actor(&test, TEST_OTHER_TENANT, TEST_OTHER_USER, ROLE_STUDENT);
 	const char *directory = test_directory(&test);
 	write_key(directory, "learning-notification");
@@ -290,7 +298,7 @@ static void a_batch_fits_into_a_frame(void **state)
 		"INSERT INTO learning.outbox (tenant_id, consumer, kind, type, event_id, body)"
 		" SELECT '" TEST_TENANT
 		"', 'notification', 'event', 'fact.told', gen_random_uuid(),"
-		" repeat('\"', 65536) FROM generate_series(1, 100)");
+		" '{' || repeat('\"', 65535) FROM generate_series(1, 100)");
 	assert_int_equal(relay(), 100);
 	assert_int_equal(atomic_load(&consumer.batches), 4);
 	assert_string_equal(left("count(*)"), "0");
@@ -303,8 +311,15 @@ static void a_refused_login_leaves_an_audit_line_without_tenant(void **state)
 	assert_int_equal(db_commit(&c), OK);
 	assert_string_equal(left("count(*) || ' ' || count(tenant_id)"), "1 0");
 	c = test_call(&test, NULL);
-	assert_int_equal(event_emit(&c, &fact_told, &(struct fact){ "of nobody" }), OK);
-	assert_int_equal(db_commit(&c), ERR_INTERNAL);
+	assert_int_equal(
+		event_emit(&c, &fact_told, &(struct fact){ "of nobody" }), ERR_UNAVAILABLE);
+	assert_int_equal(
+		db_exec(&c,
+			"INSERT INTO outbox (consumer, kind, type, event_id, body)"
+			" VALUES ('notification', 'event', 'fact.told', gen_random_uuid(), '{}')",
+			DB_NONE),
+		ERR_INTERNAL);
+	db_rollback(c.db);
 }
 
 /* bigserial is not commit order: the row that commits later may have the smaller id. */
@@ -332,13 +347,53 @@ static void a_relay_that_died_is_followed_by_another(void **state)
 	const char *text = NULL;
 	tell(&actor, "left behind");
 	wait_for_watermark();
-	struct call c = test_call(&test, NULL);
+	struct call c = test_call(&test, &as_relay);
 	assert_int_equal(db_text(&c, take, DB_NONE, &text), OK);
 	assert_int_equal(db_commit(&c), OK);
 	assert_string_equal(text, "1");
 	assert_int_equal(relay(), 0); /* leased */
 	test_sql(&test, "UPDATE learning.outbox SET due_at = due_at - interval '30 seconds'");
 	assert_int_equal(relay(), 1);
+}
+
+/* What an injected statement could call: it is refused, in a tenant, without one, and in the
+ * relay's name without its key. */
+static void a_handler_gets_at_no_row_of_the_outbox(void **state)
+{
+	static const char *const statements[] = { "SELECT outbox_take(100)",
+		"SELECT outbox_done(ARRAY[1])", "SELECT outbox_wait(ARRAY[1])",
+		"SELECT outbox_put_off(ARRAY[1], 'x')", "SELECT unguarded_outbox_take(100)",
+		"SELECT tenancy.demand_relay()",
+		"WITH x AS (SELECT set_config('app.tenant', '" OUTBOX_RELAY
+		".9999999999.' || repeat('0', 64), true)) SELECT outbox_take(100) FROM x" };
+	tell(&other, "of somebody else");
+	wait_for_watermark();
+	for (size_t i = 0; i < 2 * sizeof(statements) / sizeof(*statements); i++) {
+		struct call c = test_call(&test, i % 2 ? &actor : NULL);
+		assert_int_equal(db_exec(&c, statements[i / 2], DB_NONE), ERR_INTERNAL);
+		db_rollback(c.db);
+	}
+	assert_int_equal(relay(), 1);
+}
+
+static void what_waits_is_sealed(void **state)
+{
+	tell(&actor, "a canary");
+	assert_string_equal(left("count(*) FILTER (WHERE body LIKE '%canary%')"), "0");
+	assert_non_null(strstr(test_event(&test, "fact.told", ""), "a canary"));
+	assert_int_equal(relay(), 1);
+	assert_non_null(strstr(consumer.seen, "a canary"));
+}
+
+/* The key of its tenant was destroyed, or somebody exchanged the body: the others go on. */
+static void a_row_that_does_not_open_stops_nobody(void **state)
+{
+	tell(&other, "exchanged");
+	test_sql(&test, "UPDATE learning.outbox SET body = 'AQ' || substr(body, 3, 30) || 'xx'");
+	tell(&actor, "whole");
+	assert_int_equal(relay(), 1);
+	assert_non_null(strstr(consumer.seen, "whole"));
+	assert_string_equal(left("max(attempts)"), "1");
 }
 
 static void a_stopped_consumer_gets_all_of_it_later(void **state)
@@ -450,6 +505,9 @@ int main(void)
 		FACT(a_refused_login_leaves_an_audit_line_without_tenant),
 		FACT(a_row_that_commits_late_is_not_lost),
 		FACT(a_relay_that_died_is_followed_by_another),
+		FACT(a_handler_gets_at_no_row_of_the_outbox),
+		FACT(what_waits_is_sealed),
+		FACT(a_row_that_does_not_open_stops_nobody),
 		FACT(a_stopped_consumer_gets_all_of_it_later),
 		FACT(an_event_is_taken_once_per_tenant),
 		FACT(an_event_goes_to_the_taker_of_its_type_once),

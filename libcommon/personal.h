@@ -31,4 +31,8 @@ must_check enum err personal_seal(
 must_check enum err personal_open(struct call *c, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **text);
 
+/* The same for a row of another tenant: for jobs, which work for all of them. */
+must_check enum err personal_open_of(struct call *c, const char *tenant_id,
+	const struct personal_kind *kind, const char *row_and_sealed, const char **text);
+
 #endif

@@ -13,6 +13,8 @@
 #include "libcommon/clock.h"
 #include "libcommon/keyring.h"
 #include "libcommon/log.h"
+#include "libcommon/outbox.h"
+#include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 
 #define TEST_DEADLINE_MS 30000
@@ -191,6 +193,11 @@ struct call test_call(struct test *test, const struct actor *actor)
 	return c;
 }
 
+const char *test_capability(struct test *test, const struct actor *actor)
+{
+	return capability_mint(test->arena, key_pair()->signing_key, actor, clock_unix_ms());
+}
+
 void test_dispatch(
 	struct test *test, const struct test_request *request, struct reply *reply, struct call *c)
 {
@@ -209,8 +216,7 @@ void test_dispatch(
 	if (request->body)
 		frame.texts[TEXT_CONTENT_TYPE] = frame_text("application/json");
 	if (request->actor)
-		frame.texts[TEXT_CAPABILITY] = frame_text(capability_mint(
-			test->arena, key_pair()->signing_key, request->actor, clock_unix_ms()));
+		frame.texts[TEXT_CAPABILITY] = frame_text(test_capability(test, request->actor));
 	if (request->caller)
 		call.caller = request->caller;
 	service_dispatch(&call, test->public_key, &frame, reply);
@@ -241,4 +247,32 @@ const char *test_directory(struct test *test)
 	if (mkdir(path, 0700) != 0)
 		stop("mkdir", path);
 	return path;
+}
+
+static const char *open_event(struct test *test, const char *row)
+{
+	const size_t uuid = 36;
+	struct call c = call_of(test);
+	const char *body = NULL;
+	if (personal_open_of(&c, arena_strndup(test->arena, row, uuid), &outbox_body,
+		    row + uuid + 1, &body) != OK)
+		stop("event", "does not open");
+	return body;
+}
+
+const char *test_event(struct test *test, const char *type, const char *about)
+{
+	const char *rows = test_sql_text(test,
+		arena_printf(test->arena,
+			"SELECT string_agg(concat_ws(':', tenant_id, event_id, body), ' ' ORDER BY"
+			" id DESC) FROM %s.outbox WHERE kind = 'event' AND type = '%s'",
+			test->service->name, type));
+	while (*rows) {
+		size_t n = strcspn(rows, " ");
+		const char *body = open_event(test, arena_strndup(test->arena, rows, n));
+		if (strstr(body, about))
+			return body;
+		rows += n + (rows[n] == ' ');
+	}
+	return "";
 }

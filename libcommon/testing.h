@@ -50,6 +50,13 @@ const char *test_tenant_key(struct test *test, const char *tenant_id, int64_t ex
  * nobody, no tenant. End it with db_commit() or db_rollback(). */
 struct call test_call(struct test *test, const struct actor *actor);
 
+/* What auth would mint for the actor. */
+const char *test_capability(struct test *test, const struct actor *actor);
+
+/* The body, opened, of the newest event of a type in the outbox that has `about` in it; "" if there
+ * is none. */
+const char *test_event(struct test *test, const char *type, const char *about);
+
 /* One request through service_dispatch(), as the bus would bring it. */
 struct test_request {
 	const char *operation;

@@ -183,9 +183,7 @@ static void an_assignment_for_a_class_of_500_can_be_told(void **state)
 	const struct reply made = ask(&test, T, "assignment_create", NULL,
 		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}");
 	expect_status(&made, 201, "assignment_create", T);
-	const char *data = test_sql_text(&test,
-		"SELECT body FROM learning.outbox WHERE type = 'lesson.happened' ORDER BY id DESC "
-		"LIMIT 1");
+	const char *data = test_event(&test, "lesson.happened", "");
 	struct buf event = { .arena = test.arena };
 	buf_text(&event,
 		"{\"id\":\"" ID("701") "\",\"type\":\"lesson.happened\","

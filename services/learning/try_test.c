@@ -192,8 +192,7 @@ static const char *state_seen(enum who who, const char *try_id)
 
 static const char *last_event(void)
 {
-	return test_sql_text(&test,
-		"SELECT body FROM learning.outbox WHERE kind = 'event' ORDER BY id DESC LIMIT 1");
+	return test_event(&test, "lesson.happened", "");
 }
 
 static const char *make_try(void)

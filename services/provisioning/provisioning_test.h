@@ -305,11 +305,7 @@ static inline const char *params_of(const char *name, const char *id)
 /* The last event about an id that waits in the outbox, as JSON; its text fits its shape. */
 static inline const struct json *event_of(const struct event_type *type, const char *id)
 {
-	const char *text = test_sql_text(&test,
-		arena_printf(test.arena,
-			"SELECT body FROM provisioning.outbox WHERE kind = 'event' AND type = '%s'"
-			" AND body LIKE '%%%s%%' ORDER BY id DESC LIMIT 1",
-			type->name, id));
+	const char *text = test_event(&test, type->name, id);
 	struct call c = { .arena = test.arena };
 	void *data = arena_alloc(test.arena, type->shape->size);
 	const struct json *json;
