@@ -13,6 +13,7 @@
 #include "libcommon/keyring.h"
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
+#include "libcommon/resident.h"
 #include "libcommon/view.h"
 #include "libcommon/worker.h"
 
@@ -199,6 +200,7 @@ int service_main(int argc, char **argv, const struct service *service)
 	sigset_t signals;
 	log_open(service->name, LOG_LEVEL_INFO);
 	crypto_start();
+	resident_keep();
 	if (read_options(argc, argv, service))
 		return EXIT_CONFIG;
 	log_open(service->name, log_level_of(conf.log_level));

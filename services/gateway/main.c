@@ -11,6 +11,7 @@
 #include "libcommon/crypto.h"
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
+#include "libcommon/resident.h"
 #include "libcommon/view.h"
 #include "services/gateway/app.h"
 
@@ -171,6 +172,7 @@ int main(int argc, char **argv)
 	};
 	log_open("gateway", LOG_LEVEL_INFO);
 	crypto_start();
+	resident_keep();
 	conf.name = "gateway";
 	if (conf_read(argc, argv, sets, 2)) {
 		return EXIT_CONFIG;
