@@ -34,7 +34,11 @@ OPERATOR_SECRET_FILE = 'bootstrap.secret'
 world = None
 
 
-def open_world(new_stack=lambda directory: Stack(directory, BUILD, extra={})):
+def private_stack(directory):
+    return Stack(directory, BUILD, extra={})
+
+
+def open_world(new_stack=private_stack):
     """setUpModule of every flow test: a fresh stack with an operator."""
     global world
     world = World(new_stack)
@@ -53,7 +57,7 @@ def eventually(condition, what, seconds=SETTLE_S):
 
 
 class World:
-    def __init__(self, new_stack):
+    def __init__(self, new_stack=private_stack):
         self.directory = Path(tempfile.mkdtemp(prefix='manabiya-flow-', dir='/tmp'))
         self.stack = new_stack(self.directory)
         self.tenants, self.clients = {}, []
