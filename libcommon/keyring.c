@@ -1,7 +1,8 @@
 /*
- * Tenant keys as files `<tenant>.<version>.key`: one format byte, then the KEK sealed under the
- * root key for exactly that name. `root.check` holds the same for an empty text, so that a wrong
- * root key is seen at start rather than at the first pupil's video.
+ * Tenant keys as files `<tenant>.<version>.key`: a byte that says who keeps the root, then the KEK,
+ * sealed under the root key for exactly that name, or wrapped by the key management service for
+ * that tenant. `root.check` is an empty text sealed under the root key, so that a wrong one is seen
+ * at start rather than at the first pupil's video.
  *
  * KEKs that were opened are kept by keyring_cache.c.
  */
@@ -17,21 +18,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libcommon/http_client.h"
 #include "libcommon/keyring_cache.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 
-#define FORMAT 1
+#define FORMAT_LOCAL 1
+#define FORMAT_KMS 2
 #define VERSIONS_MAX 999999 /* one a minute for two years; ends a walk over strange names */
 #define CHECK_NAME "root.check"
-#define CONTENT_MAX (1 + KEY_SIZE + SEAL_OVERHEAD)
+#define SEALED_MAX (1 + KEY_SIZE + SEAL_OVERHEAD)
+#define CONTENT_MAX (1 + KMS_WRAPPED_MAX)
 #define NAME_SIZE 64 /* uuid, version, ".key"; temporary names add 21 */
 
 struct keyring {
 	int directory;
-	unsigned char *root; /* crypto_secret_alloc() */
-	pthread_mutex_t lock; /* of the cache; held while a file is read: two threads that want the
-				 same key open it once */
+	unsigned char *root; /* crypto_secret_alloc(); NULL: there is none */
+	const struct kms *kms; /* NULL: keys are sealed under `root` */
+	pthread_mutex_t lock; /* of the cache and of `unwraps`; not held while a key is opened:
+				 asking the service takes a while */
 	struct keyring_cache *cache;
 	uint64_t unwraps;
 };
@@ -46,29 +51,69 @@ static struct bytes name_bytes(const char *name)
 static enum err unseal(const struct keyring *keyring, const char *name,
 	const unsigned char *content, size_t n, unsigned char *out)
 {
-	if (n < 1 || content[0] != FORMAT)
+	if (n < 1 || content[0] != FORMAT_LOCAL || !keyring->root)
 		return ERR_INVALID;
 	return crypto_open(keyring->root, name_bytes(name), content + 1, n - 1, out);
+}
+
+static enum err read_file(const struct keyring *keyring, const char *name,
+	unsigned char content[CONTENT_MAX + 1], size_t *n)
+{
+	int file = openat(keyring->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (file < 0)
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+	ssize_t got = read(file, content, CONTENT_MAX + 1);
+	close(file);
+	*n = got < 0 ? 0 : (size_t)got;
+	return got < 0 ? ERR_UNAVAILABLE : OK;
+}
+
+static enum err is_foreign(const char *name)
+{
+	log_event(LOG_LEVEL_ERROR, "keyring file does not open with this root",
+		LOG_TEXT("file", name));
+	return ERR_INTERNAL;
 }
 
 /* The secret of `n` bytes in the file. NOT_FOUND, INTERNAL when it is not sealed by our root. */
 static enum err load(const struct keyring *keyring, const char *name, unsigned char *out, size_t n)
 {
-	int file = openat(keyring->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (file < 0)
-		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
 	unsigned char content[CONTENT_MAX + 1];
-	ssize_t got = read(file, content, sizeof content);
-	close(file);
-	if (got < 0)
-		return ERR_UNAVAILABLE;
-	if ((size_t)got != 1 + n + SEAL_OVERHEAD ||
-		unseal(keyring, name, content, (size_t)got, out) != OK) {
-		log_event(LOG_LEVEL_ERROR, "keyring file does not open with this root key",
-			LOG_TEXT("file", name));
-		return ERR_INTERNAL;
-	}
+	size_t got;
+	enum err e = read_file(keyring, name, content, &got);
+	if (e)
+		return e;
+	if (got != 1 + n + SEAL_OVERHEAD || unseal(keyring, name, content, got, out) != OK)
+		return is_foreign(name);
 	return OK;
+}
+
+static enum err unwrap(const struct keyring *keyring, const char *tenant_id, struct bytes wrapped,
+	unsigned char out[KEY_SIZE])
+{
+	struct arena *arena = arena_new();
+	enum err e = kms_open(keyring->kms, arena, tenant_id, wrapped, out);
+	arena_free(arena);
+	return e;
+}
+
+/* The KEK in the file, whoever keeps its root. */
+static enum err load_kek(const struct keyring *keyring, const char *tenant_id, const char *name,
+	unsigned char out[KEY_SIZE])
+{
+	unsigned char content[CONTENT_MAX + 1];
+	size_t n;
+	enum err e = read_file(keyring, name, content, &n);
+	if (e)
+		return e;
+	if (n < 1 || content[0] != FORMAT_KMS)
+		return load(keyring, name, out, KEY_SIZE);
+	if (!keyring->kms || n > CONTENT_MAX)
+		return is_foreign(name);
+	e = unwrap(keyring, tenant_id, (struct bytes){ content + 1, n - 1 }, out);
+	if (e == ERR_INVALID)
+		return is_foreign(name);
+	return e ? ERR_UNAVAILABLE : OK;
 }
 
 static enum err write_synced(int file, const unsigned char *content, size_t n)
@@ -106,21 +151,46 @@ static enum err publish(const struct keyring *keyring, const char *temporary, co
 }
 
 static enum err store(
-	const struct keyring *keyring, const char *name, const unsigned char *secret, size_t n)
+	const struct keyring *keyring, const char *name, const unsigned char *content, size_t n)
 {
-	unsigned char content[CONTENT_MAX] = { FORMAT };
-	crypto_seal(keyring->root, name_bytes(name), secret, n, content + 1);
 	uint64_t random;
 	crypto_random(&random, sizeof random);
 	char temporary[NAME_SIZE + 24];
 	snprintf(temporary, sizeof temporary, ".%s.%016llx", name, (unsigned long long)random);
-	enum err e = write_temporary(keyring, temporary, content, 1 + n + SEAL_OVERHEAD);
+	enum err e = write_temporary(keyring, temporary, content, n);
 	if (!e)
 		e = publish(keyring, temporary, name);
 	if (e)
 		log_event(LOG_LEVEL_ERROR, "keyring file cannot be written", LOG_TEXT("file", name),
 			LOG_INT("errno", errno));
 	unlinkat(keyring->directory, temporary, 0);
+	return e;
+}
+
+static enum err store_sealed(
+	const struct keyring *keyring, const char *name, const unsigned char *secret, size_t n)
+{
+	unsigned char content[SEALED_MAX] = { FORMAT_LOCAL };
+	crypto_seal(keyring->root, name_bytes(name), secret, n, content + 1);
+	return store(keyring, name, content, 1 + n + SEAL_OVERHEAD);
+}
+
+/* The service makes the key too: what it wrapped is what it knows. */
+static enum err store_wrapped(
+	const struct keyring *keyring, const char *tenant_id, const char *name)
+{
+	auto_secret(kek, KEY_SIZE);
+	unsigned char content[CONTENT_MAX] = { FORMAT_KMS };
+	struct arena *arena = arena_new();
+	struct bytes wrapped;
+	enum err e = kms_generate(keyring->kms, arena, tenant_id, kek, &wrapped);
+	if (!e && wrapped.n > KMS_WRAPPED_MAX)
+		e = ERR_INTERNAL;
+	if (!e) {
+		memcpy(content + 1, wrapped.data, wrapped.n);
+		e = store(keyring, name, content, 1 + wrapped.n);
+	}
+	arena_free(arena);
 	return e;
 }
 
@@ -142,22 +212,26 @@ static enum err check_root(const struct keyring *keyring)
 
 static const char *open_all(struct keyring *keyring, const char *directory, const char *root_hex)
 {
-	if (root_from_hex(keyring, root_hex) != OK)
+	bool needs_root = !keyring->kms || *root_hex;
+	if (needs_root && root_from_hex(keyring, root_hex) != OK)
 		return "the root key is not 64 hexadecimal digits";
+	if (keyring->kms && (kms_check(keyring->kms) != OK || http_client_start() != OK))
+		return "the key management service cannot be used";
 	keyring->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (keyring->directory < 0)
 		return "the directory cannot be opened";
-	if (check_root(keyring) != OK)
+	if (needs_root && check_root(keyring) != OK)
 		return "the directory was made with another root key";
 	return NULL;
 }
 
-struct keyring *keyring_open(const char *directory, const char *root_hex)
+struct keyring *keyring_open_kms(const char *directory, const char *root_hex, const struct kms *kms)
 {
 	struct keyring *keyring = calloc(1, sizeof *keyring);
 	if (!keyring)
 		abort();
 	keyring->directory = -1;
+	keyring->kms = kms;
 	keyring->cache = keyring_cache_new();
 	pthread_mutex_init(&keyring->lock, NULL);
 	const char *reason = open_all(keyring, directory, root_hex);
@@ -167,6 +241,11 @@ struct keyring *keyring_open(const char *directory, const char *root_hex)
 		LOG_TEXT("reason", reason));
 	keyring_close(keyring);
 	return NULL;
+}
+
+struct keyring *keyring_open(const char *directory, const char *root_hex)
+{
+	return keyring_open_kms(directory, root_hex, NULL);
 }
 
 void keyring_close(struct keyring *keyring)
@@ -246,32 +325,57 @@ static enum err newest(struct keyring *keyring, const char *tenant_id, uint32_t 
 	return OK;
 }
 
-/* The KEK into `out`, from memory if its file was there a second ago. */
+/* From memory, if its file was there a second ago. */
+static bool recall(struct keyring *keyring, const char *tenant_id, uint32_t version,
+	unsigned char out[KEY_SIZE])
+{
+	pthread_mutex_lock(&keyring->lock);
+	struct keyring_entry *entry = keyring_cache_slot(keyring->cache, tenant_id, version);
+	struct stat status;
+	char name[NAME_SIZE];
+	key_name(tenant_id, version, name);
+	bool known = entry->opened;
+	if (known && !keyring_entry_is_trusted(entry)) {
+		known = fstatat(keyring->directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+			status.st_ino == entry->file;
+		if (known)
+			keyring_entry_confirm(entry);
+		else
+			keyring_entry_wipe(entry);
+	}
+	if (known)
+		memcpy(out, entry->kek, KEY_SIZE);
+	pthread_mutex_unlock(&keyring->lock);
+	return known;
+}
+
+static void remember(struct keyring *keyring, const char *tenant_id, uint32_t version, ino_t file,
+	const unsigned char kek[KEY_SIZE])
+{
+	pthread_mutex_lock(&keyring->lock);
+	struct keyring_entry *entry = keyring_cache_slot(keyring->cache, tenant_id, version);
+	memcpy(entry->kek, kek, KEY_SIZE);
+	entry->opened = true;
+	entry->file = file;
+	keyring_entry_confirm(entry);
+	keyring->unwraps++;
+	pthread_mutex_unlock(&keyring->lock);
+}
+
 static enum err kek_of(struct keyring *keyring, const char *tenant_id, uint32_t version,
 	unsigned char out[KEY_SIZE])
 {
-	struct keyring_entry *entry = keyring_cache_slot(keyring->cache, tenant_id, version);
 	char name[NAME_SIZE];
-	struct stat status = { 0 };
-	key_name(tenant_id, version, name);
-	if (entry->opened && keyring_entry_is_trusted(entry)) {
-		memcpy(out, entry->kek, KEY_SIZE);
+	struct stat status;
+	if (recall(keyring, tenant_id, version, out))
 		return OK;
-	}
-	bool same = fstatat(keyring->directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-		entry->opened && status.st_ino == entry->file;
-	enum err e = same ? OK : load(keyring, name, entry->kek, KEY_SIZE);
-	if (e) {
-		keyring_entry_wipe(entry);
-		return e;
-	}
-	if (!same)
-		keyring->unwraps++;
-	entry->opened = true;
-	entry->file = status.st_ino;
-	keyring_entry_confirm(entry);
-	memcpy(out, entry->kek, KEY_SIZE);
-	return OK;
+	key_name(tenant_id, version, name);
+	if (fstatat(keyring->directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+	enum err e = load_kek(keyring, tenant_id, name, out);
+	if (!e)
+		remember(keyring, tenant_id, version, status.st_ino, out);
+	return e;
 }
 
 enum err keyring_newest(struct keyring *keyring, const char *tenant_id, uint32_t *version)
@@ -290,9 +394,7 @@ enum err keyring_data_key(struct keyring *keyring, const char *tenant_id, struct
 	if (!is_uuid(tenant_id) || which.version < 1)
 		return ERR_INVALID;
 	auto_secret(kek, KEY_SIZE);
-	pthread_mutex_lock(&keyring->lock);
 	enum err e = kek_of(keyring, tenant_id, which.version, kek);
-	pthread_mutex_unlock(&keyring->lock);
 	if (!e)
 		crypto_derive(kek, which.domain, out);
 	return e;
@@ -322,7 +424,7 @@ static enum err fix_root(const struct keyring *keyring)
 	enum err e = load(keyring, CHECK_NAME, nothing, 0);
 	if (e != ERR_NOT_FOUND)
 		return e;
-	e = store(keyring, CHECK_NAME, nothing, 0);
+	e = store_sealed(keyring, CHECK_NAME, nothing, 0);
 	return e ? e : load(keyring, CHECK_NAME, nothing, 0);
 }
 
@@ -332,15 +434,16 @@ static enum err create_version(
 	char name[NAME_SIZE];
 	key_name(tenant_id, version, name);
 	auto_secret(kek, KEY_SIZE);
-	enum err e = load(keyring, name, kek, KEY_SIZE);
+	enum err e = load_kek(keyring, tenant_id, name, kek);
 	/* Who made it may have died before its name was on the disk. */
 	if (!e && fsync(keyring->directory) != 0)
 		e = ERR_UNAVAILABLE;
 	if (e != ERR_NOT_FOUND)
 		return e;
 	crypto_random(kek, KEY_SIZE);
-	e = store(keyring, name, kek, KEY_SIZE);
-	return e ? e : load(keyring, name, kek, KEY_SIZE);
+	e = keyring->kms ? store_wrapped(keyring, tenant_id, name)
+			 : store_sealed(keyring, name, kek, KEY_SIZE);
+	return e ? e : load_kek(keyring, tenant_id, name, kek);
 }
 
 enum err keyring_create(struct keyring *keyring, const char *tenant_id)
@@ -348,7 +451,7 @@ enum err keyring_create(struct keyring *keyring, const char *tenant_id)
 	if (!is_uuid(tenant_id))
 		return ERR_INVALID;
 	uint32_t version = 1;
-	enum err e = fix_root(keyring);
+	enum err e = keyring->root ? fix_root(keyring) : OK;
 	if (!e)
 		e = look_for_newest(keyring, tenant_id, &version);
 	if (e == ERR_NOT_FOUND)

@@ -2,9 +2,10 @@
  * Tenant keys, kept outside the database and its backups.
  *
  * A directory holds one file per version of a tenant's key-encryption key (KEK), sealed under the
- * root key, which comes from a file that the operator guards. Data keys are derived from a KEK, one
- * for each domain. Destroying a tenant's files makes its data unreadable wherever copies of it lie:
- * within a second, for that long a process believes what it remembers.
+ * root key, which comes from a file that the operator guards, or wrapped by AWS KMS (kms.h). Data
+ * keys are derived from a KEK, one for each domain. Destroying a tenant's files makes its data
+ * unreadable wherever copies of it lie: within a second, for that long a process believes what it
+ * remembers.
  *
  * What is remembered lies in guarded memory and is dropped after five minutes without use.
  */
@@ -15,6 +16,7 @@
 
 #include "libcommon/crypto.h"
 #include "libcommon/err.h"
+#include "libcommon/kms.h"
 
 struct keyring;
 
@@ -23,6 +25,13 @@ struct keyring;
 
 /* `root` is KEY_SIZE bytes as hex. NULL with a logged reason if the directory cannot be used. */
 struct keyring *keyring_open(const char *directory, const char *root_hex);
+
+/* The same with AWS KMS as keeper of the root: new keys are made and wrapped there. `kms` must
+ * outlive the keyring. With a root key too, files from before still open; "" for none. Opening a
+ * key that is not remembered asks the service: some ten milliseconds, once per tenant and five idle
+ * minutes. */
+struct keyring *keyring_open_kms(
+	const char *directory, const char *root_hex, const struct kms *kms);
 void keyring_close(struct keyring *keyring);
 
 /* A new random KEK for a tenant; one that is there already is left alone. Durable when it returns.

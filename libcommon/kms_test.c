@@ -11,6 +11,7 @@
 #include "libcommon/aws.h"
 #include "libcommon/cmocka_call.h"
 #include "libcommon/http_client.h"
+#include "libcommon/keyring.h"
 
 #define TENANT "0190c9a0-0000-7000-8000-000000000001"
 #define OTHER "0190c9a0-0000-7000-8000-000000000002"
@@ -173,6 +174,70 @@ static void keys_stay_where_the_deployment_says(void **state)
 			fail_msg("%s %s", cases[i].region, cases[i].endpoint);
 }
 
+/* ---- as keeper of a keyring's root ---- */
+
+static char directory[] = "/tmp/kms-test-XXXXXX";
+
+static void file_gone(const char *name)
+{
+	(void)unlink(arena_printf(arena, "%s/%s", directory, name));
+}
+
+static enum err data_key(struct keyring *keyring, const char *tenant_id, uint32_t version,
+	unsigned char out[KEY_SIZE])
+{
+	return keyring_data_key(
+		keyring, tenant_id, (struct data_key){ .domain = "text", .version = version }, out);
+}
+
+static void a_keyring_is_kept_by_the_service(void **state)
+{
+	static const char root[] =
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+	use_environment("secret-of-the-environment");
+	struct kms kms = kms_at("/"), disabled = kms_at("/disabled"), abroad = kms_at("/");
+	unsigned char local[KEY_SIZE], made[KEY_SIZE], again[KEY_SIZE];
+	abroad.region = "us-east-1";
+	assert_non_null(mkdtemp(directory));
+	struct keyring *keyring = keyring_open(directory, root);
+	assert_int_equal(keyring_create(keyring, TENANT), OK);
+	assert_int_equal(data_key(keyring, TENANT, 1, local), OK);
+	keyring_close(keyring);
+	assert_null(keyring_open_kms(directory, root, &abroad));
+	/* From now on the service; what was there before still opens while its root is given. */
+	keyring = keyring_open_kms(directory, root, &kms);
+	assert_int_equal(keyring_rotate(keyring, TENANT), OK);
+	assert_int_equal(keyring_create(keyring, OTHER), OK);
+	assert_int_equal(data_key(keyring, TENANT, 1, again), OK);
+	assert_memory_equal(local, again, KEY_SIZE);
+	assert_int_equal(data_key(keyring, TENANT, 2, made), OK);
+	keyring_close(keyring);
+	keyring = keyring_open_kms(directory, "", &kms);
+	assert_int_equal(data_key(keyring, TENANT, 2, again), OK);
+	assert_memory_equal(made, again, KEY_SIZE);
+	assert_int_equal(data_key(keyring, TENANT, 1, again), ERR_INTERNAL);
+	assert_int_equal(keyring_unwraps(keyring), 1);
+	keyring_close(keyring);
+	/* The service says no: that may pass, the key is not lost. */
+	keyring = keyring_open_kms(directory, "", &disabled);
+	assert_int_equal(data_key(keyring, TENANT, 2, again), ERR_UNAVAILABLE);
+	keyring_close(keyring);
+	/* One tenant's file under another's name. */
+	assert_int_equal(rename(arena_printf(arena, "%s/" TENANT ".2.key", directory),
+				 arena_printf(arena, "%s/" OTHER ".1.key", directory)),
+		0);
+	keyring = keyring_open_kms(directory, root, &kms);
+	assert_int_equal(data_key(keyring, OTHER, 1, again), ERR_INTERNAL);
+	keyring_close(keyring);
+	keyring = keyring_open(directory, root);
+	assert_int_equal(data_key(keyring, OTHER, 1, again), ERR_INTERNAL);
+	keyring_close(keyring);
+	file_gone("root.check");
+	file_gone(TENANT ".1.key");
+	file_gone(OTHER ".1.key");
+	assert_int_equal(rmdir(directory), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +248,7 @@ int main(void)
 		cmocka_unit_test(what_is_throttled_is_asked_again),
 		cmocka_unit_test(a_disabled_key_is_told_from_a_lost_one),
 		cmocka_unit_test(keys_stay_where_the_deployment_says),
+		cmocka_unit_test(a_keyring_is_kept_by_the_service),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "libcommon/bus_conf.h"
-#include "libcommon/keyring.h"
+#include "libcommon/keyring_conf.h"
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
 #include "libcommon/resident.h"
@@ -52,26 +52,8 @@ static const struct option options[] = {
 	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
 };
 
-static struct {
-	const char *directory, *root;
-} keyring_conf;
+static struct keyring_conf keyring_conf;
 static struct keyring *keyring;
-
-static const struct option keyring_options[] = {
-	{ .name = "keyring",
-		.kind = OPTION_READS,
-		.offset = offsetof(__typeof__(keyring_conf), directory),
-		.min = 1,
-		.max = 4096,
-		.help = "directory of the tenant keys, outside the database's backups" },
-	{ .name = "keyring-root",
-		.kind = OPTION_SECRET,
-		.offset = offsetof(__typeof__(keyring_conf), root),
-		.min = 2 * KEY_SIZE,
-		.max = 2 * KEY_SIZE,
-		.help = "file with the root key, 32 bytes as hex" },
-};
-#define KEYRING_OPTIONS (sizeof(keyring_options) / sizeof(keyring_options[0]))
 
 /* The rest of the file system disappears before the first thread starts. */
 static void restrict_view(const struct option_set *sets, size_t sets_n)
@@ -95,7 +77,7 @@ static enum err read_options(int argc, char **argv, const struct service *servic
 			own[i].fallback = workers;
 		}
 	}
-	struct option keys[KEYRING_OPTIONS];
+	struct option keys[KEYRING_OPTIONS_N];
 	memcpy(keys, keyring_options, sizeof(keys));
 	if (service->keyring == KEYRING_WRITES)
 		keys[0].kind = OPTION_WRITES;
@@ -104,7 +86,7 @@ static enum err read_options(int argc, char **argv, const struct service *servic
 		{ bus_conf_options, bus_conf_options_n, &bus_conf },
 		{ bus_serve_options, bus_serve_options_n, &bus_serve_conf },
 		{ service->options, service->options_n, service->conf },
-		{ keys, KEYRING_OPTIONS, &keyring_conf },
+		{ keys, KEYRING_OPTIONS_N, &keyring_conf },
 	};
 	size_t sets_n = service->keyring == KEYRING_NONE ? SETS - 1 : SETS;
 	enum err e = conf_read(argc, argv, sets, sets_n);
@@ -117,7 +99,7 @@ static enum err open_keyring(const struct service *service)
 {
 	if (service->keyring == KEYRING_NONE)
 		return OK;
-	keyring = keyring_open(keyring_conf.directory, keyring_conf.root);
+	keyring = keyring_conf_open(&keyring_conf);
 	return keyring ? OK : ERR_UNAVAILABLE;
 }
 

@@ -64,6 +64,7 @@ class World:
 
     def open(self):
         self.stack.start()
+        eventually(lambda: self.stack.sql('SELECT count(*) FROM auth.account') != '0', 'auth has made the first operator')
         secret = (self.stack.keys / OPERATOR_SECRET_FILE).read_text().strip()
         self.operator = self.client()
         self.operator.login_first(seed.OPERATOR_TENANT, seed.OPERATOR, secret, PASSWORD)

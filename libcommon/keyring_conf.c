@@ -1,0 +1,38 @@
+/* Who keeps the root of the tenant keys; see keyring_conf.h. */
+#include "libcommon/keyring_conf.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "libcommon/log.h"
+
+#define AT(field_) offsetof(struct keyring_conf, field_)
+
+const struct option keyring_options[KEYRING_OPTIONS_N] = {
+	{ "keyring", OPTION_READS, NULL, AT(directory), 1, 4096,
+		"directory of the tenant keys, outside the database's backups" },
+	{ "keyring-root", OPTION_SECRET, "", AT(root), 0, 2 * KEY_SIZE,
+		"file with the root key, 32 bytes as hex; may be left out with aws-kms" },
+	{ "keyring-provider", OPTION_TEXT, "local", AT(provider), 5, 7,
+		"who keeps the root: local (--keyring-root) or aws-kms" },
+	{ "kms-key-id", OPTION_TEXT, "", AT(kms.key_id), 0, 2048,
+		"aws-kms: ARN, id or alias/NAME of the key; credentials come from the environment "
+		"or the instance" },
+	{ "kms-region", OPTION_TEXT, "", AT(kms.region), 0, 32,
+		"aws-kms: ap-northeast-1, for one" },
+	{ "kms-endpoint", OPTION_TEXT, "", AT(kms.endpoint), 0, 2048,
+		"aws-kms: another URL than the region's public one" },
+	{ "regions-allowed", OPTION_TEXT, "", AT(kms.regions_allowed), 0, 1024,
+		"aws-kms: where keys may lie, comma separated; an endpoint outside stops the "
+		"process" },
+};
+
+struct keyring *keyring_conf_open(const struct keyring_conf *conf)
+{
+	if (strcmp(conf->provider, "local") == 0)
+		return keyring_open(conf->directory, conf->root);
+	if (strcmp(conf->provider, "aws-kms") == 0 && *conf->kms.key_id)
+		return keyring_open_kms(conf->directory, conf->root, &conf->kms);
+	log_error("--keyring-provider is neither local nor aws-kms with a --kms-key-id");
+	return NULL;
+}

@@ -1,0 +1,55 @@
+"""A school whose keys are kept by a key management service, spoken to from within the services' fences."""
+
+import os
+import subprocess
+import unittest
+
+import base
+from base import ROOT, FlowTest
+
+KEEPER = {'AWS_ACCESS_KEY_ID': 'AKIDTEST', 'AWS_SECRET_ACCESS_KEY': 'secret-of-the-environment'}
+FORMAT_KMS = 2  # the first byte of a key's file
+
+
+def setUpModule():
+    global keeper
+    keeper = subprocess.Popen(['/usr/bin/python3', ROOT / 'tests/kms/server.py'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    unittest.addModuleCleanup(end_keeper)
+    os.environ.update(KEEPER)
+    options = {'keyring-provider': 'aws-kms', 'kms-key-id': 'alias/manabiya', 'kms-region': 'ap-northeast-1',
+               'kms-endpoint': f'http://127.0.0.1:{keeper.stdout.readline().decode().strip()}/', 'regions-allowed': 'ap-northeast-1'}
+    base.world = base.World()
+    unittest.addModuleCleanup(base.world.close, __name__)
+    base.world.stack.extra.update(provisioning=options, learning=options)
+    base.world.open()
+
+
+def end_keeper():
+    for name in KEEPER:
+        os.environ.pop(name, None)
+    if keeper.poll() is None:
+        keeper.communicate()
+
+
+class KeyServiceTest(FlowTest):
+    def opened(self):
+        try:
+            return base.world.tenant('kagi')
+        except base.Problem as problem:
+            self.assertEqual(problem.answer.status, 503)
+
+    def test_lessons_go_on_with_keys_that_only_the_service_opens(self):
+        tenant = base.eventually(self.opened, 'provisioning has found auth')
+        lesson, pupil = tenant.lesson(), tenant.enter('jido1')
+        files = list((base.world.directory / 'keyring').glob('*.1.key'))
+        self.assertEqual([path.read_bytes()[0] for path in files], [FORMAT_KMS])
+        pupil.put(f'{lesson.path}/goal', goal='まっすぐ回る', condition=4)
+        self.assertEqual(lesson.board_row('jido1')['goal'], 'まっすぐ回る')
+        keeper.communicate()  # it is away: what is open stays open, and a destroyed key is destroyed all the same
+        self.assertEqual(pupil.get(f'{lesson.path}/goal')['goal'], 'まっすぐ回る')
+        files[0].unlink()
+        base.eventually(lambda: pupil.send('GET', f'{lesson.path}/goal').status == 500, 'the key is gone')
+
+
+if __name__ == '__main__':
+    unittest.main()
