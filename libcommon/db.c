@@ -15,6 +15,8 @@ static const char SAVEPOINT_TEXT[] = "SAVEPOINT here";
 static const char SAVEPOINT_RELEASE_TEXT[] = "RELEASE SAVEPOINT here";
 static const char SAVEPOINT_ROLLBACK_TEXT[] = "ROLLBACK TO SAVEPOINT here";
 static const char PING_TEXT[] = "SELECT 1";
+static const char PLAN_ONCE_TEXT[] =
+	"SELECT set_config('plan_cache_mode', 'force_generic_plan', true)";
 
 /* What a client may read of a refusal; the rest is for the log. */
 static enum err refuse(struct call *c, enum err e)
@@ -41,6 +43,8 @@ static enum err queue(struct call *c, const char *sql, struct db_args args, bool
 		return ERR_UNAVAILABLE; /* db->error says why */
 	/* Without BEGIN each flush is its own transaction and enters the tenant itself. */
 	enum err e = !db->sent || !db->write ? db_queue_start(db) : OK;
+	if (!e && strncmp(sql, DB_PLAN_ONCE, sizeof(DB_PLAN_ONCE) - 1) == 0)
+		e = db_queue(db, PLAN_ONCE_TEXT, DB_NONE, false);
 	return e ? e : db_queue(db, sql, args, wanted);
 }
 

@@ -424,15 +424,31 @@ static void a_text_that_changes_is_refused(void **state)
 	db_rollback(c.db);
 }
 
+static void a_plan_is_kept_for_the_statement_that_asks_for_it(void **state)
+{
+	static const char once[] = DB_PLAN_ONCE "SELECT current_setting('plan_cache_mode')";
+	static const char planned_anew[] = "SELECT current_setting('plan_cache_mode')";
+	const char *text = NULL;
+	struct call c = test_call(&test, &actor);
+	db_rollback(c.db);
+	db_begin(c.db, actor.tenant_key, false);
+	assert_int_equal(db_text(&c, once, DB_NONE, &text), OK);
+	assert_string_equal(text, "force_generic_plan");
+	assert_int_equal(db_text(&c, planned_anew, DB_NONE, &text), OK);
+	assert_string_equal(text, "auto");
+	assert_int_equal(db_commit(&c), OK);
+}
+
 static void the_session_is_set_up(void **state)
 {
 	static const char sql[] = "SELECT current_setting('TimeZone') || ' ' || "
 				  "current_setting('search_path') || ' ' || "
-				  "current_setting('statement_timeout')";
+				  "current_setting('statement_timeout') || ' ' || "
+				  "current_setting('jit')";
 	const char *text = NULL;
 	struct call c = test_call(&test, NULL);
 	assert_int_equal(db_text(&c, sql, DB_NONE, &text), OK);
-	assert_string_equal(text, "UTC learning 10s");
+	assert_string_equal(text, "UTC learning 10s off");
 	db_rollback(c.db);
 }
 
@@ -464,6 +480,7 @@ int main(void)
 		FACT(a_role_that_sees_past_row_security_is_refused),
 		FACT(arrays_are_quoted),
 		FACT(a_text_that_changes_is_refused),
+		FACT(a_plan_is_kept_for_the_statement_that_asks_for_it),
 		FACT(the_session_is_set_up),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);

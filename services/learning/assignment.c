@@ -8,7 +8,7 @@ static const char ASSIGNMENT_LIST[] =
 	"SELECT " ASSIGNMENT_COLUMNS " FROM learning.visible_assignment($1::uuid, $2::text) a"
 	" WHERE $3::uuid IS NULL OR a.id < $3::uuid ORDER BY a.id DESC LIMIT $4::integer";
 
-static const char ASSIGNMENT_GET[] =
+static const char ASSIGNMENT_GET[] = DB_PLAN_ONCE
 	"SELECT " ASSIGNMENT_COLUMNS
 	" FROM learning.visible_assignment($1::uuid, $2::text) a WHERE a.id = $3::uuid";
 

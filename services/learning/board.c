@@ -3,7 +3,7 @@
 #include "libcommon/personal.h"
 #include "services/learning/learning.h"
 
-static const char ASSIGNMENT_GET[] =
+static const char ASSIGNMENT_GET[] = DB_PLAN_ONCE
 	"SELECT " ASSIGNMENT_COLUMNS
 	" FROM learning.visible_assignment($1::uuid, $2::text) a WHERE a.id = $3::uuid";
 

@@ -4,11 +4,11 @@
 #include "libcommon/db.h"
 #include "services/learning/learning.h"
 
-static const char HOME_ASSIGNMENTS[] =
+static const char HOME_ASSIGNMENTS[] = DB_PLAN_ONCE
 	"SELECT " ASSIGNMENT_COLUMNS
 	" FROM learning.visible_assignment($1::uuid, $2::text) a ORDER BY a.id DESC LIMIT 20";
 
-static const char HOME_WAITING[] =
+static const char HOME_WAITING[] = DB_PLAN_ONCE
 	"SELECT least(count(*), 100000) FROM learning.visible_try($1::uuid, $2::text) t"
 	" WHERE t.submitted_at IS NOT NULL AND t.answered_at IS NULL";
 

@@ -23,7 +23,7 @@ static const struct problem media_in_use = {
 	.en = "The video is used already.",
 };
 
-static const char TRY_GET[] =
+static const char TRY_GET[] = DB_PLAN_ONCE
 	"SELECT " TRY_COLUMNS " FROM learning.visible_try($1::uuid, $2::text) t" TRY_JOINS
 	" WHERE t.id = $3::uuid";
 
@@ -39,7 +39,7 @@ static const char TRY_LIST[] =
 	" SELECT " TRY_COLUMNS " FROM t" TRY_JOINS " ORDER BY t.id DESC";
 
 /* Goal, evaluation and reflection are between the pupil and the teacher, not for classmates. */
-static const char TRY_DETAIL[] =
+static const char TRY_DETAIL[] = DB_PLAN_ONCE
 	"SELECT us.model_media_id,"
 	" json_build_object('id', t.id, 'assignmentId', t.assignment_id, 'skillId', t.skill_id,"
 	"  'skillName', s.name, 'userId', t.user_id, 'familyName', m.family_name,"
