@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctl/health.h"
+#include "ctl/keyring.h"
 #include "ctl/keys.h"
 #include "ctl/migrate.h"
 #include "ctl/outbox.h"
@@ -13,6 +14,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "health", health_command, "ask the system whether it is ready" },
+	{ "keyring", keyring_command, "give a tenant a new version of its key" },
 	{ "keys", keys_command, "make the keys of a deployment that are not there yet" },
 	{ "migrate", migrate_command, "bring the database to this release's schema" },
 	{ "outbox", outbox_command, "list or redrive what could not be delivered" },

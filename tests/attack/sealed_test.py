@@ -64,6 +64,22 @@ class StolenDatabaseTest(FlowTest):
         sql(f"UPDATE learning.evaluation SET note = '{kept}' WHERE try_id = '{try_id}'")
         self.assertEqual(lesson.teacher.get(latest)['evaluation']['note'], NOTE)
 
+    def test_after_a_rotation_old_and_new_texts_are_read(self):
+        stack = base.world.stack
+        sealed = "SELECT string_agg(DISTINCT left(text, 8), ' ' ORDER BY left(text, 8)) FROM learning.comment"
+        rotate = [base.BUILD / 'ctl/manabiyactl', 'keyring', 'rotate', '--keyring', base.world.directory / 'keyring',
+                  '--keyring-root', stack.keys / 'keyring-root.key', '--tenant']
+        said = subprocess.run([*rotate, tenant.contract['tenantId']], check=True, stdout=subprocess.PIPE).stdout.decode()
+        self.assertEqual(said, f'{tenant.contract["tenantId"]}\tversion 2\n')
+        self.assertEqual(subprocess.run([*rotate, latest.rpartition('/')[2]], check=False).returncode, 1)
+
+        def written_under_the_new_one():
+            lesson.teacher.post(f'{latest}/comments', positionMs=200, text=COMMENT)
+            return stack.sql(sealed) == 'AQAAAAAB AQAAAAAC'
+        base.eventually(written_under_the_new_one, 'a comment under version 2')
+        self.assertEqual({comment['text'] for comment in lesson.teacher.get(f'{latest}/comments')['items']}, {COMMENT})
+        self.assertEqual(lesson.teacher.get(latest)['goal']['goal'], GOAL)
+
     def test_the_database_takes_nothing_in_the_clear(self):
         with self.assertRaises(StackError):
             base.world.stack.sql("UPDATE learning.comment SET text = 'in the clear'")
