@@ -128,7 +128,7 @@ void server_on_sent(void *arg)
 	struct server *server = arg;
 	int result = nng_aio_result(server->send_aio);
 	if (result)
-		nng_msg_free(nng_aio_get_msg(server->send_aio));
+		nng_msg_free(message_take(server->send_aio));
 	if (result == NNG_ECLOSED || result == NNG_ECANCELED)
 		return;
 	pthread_mutex_lock(&server->lock);

@@ -64,12 +64,14 @@ static void flush_later(void *arg)
 	struct instance *instance = arg;
 	pthread_mutex_lock(&instance->lock);
 	client_flush(instance);
+	if (!--instance->flushes_kept)
+		pthread_cond_signal(&instance->flushed);
 	pthread_mutex_unlock(&instance->lock);
 }
 
 void client_flush_soon(struct instance *instance)
 {
-	if (!bus_tasks_later(flush_later, instance))
+	if (!bus_tasks_later(flush_later, instance, &instance->flushes_kept))
 		client_flush(instance);
 }
 
@@ -87,7 +89,7 @@ void client_on_sent(void *arg)
 	struct instance *instance = arg;
 	int result = nng_aio_result(instance->send_aio);
 	if (result)
-		nng_msg_free(nng_aio_get_msg(instance->send_aio));
+		nng_msg_free(message_take(instance->send_aio));
 	if (result == NNG_ECLOSED || result == NNG_ECANCELED)
 		return;
 	pthread_mutex_lock(&instance->lock);
@@ -258,7 +260,7 @@ void client_on_received(void *arg)
 	if (result == NNG_ECLOSED || result == NNG_ECANCELED)
 		return;
 	if (!result) {
-		nng_msg *message = nng_aio_get_msg(instance->receive_aio);
+		nng_msg *message = message_take(instance->receive_aio);
 		const unsigned char *body = nng_msg_body(message);
 		if (nng_msg_len(message) && body[0] == LINK_WELCOME)
 			take_welcome(instance, body, nng_msg_len(message));

@@ -53,10 +53,23 @@ void bus_tasks_begin(void);
 void bus_tasks_end(void);
 
 /* Run fn(arg) at the end of the outermost bus_tasks_begin() of this thread; once, however often it
- * is asked. False, and nothing is kept: it is the outermost, so do it now. */
-bool bus_tasks_later(void (*fn)(void *), void *arg);
+ * is asked. `*kept` rises by one when that was kept anew: what `arg` points to has to live until fn
+ * has run so often. False, and nothing is kept: it is the outermost, so do it now. */
+bool bus_tasks_later(void (*fn)(void *), void *arg, unsigned *kept);
 
 /* ---- bus_socket.c ---- */
+
+/* The message that was received, out of the aio. */
+must_check nng_msg *message_take(nng_aio *aio);
+
+/*
+ * Close a socket and free its aios, which become NULL; nothing is called back after this, and
+ * messages that were not sent are freed. No lock of the bus may be held.
+ *
+ * The aios are stopped before the socket is closed: libnng 1.5.2 lets a closing socket begin one
+ * more operation, on a queue that is then freed under it.
+ */
+void bus_socket_close(nng_socket *socket, nng_aio **send_aio, nng_aio **receive_aio);
 
 /* A socket's common options: message limit, reconnect times. */
 must_check enum err bus_socket_options(nng_socket socket);
@@ -107,6 +120,8 @@ struct instance {
 	struct link link, next_link; /* the one in use; the one that is being proven */
 	bool is_greeting; /* nothing is sent between hello and welcome */
 	bool sending, receiving, hello_due;
+	unsigned flushes_kept; /* by threads that will call client_flush() */
+	pthread_cond_t flushed; /* none of them any more */
 	struct outbox outbox;
 	uint64_t received, told; /* messages; and how many of them the other end knows of */
 	uint32_t message_id;

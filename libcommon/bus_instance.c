@@ -158,17 +158,8 @@ static void hang_up(struct instance *instance)
 	pthread_mutex_lock(&instance->lock);
 	instance->in_use = false; /* nobody sends from here on */
 	pthread_mutex_unlock(&instance->lock);
-	if (nng_socket_id(instance->socket) > 0)
-		nng_close(instance->socket);
-	if (instance->send_aio)
-		nng_aio_stop(instance->send_aio);
-	if (instance->receive_aio)
-		nng_aio_stop(instance->receive_aio);
+	bus_socket_close(&instance->socket, &instance->send_aio, &instance->receive_aio);
 	lose(instance);
-	nng_aio_free(instance->send_aio);
-	nng_aio_free(instance->receive_aio);
-	instance->send_aio = instance->receive_aio = NULL;
-	instance->socket = (nng_socket)NNG_SOCKET_INITIALIZER;
 	instance->sending = instance->receiving = false;
 	instance->pipe_seen = 0;
 	atomic_store(&instance->pipe, 0);
@@ -207,6 +198,7 @@ static struct instance *instance_new(struct client *client, const char *service)
 	for (int64_t i = 0; i < window; i++)
 		instance->free_slots[i] = (uint16_t)i;
 	pthread_mutex_init(&instance->lock, NULL);
+	pthread_cond_init(&instance->flushed, NULL);
 	return instance;
 }
 
@@ -281,6 +273,11 @@ void client_keep(struct client *client, const char *service, const struct name *
 static void instance_free(struct instance *instance)
 {
 	hang_up(instance);
+	pthread_mutex_lock(&instance->lock);
+	while (instance->flushes_kept)
+		pthread_cond_wait(&instance->flushed, &instance->lock);
+	pthread_mutex_unlock(&instance->lock);
+	pthread_cond_destroy(&instance->flushed);
 	pthread_mutex_destroy(&instance->lock);
 	free(instance->slots);
 	free(instance->free_slots);

@@ -153,7 +153,7 @@ static void on_received(void *arg)
 	if (result == NNG_ECLOSED || result == NNG_ECANCELED)
 		return;
 	if (!result) {
-		nng_msg *message = nng_aio_get_msg(server->receive_aio);
+		nng_msg *message = message_take(server->receive_aio);
 		const unsigned char *body = nng_msg_body(message);
 		nng_pipe pipe = nng_msg_get_pipe(message);
 		if (nng_msg_len(message) && body[0] == LINK_HELLO) {
@@ -298,14 +298,7 @@ void server_close(struct server *server)
 	if (!server)
 		return;
 	wait_until_sent(server);
-	if (nng_socket_id(server->socket) > 0)
-		nng_close(server->socket);
-	if (server->send_aio)
-		nng_aio_stop(server->send_aio);
-	if (server->receive_aio)
-		nng_aio_stop(server->receive_aio);
-	nng_aio_free(server->send_aio);
-	nng_aio_free(server->receive_aio);
+	bus_socket_close(&server->socket, &server->send_aio, &server->receive_aio);
 	callers_clear(server);
 	pthread_cond_destroy(&server->not_empty);
 	pthread_mutex_destroy(&server->lost_lock);

@@ -18,6 +18,33 @@ enum err bus_socket_options(nng_socket socket)
 	return OK;
 }
 
+nng_msg *message_take(nng_aio *aio)
+{
+	nng_msg *message = nng_aio_get_msg(aio);
+	nng_aio_set_msg(aio, NULL);
+	return message;
+}
+
+static void aio_end(nng_aio **aio)
+{
+	nng_aio_free(*aio);
+	*aio = NULL;
+}
+
+void bus_socket_close(nng_socket *socket, nng_aio **send_aio, nng_aio **receive_aio)
+{
+	/* Receiving first: its callback sends. */
+	if (*receive_aio)
+		nng_aio_stop(*receive_aio);
+	if (*send_aio)
+		nng_aio_stop(*send_aio);
+	if (nng_socket_id(*socket) > 0)
+		nng_close(*socket);
+	aio_end(receive_aio);
+	aio_end(send_aio);
+	*socket = (nng_socket)NNG_SOCKET_INITIALIZER;
+}
+
 enum err peer_uids_read(const char *text, struct peer_uids *out)
 {
 	*out = (struct peer_uids){ .n = 0 };

@@ -12,7 +12,11 @@
  * other; a callback never waits for another task or for the polling thread (what has to wait, such
  * as freeing a connection, goes to libnng's reaper); a task that is kept counts as busy, so whoever
  * waits for it or frees it waits for us. The last does not hold for a task whose operation was
- * refused because its owner is closing: this one goes to the pool, as all do that arise elsewhere.
+ * refused because its owner is closing: from there until this thread's next task, all go to the
+ * pool, as those do that arise elsewhere.
+ *
+ * Mended here besides, because it is a redirection too: an operation that libnng does not even
+ * begin, since its owner is closing, forgets the message that it was given.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -34,6 +38,8 @@ typedef void nni_cancel(struct nni_aio *, void *, int);
 void nni_task_exec(struct nni_task *task);
 void __real_nni_task_dispatch(struct nni_task *task);
 void __wrap_nni_task_dispatch(struct nni_task *task);
+int __real_nni_aio_begin(struct nni_aio *aio);
+int __wrap_nni_aio_begin(struct nni_aio *aio);
 int __real_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data);
 int __wrap_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data);
 int __real_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms);
@@ -49,7 +55,7 @@ static _Thread_local struct {
 	} later[LATER_MAX];
 	unsigned later_n;
 	unsigned depth; /* of bus_tasks_begin() */
-	bool is_refused; /* the next task belongs to an operation that was refused */
+	bool has_refused; /* since the last task: the next ones may belong to what was refused */
 } here;
 
 /* How many threads the pool has: two for each processor. It has little left to do. */
@@ -62,14 +68,26 @@ int __wrap_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data)
 {
 	int result = __real_nni_aio_schedule(aio, cancel, data);
 	if (result)
-		here.is_refused = true;
+		here.has_refused = true;
+	return result;
+}
+
+/* Refused: nobody is called back, and the message is nobody's. It holds none but to send one, for
+ * whoever receives takes the message out (message_take()). */
+int __wrap_nni_aio_begin(struct nni_aio *aio)
+{
+	int result = __real_nni_aio_begin(aio);
+	nng_msg *message = result ? nng_aio_get_msg((nng_aio *)aio) : NULL;
+	if (message) {
+		nng_aio_set_msg((nng_aio *)aio, NULL);
+		nng_msg_free(message);
+	}
 	return result;
 }
 
 void __wrap_nni_task_dispatch(struct nni_task *task)
 {
-	if (!here.depth || here.is_refused || here.end - here.first == KEPT_MAX) {
-		here.is_refused = false;
+	if (!here.depth || here.has_refused || here.end - here.first == KEPT_MAX) {
 		__real_nni_task_dispatch(task);
 		return;
 	}
@@ -80,6 +98,7 @@ static void run_tasks(void)
 {
 	for (unsigned n = 0; here.first != here.end; n++) {
 		struct nni_task *task = here.kept[here.first++ % KEPT_MAX];
+		here.has_refused = false;
 		if (n < RUN_MAX)
 			nni_task_exec(task);
 		else
@@ -95,6 +114,7 @@ static void run_kept(void)
 		here.later[here.later_n].fn(here.later[here.later_n].arg);
 		run_tasks();
 	}
+	here.has_refused = false;
 }
 
 void bus_tasks_begin(void)
@@ -109,7 +129,7 @@ void bus_tasks_end(void)
 	here.depth--;
 }
 
-bool bus_tasks_later(void (*fn)(void *), void *arg)
+bool bus_tasks_later(void (*fn)(void *), void *arg, unsigned *kept)
 {
 	if (here.depth < 2)
 		return false;
@@ -121,6 +141,7 @@ bool bus_tasks_later(void (*fn)(void *), void *arg)
 		return false;
 	here.later[here.later_n].fn = fn;
 	here.later[here.later_n++].arg = arg;
+	++*kept;
 	return true;
 }
 
