@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -219,6 +220,41 @@ static void secret_memory_is_zeroed_and_writable(void **state)
 	crypto_secret_free(NULL);
 }
 
+/* Whether the mapping that holds the address has these flags (proc(5), VmFlags). */
+static bool is_mapped_with(const void *address, const char *flag)
+{
+	char line[512];
+	bool inside = false, has = false;
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	assert_non_null(maps);
+	while (!has && fgets(line, sizeof line, maps)) {
+		char *rest;
+		uintptr_t begin = strtoull(line, &rest, 16);
+		if (*rest == '-')
+			inside = begin <= (uintptr_t)address &&
+				(uintptr_t)address < strtoull(rest + 1, NULL, 16);
+		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+			has = strstr(line, flag) != NULL;
+	}
+	fclose(maps);
+	return has;
+}
+
+/* dd: left out of core dumps; lo: never swapped. What malloc(3) gives is neither. */
+static void secret_memory_is_in_no_core_dump_and_no_swap(void **state)
+{
+	unsigned char *secret = crypto_secret_alloc(120000);
+	unsigned char *usual = malloc(120000);
+	assert_true(is_mapped_with(secret, " dd"));
+#ifndef __SANITIZE_ADDRESS__ /* it answers mlock(2) itself, and locks nothing */
+	assert_true(is_mapped_with(secret, " lo"));
+#endif
+	assert_true(is_mapped_with(secret + 119999, " dd"));
+	assert_false(is_mapped_with(usual, " dd"));
+	free(usual);
+	crypto_secret_free(secret);
+}
+
 static void guard_wipes(void **state)
 {
 	unsigned char data[4] = { 1, 2, 3, 4 };
@@ -256,6 +292,7 @@ int main(void)
 		cmocka_unit_test(identifiers_differ),
 		cmocka_unit_test(a_child_draws_other_identifiers),
 		cmocka_unit_test(secret_memory_is_zeroed_and_writable),
+		cmocka_unit_test(secret_memory_is_in_no_core_dump_and_no_swap),
 		cmocka_unit_test(guard_wipes),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -47,12 +47,19 @@ class StolenDatabaseTest(FlowTest):
         found = [str(path) for path in base.world.directory.rglob('*') if path.is_file() and self.holds(path)]
         self.assertEqual(found, [])
 
-    def holds(self, path):
+    def holds(self, path, *canaries):
         try:
             data = path.read_bytes()
         except FileNotFoundError:  # temporary ones come and go
             return False
-        return any(text.encode() in data for text in WRITTEN)
+        return any(canary in data for canary in canaries or [text.encode() for text in WRITTEN])
+
+    def test_the_root_key_is_nowhere_but_in_its_file(self):
+        kept = base.world.stack.keys / 'keyring-root.key'
+        root = kept.read_text().strip()
+        found = [path for path in base.world.directory.rglob('*')
+                 if path.is_file() and self.holds(path, root.encode(), bytes.fromhex(root))]
+        self.assertEqual(found, [kept])
 
     def test_a_text_moved_to_another_row_does_not_open(self):
         sql = base.world.stack.sql
