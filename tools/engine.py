@@ -52,8 +52,9 @@ class Engine:
         self.pid_file.unlink(missing_ok=True)  # another pid namespace's numbers say nothing here
         with open(self.log, 'wb') as log:
             self.child = subprocess.Popen(
-                ['dockerd', f'--data-root={self.work}/data', f'--exec-root={self.work}/run', f'--pidfile={self.pid_file}',
-                 f'--host=unix://{self.socket}', '--storage-driver=overlay2', *self.options],
+                # However we end, it ends in order, too.
+                ['setpriv', '--pdeathsig=TERM', 'dockerd', f'--data-root={self.work}/data', f'--exec-root={self.work}/run',
+                 f'--pidfile={self.pid_file}', f'--host=unix://{self.socket}', '--storage-driver=overlay2', *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, start_new_session=True)
         end = time.monotonic() + START_WITHIN_S
         while not self.answers():

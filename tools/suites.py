@@ -151,10 +151,11 @@ def threads():
 
 
 def containers():
-    """The objects of Kubernetes; the images, and the stack in containers that is broken and rolled over (tests/containers)."""
+    """The files for compose and Kubernetes; the images, and the stack in them that is broken and rolled over."""
     where = {'cwd': ROOT / 'tests/containers', 'env': node_path()}
     total = step('npm', 'ci', '--no-fund', '--no-audit', '--loglevel=error', **where)
-    total += python_outcome(*run('/usr/bin/python3', '-B', '-m', 'unittest', '-v', 'kubernetes_objects_test', **where))
+    files = ('compose_schema_test', 'kubernetes_objects_test')
+    total += python_outcome(*run('/usr/bin/python3', '-B', '-m', 'unittest', '-v', *files, **where))
     images = step('tools/engine.py', 'images')
     if images.failed:
         return total + images

@@ -17,7 +17,7 @@ def objects():
 
 
 def findings(items):
-    return subprocess.run(['node', HERE / 'validate.js'], input=json.dumps(items), stdout=subprocess.PIPE, text=True,
+    return subprocess.run(['node', HERE / 'kubernetes.js'], input=json.dumps(items), stdout=subprocess.PIPE, text=True,
                           check=False).stdout
 
 
