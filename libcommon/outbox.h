@@ -56,6 +56,10 @@ extern const struct personal_kind outbox_body;
 /* Write one audit line into the outbox (the skeleton calls it; handlers do not). */
 must_check enum err outbox_audit(struct call *c, const char *event_id, const char *line);
 
+/* Enter OUTBOX_RELAY with a key from auth, for statements on what waits for delivery in the name of
+ * all tenants. Before each statement: a round may outlast a key. */
+must_check enum err outbox_enter_relay(struct call *c);
+
 /*
  * One round of the relay: take up to 100 due rows of each consumer, ship them, delete what was
  * accepted, put off the rest. `c` is the relay job's call. *shipped says how many went. Called by

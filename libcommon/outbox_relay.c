@@ -141,8 +141,7 @@ static struct bytes body_of(struct call *c, const struct group *group)
 	return (struct bytes){ (const unsigned char *)out.data, out.n };
 }
 
-/* Each statement proves itself anew: a round may outlast a key. */
-static enum err enter(struct call *c)
+enum err outbox_enter_relay(struct call *c)
 {
 	const char *capability;
 	const struct actor *relay;
@@ -156,7 +155,7 @@ static enum err enter(struct call *c)
 
 static enum err settle_as(struct call *c, const char *sql, struct db_args args)
 {
-	enum err e = enter(c);
+	enum err e = outbox_enter_relay(c);
 	return e ? e : db_exec(c, sql, args);
 }
 
@@ -268,7 +267,7 @@ enum err outbox_relay(struct call *c, int64_t *shipped)
 	db_rollback(c->db);
 	db_begin(c->db, NULL, false);
 	*shipped = 0;
-	enum err e = enter(c);
+	enum err e = outbox_enter_relay(c);
 	if (e == ERR_UNAVAILABLE || e == ERR_LIMITED)
 		return OK; /* auth is away: the bus has told, and the next turn comes soon */
 	if (!e)

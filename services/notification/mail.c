@@ -9,6 +9,7 @@
 
 #include "libcommon/db.h"
 #include "libcommon/log.h"
+#include "libcommon/outbox.h"
 #include "libcommon/uuid.h"
 #include "services/notification/notification.h"
 
@@ -64,8 +65,10 @@ static enum err on_row(struct call *c, void *arg, const char *const *columns, si
 static enum err put_off(struct call *c, const struct taken *taken, const char *reason)
 {
 	const char *given_up = NULL;
-	enum err e =
-		db_text(c, PUT_OFF, DB_ARGS(taken->tenant_id, taken->mail.id, reason), &given_up);
+	enum err e = outbox_enter_relay(c);
+	if (!e)
+		e = db_text(
+			c, PUT_OFF, DB_ARGS(taken->tenant_id, taken->mail.id, reason), &given_up);
 	if (!e)
 		log_event(LOG_LEVEL_WARNING, "mail not sent", LOG_TEXT("mail", taken->mail.id),
 			LOG_TEXT("reason", reason), LOG_TEXT("given_up", given_up));
@@ -81,7 +84,8 @@ static enum err send_one(struct call *c, struct smtp *smtp, const struct taken *
 		e = smtp_send(smtp, mail->to, mime_write(c->arena, mail), &reason);
 	if (e)
 		return put_off(c, taken, reason);
-	return db_exec(c, DONE, DB_ARGS(taken->tenant_id, mail->id));
+	e = outbox_enter_relay(c);
+	return e ? e : db_exec(c, DONE, DB_ARGS(taken->tenant_id, mail->id));
 }
 
 enum err mail_send_due(struct call *c, bool *more)
@@ -90,7 +94,11 @@ enum err mail_send_due(struct call *c, bool *more)
 	/* Each statement is its own transaction. */
 	db_rollback(c->db);
 	db_begin(c->db, NULL, false);
-	enum err e = db_each(c, TAKE, DB_ARGS(db_integer(c, BATCH)), on_row, batch);
+	enum err e = outbox_enter_relay(c);
+	if (e == ERR_UNAVAILABLE || e == ERR_LIMITED)
+		return OK; /* auth is away: the bus has told, and the next turn comes soon */
+	if (!e)
+		e = db_each(c, TAKE, DB_ARGS(db_integer(c, BATCH)), on_row, batch);
 	if (e || !batch->n)
 		return e;
 	struct smtp *smtp = smtp_open(&notification_conf);

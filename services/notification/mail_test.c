@@ -13,10 +13,20 @@
 #include "libcommon/testing.h"
 #include "services/notification/notification.h"
 
-static const struct service notification = {
-	.name = "notification", .ops = notification_ops, .ops_n = NOTIFICATION_OPS_N
-};
 static struct test test;
+
+/* As auth mints them for the sender. */
+static enum err mint(struct call *c, const char *tenant_id, const char **capability)
+{
+	const struct actor actor = test_actor(&test, tenant_id, "notification", ROLE_SERVICE);
+	*capability = test_capability(&test, &actor);
+	return OK;
+}
+
+static const struct service notification = { .name = "notification",
+	.ops = notification_ops,
+	.ops_n = NOTIFICATION_OPS_N,
+	.service_capability = mint };
 static struct {
 	pid_t pid;
 	int port;
@@ -243,6 +253,21 @@ static void handlers_cannot_read_mail(void **state)
 	db_rollback(c.db);
 }
 
+/* What an injected statement could call. */
+static void handlers_cannot_take_mail(void **state)
+{
+	static const char *const statements[] = { "SELECT mail_take(20)",
+		"SELECT mail_done('" TEST_TENANT "', '" TEST_USER "')",
+		"SELECT mail_put_off('" TEST_TENANT "', '" TEST_USER "', 'x')",
+		"SELECT unguarded_mail_take(20)" };
+	const struct actor service = test_actor(&test, TEST_TENANT, "auth", ROLE_SERVICE);
+	for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
+		struct call c = test_call(&test, &service);
+		assert_int_equal(db_exec(&c, statements[i], DB_NONE), ERR_INTERNAL);
+		db_rollback(c.db);
+	}
+}
+
 #define FACT(test_) cmocka_unit_test_setup(test_, empty)
 
 int main(void)
@@ -254,6 +279,7 @@ int main(void)
 		FACT(after_a_day_it_is_given_up),
 		FACT(a_duplicate_can_be_told_by_its_message_id),
 		FACT(handlers_cannot_read_mail),
+		FACT(handlers_cannot_take_mail),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }
