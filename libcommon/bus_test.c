@@ -1,111 +1,12 @@
 /* Facts about the bus: two ends in one process, over a real ipc socket. */
-#include "libcommon/bus.h"
-
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "libcommon/clock.h"
-#include "libcommon/crypto.h"
-
-static char directory[64], other_directory[64];
-static char url[128], peers[160];
-
-/* What the serving end does with a request whose operation is… */
-static void answer(struct bus *bus, struct bus_job *job)
-{
-	struct frame reply = { .status = 200, .flags = FRAME_EXECUTED };
-	const struct bytes *name = &job->frame.texts[TEXT_OPERATION];
-	reply.texts[TEXT_OPERATION] = frame_text("ok");
-	reply.texts[TEXT_BODY] = job->frame.texts[TEXT_BODY];
-	if (name->n == 4 && memcmp(name->data, "slow", 4) == 0)
-		usleep(300000);
-	if (name->n == 6 && memcmp(name->data, "caller", 6) == 0)
-		reply.texts[TEXT_BODY] = frame_text(job->caller);
-	bus_answer(bus, job, &reply);
-}
-
-static void *serve(void *arg)
-{
-	struct bus *bus = arg;
-	for (struct bus_job *job; (job = bus_take(bus));)
-		answer(bus, job);
-	return NULL;
-}
-
-struct end {
-	struct bus *bus;
-	pthread_t threads[2];
-};
-
-static void open_server_with(struct end *end, int64_t queue_max)
-{
-	end->bus = bus_open(&(struct bus_options){ .name = "learning",
-		.listen = url,
-		.key_directory = directory,
-		.window = 64,
-		.queue_max = queue_max });
-	assert_non_null(end->bus);
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&end->threads[i], NULL, serve, end->bus), 0);
-}
-
-static void open_server(struct end *end)
-{
-	open_server_with(end, 1024);
-}
-
-static void close_server(struct end *end)
-{
-	bus_drain(end->bus);
-	for (int i = 0; i < 2; i++)
-		pthread_join(end->threads[i], NULL);
-	bus_close(end->bus);
-}
-
-static struct bus *open_client_with(const char *name, const char *key_directory)
-{
-	struct bus *bus = bus_open(&(struct bus_options){
-		.name = name, .peers = peers, .key_directory = key_directory, .window = 64 });
-	assert_non_null(bus);
-	return bus;
-}
-
-static struct bus *open_client(const char *name)
-{
-	return open_client_with(name, directory);
-}
-
-static void wait_until(struct bus *bus, bool up)
-{
-	for (int i = 0; i < 500 && bus_is_up(bus, "learning") != up; i++)
-		usleep(10000);
-	assert_int_equal(bus_is_up(bus, "learning"), up);
-}
-
-static struct bus_request request_of(const char *operation, const char *body)
-{
-	return (struct bus_request){
-		.service = "learning",
-		.operation = operation,
-		.body = frame_text(body),
-		.timeout_ms = 2000,
-	};
-}
-
-static enum err ask(struct bus *bus, struct arena *arena, const char *operation, const char *body,
-	struct bus_reply *reply)
-{
-	struct bus_request request = request_of(operation, body);
-	return bus_call(bus, arena, &request, reply);
-}
+#include "libcommon/bus_world.h"
 
 static void a_call_is_answered(void **state)
 {
@@ -200,17 +101,6 @@ static void a_restarted_peer_is_found_again(void **state)
 	bus_close(client);
 	close_server(&server);
 	arena_free(arena);
-}
-
-/* Many requests at once: every one is answered exactly once. */
-struct tally {
-	atomic_int answered, refused;
-};
-
-static void on_reply(void *arg, const struct bus_reply *reply)
-{
-	struct tally *tally = arg;
-	atomic_fetch_add(reply->err == OK ? &tally->answered : &tally->refused, 1);
 }
 
 static void *flood(void *arg)
@@ -329,47 +219,6 @@ static void a_large_body_arrives_whole(void **state)
 	bus_close(client);
 	close_server(&server);
 	arena_free(arena);
-}
-
-static void key_path(char out[160], const char *in_directory)
-{
-	snprintf(out, 160, "%s/gateway-learning.key", in_directory);
-}
-
-static int write_key(char in_directory[64], char digit)
-{
-	char path[160], hex[2 * KEY_SIZE + 1] = { 0 };
-	snprintf(in_directory, 64, "/tmp/bus_test.XXXXXX");
-	if (!mkdtemp(in_directory))
-		return -1;
-	key_path(path, in_directory);
-	memset(hex, digit, 2 * KEY_SIZE);
-	FILE *file = fopen(path, "w");
-	if (!file)
-		return -1;
-	fputs(hex, file);
-	return fclose(file);
-}
-
-static int start(void **state)
-{
-	crypto_start();
-	if (write_key(directory, 'a') || write_key(other_directory, 'b'))
-		return -1;
-	snprintf(url, sizeof(url), "ipc://%s/learning.sock", directory);
-	snprintf(peers, sizeof(peers), "learning=%s", url);
-	return 0;
-}
-
-static int finish(void **state)
-{
-	char path[160];
-	unlink(url + strlen("ipc://"));
-	key_path(path, directory);
-	unlink(path);
-	key_path(path, other_directory);
-	unlink(path);
-	return rmdir(directory) || rmdir(other_directory);
 }
 
 int main(void)

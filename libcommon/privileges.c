@@ -111,7 +111,7 @@ static void rule_sockets(scmp_filter_ctx filter)
 {
 	for (size_t i = 0; i < sizeof(FAMILIES) / sizeof(FAMILIES[0]); i++)
 		must(seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)FAMILIES[i])));
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)FAMILIES[i], 0)));
 }
 
 static void rule_sanitizers(scmp_filter_ctx filter)

@@ -143,11 +143,12 @@ def threads():
     if not (build / 'build.ninja').exists():
         subprocess.run(['meson', 'setup', build, '-Db_sanitize=thread', '-Db_lundef=false'], check=True,
                        stdout=subprocess.DEVNULL)
-    status, text = run('ninja', '-C', build, 'libcommon/bus_test')
+    programs = [f'libcommon/{name}_test' for name in ('bus', 'bus_fault')]
+    status, text = run('ninja', '-C', build, *programs)
     if status:
         return Outcome(0, 1, text)
     environment = {'CMOCKA_MESSAGE_OUTPUT': 'TAP', 'TSAN_OPTIONS': 'halt_on_error=1'}
-    return tap(*run(build / 'libcommon/bus_test', env=environment))
+    return sum((tap(*run(build / program, env=environment)) for program in programs), Outcome())
 
 
 def containers():

@@ -1,0 +1,467 @@
+/*
+ * The bus while things go wrong: instances that stop, die, drain, come and go; tenants that flood.
+ * Serving ends are processes of their own, this program started again, so that they can be stopped
+ * and killed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "libcommon/bus_world.h"
+
+#define WAIT_MS 20000 /* for what must come; a busy machine may need it */
+
+/* ---- a serving end of its own ---- */
+
+static struct bus *served;
+
+static void *wait_for_term(void *arg)
+{
+	int signal = 0;
+	if (!sigwait((sigset_t *)arg, &signal))
+		bus_drain(served);
+	return NULL;
+}
+
+/* argv: serve URL KEYS: until SIGTERM, then drains. */
+static int serve_main(char **argv)
+{
+	sigset_t signals;
+	pthread_t waiter, workers[2];
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a fact that fails leaves nobody behind */
+	crypto_start();
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	served = bus_open(&(struct bus_options){
+		.name = "learning", .listen = argv[2], .key_directory = argv[3] });
+	if (!served || pthread_create(&waiter, NULL, wait_for_term, &signals))
+		return 1;
+	for (int i = 0; i < 2; i++)
+		if (pthread_create(&workers[i], NULL, serve, served))
+			return 1;
+	for (int i = 0; i < 2; i++)
+		pthread_join(workers[i], NULL);
+	pthread_join(waiter, NULL);
+	bus_close(served);
+	return 0;
+}
+
+static pid_t start_instance(const char *at)
+{
+	char *const arguments[] = { "bus_fault_test", "serve", (char *)(uintptr_t)at, directory,
+		NULL };
+	pid_t pid = 0;
+	assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, arguments, environ), 0);
+	return pid;
+}
+
+static void end_instance(pid_t pid, int signal)
+{
+	int status = 0;
+	kill(pid, signal);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (signal == SIGTERM)
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* ---- two of them, and one who calls ---- */
+
+static char urls[2][128];
+
+static void name_urls(char out[320])
+{
+	for (int i = 0; i < 2; i++)
+		snprintf(urls[i], sizeof(urls[i]), "ipc://%s/%d.sock", directory, i);
+	snprintf(out, 320, "learning=%s,learning=%s", urls[0], urls[1]);
+}
+
+static void forget_sockets(void)
+{
+	for (int i = 0; i < 2; i++)
+		unlink(urls[i] + strlen("ipc://"));
+}
+
+static uint64_t instances_up(struct bus *bus)
+{
+	struct bus_figures figures;
+	bus_figures(bus, &figures);
+	return figures.instances_up;
+}
+
+static void wait_up(struct bus *bus, uint64_t n)
+{
+	for (int i = 0; i < WAIT_MS / 10 && instances_up(bus) != n; i++)
+		usleep(10000);
+	assert_int_equal(instances_up(bus), n);
+}
+
+static struct bus *open_caller(const char *whom)
+{
+	struct bus *bus = bus_open(&(struct bus_options){
+		.name = "gateway", .peers = whom, .key_directory = directory });
+	assert_non_null(bus);
+	return bus;
+}
+
+struct two {
+	struct bus *client;
+	pid_t pids[2];
+	struct arena *arena;
+};
+
+static void open_two(struct two *two)
+{
+	char whom[320];
+	name_urls(whom);
+	for (int i = 0; i < 2; i++)
+		two->pids[i] = start_instance(urls[i]);
+	two->client = open_caller(whom);
+	two->arena = arena_new();
+	wait_up(two->client, 2);
+}
+
+static void close_two(struct two *two)
+{
+	bus_close(two->client);
+	for (int i = 0; i < 2; i++)
+		if (two->pids[i])
+			end_instance(two->pids[i], SIGKILL);
+	arena_free(two->arena);
+	forget_sockets();
+}
+
+/* How many of n calls, one after the other, were answered. */
+static int answered_of(struct two *two, int n, bool may_retry)
+{
+	int answered = 0;
+	for (int i = 0; i < n; i++) {
+		struct bus_reply reply;
+		struct bus_request request = request_of("echo", "x");
+		request.may_retry = may_retry;
+		answered += bus_call(two->client, two->arena, &request, &reply) == OK;
+	}
+	return answered;
+}
+
+/* ---- facts ---- */
+
+static void a_stopped_instance_harms_only_what_it_has(void **state)
+{
+	struct two two;
+	open_two(&two);
+	kill(two.pids[0], SIGSTOP);
+	/* Calls one after the other: at most those until the breaker opens meet the stopped one. */
+	assert_true(answered_of(&two, 60, false) >= 60 - 5);
+	wait_up(two.client, 1);
+	assert_int_equal(answered_of(&two, 60, false), 60);
+	kill(two.pids[0], SIGCONT);
+	wait_up(two.client, 2);
+	assert_int_equal(answered_of(&two, 60, false), 60);
+	close_two(&two);
+}
+
+struct ending {
+	atomic_bool is_there, may_have_run;
+};
+
+static void on_ending(void *arg, const struct bus_reply *reply)
+{
+	struct ending *ending = arg;
+	ending->may_have_run = reply->err == ERR_UNAVAILABLE && reply->executed;
+	ending->is_there = true;
+}
+
+static void one_killed_in_the_middle_fails_what_it_had_and_says_it_may_have_run(void **state)
+{
+	struct two two;
+	struct bus_reply reply;
+	open_two(&two);
+	end_instance(two.pids[1], SIGKILL);
+	two.pids[1] = 0;
+	wait_up(two.client, 1);
+	struct ending ending = { 0 };
+	struct bus_request slow = request_of("slow", "");
+	(void)bus_send(two.client, &slow, on_ending, &ending);
+	usleep(100000);
+	end_instance(two.pids[0], SIGKILL);
+	for (int i = 0; i < WAIT_MS / 10 && !ending.is_there; i++)
+		usleep(10000);
+	assert_true(ending.may_have_run); /* so nobody may simply repeat it */
+	two.pids[0] = start_instance(urls[0]);
+	wait_up(two.client, 1);
+	assert_int_equal(ask(two.client, two.arena, "echo", "again", &reply), OK);
+	close_two(&two);
+}
+
+static void a_slow_handler_runs_once(void **state)
+{
+	struct two two;
+	struct bus_reply reply;
+	open_two(&two);
+	struct bus_request request = request_of("slow", "");
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(bus_call(two.client, two.arena, &request, &reply), OK);
+	int runs = 0;
+	for (int i = 0; i < 2; i++) {
+		/* The less loaded of two in turn: both are asked. */
+		assert_int_equal(ask(two.client, two.arena, "runs", "", &reply), OK);
+		runs += reply.body.data[0] - '0';
+	}
+	assert_int_equal(runs, 4);
+	close_two(&two);
+}
+
+static void what_is_too_large_is_refused_before_it_is_sent(void **state)
+{
+	struct two two;
+	struct bus_reply reply;
+	open_two(&two);
+	struct bus_request request = request_of("echo", "");
+	request.body = (struct bytes){ arena_alloc(two.arena, FRAME_MAX), FRAME_MAX };
+	assert_int_equal(bus_call(two.client, two.arena, &request, &reply), ERR_INVALID);
+	assert_int_equal(reply.status, 413);
+	assert_int_equal(answered_of(&two, 10, false), 10);
+	close_two(&two);
+}
+
+static void a_storm_of_restarts_is_survived(void **state)
+{
+	struct two two;
+	open_two(&two);
+	for (int round = 0; round < 10; round++) {
+		end_instance(two.pids[round % 2], SIGKILL);
+		two.pids[round % 2] = start_instance(urls[round % 2]);
+		assert_true(answered_of(&two, 20, true) > 0);
+		wait_up(two.client, 2);
+	}
+	assert_int_equal(answered_of(&two, 20, false), 20);
+	close_two(&two);
+}
+
+/* ---- draining ---- */
+
+struct caller_thread {
+	struct two *two;
+	atomic_bool is_over;
+	atomic_int answered, failed;
+};
+
+static void *call_all_the_time(void *arg)
+{
+	struct caller_thread *caller = arg;
+	struct arena *arena = arena_new();
+	while (!caller->is_over) {
+		struct bus_reply reply;
+		struct bus_request request = request_of("echo", "x");
+		request.may_retry = true;
+		enum err e = bus_call(caller->two->client, arena, &request, &reply);
+		atomic_fetch_add(e ? &caller->failed : &caller->answered, 1);
+		arena_reset(arena);
+	}
+	arena_free(arena);
+	return NULL;
+}
+
+static void instances_are_replaced_without_a_failed_call(void **state)
+{
+	struct two two;
+	open_two(&two);
+	struct caller_thread caller = { .two = &two };
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, call_all_the_time, &caller), 0);
+	for (int round = 0; round < 4; round++) {
+		int i = round % 2;
+		usleep(50000);
+		end_instance(two.pids[i], SIGTERM);
+		two.pids[i] = start_instance(urls[i]);
+		wait_up(two.client, 2);
+	}
+	caller.is_over = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(caller.failed, 0);
+	assert_true(caller.answered > 0);
+	close_two(&two);
+}
+
+/* ---- shares, cancelling ---- */
+
+static void one_tenant_leaves_the_others_room(void **state)
+{
+	struct end server;
+	struct tally flood = { 0 }, other = { 0 };
+	open_server(&server);
+	struct bus *client = bus_open(&(struct bus_options){ .name = "gateway",
+		.peers = peers,
+		.key_directory = directory,
+		.window = 16,
+		.tenant_share = 50 });
+	wait_until(client, true);
+	struct bus_request request = request_of("slow", "");
+	request.timeout_ms = WAIT_MS;
+	request.tenant = "one";
+	for (int i = 0; i < 16; i++)
+		(void)bus_send(client, &request, on_reply, &flood);
+	assert_int_equal(flood.refused, 8); /* at once */
+	request.tenant = "another";
+	for (int i = 0; i < 8; i++)
+		(void)bus_send(client, &request, on_reply, &other);
+	assert_int_equal(other.refused, 0);
+	for (int i = 0; i < WAIT_MS / 10 && flood.answered + other.answered < 16; i++)
+		usleep(10000);
+	assert_int_equal(flood.answered, 8);
+	assert_int_equal(other.answered, 8);
+	bus_close(client);
+	close_server(&server);
+}
+
+static void what_nobody_waits_for_is_not_run(void **state)
+{
+	struct end server;
+	struct tally tally = { 0 };
+	struct bus_ticket tickets[8];
+	open_server(&server);
+	struct bus *client = open_client("gateway");
+	wait_until(client, true);
+	atomic_store(&slow_runs, 0);
+	struct bus_request request = request_of("slow", "");
+	request.timeout_ms = WAIT_MS;
+	for (int i = 0; i < 8; i++)
+		tickets[i] = bus_send(client, &request, on_reply, &tally);
+	usleep(100000); /* the two workers have the first two */
+	int cancelled = 0;
+	for (int i = 2; i < 8; i++)
+		cancelled += bus_cancel(tickets[i]);
+	for (int i = 0; i < WAIT_MS / 10 && tally.answered < 8 - cancelled; i++)
+		usleep(10000);
+	assert_int_equal(tally.answered, 8 - cancelled);
+	assert_int_equal(atomic_load(&slow_runs), 8 - cancelled);
+	assert_true(cancelled > 0);
+	bus_close(client);
+	close_server(&server);
+}
+
+/* ---- names ---- */
+
+static atomic_int addresses_n;
+
+/* A name server in which instances come and go. */
+static int find_addresses(const char *host, char (*out)[BUS_ADDRESS_MAX], int max)
+{
+	int n = addresses_n < max ? addresses_n : max;
+	if (strcmp(host, "learning") != 0)
+		return -1;
+	for (int i = 0; i < n; i++)
+		snprintf(out[i], BUS_ADDRESS_MAX, "127.0.0.%d", i + 2);
+	return n;
+}
+
+static int free_port(void)
+{
+	return 20000 + (int)(getpid() % 20000);
+}
+
+static void a_name_stands_for_all_its_addresses_as_they_come_and_go(void **state)
+{
+	char whom[64];
+	pid_t pids[3];
+	int port = free_port();
+	for (int i = 0; i < 3; i++) {
+		char at[64];
+		snprintf(at, sizeof(at), "tcp://127.0.0.%d:%d", i + 2, port);
+		pids[i] = start_instance(at);
+	}
+	snprintf(whom, sizeof(whom), "learning=tcp://learning:%d", port);
+	atomic_store(&addresses_n, 1);
+	struct bus *client = bus_open(&(struct bus_options){ .name = "gateway",
+		.peers = whom,
+		.key_directory = directory,
+		.resolve = find_addresses,
+		.resolve_every_ms = 100 });
+	wait_up(client, 1);
+	atomic_store(&addresses_n, 3);
+	wait_up(client, 3);
+	atomic_store(&addresses_n, 2);
+	wait_up(client, 2);
+	bus_close(client);
+	for (int i = 0; i < 3; i++)
+		end_instance(pids[i], SIGKILL);
+}
+
+/* ---- who is at the other end ---- */
+
+static void a_process_of_another_user_is_not_heard(void **state)
+{
+	char stranger[16];
+	struct end server;
+	snprintf(stranger, sizeof(stranger), "%u", (unsigned)getuid() + 1);
+	open_server(&server);
+	struct bus *client = bus_open(&(struct bus_options){ .name = "gateway",
+		.peers = peers,
+		.key_directory = directory,
+		.peer_uids = stranger });
+	usleep(500000); /* long enough for the ones that are wanted */
+	assert_false(bus_is_up(client, "learning"));
+	bus_close(client);
+	close_server(&server);
+}
+
+static void set_keys(const char *in_directory, const char *lines)
+{
+	char path[160];
+	key_path(path, in_directory);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(lines, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void a_key_is_replaced_while_both_are_known(void **state)
+{
+	char old[65] = { 0 }, new[65] = { 0 }, both[132];
+	struct end server;
+	memset(old, 'a', 64);
+	memset(new, 'b', 64); /* what other_directory has */
+	snprintf(both, sizeof(both), "%s\n%s\n", new, old);
+	set_keys(directory, both);
+	open_server(&server); /* the callee knows both, the new one first */
+	struct bus *with_new = open_client_with("gateway", other_directory);
+	wait_until(with_new, true);
+	set_keys(directory, old);
+	struct bus *with_old = open_client("gateway");
+	set_keys(directory, both);
+	wait_until(with_old, true);
+	bus_close(with_old);
+	bus_close(with_new);
+	close_server(&server);
+	set_keys(directory, old);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stopped_instance_harms_only_what_it_has),
+		cmocka_unit_test(
+			one_killed_in_the_middle_fails_what_it_had_and_says_it_may_have_run),
+		cmocka_unit_test(a_slow_handler_runs_once),
+		cmocka_unit_test(what_is_too_large_is_refused_before_it_is_sent),
+		cmocka_unit_test(a_storm_of_restarts_is_survived),
+		cmocka_unit_test(instances_are_replaced_without_a_failed_call),
+		cmocka_unit_test(one_tenant_leaves_the_others_room),
+		cmocka_unit_test(what_nobody_waits_for_is_not_run),
+		cmocka_unit_test(a_name_stands_for_all_its_addresses_as_they_come_and_go),
+		cmocka_unit_test(a_process_of_another_user_is_not_heard),
+		cmocka_unit_test(a_key_is_replaced_while_both_are_known),
+	};
+	if (argc == 4 && strcmp(argv[1], "serve") == 0)
+		return serve_main(argv);
+	return cmocka_run_group_tests(tests, start, finish);
+}
