@@ -1,6 +1,7 @@
 /* Sealing and opening personal data; see personal.h. */
 #include "libcommon/personal.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "libcommon/call.h"
@@ -31,6 +32,7 @@ static struct bytes associated(
 static enum err data_key(struct call *c, const struct sealed_place *place, uint32_t version,
 	unsigned char key[KEY_SIZE])
 {
+	assert(c->keyring); /* a service that has personal fields says so (service.h) */
 	const struct data_key which = { .domain = place->kind->domain, .version = version };
 	enum err e = keyring_data_key(c->keyring, place->tenant_id, which, key);
 	if (e == ERR_NOT_FOUND)
@@ -64,6 +66,7 @@ enum err personal_seal(
 	*sealed = NULL;
 	if (!value.text)
 		return OK;
+	assert(c->keyring);
 	if (keyring_newest(c->keyring, place.tenant_id, &version))
 		return fail(c, ERR_UNAVAILABLE, "no key of tenant %s", place.tenant_id);
 	enum err e = data_key(c, &place, version, key);
