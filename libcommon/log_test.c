@@ -170,8 +170,10 @@ static void a_warning_takes_along_what_waits(void **state)
 	log_info("first");
 	log_info("second");
 	log_warning("third");
-	for (const char *written; *(written = next_write());)
+	const char *written = next_write();
+	do
 		buf_text(&seen, written);
+	while (*(written = next_write()));
 	const char *first = strstr(seen.data, "first"), *second = strstr(seen.data, "second");
 	assert_non_null(first);
 	assert_true(second > first);

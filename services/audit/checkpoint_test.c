@@ -7,7 +7,7 @@ static struct test test;
 static int open_world(void **state)
 {
 	test_open(&test, &audit_under_test);
-	return checkpoint_open(LOG_NAME, LOG_KEY, "");
+	return checkpoint_open(LOG_NAME, LOG_KEY, "") ? -1 : 0;
 }
 
 static int close_world(void **state)
