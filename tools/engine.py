@@ -156,7 +156,8 @@ def clean():
     """Everything of the engine; one that a test left running is stopped first, by the pid it wrote down."""
     pid_file = WORK / 'engine.pid'
     pid = int(pid_file.read_text()) if pid_file.exists() else 0
-    if pid and str(WORK) in Path(f'/proc/{pid}/cmdline').read_text():
+    command = Path(f'/proc/{pid}/cmdline')  # the number may be that of a process that ended, or of another namespace
+    if command.exists() and f'--data-root={WORK}/data' in command.read_text():
         os.kill(pid, signal.SIGTERM)
         while start_time(pid):
             time.sleep(0.1)
