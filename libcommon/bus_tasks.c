@@ -15,9 +15,11 @@
  * refused because its owner is closing: from there until this thread's next task, all go to the
  * pool, as those do that arise elsewhere.
  *
- * Mended here besides, because it is a redirection too: an operation that libnng does not even
- * begin, since its owner is closing, forgets the message that it was given.
+ * Mended here besides, because these are redirections too: an operation that libnng does not even
+ * begin, since its owner is closing, forgets the message that it was given; and a dialer whose peer
+ * dies while they greet never dials again.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -45,6 +47,8 @@ int __wrap_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data)
 int __real_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms);
 int __wrap_nni_plat_ncpu(void);
+int __real_nni_plat_errno(int error);
+int __wrap_nni_plat_errno(int error);
 
 static _Thread_local struct {
 	struct nni_task *kept[KEPT_MAX];
@@ -62,6 +66,12 @@ static _Thread_local struct {
 int __wrap_nni_plat_ncpu(void)
 {
 	return 1;
+}
+
+/* libnng calls a broken pipe NNG_ECLOSED, which its dialer takes for its own end. */
+int __wrap_nni_plat_errno(int error)
+{
+	return __real_nni_plat_errno(error == EPIPE ? ECONNRESET : error);
 }
 
 int __wrap_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data)
