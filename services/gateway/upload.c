@@ -37,6 +37,7 @@ static struct upload *upload_new(struct visit *v)
 	struct upload *u = arena_alloc(arena, sizeof *u);
 	struct bus_request request = call_request(v);
 	request.source = arena_strdup(arena, request.source);
+	request.tenant = arena_strdup(arena, request.tenant);
 	request.traceparent = arena_strdup(arena, request.traceparent);
 	request.idempotency_key = ""; /* the offset tells repeated windows apart */
 	request.content_type = arena_strdup(arena, request.content_type);
