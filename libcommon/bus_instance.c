@@ -89,15 +89,14 @@ static bool has_new_key(struct instance *instance, int64_t now_ms)
 /* With the lock held. */
 static void greet_again(struct instance *instance, int64_t now_ms)
 {
+	bool is_up = instance->state == STATE_UP;
 	bool is_mute = instance->is_greeting && now_ms - instance->greeted_ms >= GREETING_MS;
-	if (instance->state == STATE_GREETING && is_mute) {
-		client_greet(instance, now_ms);
-	} else if (instance->state == STATE_UP && is_mute) {
+	if (is_up && is_mute) {
 		log_warning("bus: %s does not accept the new key", instance->service);
 		instance->is_greeting = false; /* go on with the old one */
 		client_flush(instance);
-	} else if (instance->state == STATE_UP && !instance->is_greeting &&
-		has_new_key(instance, now_ms)) {
+	} else if ((instance->state == STATE_GREETING && is_mute) ||
+		(is_up && !instance->is_greeting && has_new_key(instance, now_ms))) {
 		client_greet(instance, now_ms);
 	}
 }

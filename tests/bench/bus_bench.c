@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 	log_open("bus-bench", LOG_LEVEL_ERROR);
 	if (argc == 4 && strcmp(argv[1], "serve") == 0)
 		return run_server(argv[2], argv[3]);
-	double seconds = argc > 1 ? atof(argv[1]) : 1.0;
+	double seconds = argc > 1 ? strtod(argv[1], NULL) : 1.0;
 	char key[96], ipc[96], tcp[64];
 	snprintf(directory, sizeof(directory), "/tmp/bus-bench.XXXXXX");
 	if (!mkdtemp(directory))
