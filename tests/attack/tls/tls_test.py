@@ -282,6 +282,12 @@ class Admin(Case):
             with self.server.open(port=self.server.admin_port(), context=context, session=session) as link:
                 ask(link)
 
+    def test_the_admin_gives_no_tickets(self):
+        """A client that comes back shows its certificate again: one that was revoked meanwhile is out."""
+        with self.server.open(port=self.server.admin_port(), context=self.visitor("operator")) as link:
+            ask(link)
+            self.assertFalse(link.session and link.session.has_ticket)
+
 
 class Tickets(Case):
     @staticmethod
@@ -316,6 +322,16 @@ class Tickets(Case):
             self.assertTrue(self.is_resumed(server, context, session))
         finally:
             server.stop()
+
+    def test_a_ticket_of_another_instance_costs_a_handshake_and_nothing_else(self):
+        other = Server(lambda directory: ())
+        try:
+            context = self.server.context("http/1.1")
+            session = self.session(other, context)
+            self.assertTrue(self.is_resumed(other, context, session))
+            self.assertFalse(self.is_resumed(self.server, context, session))
+        finally:
+            other.stop()
 
     def test_no_early_data(self):
         text = subprocess.run(
