@@ -28,6 +28,9 @@ from stack import SANITIZERS, free_port  # noqa: E402
 WINDOW_S = 3600  # no window ends while a test runs, but for one of those who begin at random
 QUOTAS = {'limit-login': 40, 'limit-anonymous': 1000, 'limit-source': 100000, 'limit-read': 60, 'limit-write': 30,
           'limit-upload': 20, 'limit-tenant': 100000}
+LAG_MS = 20
+NO_MEDIA = '01890000-0000-7000-8000-000000000000'
+UPLOAD_HEADERS = {'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': '0', 'Tus-Resumable': '1.0.0'}
 BUSY_AT = 8  # requests waiting from which on logins are shed
 POLICY = re.compile(r'^"([a-z]+)";q=(\d+);w=(\d+)$')
 STATE = re.compile(r'^"([a-z]+)";r=(\d+);t=(\d+)$')
@@ -165,6 +168,31 @@ class Quotas(unittest.TestCase):
             self.assertEqual(json.loads(answer.body)['code'], 'rate_limited')
             self.assertTrue(instance.is_connected(instance.client(base.world.operator.token)))
 
+    def test_a_source_has_one_for_all_it_asks(self):
+        """Whoever asks, and whatever: other sessions of the same address are no way around it."""
+        with Instance(**{'limit-source': 6, 'limit-cache': ''}) as instance:
+            clients = [instance.client(new_session().token), instance.client(new_session().token), instance.client()]
+            answers = [clients[i % 3].send('GET', '/v1/session') for i in range(8)]
+            self.assertEqual([answer.status for answer in answers], [200, 200, 401, 200, 200, 401, 429, 429])
+            self.assertEqual(POLICY.match(answers[-1].headers['RateLimit-Policy']).group(1), 'source')
+
+    def test_without_a_session_there_is_one_too(self):
+        with Instance(**{'limit-anonymous': 3, 'limit-cache': ''}) as instance:
+            stranger = instance.client()
+            answers = [stranger.send('OPTIONS', '/v1/media') for _ in range(4)]
+            self.assertEqual([answer.status for answer in answers], [204, 204, 204, 429])
+            self.assertEqual(POLICY.match(answers[-1].headers['RateLimit-Policy']).group(1), 'anonymous')
+            self.assertTrue(instance.is_connected(instance.client(base.world.operator.token)))
+
+    def test_uploading_has_its_own(self):
+        with Instance(**{'limit-upload': 2, 'limit-cache': ''}) as instance:
+            client = instance.client(base.world.tenant('ooi').enter('sensei').token)
+            answers = [client.send('PATCH', f'/v1/media/{NO_MEDIA}', b'x', UPLOAD_HEADERS) for _ in range(3)]
+            self.assertNotIn(429, [answer.status for answer in answers[:2]])
+            self.assertEqual(answers[2].status, 429)
+            self.assertEqual(POLICY.match(answers[2].headers['RateLimit-Policy']).group(1), 'upload')
+            self.assertTrue(instance.is_connected(client))
+
 
 class Shared(unittest.TestCase):
     """Two gateways, one quota."""
@@ -265,6 +293,31 @@ class Load(unittest.TestCase):
         eventually(lambda: self.load() < 100, 'the load falls')
         self.assertNotEqual(stranger.send('POST', '/v1/sessions', login).status, 503)
         self.assertGreater(figures()['manabiya_shed_total{service="gateway"}'], 0)
+
+    def test_a_gateway_that_is_late_itself_sheds_logins_too(self):
+        """It is stopped again and again, so that each of its rounds is late; it never stands still."""
+        with Instance(**{'shed-lag-ms': LAG_MS, 'shed-waiting': 1000000, 'limit-login': 0, 'limit-cache': ''}) as instance:
+            stranger = instance.client()
+
+            def status():  # without a name, so that no throttle slows it down
+                return stranger.send('POST', '/v1/sessions', {}).status
+            eventually(lambda: status() == 422, 'logins are admitted')
+            done = threading.Event()
+
+            def hold_up():
+                while not done.is_set():
+                    instance.process.signal(signal.SIGSTOP)
+                    time.sleep(0.15)
+                    instance.process.signal(signal.SIGCONT)
+                    time.sleep(0.01)
+            thread = threading.Thread(target=hold_up)
+            thread.start()
+            try:
+                eventually(lambda: status() == 503, 'logins are shed')
+            finally:
+                done.set()
+                thread.join()
+            eventually(lambda: status() == 422, 'logins are admitted again')
 
 
 class Connections(unittest.TestCase):
