@@ -48,7 +48,7 @@ SANITIZERS = {
     'ASAN_OPTIONS': 'abort_on_error=0:detect_leaks=1',
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1',
 }
-SANITIZER_WORDS = ('AddressSanitizer', 'LeakSanitizer', 'runtime error:')
+SANITIZER_WORDS = ('AddressSanitizer', 'LeakSanitizer', 'ThreadSanitizer', 'runtime error:')
 
 
 class StackError(Exception):

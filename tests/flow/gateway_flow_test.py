@@ -264,7 +264,7 @@ class Events(FlowTest):
         begin = time.monotonic()
         base.world.stack.restart('gateway')
         eventually(lambda: not page.is_open, 'the end of the stream', 2)
-        self.assertLess(time.monotonic() - begin, 3)
+        self.assertLess(time.monotonic() - begin, 4.5)  # a drain that waits for streams takes five
         self.assertEqual(len(page.retries_ms), 2)  # when all come back at once, later than after a cut
         self.assertTrue(3000 <= page.retries_ms[0] <= 6000 and 3000 <= page.retries_ms[1] <= 33000, page.retries_ms)
         base.world.stack.wait_ready()
