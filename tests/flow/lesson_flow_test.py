@@ -122,6 +122,15 @@ class Lesson2Work(FlowTest):
         answer = self.pupil.send('GET', f'/v1/media/{self.lesson.model}/content', headers={'Range': 'bytes=99999999-'})
         self.assertEqual(answer.status, 416)
 
+    def test_4_a_range_of_another_version_is_the_whole(self):
+        """If-Range (RFC 9110, 13.1.5): what was begun goes on only if it is still the same; several ranges are none."""
+        data, path = clip('cartwheel'), f'/v1/media/{self.lesson.model}/content'
+        tag = self.pupil.send('GET', path, headers={'Range': 'bytes=0-9'}).headers['ETag']
+        for ranges, known, status, part in (('bytes=100-299', tag, 206, data[100:300]), ('bytes=100-299', '"another"', 200, data),
+                                            ('bytes=100-299', 'W/' + tag, 200, data), ('bytes=0-9,20-29', tag, 200, data)):
+            answer = self.pupil.send('GET', path, headers={'Range': ranges, 'If-Range': known})
+            self.assertEqual((answer.status, answer.body), (status, part), (ranges, known))
+
     def test_5_a_sent_try_comes_to_the_board_at_once(self):
         heard = queue.Queue()
         threading.Thread(target=self.listen, args=(heard,), daemon=True).start()
