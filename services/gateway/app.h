@@ -18,6 +18,7 @@ struct gateway_conf {
 	const char *tls_directory, *admin_tls_certificate, *admin_tls_key, *admin_client_ca;
 	bool tls12;
 	int64_t tls_ticket_lifetime_s, tls_check_ms;
+	const char *source_rules; /* source_rules.h; "" for none */
 	int64_t connections_max, connections_per_source, head_timeout_ms, handshake_timeout_ms,
 		idle_timeout_ms, body_rate_min_bytes_s, streams_max;
 	/* application side */

@@ -48,6 +48,9 @@ static const struct option options[] = {
 	{ "admin-client-ca", OPTION_RELOADS, "", AT(admin_client_ca), 0, 4096,
 		"PEM file of the authority whose certificate a client of the admin listener must "
 		"show; empty for none" },
+	{ "source-rules", OPTION_RELOADS, "", AT(source_rules), 0, 4096,
+		"file that says which addresses may connect, lines of `allow RANGE` and `deny "
+		"RANGE`, the first that holds one decides; empty for all" },
 	{ "connections-max", OPTION_INTEGER, "10000", AT(connections_max), 1, 100000,
 		"connections at the same time; an idle one costs some 20 KiB" },
 	{ "connections-per-source", OPTION_INTEGER, "2500", AT(connections_per_source), 1, 100000,

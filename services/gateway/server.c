@@ -20,6 +20,7 @@
 #include "services/gateway/listener.h"
 #include "services/gateway/loop.h"
 #include "services/gateway/source.h"
+#include "services/gateway/source_rules.h"
 
 enum {
 	ACCEPTS_PER_EVENT = 32, /* then those who are connected already get their turn */
@@ -42,7 +43,7 @@ struct server {
 	size_t arenas_n;
 	bool is_draining;
 	int reload_fd;
-	struct timer *accept_timer, *stop_timer;
+	struct timer *accept_timer, *stop_timer, *rules_timer;
 	char scratch[READ_SIZE];
 };
 
@@ -123,7 +124,8 @@ static void welcome(int fd, const struct sockaddr_storage *address, bool is_admi
 	unsigned of_source = sources_join(server.sources, source);
 	/* The admin listener is for probes: it must work when the public one is flooded. */
 	if (!is_admin &&
-		(server.connections_n >= server.conf->connections_max ||
+		(!source_is_admitted(text) ||
+			server.connections_n >= server.conf->connections_max ||
 			of_source > server.conf->connections_per_source)) {
 		sources_leave(server.sources, source);
 		close(fd);
@@ -178,6 +180,26 @@ static void on_listener(void *arg, unsigned events)
 
 /* ---- what is read again ---- */
 
+/* Rules bind those who are in already, too. */
+static void reload_rules(void)
+{
+	if (source_rules_load(server.conf->source_rules))
+		return; /* logged; the old ones stay */
+	for (struct connection *c = server.connections, *next; c; c = next) {
+		next = c->next;
+		if (!c->is_admin && !source_is_admitted(c->source))
+			connection_kill(c);
+	}
+}
+
+static void on_look_at_rules(void *arg)
+{
+	if (source_rules_changed())
+		reload_rules();
+	server.rules_timer =
+		loop_after(server.loop, server.conf->tls_check_ms, on_look_at_rules, NULL);
+}
+
 static void on_hangup_signal(int number)
 {
 	int kept = errno;
@@ -193,6 +215,7 @@ static void on_reload(void *arg, unsigned events)
 		return;
 	enum err ignored = certificates_reload(); /* logged; what is in use is good */
 	(void)ignored;
+	reload_rules();
 }
 
 static void watch_hangup(void)
@@ -225,6 +248,8 @@ enum err server_start(const struct gateway_conf *conf, struct loop *loop)
 	server.is_draining = false;
 	enum err e = certificates_start(conf, loop);
 	if (!e)
+		e = source_rules_load(conf->source_rules);
+	if (!e)
 		e = listener_open(conf->listen, server.listeners, &server.listeners_n);
 	server.public_n = server.listeners_n;
 	if (!e)
@@ -236,6 +261,7 @@ enum err server_start(const struct gateway_conf *conf, struct loop *loop)
 	for (size_t i = 0; i < server.listeners_n; i++)
 		loop_add(loop, server.listeners[i], LOOP_READ, on_listener, &server.listeners[i]);
 	watch_hangup();
+	on_look_at_rules(NULL);
 	return OK;
 }
 
@@ -288,5 +314,8 @@ void server_stop(void)
 	while (server.arenas_n)
 		arena_free(server.arenas[--server.arenas_n]);
 	sources_free(server.sources);
+	loop_cancel(server.loop, server.rules_timer);
+	server.rules_timer = NULL;
+	source_rules_stop();
 	certificates_stop();
 }

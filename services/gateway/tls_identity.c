@@ -19,6 +19,7 @@
 #include "libcommon/clock.h"
 #include "libcommon/crypto.h"
 #include "libcommon/log.h"
+#include "services/gateway/file_stamp.h"
 #include "services/gateway/server_name.h"
 #include "services/gateway/ticket_key.h"
 
@@ -353,34 +354,20 @@ void tls_identity_free(struct tls_identity *identity)
 	SSL_CTX_free((SSL_CTX *)identity); /* streams hold their own reference */
 }
 
-/* FNV-1a over what the kernel says about a file; one that is missing counts, too. */
-static uint64_t stamp(uint64_t hash, const char *path)
-{
-	struct stat file = { 0 };
-	if (*path && stat(path, &file) != 0)
-		file.st_ino = 0;
-	const uint64_t facts[] = { (uint64_t)file.st_dev, (uint64_t)file.st_ino,
-		(uint64_t)file.st_size, (uint64_t)file.st_mtim.tv_sec,
-		(uint64_t)file.st_mtim.tv_nsec };
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-		hash = (hash ^ facts[i]) * 0x100000001b3;
-	return hash;
-}
-
 uint64_t tls_identity_stamp(const struct tls_settings *settings)
 {
-	uint64_t hash = 0xcbf29ce484222325;
+	uint64_t hash = FILE_STAMP_NONE;
 	struct dirent **entries = NULL;
-	hash = stamp(hash, settings->certificate);
-	hash = stamp(hash, settings->key);
-	hash = stamp(hash, settings->client_ca);
+	hash = file_stamp(hash, settings->certificate);
+	hash = file_stamp(hash, settings->key);
+	hash = file_stamp(hash, settings->client_ca);
 	int n = *settings->directory
 		? scandir(settings->directory, &entries, is_certificate, alphasort)
 		: 0;
 	for (int i = 0; i < n; i++) {
 		char certificate[PATH_SIZE], key[PATH_SIZE];
 		pair_paths(settings->directory, entries[i]->d_name, certificate, key);
-		hash = stamp(stamp(hash, certificate), key);
+		hash = file_stamp(file_stamp(hash, certificate), key);
 		free(entries[i]);
 	}
 	free(entries);

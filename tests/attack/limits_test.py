@@ -346,6 +346,24 @@ class Connections(unittest.TestCase):
             return False
 
 
+class SourceRules(unittest.TestCase):
+    def test_a_fenced_gateway_reads_them_again(self):
+        rules = base.world.stack.tls / 'source-rules'
+        rules.write_text('deny 203.0.113.0/24\n')
+        with Instance(**{'source-rules': rules, 'tls-check-ms': 50}) as instance:
+            self.assertTrue(instance.is_connected(instance.client(base.world.operator.token)))
+            fresh = rules.with_suffix('.new')
+            fresh.write_text('deny 127.0.0.0/8\ndeny ::1\n')
+            fresh.rename(rules)
+
+            def is_out():
+                try:
+                    return not instance.is_connected(instance.client(base.world.operator.token))
+                except (OSError, ssl.SSLError):
+                    return True
+            eventually(is_out, 'the new rules hold')
+
+
 class Certificates(unittest.TestCase):
     def test_the_gateway_reads_a_renewed_certificate(self):
         """Replaced by renaming, as tools for certificates do, in the fenced process."""

@@ -343,6 +343,7 @@ static const struct option options[] = {
 		"PEM file" },
 	{ "admin-tls-key", OPTION_TEXT, "", AT(admin_tls_key), 0, 4096, "PEM file" },
 	{ "admin-client-ca", OPTION_TEXT, "", AT(admin_client_ca), 0, 4096, "PEM file" },
+	{ "source-rules", OPTION_TEXT, "", AT(source_rules), 0, 4096, "allow and deny" },
 	{ "connections-max", OPTION_INTEGER, "1000", AT(connections_max), 1, 100000, "at once" },
 	{ "connections-per-source", OPTION_INTEGER, "1000", AT(connections_per_source), 1, 100000,
 		"at once" },

@@ -1,15 +1,20 @@
-"""Clients that cost connections and nothing else: churn, floods of idle ones, many slow ones.
+"""Clients that cost connections and nothing else: churn, floods of idle ones, many slow ones; and who may connect.
 
 They come from many addresses of 127.0.0.0/8, so that the budget of one source does not stop them.
 """
+import json
 import os
+import shutil
+import signal
 import socket
 import ssl
 import struct
 import sys
+import tempfile
 import threading
 import time
 import unittest
+from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from wire import TIMEOUT, Probe  # noqa: E402
@@ -196,6 +201,76 @@ class Floods(Case):
             return True
         except (OSError, ssl.SSLError):
             return False
+
+
+class SourceRules(Case):
+    """Who may connect is said by a file that is read again when it changes."""
+
+    def setUp(self):
+        self.rules = Path(tempfile.mkdtemp(prefix="source-rules-")) / "rules"
+        self.addCleanup(shutil.rmtree, self.rules.parent)
+        self.write("deny 127.0.5.0/24\n")
+        self.options = ("--source-rules", str(self.rules), "--tls-check-ms", "50", "--admin-listen", "127.0.0.1:0")
+        super().setUp()
+
+    def write(self, text):
+        fresh = self.rules.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(self.rules)
+
+    def log(self, text):
+        return [line for line in list(self.probe.lines) if text in line]
+
+    def test_others_are_not_let_in(self):
+        self.assertFalse(self.is_served("127.0.5.1"))
+        self.assertTrue(self.is_served("127.0.6.1"))
+
+    def test_rules_that_change_hold_at_once_for_those_who_are_in(self):
+        inside, other = self.secure("127.0.6.1"), self.secure("127.0.7.1")
+        self.held += [inside, other]
+        self.write("deny 127.0.6.0/24 # instead\n")
+        eventually(lambda: self.is_served("127.0.5.1"), "who was out is let in")
+        self.assertFalse(self.is_served("127.0.6.1"))
+        self.assertTrue(self.is_cut(inside))
+        other.sendall(GET)
+        self.assertEqual(other.recv(12), b"HTTP/1.1 200")
+
+    @staticmethod
+    def is_cut(link):
+        try:
+            return link.recv(1) == b""
+        except (ConnectionError, ssl.SSLError):
+            return True
+
+    def test_only_who_is_listed_may_come(self):
+        self.write("allow 127.0.8.0/24\nallow 127.0.9.9\ndeny 0.0.0.0/0\ndeny ::/0\n")
+        self.probe.process.send_signal(signal.SIGHUP)
+        eventually(lambda: not self.is_served("127.0.9.8"), "the rest is out")
+        self.assertTrue(self.is_served("127.0.8.1"))
+        self.assertTrue(self.is_served("127.0.9.9"))
+        self.assertTrue(self.is_admin_served())
+
+    def is_admin_served(self):
+        port = next(json.loads(line)["port"] for line in reversed(self.log('"listening"')))
+        self.assertNotEqual(int(port), self.probe.port)
+        with socket.create_connection((self.probe.host, int(port)), timeout=TIMEOUT) as plain:
+            with self.probe.context("http/1.1").wrap_socket(plain, server_hostname="localhost") as link:
+                link.sendall(GET)
+                return link.recv(12) == b"HTTP/1.1 200"
+
+    def test_a_slip_changes_nothing_and_is_told(self):
+        for text in ("deny 127.0.6.0/24\nallow everybody\n", "deny 127.0.6.1/24\n", "x" * 1000000):
+            with self.subTest(text[:20]):
+                before = len(self.log("the source rules cannot be used"))
+                self.write(text)
+                eventually(lambda: len(self.log("the source rules cannot be used")) > before, "it is told")  # noqa: B023
+                self.assertFalse(self.is_served("127.0.5.1"))
+                self.assertTrue(self.is_served("127.0.6.1"))
+
+    def test_none_start_with_a_slip(self):
+        self.write("deny all\n")
+        with self.assertRaisesRegex(RuntimeError, '"line": ?"?1'):
+            Probe(*self.options)
 
 
 if __name__ == "__main__":
