@@ -92,7 +92,7 @@ static void only_services_may_append(void **state)
 {
 	struct reply reply;
 	const struct test_request request = {
-		.operation = "event_append", .caller = "gateway", .body = "{\"lines\":[\"{}\"]}"
+		.operation = "event_append", .caller = "stranger", .body = "{\"lines\":[\"{}\"]}"
 	};
 	test_dispatch(&test, &request, &reply, NULL);
 	assert_int_equal(reply.status, 403);
@@ -100,7 +100,8 @@ static void only_services_may_append(void **state)
 
 static void a_service_tells_of_itself_alone(void **state)
 {
-	static const char *const callers[] = { "auth", "provisioning", "notification", "audit" };
+	static const char *const callers[] = { "auth", "provisioning", "notification", "audit",
+		"gateway" };
 	static const char *const foreign[] = { "auth.session_create", "learningx.try_create",
 		"learning", "learn.try_create", "" };
 	const struct happening own = { .tenant_id = TEST_TENANT };

@@ -1,4 +1,5 @@
 /* Searching: filters, pages, and nothing of another tenant. */
+#include "libcommon/ocsf.h"
 #include "services/audit/audit_world.h"
 
 static struct test test;
@@ -66,6 +67,33 @@ static void filters_leave_what_they_name(void **state)
 			searches[i].found);
 }
 
+/* Requests are many: they are found by whoever asks for them. */
+static void accesses_are_found_when_asked_for(void **state)
+{
+	static const struct {
+		const char *params, *found;
+	} searches[] = {
+		{ NULL, "5 4 3 2 1" },
+		{ "kind=activity", "5 4 3 2 1" },
+		{ "kind=access", "7 6" },
+		{ "kind=all", "7 6 5 4 3 2 1" },
+		{ "kind=access&outcome=failure", "7" },
+		{ "kind=all&limit=3&actorId=" TEST_OTHER_USER, "7 6 5" },
+	};
+	for (int i = 0; i < 2; i++) {
+		const char *line = line_of(test.arena,
+			&(struct happening){ .tenant_id = TEST_TENANT,
+				.minute = 5 + i,
+				.operation = ACCESS_OPERATION,
+				.actor_id = TEST_OTHER_USER,
+				.failed = i == 1 });
+		assert_int_equal(append_as(&test, "gateway", &line, 1).status, 204);
+	}
+	for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++)
+		assert_string_equal(found(search(TEST_TENANT, ROLE_CONTRACTOR, searches[i].params)),
+			searches[i].found);
+}
+
 static void pages_follow_each_other(void **state)
 {
 	const char *params = "limit=2", *pages[] = { "5 4", "3 2", "1" };
@@ -115,6 +143,7 @@ int main(void)
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		FACT(filters_leave_what_they_name),
+		FACT(accesses_are_found_when_asked_for),
 		FACT(pages_follow_each_other),
 		FACT(a_tenant_finds_only_its_own),
 		FACT(the_operator_finds_what_is_nobodys),

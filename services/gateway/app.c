@@ -1,6 +1,6 @@
 /*
  * Takes a request from the protocol side through a list of checks to the way that answers it, and
- * writes one log line when it is over.
+ * writes one log line and one access record when it is over.
  *
  * Refuses whatever is ambiguous before anybody else sees it. Decides about rights only where no
  * service does: on the routes that the gateway answers itself.
@@ -12,6 +12,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/log.h"
+#include "services/gateway/access_log.h"
 #include "services/gateway/ask.h"
 #include "services/gateway/csrf.h"
 #include "services/gateway/figures.h"
@@ -38,6 +39,28 @@ void reply_header(struct reply_headers *headers, const char *name, const char *v
 	headers->items[headers->n++] = (struct header){ .name = name, .value = value };
 }
 
+/* Those who look after the system and the lessons; pupils need not know how long others take. */
+static void add_server_timing(struct visit *v, struct reply_headers *headers)
+{
+	const unsigned staff = ROLE_OPERATOR | ROLE_CONTRACTOR | ROLE_INSTRUCTOR;
+	if (!v->actor || !(v->actor->role & staff)) {
+		return;
+	}
+	reply_header(headers, "server-timing",
+		arena_printf(v->arena, "session;dur=%.3f, service;dur=%.3f, total;dur=%.3f",
+			(double)v->session_us / 1e3, (double)v->service_us / 1e3,
+			(double)(clock_steady_us() - v->started_us) / 1e3));
+}
+
+/* The stage of the way that answers ends with the beginning of the answer: what follows goes at the
+ * client's pace. */
+static void end_service_stage(struct visit *v)
+{
+	if (v->started && !v->service_us) {
+		v->service_us = clock_steady_us() - v->stage_us;
+	}
+}
+
 void visit_reply(struct visit *v, unsigned status, const struct reply_headers *headers,
 	int64_t content_length)
 {
@@ -53,6 +76,8 @@ void visit_reply(struct visit *v, unsigned status, const struct reply_headers *h
 		reply_header(&all, "traceparent", v->traceparent);
 	}
 	limits_headers(v, &all);
+	end_service_stage(v);
+	add_server_timing(v, &all);
 	v->status = status;
 	v->answered = true;
 	exchange_reply(v->exchange, status, all.items, all.n, content_length);
@@ -198,12 +223,14 @@ static enum verdict load_step(struct visit *v)
 	if (!v->route || !load_sheds(v->route->flags)) {
 		return NEXT;
 	}
+	v->turned_away = true;
 	visit_refuse(v, &problem_overloaded, retry_after_s());
 	return DONE;
 }
 
 static enum verdict over_limit(struct visit *v)
 {
+	v->turned_away = true;
 	visit_refuse(v, &problem_rate_limited, limits_retry_after_s(v));
 	return DONE;
 }
@@ -249,6 +276,7 @@ static void on_session(void *arg, enum err err, const char *capability, const st
 {
 	struct visit *v = arg;
 	v->wait = NULL;
+	v->session_us = clock_steady_us() - v->stage_us;
 	if (err == ERR_UNAUTHENTICATED) {
 		visit_refuse(v, &problem_unauthenticated, 0);
 		return;
@@ -271,6 +299,7 @@ static enum verdict session_step(struct visit *v)
 	if (!v->token) {
 		return refused(v, &problem_unauthenticated);
 	}
+	v->stage_us = clock_steady_us();
 	struct session_wait *wait = session_resolve(v->token, on_session, v);
 	if (wait) {
 		v->wait = wait;
@@ -351,6 +380,7 @@ static enum verdict start_step(struct visit *v)
 {
 	exchange_resume(v->exchange);
 	v->started = true;
+	v->stage_us = clock_steady_us();
 	v->way->start(v); /* v may be gone after this */
 	return DONE;
 }
@@ -425,7 +455,9 @@ static void log_visit(const struct visit *v)
 	log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request",
 		LOG_TEXT("method", figures_method(v->request->method)), LOG_TEXT("route", label),
 		LOG_TEXT("to", service), LOG_INT("status", status), LOG_INT("ms", took_us / 1000),
+		LOG_INT("session_us", v->session_us), LOG_INT("service_us", v->service_us),
 		LOG_INT("bytes", v->bytes), LOG_TEXT("call_id", v->call_id));
+	access_log_add(v, status, took_us);
 }
 
 static void on_gone(void *arg)
@@ -436,6 +468,7 @@ static void on_gone(void *arg)
 	if (v->started && v->way->gone) {
 		v->way->gone(v);
 	}
+	end_service_stage(v);
 	log_visit(v);
 }
 
@@ -490,6 +523,7 @@ enum err app_start(const struct gateway_conf *conf, struct loop *loop, struct bu
 	}
 	sse_start();
 	limits_start(conf, loop);
+	access_log_start(conf, loop);
 	load_start(conf, loop);
 	return OK;
 }
@@ -501,6 +535,7 @@ void app_drain(void)
 
 void app_stop(void)
 {
+	access_log_stop();
 	load_stop();
 	limits_stop();
 	sse_stop();

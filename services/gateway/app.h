@@ -35,6 +35,7 @@ struct gateway_conf {
 	int64_t shed_waiting, shed_lag_ms; /* load.h */
 	const char *authorities; /* the hosts that are answered, separated by commas; "" for any */
 	const char *security_contact; /* a URI for security.txt; "" for none */
+	bool access_log; /* access_log.h */
 	const char *log_level;
 };
 

@@ -66,8 +66,12 @@ struct visit {
 	struct ask *ask; /* the bus call that the visit waits for */
 	unsigned step; /* of app.c's list */
 	bool started, ended, answered;
+	bool turned_away; /* by a limit or overload: not worth an access record */
 	bool refused; /* by the protocol side: nothing of ours goes out any more */
 	int64_t started_us;
+	int64_t stage_us; /* when the stage began that is under way */
+	int64_t session_us; /* how long it took to know who asks; 0: nobody had to be asked */
+	int64_t service_us; /* from the start of the way to its answer, the bus included */
 	unsigned status; /* answered with; 0: not yet */
 	int64_t bytes; /* of the answer's body */
 };

@@ -349,7 +349,7 @@ class Answers(FlowTest):
         eventually(lambda: found.extend(line for line in log_lines() if line.get('call_id') == call) or found, 'the line', 5)
         line = found[0]
         self.assertEqual(set(line), {'time', 'level', 'service', 'message', 'method', 'route', 'to', 'status', 'ms',
-                                     'bytes', 'call_id'})
+                                     'session_us', 'service_us', 'bytes', 'call_id'})
 
 
 class Admin(FlowTest):

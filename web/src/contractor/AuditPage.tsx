@@ -24,6 +24,7 @@ interface Filter {
 	operation?: string;
 	outcome?: "success" | "failure";
 	actorId?: string;
+	kind?: "access" | "all";
 }
 
 /** Names of the people in the log, as far as they still exist in the contract. */
@@ -41,8 +42,16 @@ function useNames(events: AuditEvent[]): Map<string, string> {
 	return new Map(users.flatMap(({ data }) => (data ? [[data.id, fullName(data)]] : [])));
 }
 
+/** An access in the words of HTTP: its stored line says what was asked and how it was answered. */
+function describeAccess(line: string): string {
+	const { http_request: request, http_response: response } = JSON.parse(line);
+	return `${request.http_method} ${request.url.path} → ${response.code}`;
+}
+
 /** A readable line: the operation in words, or its name when it is a newer one. */
 function describe(event: AuditEvent): string {
+	if (event.operation === "gateway.request") return describeAccess(event.line);
+	if (event.operation === "gateway.access_lost") return t("audit.accessLost");
 	const known = OPERATIONS.find(({ operation }) => operation === event.operation);
 	return known ? t(known.label) : event.operation;
 }
@@ -101,6 +110,7 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 			operation: text(data, "operation"),
 			outcome: text(data, "outcome") as Filter["outcome"],
 			actorId: filter.actorId,
+			kind: text(data, "kind") as Filter["kind"],
 		});
 	};
 	return (
@@ -127,6 +137,16 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 						options={[
 							{ value: "success", text: t("audit.success") },
 							{ value: "failure", text: t("audit.failure") },
+						]}
+					/>
+					<SelectField
+						name="kind"
+						label="audit.kind"
+						optional
+						blank="audit.activity"
+						options={[
+							{ value: "access", text: t("audit.access") },
+							{ value: "all", text: t("audit.everything") },
 						]}
 					/>
 				</div>

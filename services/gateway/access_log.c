@@ -1,0 +1,174 @@
+/*
+ * Sends what access_ring.h keeps to audit, one batch at a time. A batch that audit did not store is
+ * sent again: its events have their ids already, and audit leaves alone what it has.
+ */
+#include "services/gateway/access_log.h"
+
+#include <string.h>
+
+#include "libcommon/clock.h"
+#include "libcommon/log.h"
+#include "services/gateway/access_ring.h"
+#include "services/gateway/ask.h"
+
+enum {
+	RING_MAX = 4096, /* records, 1.2 MB: some seconds of a busy instance without audit */
+	BATCH_MAX = 100, /* one statement in audit; below event_append's 500 with the loss */
+	GATHER_MS = 500, /* a person who looks does not wait, and a quiet hour costs few batches */
+	SEND_TIMEOUT_MS = 5000, /* as the outbox's */
+	BACK_OFF_MAX_MS = 10000, /* how long audit may be back before it is asked again */
+	FLUSH_MS = 2000, /* with the drain's five seconds within what a supervisor waits */
+};
+
+static struct {
+	struct loop *loop;
+	struct access_ring *ring; /* NULL: switched off */
+	struct timer *timer;
+	struct ask *ask; /* the batch under way */
+	int64_t back_off_ms;
+	bool is_stopping, is_flushed;
+} access_log;
+
+static void send_batch(void);
+
+static void on_time(void *arg)
+{
+	access_log.timer = NULL;
+	send_batch();
+}
+
+static void wait_for(int64_t ms)
+{
+	if (!access_log.timer)
+		access_log.timer = loop_after(access_log.loop, ms, on_time, NULL);
+}
+
+static void end_flush(void)
+{
+	access_log.is_flushed = true;
+	loop_stop(access_log.loop);
+}
+
+static void settle(enum err err)
+{
+	if (!err || err == ERR_INVALID) {
+		access_log.back_off_ms = 0;
+		if (err)
+			access_ring_refused(access_log.ring);
+		else
+			access_ring_stored(access_log.ring);
+		return;
+	}
+	int64_t next_ms = access_log.back_off_ms ? 2 * access_log.back_off_ms : GATHER_MS;
+	access_log.back_off_ms = next_ms < BACK_OFF_MAX_MS ? next_ms : BACK_OFF_MAX_MS;
+}
+
+static void on_answer(void *arg, const struct bus_reply *reply)
+{
+	access_log.ask = NULL;
+	settle(reply->err);
+	if (reply->err == ERR_INVALID)
+		log_error("audit refused access records");
+	size_t left = access_ring_n(access_log.ring);
+	if (access_log.is_stopping && (reply->err || !left))
+		end_flush();
+	else if (access_log.back_off_ms)
+		wait_for(access_log.back_off_ms);
+	else if (access_log.is_stopping || left >= BATCH_MAX)
+		send_batch();
+	else if (left)
+		wait_for(GATHER_MS);
+}
+
+static void send_batch(void)
+{
+	struct arena *arena = arena_new();
+	const char *body = access_ring_batch(access_log.ring, arena, BATCH_MAX);
+	if (body) {
+		const struct bus_request request = { .service = "audit",
+			.operation = "event_append",
+			.capability = "",
+			.content_type = "application/json",
+			.body = { .data = (const unsigned char *)body, .n = strlen(body) },
+			.timeout_ms = SEND_TIMEOUT_MS,
+			.flags = FRAME_LAST_WINDOW };
+		access_log.ask = ask_send(&request, false, on_answer, NULL);
+	}
+	arena_free(arena);
+}
+
+/* ---- from visits to records ---- */
+
+void access_log_add(const struct visit *v, unsigned status, int64_t took_us)
+{
+	static const struct actor nobody = {
+		.tenant_id = "", .user_id = "", .role = ROLE_ANONYMOUS, .session_id = ""
+	};
+	if (!access_log.ring || !v->route || v->turned_away)
+		return;
+	const struct ocsf_access access = {
+		.call_id = v->call_id,
+		.source = v->request->source,
+		.actor = v->actor ? *v->actor : nobody,
+		.method = v->request->method,
+		.route = v->route->path,
+		.status = status,
+		.unix_ms = clock_unix_ms() - took_us / 1000,
+		.session_us = v->session_us,
+		.service_us = v->service_us,
+		.total_us = took_us,
+	};
+	access_ring_add(access_log.ring, &access);
+	if (access_log.ask || access_log.back_off_ms)
+		return;
+	if (access_ring_n(access_log.ring) < BATCH_MAX) {
+		wait_for(GATHER_MS);
+		return;
+	}
+	loop_cancel(access_log.loop, access_log.timer);
+	access_log.timer = NULL;
+	send_batch();
+}
+
+/* ---- start and stop ---- */
+
+void access_log_start(const struct gateway_conf *conf, struct loop *loop)
+{
+	access_log.loop = loop;
+	access_log.ring = conf->access_log ? access_ring_new(RING_MAX) : NULL;
+}
+
+static void on_flush_over(void *arg)
+{
+	access_log.timer = NULL;
+	end_flush();
+}
+
+static void flush(void)
+{
+	access_log.is_stopping = true;
+	access_log.back_off_ms = 0;
+	if (!access_log.ask)
+		send_batch();
+	if (!access_log.ask)
+		return;
+	access_log.timer = loop_after(access_log.loop, FLUSH_MS, on_flush_over, NULL);
+	while (!access_log.is_flushed)
+		loop_run(access_log.loop); /* ends early when it was stopped before it ran */
+}
+
+void access_log_stop(void)
+{
+	if (!access_log.ring)
+		return;
+	loop_cancel(access_log.loop, access_log.timer);
+	access_log.timer = NULL;
+	flush();
+	loop_cancel(access_log.loop, access_log.timer);
+	ask_cancel(access_log.ask);
+	size_t left = access_ring_n(access_log.ring);
+	if (left)
+		log_event(LOG_LEVEL_WARNING, "access records lost", LOG_INT("records", left));
+	access_ring_free(access_log.ring);
+	access_log.ring = NULL;
+}

@@ -1,0 +1,118 @@
+"""The access log: an event for each request, without personal data, late rather than never."""
+
+import json
+import re
+import unittest
+
+import base
+from base import FlowTest, eventually
+
+TIMING = re.compile(r'session;dur=[0-9.]+, service;dur=[0-9.]+, total;dur=[0-9.]+')
+ROUTE = '/v1/users/{userId}'
+
+setUpModule = base.open_world
+
+
+def accesses(client, **query):
+    return [json.loads(event['line']) for event in client.pages('/v1/audit/events', kind='access', limit=200, **query)]
+
+
+def told(lines, call_id):
+    return [line for line in lines if line['api']['request']['uid'] == call_id]
+
+
+class Access(FlowTest):
+    def setUp(self):
+        self.stack, self.tenant = base.world.stack, base.world.tenant('minato')
+        self.admin, self.pupil = self.tenant.admin, self.tenant.enter('jido1')
+
+    def found(self, client, call_id):
+        return eventually(lambda: told(accesses(client), call_id), 'the access is in the log')
+
+    def test_a_request_is_found_by_its_contractor(self):
+        user = self.tenant.user_id('jido1')
+        answer = self.admin.send('GET', f'/v1/users/{user}?unknown=himitsu-no-kotoba')
+        self.assertGreaterEqual(answer.status, 400)
+        lines = self.found(self.admin, answer.headers['X-Request-Id'])
+        self.assertEqual(len(lines), 1)
+        line = lines[0]
+        self.assertEqual(line['http_request'], {'http_method': 'GET', 'url': {'path': ROUTE}})
+        self.assertEqual(line['http_response']['code'], answer.status)
+        self.assertEqual(line['actor']['user']['type'], 'contractor')
+        self.assertEqual(line['src_endpoint']['ip'], '127.0.0.1')
+        self.assertEqual(line['metadata']['tenant_uid'], self.tenant.contract['tenantId'])
+        self.assertGreaterEqual(line['unmapped']['total_us'], line['unmapped']['service_us'])
+
+    def test_it_holds_no_personal_data(self):
+        call = self.admin.send('GET', '/v1/users?username=jido1&limit=1').headers['X-Request-Id']
+        self.found(self.admin, call)
+        text = json.dumps(accesses(self.admin), ensure_ascii=False)
+        for row in self.tenant.roster():
+            for name in ('username', 'familyName', 'givenName'):
+                if row.get(name):
+                    self.assertNotIn(row[name], text)
+        self.assertNotIn(base.PASSWORD, text)
+        for client in (self.admin, self.pupil):
+            self.assertNotIn(client.token, text)
+
+    def test_who_does_not_ask_finds_only_what_was_done(self):
+        self.found(self.admin, self.admin.send('GET', '/v1/session').headers['X-Request-Id'])
+        operations = {event['operation'] for event in self.admin.pages('/v1/audit/events', limit=200)}
+        self.assertNotIn('gateway.request', operations)
+        self.assertIn('audit.audit_search', operations)
+
+    def test_a_stranger_is_in_the_operators_log_and_in_no_other(self):
+        call = base.world.client().send('GET', '/v1/session').headers['X-Request-Id']
+        line = self.found(base.world.operator, call)[0]
+        self.assertEqual(line['http_response']['code'], 401)
+        self.assertEqual(line['actor']['user']['type'], 'anonymous')
+        self.assertEqual(told(accesses(self.admin), call), [])
+
+    def test_what_no_route_has_and_files_are_left_out(self):
+        calls = [self.admin.send('GET', path).headers['X-Request-Id'] for path in ('/v1/nothing-here', '/nothing.html')]
+        self.found(self.admin, self.admin.send('GET', '/v1/session').headers['X-Request-Id'])
+        for call in calls:
+            self.assertEqual(told(accesses(base.world.operator) + accesses(self.admin), call), [])
+
+    def test_staff_sees_how_long_each_stage_took_and_a_pupil_does_not(self):
+        for client in (self.admin, self.tenant.enter('sensei'), base.world.operator):
+            self.assertRegex(client.send('GET', '/v1/session').headers['Server-Timing'], TIMING)
+        for client in (self.pupil, base.world.client()):
+            self.assertNotIn('Server-Timing', client.send('GET', '/v1/session').headers)
+
+    def test_the_line_on_stderr_tells_the_same(self):
+        call = self.admin.send('GET', '/v1/session').headers['X-Request-Id']
+        text = eventually(lambda: [line for line in (self.stack.logs / 'gateway.log').read_text().splitlines() if call in line],
+                          'the line is written')
+        line = json.loads(text[0])
+        self.assertEqual((line['route'], line['status']), ('/v1/session', 200))
+        self.assertGreater(line['service_us'], 0)
+        self.assertGreaterEqual(line['session_us'], 0)
+
+    def test_audit_killed_makes_events_late_and_nothing_else(self):
+        self.stack.kill('audit')
+        calls = [self.pupil.send('GET', '/v1/session') for _ in range(150)]  # more than one batch
+        self.assertEqual({answer.status for answer in calls}, {200})
+        self.stack.restart('audit')
+        self.stack.wait_ready(['audit'])
+        wanted = {answer.headers['X-Request-Id'] for answer in calls}
+
+        def came():
+            uids = [line['api']['request']['uid'] for line in accesses(self.admin, actorId=self.tenant.user_id('jido1'))]
+            return uids if wanted <= set(uids) else None
+
+        uids = eventually(came, 'the events of the meantime')
+        self.assertEqual(len(uids), len(set(uids)), 'none stands twice')
+
+    def test_stopping_loses_none(self):
+        client = base.world.client()
+        client.login('minato', 'jido1', base.PASSWORD)
+        call = client.send('GET', '/v1/session').headers['X-Request-Id']
+        client.close()
+        self.stack.restart('gateway')
+        self.stack.wait_ready(['gateway'])
+        self.found(self.admin, call)
+
+
+if __name__ == '__main__':
+    unittest.main()
