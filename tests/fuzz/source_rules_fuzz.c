@@ -11,8 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct source_rules rules;
 	unsigned line;
-	if (source_rules_read(&rules, (const char *)data, n, &line) == ERR_INVALID)
-		return line ? 0 : abort(), 0;
+	if (source_rules_read(&rules, (const char *)data, n, &line) == ERR_INVALID) {
+		if (!line)
+			abort();
+		return 0;
+	}
 	for (size_t i = 0; i < rules.n; i++) {
 		const struct cidr *range = &rules.rules[i].range;
 		if (range->bits > (range->is_v4 ? 32U : 128U) || !cidr_has(range, range))
