@@ -24,6 +24,11 @@ static const char ANNOUNCEMENTS[] = "SELECT " COLUMNS " FROM announcement"
 				    " AND ($3::uuid IS NULL OR id < $3::uuid)"
 				    " ORDER BY id DESC LIMIT $4::integer";
 
+static const char SEARCH[] = "SELECT " COLUMNS " FROM announcement"
+			     " WHERE (audience IN ('everyone', $1) OR writer_id = $2::uuid)"
+			     " AND strpos(lower(title || ' ' || body), lower($3)) > 0"
+			     " ORDER BY id DESC LIMIT 20";
+
 /* Open pages fetch anew; an operator's announcement has no tenant: it is for all of them. */
 static void push_hint(struct call *c, const struct notification_announcement *announcement)
 {
@@ -58,6 +63,13 @@ enum err announcements_read(struct call *c, const struct page *page, void *list)
 	return db_rows(c, ANNOUNCEMENTS,
 		DB_ARGS(role_name(c->actor->role), c->actor->user_id, page->after[0], page->rows),
 		&notification_announcement_shape, list);
+}
+
+enum err notification_search_part(struct call *c, const struct notification_search_part_in *in,
+	struct notification_search_part_out *out)
+{
+	return db_rows(c, SEARCH, DB_ARGS(role_name(c->actor->role), c->actor->user_id, in->q),
+		&notification_announcement_shape, &out->announcements);
 }
 
 enum err notification_announcement_list(struct call *c,

@@ -308,6 +308,52 @@ SELECT coalesce(string_agg(id.at, ' '), '') FROM (
 WHERE id.others <> ''"""
 
 
+class Lesson8Search(FlowTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.tenant = base.world.tenant('mikazuki')
+        cls.lesson = cls.tenant.lesson()
+        cls.pupil = next(row for row in cls.tenant.admin.pages('/v1/users') if row['username'] == 'jido1')
+
+    def found(self, client, q):
+        answer = client.get('/v1/search', q=q)
+        self.assertEqual(answer['partial'], [])
+        return answer
+
+    def test_staff_find_people_classes_and_what_they_teach(self):
+        for client in (self.tenant.admin, self.lesson.teacher):
+            people = self.found(client, self.pupil['kanaFamilyName'])['provisioning']['users']
+            self.assertIn(self.pupil['id'], [row['id'] for row in people])
+            self.assertEqual([row['title'] for row in self.found(client, '3年')['provisioning']['classes']], ['3年1組'])
+            self.assertEqual([row['title'] for row in self.found(client, 'マット')['learning']['units']], ['マット運動'])
+            self.assertEqual(self.found(client, '倒立')['learning']['skills'][0]['id'], self.lesson.skill['id'])
+        self.tenant.admin.post('/v1/announcements', title='三日月の朝', body='早く来ます。', audience='instructor')
+        told = self.found(self.lesson.teacher, '三日月')['notification']['announcements']
+        self.assertEqual([row['title'] for row in told], ['三日月の朝'])
+
+    def test_a_teacher_finds_no_pupil_of_others_and_a_pupil_nobody(self):
+        stranger = base.world.tenant('kaminari').admin
+        self.assertNotIn(self.pupil['id'], str(self.found(stranger, self.pupil['kanaFamilyName'])))
+        other = self.other_teacher()
+        for q in (self.pupil['kanaFamilyName'], '3年'):
+            self.assertEqual(self.found(other, q)['provisioning'], {'users': [], 'classes': []})
+        self.assertEqual(self.found(self.lesson.teacher, 'kanri')['provisioning']['users'], [])
+        self.assertRefused(403, lambda: self.tenant.enter('jido1').get('/v1/search', q='x'))
+
+    def other_teacher(self):
+        """Of the same school, with no class."""
+        made = self.tenant.admin.post('/v1/users', username='sensei2', role='instructor', familyName='朝霧', givenName='渚',
+                                      kanaFamilyName='あさぎり', kanaGivenName='なぎさ')
+        client = base.world.client()
+        client.login_first(self.tenant.code, 'sensei2', made['initialSecret'], base.PASSWORD)
+        return client
+
+    def test_letters_that_mean_something_to_databases_are_letters(self):
+        for q in ('%', '_', "'", '\\', '<script>'):
+            self.assertEqual(self.found(self.tenant.admin, q)['provisioning']['users'], [], q)
+        self.assertRefused(422, lambda: self.tenant.admin.get('/v1/search', q=''))
+
+
 class Lesson7Ids(FlowTest):
     def test_every_id_of_every_table_is_of_version_7(self):
         base.world.tenant('minato').lesson()

@@ -23,6 +23,8 @@ const COMMON: Record<string, Screen> = {
 	"/settings": page(() => import("./shared/SettingsPage"), "SettingsPage"),
 };
 
+const SEARCH = page(() => import("./shared/SearchPage"), "SearchPage");
+
 const AUDIT = page(() => import("./contractor/AuditPage"), "AuditPage");
 
 const SCREENS: Record<Role, Record<string, Screen>> = {
@@ -41,6 +43,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/units/new": page(() => import("./instructor/NewUnitPage"), "NewUnitPage"),
 		"/units/:id": page(() => import("./instructor/UnitPage"), "UnitPage"),
 		"/classes": page(() => import("./instructor/ClassesPage"), "ClassesPage"),
+		"/search": SEARCH,
 		"/assignments/:id": page(() => import("./instructor/BoardPage"), "BoardPage"),
 		"/tries/:id": page(() => import("./instructor/ReviewPage"), "ReviewPage"),
 	},
@@ -50,6 +53,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/users/:id": page(() => import("./contractor/UserPage"), "UserPage"),
 		"/classes": page(() => import("./contractor/ClassesPage"), "ClassesPage"),
 		"/classes/:id": page(() => import("./contractor/ClassPage"), "ClassPage"),
+		"/search": SEARCH,
 		"/import": page(() => import("./contractor/ImportPage"), "ImportPage"),
 		"/features": page(() => import("./contractor/FeaturesPage"), "FeaturesPage"),
 		"/audit": AUDIT,

@@ -106,6 +106,21 @@ function Bell() {
 	);
 }
 
+function maySearch(role: Role): boolean {
+	return role === "contractor" || role === "instructor";
+}
+
+function Search() {
+	return (
+		<Link href="/search" className="tool" aria-label={t("search.title")}>
+			<Icon name="search" />
+			<span className="tool-text">
+				<T k="search.title" />
+			</span>
+		</Link>
+	);
+}
+
 function Unsent() {
 	const unsent = useUploads().filter((clip) => clip.state !== "done").length;
 	if (unsent === 0) return null;
@@ -145,6 +160,7 @@ export function Shell({ children }: { children: ReactNode }) {
 					<span className="tenant">{self.tenantName}</span>
 					<div className="tools">
 						<Unsent />
+						{maySearch(self.role) && <Search />}
 						<Bell />
 						<Link href="/settings" className="tool" aria-label={t("nav.account")}>
 							<Icon name="user" />
