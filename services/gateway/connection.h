@@ -60,6 +60,7 @@ struct exchange {
 	bool is_deferred; /* HTTP/2: nghttp2 waits for data */
 	bool is_malformed; /* HTTP/2: found while the head came in */
 	bool is_stream_closed; /* HTTP/2: to be retired by the pump */
+	bool is_resting; /* exchange_rest() */
 	bool is_answered; /* HTTP/2: the reply is out, the request is not yet in */
 	size_t head_n; /* HTTP/2: size of the header list so far */
 };

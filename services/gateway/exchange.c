@@ -94,6 +94,12 @@ bool exchange_write(struct exchange *exchange, const void *data, size_t n)
 	return !exchange->is_held_back;
 }
 
+void exchange_rest(struct exchange *exchange)
+{
+	exchange->is_resting = true;
+	arena_trim(exchange->arena);
+}
+
 void exchange_finish(struct exchange *exchange)
 {
 	if (!is_answering(exchange))

@@ -91,6 +91,10 @@ void exchange_reply(struct exchange *exchange, unsigned status, const struct hea
  * on_drain. */
 bool exchange_write(struct exchange *exchange, const void *data, size_t n);
 
+/* From here on the answer goes on only now and then, as an event stream does: memory that it does
+ * not need between two writes is given back. */
+void exchange_rest(struct exchange *exchange);
+
 /* The answer is complete. If the request body is not, the rest is discarded up to a limit, or the
  * connection closes. */
 void exchange_finish(struct exchange *exchange);

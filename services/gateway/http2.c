@@ -9,6 +9,7 @@
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libcommon/resident.h"
 #include "services/gateway/connection.h"
@@ -42,6 +43,8 @@ struct http2 {
 	bool is_greeted; /* the client's SETTINGS came */
 	bool is_in_head;
 	bool is_broken; /* say why and end */
+	void *frame; /* nghttp2's, on pages of its own */
+	size_t frame_n;
 };
 
 /* ---- budgets ---- */
@@ -400,18 +403,26 @@ static nghttp2_option *option_new(void)
 	return option;
 }
 
-/* nghttp2 allocates a frame of 16 KiB for each session and writes a few hundred bytes of it: the
- * rest need not be resident while thousands of sessions idle. */
+/* nghttp2 keeps a frame of 16 KiB for each session, of which it needs nothing between two sends. On
+ * pages of its own it can be given back while thousands of sessions wait (give_back()). */
 static void *allocate(size_t n, void *arg)
 {
-	void *memory = malloc(n);
-	if (memory && n >= READ_SIZE)
-		resident_release(memory, n);
-	return memory;
+	struct http2 *http2 = arg;
+	if (n < READ_SIZE || http2->frame)
+		return malloc(n);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	http2->frame_n = (n + page - 1) / page * page;
+	http2->frame = aligned_alloc(page, http2->frame_n);
+	if (http2->frame)
+		resident_release(http2->frame, http2->frame_n);
+	return http2->frame;
 }
 
 static void deallocate(void *memory, void *arg)
 {
+	struct http2 *http2 = arg;
+	if (memory && memory == http2->frame)
+		http2->frame = NULL;
 	free(memory);
 }
 
@@ -422,6 +433,9 @@ static void *allocate_array(size_t n, size_t size, void *arg)
 
 static void *reallocate(void *memory, size_t n, void *arg)
 {
+	struct http2 *http2 = arg;
+	if (memory && memory == http2->frame)
+		http2->frame = NULL;
 	return memory ? realloc(memory, n) : allocate(n, arg);
 }
 
@@ -434,8 +448,8 @@ static void *http2_open(struct connection *c)
 		callbacks = callbacks_new();
 		option = option_new();
 	}
-	static nghttp2_mem memory = { NULL, allocate, deallocate, allocate_array, reallocate };
 	struct http2 *http2 = calloc(1, sizeof *http2);
+	nghttp2_mem memory = { http2, allocate, deallocate, allocate_array, reallocate };
 	const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
 			(uint32_t)connection_conf(c)->streams_max },
@@ -506,6 +520,22 @@ static bool settle_exchanges(struct connection *c)
 	return is_changed;
 }
 
+/* Nothing but event streams, and nothing under way on them. */
+static bool is_resting(const struct connection *c)
+{
+	const struct exchange *at = c->exchanges;
+	while (at && at->is_resting && !queue_n(at->out))
+		at = at->next;
+	return c->exchanges && !at && !queue_n(&c->out);
+}
+
+static void give_back(const struct connection *c)
+{
+	const struct http2 *http2 = c->session;
+	if (http2->frame && is_resting(c) && !nghttp2_session_want_write(http2->session))
+		resident_release(http2->frame, http2->frame_n);
+}
+
 static void set_wait(struct connection *c)
 {
 	const struct http2 *http2 = c->session;
@@ -530,6 +560,7 @@ static bool http2_pump(struct connection *c)
 		connection_end(c);
 	else
 		set_wait(c);
+	give_back(c);
 	return is_changed || queue_n(&c->out) != before;
 }
 

@@ -318,7 +318,7 @@ static void open_stream(struct visit *v)
 	char retry[RETRY_SIZE];
 	send_line(stream, retry_text(retry, RETRY_MS));
 	catch_up(stream);
-	arena_trim(v->arena); /* thousands of these wait for hours */
+	exchange_rest(v->exchange); /* thousands of these wait for hours */
 }
 
 static void events_start(struct visit *v)
