@@ -41,7 +41,9 @@ static const char TENANT_FIND[] = "SELECT tenant_find($1)::text";
 
 /* A one-time secret may be used again for ten minutes: the answer to a login can be lost. */
 static const char ACCOUNT_FIND[] =
-	"SELECT id, username, role, version, status = 'active', encode(password, 'hex'),"
+	"SELECT id, username, role, version,"
+	" status = 'active' AND EXISTS (SELECT FROM tenant WHERE shut_at IS NULL),"
+	" encode(password, 'hex'),"
 	" encode(secret_hash, 'hex'), coalesce(secret_expires_at > " MOMENT(
 		2) " AND ("
 		   "  secret_used_at IS NULL OR secret_used_at > " MOMENT(

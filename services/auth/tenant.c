@@ -33,6 +33,18 @@ static const char ADMINISTRATOR_PUT[] =
 		   " secret_expires_at = excluded.secret_expires_at, secret_used_at = NULL,"
 		   " version = a.version + 1 WHERE a.password IS NULL";
 
+static const char ACCESS_PUT[] =
+	"UPDATE tenant SET shut_at = CASE WHEN NOT $1::boolean THEN coalesce(shut_at, " MOMENT(
+		2) ") END";
+
+/* Those that are over already are nobody's. */
+static const char SESSIONS_SHUT[] =
+	"UPDATE session SET revoked_at = " MOMENT(1) " WHERE revoked_at IS NULL AND expires_at "
+						     "> " MOMENT(1) " AND idle_expires_at "
+								    "> " MOMENT(1) " RETURNING id, "
+										   "encode(token_"
+										   "hash, 'hex')";
+
 static const char HAS_OPERATOR[] = "SELECT has_operator()";
 static const char OPERATOR_PUT[] =
 	"INSERT INTO account (id, username, role, secret_hash, secret_expires_at)"
@@ -73,6 +85,23 @@ enum err auth_tenant_open(
 		e = put_administrator(c, in, out->secret);
 	/* The record of this belongs to the operator who did it. */
 	return e ? e : db_enter(c, c->actor->tenant_key);
+}
+
+/* A login that is under way meanwhile begins a session that nothing is minted for (token.c). */
+static enum err put_access(struct call *c, const struct auth_tenant_access_put_in *in)
+{
+	const char *now = db_integer(c, clock_unix_ms());
+	enum err e = db_enter(c, tenant_key_of(c, in->tenant_id));
+	if (!e)
+		e = db_exec(c, ACCESS_PUT, DB_ARGS(db_boolean(in->open), now));
+	return e || in->open ? e : sessions_change(c, SESSIONS_SHUT, DB_ARGS(now), NULL);
+}
+
+enum err auth_tenant_access_put(struct call *c, const struct auth_tenant_access_put_in *in)
+{
+	if (strcmp(in->tenant_id, OPERATOR_TENANT) == 0)
+		return fail(c, ERR_FORBIDDEN, "the provider's own tenant stays open");
+	return put_access(c, in);
 }
 
 /* ---- the provider ---- */

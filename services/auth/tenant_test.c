@@ -47,6 +47,49 @@ static void opening_is_recorded_with_the_operator(void **state)
 		TEST_OPERATOR_TENANT);
 }
 
+/* ---- shut and open ---- */
+
+static unsigned put_access(const struct actor *actor, const char *tenant_id, const char *open)
+{
+	return ask("tenant_access_put", actor, NULL,
+		printf_text("{\"tenantId\":\"%s\",\"open\":%s}", tenant_id, open))
+		.reply.status;
+}
+
+static void nobody_of_a_shut_tenant_is_in_or_gets_in(void **state)
+{
+	struct actor operator= operator_actor(), one;
+	const char *token = settle("minami", "head", secrets.head, GOOD_PASSWORD);
+	const char *other = token_for("kita", "head", secrets.other_head);
+	assert_int_equal(actor_of(token, &one), OK); /* now it lies in the cache */
+	assert_int_equal(put_access(&operator, TEST_TENANT, "false"), 204);
+	assert_int_equal(actor_of(token, &one), ERR_UNAUTHENTICATED);
+	struct answer right = log_in("minami", "head", GOOD_PASSWORD);
+	struct answer wrong = log_in("minami", "nobody", GOOD_PASSWORD);
+	assert_int_equal(right.reply.status, 401);
+	assert_string_equal(text_without_trace(&right), text_without_trace(&wrong));
+	assert_int_equal(actor_of(other, &one), OK);
+	assert_int_equal(put_access(&operator, TEST_TENANT, "true"), 204);
+	assert_int_equal(actor_of(token, &one), ERR_UNAUTHENTICATED); /* ended is ended */
+	(void)token_for("minami", "head", GOOD_PASSWORD);
+}
+
+static void a_session_begun_meanwhile_is_good_for_nothing(void **state)
+{
+	struct actor one;
+	const char *token = token_for("minami", "head", secrets.head);
+	test_sql(&test, "UPDATE auth.tenant SET shut_at = now() WHERE code = 'minami'");
+	assert_int_equal(actor_of(token, &one), ERR_UNAUTHENTICATED);
+}
+
+static void only_operators_shut_and_never_themselves(void **state)
+{
+	struct actor operator= operator_actor(), head = head_actor();
+	assert_int_equal(put_access(&head, TEST_TENANT, "false"), 403);
+	assert_int_equal(put_access(&operator, TEST_OPERATOR_TENANT, "false"), 403);
+	assert_int_equal(put_access(&operator, TEST_USER, "false"), 204); /* is not there */
+}
+
 /* ---- the first operator ---- */
 
 #define BOOTSTRAP "a secret from the safe"
@@ -89,6 +132,9 @@ int main(void)
 		FACT(code_belongs_to_one_tenant),
 		FACT(only_operators_open_tenants),
 		FACT(opening_is_recorded_with_the_operator),
+		FACT(nobody_of_a_shut_tenant_is_in_or_gets_in),
+		FACT(a_session_begun_meanwhile_is_good_for_nothing),
+		FACT(only_operators_shut_and_never_themselves),
 		cmocka_unit_test_setup_teardown(
 			first_operator_comes_from_the_bootstrap_secret, open_auth, close_auth),
 	};

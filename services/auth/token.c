@@ -108,7 +108,7 @@ static const char SESSION_LIVE[] =
 	" (extract(epoch FROM coalesce(s.authenticated_at, s.created_at)) * 1000)::bigint"
 	" FROM session s"
 	" JOIN account a ON a.tenant_id = s.tenant_id AND a.id = s.user_id AND a.status = 'active'"
-	" JOIN tenant t ON t.tenant_id = s.tenant_id"
+	" JOIN tenant t ON t.tenant_id = s.tenant_id AND t.shut_at IS NULL"
 	" WHERE s.token_hash = $1::bytea AND s.revoked_at IS NULL"
 	" AND s.idle_expires_at > " MOMENT(2) " AND s.expires_at > " MOMENT(2);
 

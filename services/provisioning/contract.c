@@ -18,15 +18,14 @@ static const struct problem CODE_TAKEN = { ERR_CONFLICT, 409, "tenant_code_taken
 	"この団体コードはすでに使われています。", "This code is taken." };
 
 static const char CODE_OWNERS[] =
-	"SELECT count(*) FROM provisioning.contract WHERE lower(code) = $1";
+	"SELECT count(*) FROM provisioning.contract WHERE lower(code) = $1 AND state <> 'erased'";
 
 static const char CONTRACT_CREATE[] = "INSERT INTO provisioning.contract (id, customer_tenant_id, "
 				      "code, name, administrator_username)"
 				      " VALUES ($1::uuid, $2::uuid, $3, $4, $5)";
 
 static const char CONTRACT_LIST[] =
-	"SELECT id, customer_tenant_id AS tenant_id, code, name, administrator_username,"
-	" tenancy.stamp(created_at) AS created_at FROM provisioning.contract"
+	"SELECT " CONTRACT_COLUMNS " FROM provisioning.contract"
 	" WHERE $1::uuid IS NULL OR id < $1::uuid ORDER BY id DESC LIMIT $2::integer";
 
 static const char DISTRICT_CREATE[] =

@@ -1,6 +1,24 @@
 /* provisioning: contracts, schools, people, classes, enrolments and function limits. */
+#include <stddef.h>
+
 #include "libcommon/service.h"
+#include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
+
+#define AT(field_) offsetof(struct lifecycle_conf, field_)
+#define DAYS_MAX 3650 /* longer than any law wants records kept after a contract */
+
+static const struct option options[] = {
+	{ "contract-export-days", OPTION_INTEGER, "30", AT(export_days), 0, DAYS_MAX,
+		"days after a contract is closed in which the customer is handed its data" },
+	{ "contract-grace-days", OPTION_INTEGER, "30", AT(grace_days), 0, DAYS_MAX,
+		"days after these in which the contract can still be restored, before its purge" },
+};
+
+/* A contract's end is counted in days; a minute late is no matter, and a test waits for it. */
+static const struct job jobs[] = {
+	{ .name = "contract_clock", .every_ms = 5000, .run = lifecycle_run },
+};
 
 int main(int argc, char **argv)
 {
@@ -8,6 +26,11 @@ int main(int argc, char **argv)
 		.name = "provisioning",
 		.ops = provisioning_ops,
 		.ops_n = PROVISIONING_OPS_N,
+		.options = options,
+		.options_n = sizeof(options) / sizeof(options[0]),
+		.conf = &lifecycle_conf,
+		.jobs = jobs,
+		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.keyring = KEYRING_WRITES,
 		.workers = 4,
 	};

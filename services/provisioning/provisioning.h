@@ -14,6 +14,16 @@
 /* Who asks, as SQL wants it. */
 #define ACTOR(c_) (c_)->actor->user_id, role_name((c_)->actor->role)
 
+/* The provider's own tenant, whose rows contracts are. */
+#define OPERATOR_TENANT "00000000-0000-7000-8000-000000000001"
+
+/* A contract as people read it. */
+#define CONTRACT_COLUMNS                                                                           \
+	"id, customer_tenant_id AS tenant_id, code, name, administrator_username,"                 \
+	" tenancy.stamp(created_at) AS created_at, state,"                                         \
+	" tenancy.stamp(coalesce(state_since, created_at)) AS state_since, reason,"                \
+	" tenancy.stamp(due_at) AS due_at, hold_reason, tenancy.stamp(hold_since) AS hold_since"
+
 /* Whether class `k` is shown: to contractors always, to an instructor while it is taught. */
 #define CLASS_VISIBLE_TO(user_, role_)                                                             \
 	"(" role_ " = 'contractor' OR EXISTS (SELECT FROM provisioning.effective_enrollment t"     \

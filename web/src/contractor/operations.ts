@@ -13,6 +13,11 @@ const BY_SERVICE = {
 	],
 	provisioning: [
 		"contract_create",
+		"contract_suspend",
+		"contract_restore",
+		"contract_close",
+		"contract_hold_put",
+		"contract_step",
 		"org_create",
 		"user_create",
 		"user_update",
