@@ -213,6 +213,8 @@ void test_dispatch(
 		frame.texts[TEXT_BODY] = frame_text(request->body);
 	if (request->idempotency_key)
 		frame.texts[TEXT_IDEMPOTENCY_KEY] = frame_text(request->idempotency_key);
+	if (request->source)
+		frame.texts[TEXT_SOURCE] = frame_text(request->source);
 	if (request->body)
 		frame.texts[TEXT_CONTENT_TYPE] = frame_text("application/json");
 	if (request->actor)

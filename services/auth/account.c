@@ -55,10 +55,6 @@ static const char SECRET_ISSUE[] =
 static const char TENANT_DENY[] = "UPDATE tenant SET denied = $1::text[]";
 static const char ACCOUNT_DENY[] =
 	"UPDATE account SET denied = $2::text[] WHERE id = $1 AND status <> 'deleted'";
-static const char SESSIONS_OF[] = "SELECT id, encode(token_hash, 'hex') FROM session"
-				  " WHERE ($1::uuid IS NULL OR user_id = $1) AND revoked_at IS NULL"
-				  " AND expires_at > " MOMENT(2);
-
 /* ---- putting many ---- */
 
 struct row {
@@ -209,6 +205,5 @@ enum err auth_feature_put(struct call *c, const struct auth_feature_put_in *in)
 				 : db_exec_one(c, TENANT_DENY, DB_ARGS(denied));
 	if (e)
 		return e;
-	return sessions_change(
-		c, SESSIONS_OF, DB_ARGS(in->user_id, db_integer(c, clock_unix_ms())), NULL);
+	return sessions_renew(c, in->user_id);
 }

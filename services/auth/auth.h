@@ -107,8 +107,19 @@ const char *token_cookie(struct call *c, const char *token);
 must_check enum err sessions_change(
 	struct call *c, const char *sql, struct db_args args, int64_t *n);
 
+/* They go on, but what they may do is looked up anew: a user's, or the whole tenant's (NULL). */
+must_check enum err sessions_renew(struct call *c, const char *user_id);
+
 /* All of a user's sessions end, but the one named (NULL: none). */
 must_check enum err sessions_end(struct call *c, const char *user_id, const char *but_session_id);
+
+/* ---- from where (source_range.c) ---- */
+
+/* Does the client come from one of the ranges, separated by commas? None: from everywhere. Else
+ * FORBIDDEN, with words that say why. */
+must_check enum err source_ranges_check(struct call *c, const char *ranges);
+/* The same for the tenant that the call has entered. */
+must_check enum err source_ranges_check_own(struct call *c);
 
 /* ---- the password once more, within a session (proof.c) ---- */
 

@@ -231,7 +231,9 @@ static void become(struct call *c, const struct login *login)
 static enum err enter(struct call *c, struct login *login, const char *renewed)
 {
 	db_begin(c->db, login->tenant_key, true);
-	enum err e = begin_session(c, login);
+	enum err e = source_ranges_check_own(c); /* only now: to others a school tells nothing */
+	if (!e)
+		e = begin_session(c, login);
 	if (!e && renewed)
 		e = db_exec(c, PASSWORD_RENEW, DB_ARGS(login->user_id, renewed));
 	if (!e)

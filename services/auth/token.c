@@ -97,6 +97,16 @@ enum err sessions_change(struct call *c, const char *sql, struct db_args args, i
 	return e;
 }
 
+static const char SESSIONS_OF[] = "SELECT id, encode(token_hash, 'hex') FROM session"
+				  " WHERE ($1::uuid IS NULL OR user_id = $1) AND revoked_at IS NULL"
+				  " AND expires_at > " MOMENT(2);
+
+enum err sessions_renew(struct call *c, const char *user_id)
+{
+	return sessions_change(
+		c, SESSIONS_OF, DB_ARGS(user_id, db_integer(c, clock_unix_ms())), NULL);
+}
+
 /* ---- minting ---- */
 
 static const char TENANT_OF_SESSION[] = "SELECT session_find($1::bytea)::text";
@@ -105,7 +115,8 @@ static const char SESSION_LIVE[] =
 	"SELECT s.id, s.user_id, a.role, s.initial, array_to_string(a.denied || t.denied, ','),"
 	" (extract(epoch FROM least(s.idle_expires_at, s.expires_at)) * 1000)::bigint,"
 	" (extract(epoch FROM s.last_seen_at) * 1000)::bigint,"
-	" (extract(epoch FROM coalesce(s.authenticated_at, s.created_at)) * 1000)::bigint"
+	" (extract(epoch FROM coalesce(s.authenticated_at, s.created_at)) * 1000)::bigint,"
+	" array_to_string(t.source_ranges, ',')"
 	" FROM session s"
 	" JOIN account a ON a.tenant_id = s.tenant_id AND a.id = s.user_id AND a.status = 'active'"
 	" JOIN tenant t ON t.tenant_id = s.tenant_id AND t.shut_at IS NULL"
@@ -118,6 +129,7 @@ static const char SESSION_TOUCH[] = "UPDATE session SET last_seen_at = " MOMENT(
 struct live {
 	struct actor actor;
 	int64_t last_seen_ms;
+	const char *source_ranges; /* separated by commas */
 	bool is_watching; /* nobody did anything: the idle time goes on */
 };
 
@@ -144,6 +156,7 @@ static enum err read_live(struct call *c, void *arg, const char *const *columns,
 	live->actor.expires_unix_ms = strtoll(columns[5], NULL, 10);
 	live->last_seen_ms = strtoll(columns[6], NULL, 10);
 	live->actor.authenticated_unix_ms = strtoll(columns[7], NULL, 10);
+	live->source_ranges = columns[8];
 	return OK;
 }
 
@@ -171,7 +184,8 @@ static enum err find_live(struct call *c, const char *hash, struct live *live)
 		return e;
 	if (!live->actor.session_id)
 		return fail(c, ERR_UNAUTHENTICATED, "log in");
-	return touch(c, live, now_ms);
+	e = source_ranges_check(c, live->source_ranges);
+	return e ? e : touch(c, live, now_ms);
 }
 
 enum err auth_capability_mint(struct call *c, const struct auth_capability_mint_in *in,
@@ -189,8 +203,9 @@ enum err auth_capability_mint(struct call *c, const struct auth_capability_mint_
 	if (e)
 		return e;
 	out->capability = capability_of(c, &live.actor);
-	/* An entry would hide the next thing that somebody does from the idle time. */
-	if (!live.is_watching)
+	/* An entry would hide the next thing that somebody does from the idle time, and the next
+	 * address from which he does it. */
+	if (!live.is_watching && !*live.source_ranges)
 		remember(c, hash_hex, out->capability, live.actor.expires_unix_ms);
 	return OK;
 }

@@ -277,12 +277,8 @@ static void on_session(void *arg, enum err err, const char *capability, const st
 	struct visit *v = arg;
 	v->wait = NULL;
 	v->session_us = clock_steady_us() - v->stage_us;
-	if (err == ERR_UNAUTHENTICATED) {
-		visit_refuse(v, &problem_unauthenticated, 0);
-		return;
-	}
 	if (err) {
-		visit_refuse(v, &problem_service_unavailable, retry_after_s());
+		visit_refuse(v, session_problem(err), err == ERR_UNAVAILABLE ? retry_after_s() : 0);
 		return;
 	}
 	v->capability = arena_strdup(v->arena, capability);
@@ -300,7 +296,7 @@ static enum verdict session_step(struct visit *v)
 		return refused(v, &problem_unauthenticated);
 	}
 	v->stage_us = clock_steady_us();
-	struct session_wait *wait = session_resolve(v->token, on_session, v);
+	struct session_wait *wait = session_resolve(v->token, v->request->source, on_session, v);
 	if (wait) {
 		v->wait = wait;
 		if (v->route->body_max > EAGER_BODY_MAX) {

@@ -161,7 +161,7 @@ static void ask_next(struct visit *v)
 		on_session(v, OK, "", NULL);
 		return;
 	}
-	struct session_wait *wait = session_resolve(v->token, on_session, v);
+	struct session_wait *wait = session_resolve(v->token, v->request->source, on_session, v);
 	if (wait) {
 		d->wait = wait;
 	}

@@ -20,6 +20,9 @@ const struct problem problem_cross_site = { ERR_FORBIDDEN, 403, "cross_site_requ
 	"ほかのサイトからの操作は受け付けません。", "Requests from other sites are refused." };
 const struct problem problem_forbidden = { ERR_FORBIDDEN, 403, "forbidden",
 	"この操作の権限がありません。", "You may not do this." };
+const struct problem problem_source_refused = { ERR_FORBIDDEN, 403, "source_refused",
+	"この学校は、今お使いの場所(ネットワーク)からは利用できないように設定されています。",
+	"This school has said that it is not used from where you are (your network)." };
 const struct problem problem_password_change = { ERR_FORBIDDEN, 403, "password_change_required",
 	"はじめにパスワードを変更してください。", "Change your initial password first." };
 const struct problem problem_not_found = { ERR_NOT_FOUND, 404, "not_found", "見つかりません。",

@@ -1,9 +1,11 @@
 /*
- * The cache of capabilities, keyed by the hash of the session token; tokens themselves are not
- * kept. Never decides about rights: services do, from the capability.
+ * The cache of capabilities, keyed by the hash of the session token and the client's address;
+ * tokens themselves are not kept. Never decides about rights: services do, from the capability.
  */
 #include "services/gateway/session.h"
 
+#include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,10 +137,11 @@ struct actor *actor_copy(struct arena *arena, const struct actor *actor)
 static enum err read_capability(struct entry *entry, const struct bus_reply *reply)
 {
 	const struct json *json = NULL;
+	if (reply->err == ERR_UNAUTHENTICATED || reply->err == ERR_NOT_FOUND) {
+		return ERR_UNAUTHENTICATED;
+	}
 	if (reply->err) {
-		return reply->err == ERR_UNAUTHENTICATED || reply->err == ERR_NOT_FOUND
-			? ERR_UNAUTHENTICATED
-			: ERR_UNAVAILABLE;
+		return reply->err == ERR_FORBIDDEN ? ERR_FORBIDDEN : ERR_UNAVAILABLE;
 	}
 	if (json_parse(entry->arena, (const char *)reply->body.data, reply->body.n, &json)) {
 		return ERR_UNAVAILABLE;
@@ -151,6 +154,14 @@ static enum err read_capability(struct entry *entry, const struct bus_reply *rep
 	}
 	entry->capability = text;
 	return OK;
+}
+
+const struct problem *session_problem(enum err err)
+{
+	if (err == ERR_UNAUTHENTICATED) {
+		return &problem_unauthenticated;
+	}
+	return err == ERR_FORBIDDEN ? &problem_source_refused : &problem_service_unavailable;
 }
 
 static void tell(const struct entry *entry, session_on_known *fn, void *arg)
@@ -192,7 +203,7 @@ static void on_minted(void *arg, const struct bus_reply *reply)
 }
 
 static struct entry *ask_auth(
-	const char *token, const unsigned char key[HASH_SIZE], bool is_watching)
+	const char *token, const char *source, const unsigned char key[HASH_SIZE], bool is_watching)
 {
 	struct entry *entry = calloc(1, sizeof *entry);
 	if (!entry) {
@@ -208,7 +219,7 @@ static struct entry *ask_auth(
 		.service = "auth",
 		.operation = "capability_mint",
 		.capability = "",
-		.source = "",
+		.source = source,
 		.idempotency_key = "",
 		.traceparent = "",
 		.content_type = "application/json",
@@ -231,11 +242,20 @@ static struct session_wait *wait_for(struct entry *entry, session_on_known *fn, 
 	return entry->waits = wait;
 }
 
+static void make_key(const char *token, const char *source, unsigned char key[HASH_SIZE])
+{
+	char text[SESSION_TOKEN_LENGTH + 1 + INET6_ADDRSTRLEN];
+	int n = snprintf(text, sizeof text, "%.*s %s", SESSION_TOKEN_LENGTH, token, source);
+	assert(n < (int)sizeof text);
+	crypto_sha256(text, (size_t)n, key);
+	crypto_wipe(text, sizeof text);
+}
+
 static struct session_wait *resolve(
-	const char *token, bool must_ask, session_on_known *fn, void *arg)
+	const char *token, const char *source, bool must_ask, session_on_known *fn, void *arg)
 {
 	unsigned char key[HASH_SIZE];
-	crypto_sha256(token, SESSION_TOKEN_LENGTH, key);
+	make_key(token, source, key);
 	drop_expired();
 	struct entry *entry = find(key);
 	bool is_stale =
@@ -248,17 +268,19 @@ static struct session_wait *resolve(
 		tell(entry, fn, arg);
 		return NULL;
 	}
-	return wait_for(entry ? entry : ask_auth(token, key, must_ask), fn, arg);
+	return wait_for(entry ? entry : ask_auth(token, source, key, must_ask), fn, arg);
 }
 
-struct session_wait *session_resolve(const char *token, session_on_known *fn, void *arg)
+struct session_wait *session_resolve(
+	const char *token, const char *source, session_on_known *fn, void *arg)
 {
-	return resolve(token, false, fn, arg);
+	return resolve(token, source, false, fn, arg);
 }
 
-struct session_wait *session_recheck(const char *token, session_on_known *fn, void *arg)
+struct session_wait *session_recheck(
+	const char *token, const char *source, session_on_known *fn, void *arg)
 {
-	return resolve(token, true, fn, arg);
+	return resolve(token, source, true, fn, arg);
 }
 
 void session_forget(struct session_wait *wait)

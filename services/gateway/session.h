@@ -19,18 +19,26 @@
  * where two disagree or the form is wrong. */
 const char *session_token(struct arena *arena, const struct request *request, bool *is_bearer);
 
-/* On the loop's thread, perhaps before session_resolve() returns. `err` OK, UNAUTHENTICATED or
- * UNAVAILABLE; capability and actor live during the call only. */
+/* On the loop's thread, perhaps before session_resolve() returns. `err` OK, UNAUTHENTICATED,
+ * FORBIDDEN (not from this source) or UNAVAILABLE; capability and actor live during the call only.
+ */
 typedef void session_on_known(
 	void *arg, enum err err, const char *capability, const struct actor *actor);
 
+struct problem;
+/* What a person is told of such an error. */
+const struct problem *session_problem(enum err err);
+
 struct session_wait;
 
-/* Returns NULL when the answer has been given already, else what session_forget() takes. */
-struct session_wait *session_resolve(const char *token, session_on_known *fn, void *arg);
+/* `source` is the client's address, on which the answer depends. Returns NULL when the answer has
+ * been given already, else what session_forget() takes. */
+struct session_wait *session_resolve(
+	const char *token, const char *source, session_on_known *fn, void *arg);
 /* As session_resolve(), but always asks auth, and counts as no activity: an open page must not keep
  * an idle session alive. */
-struct session_wait *session_recheck(const char *token, session_on_known *fn, void *arg);
+struct session_wait *session_recheck(
+	const char *token, const char *source, session_on_known *fn, void *arg);
 /* The answer is not wanted any more. NULL is allowed. */
 void session_forget(struct session_wait *wait);
 

@@ -23,6 +23,9 @@
 #define OTHER TOKEN("o")
 #define DEAD TOKEN("d")
 #define SLOW TOKEN("s")
+#define OUTSIDE TOKEN("x") /* refused from everywhere but HOME */
+#define HOME "192.0.2.1"
+#define AWAY "198.51.100.1"
 
 static char directory[] = "/tmp/manabiya-session-XXXXXX";
 static char url[128], peers[160], key_path[160];
@@ -61,7 +64,12 @@ static void answer(struct bus_job *job)
 	if (letter == 's') {
 		usleep(100000);
 	}
-	if (letter == 'd') {
+	struct bytes source = job->frame.texts[TEXT_SOURCE];
+	bool is_home = source.n == strlen(HOME) && memcmp(source.data, HOME, source.n) == 0;
+	if (letter == 'x' && !is_home) {
+		reply.status = 403;
+		reply.texts[TEXT_OPERATION] = text_bytes("forbidden");
+	} else if (letter == 'd') {
 		reply.status = 401;
 		reply.texts[TEXT_OPERATION] = text_bytes("unauthenticated");
 	} else {
@@ -176,16 +184,16 @@ static void run_for(int64_t ms)
 static void a_token_is_exchanged_once_a_second(void **state)
 {
 	struct told first = { 0 }, second = { 0 };
-	assert_non_null(session_resolve(GOOD, on_known, &first));
+	assert_non_null(session_resolve(GOOD, HOME, on_known, &first));
 	run_for(200);
 	assert_int_equal(first.times, 1);
 	assert_int_equal(first.err, OK);
 	assert_string_equal(first.session_id, "session-g");
-	assert_null(session_resolve(GOOD, on_known, &second));
+	assert_null(session_resolve(GOOD, HOME, on_known, &second));
 	assert_int_equal(second.times, 1);
 	assert_int_equal(atomic_load(&minted), 1);
 	run_for(1000);
-	assert_non_null(session_resolve(GOOD, on_known, &second));
+	assert_non_null(session_resolve(GOOD, HOME, on_known, &second));
 	run_for(200);
 	assert_int_equal(second.times, 2);
 	assert_int_equal(atomic_load(&minted), 2);
@@ -195,9 +203,9 @@ static void those_who_come_together_wait_for_one_answer(void **state)
 {
 	struct told told[20] = { 0 }, other = { 0 };
 	for (int i = 0; i < 20; i++) {
-		assert_non_null(session_resolve(SLOW, on_known, &told[i]));
+		assert_non_null(session_resolve(SLOW, HOME, on_known, &told[i]));
 	}
-	assert_non_null(session_resolve(OTHER, on_known, &other));
+	assert_non_null(session_resolve(OTHER, HOME, on_known, &other));
 	run_for(400);
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(told[i].times, 1);
@@ -210,8 +218,8 @@ static void those_who_come_together_wait_for_one_answer(void **state)
 static void who_has_left_is_not_told(void **state)
 {
 	struct told gone = { 0 }, there = { 0 };
-	struct session_wait *wait = session_resolve(SLOW, on_known, &gone);
-	(void)session_resolve(SLOW, on_known, &there);
+	struct session_wait *wait = session_resolve(SLOW, HOME, on_known, &gone);
+	(void)session_resolve(SLOW, HOME, on_known, &there);
 	session_forget(wait);
 	session_forget(NULL);
 	run_for(400);
@@ -222,23 +230,40 @@ static void who_has_left_is_not_told(void **state)
 static void a_dead_session_is_refused(void **state)
 {
 	struct told told = { 0 };
-	(void)session_resolve(DEAD, on_known, &told);
+	(void)session_resolve(DEAD, HOME, on_known, &told);
 	run_for(200);
 	assert_int_equal(told.err, ERR_UNAUTHENTICATED);
-	assert_null(session_resolve(DEAD, on_known, &told));
+	assert_null(session_resolve(DEAD, HOME, on_known, &told));
 	assert_int_equal(told.err, ERR_UNAUTHENTICATED);
 	assert_int_equal(atomic_load(&minted), 1);
+}
+
+/* Also when somebody has just been in with the same token from where it is allowed. */
+static void an_answer_counts_only_for_the_address_it_was_given_for(void **state)
+{
+	struct told home = { 0 }, away = { 0 };
+	(void)session_resolve(OUTSIDE, HOME, on_known, &home);
+	(void)session_resolve(OUTSIDE, AWAY, on_known, &away);
+	run_for(200);
+	assert_int_equal(home.err, OK);
+	assert_int_equal(away.err, ERR_FORBIDDEN);
+	assert_null(session_resolve(OUTSIDE, AWAY, on_known, &away));
+	assert_int_equal(away.err, ERR_FORBIDDEN);
+	assert_null(session_resolve(OUTSIDE, HOME, on_known, &home));
+	assert_int_equal(home.err, OK);
+	assert_int_equal(atomic_load(&minted), 2);
+	assert_string_equal(session_problem(ERR_FORBIDDEN)->code, "source_refused");
 }
 
 static void a_revoked_session_is_asked_for_again(void **state)
 {
 	struct told told = { 0 };
-	(void)session_resolve(GOOD, on_known, &told);
-	(void)session_resolve(OTHER, on_known, &told);
+	(void)session_resolve(GOOD, HOME, on_known, &told);
+	(void)session_resolve(OTHER, HOME, on_known, &told);
 	run_for(200);
 	session_drop("session-g");
-	assert_null(session_resolve(OTHER, on_known, &told));
-	assert_non_null(session_resolve(GOOD, on_known, &told));
+	assert_null(session_resolve(OTHER, HOME, on_known, &told));
+	assert_non_null(session_resolve(GOOD, HOME, on_known, &told));
 	run_for(200);
 	assert_int_equal(atomic_load(&minted), 3);
 }
@@ -247,10 +272,10 @@ static void a_revoked_session_is_asked_for_again(void **state)
 static void nobody_joins_an_answer_that_a_revocation_overtook(void **state)
 {
 	struct told before = { 0 }, after = { 0 };
-	(void)session_resolve(SLOW, on_known, &before);
+	(void)session_resolve(SLOW, HOME, on_known, &before);
 	run_for(30);
 	session_drop("session-s");
-	(void)session_resolve(SLOW, on_known, &after);
+	(void)session_resolve(SLOW, HOME, on_known, &after);
 	run_for(500);
 	assert_int_equal(before.times, 1);
 	assert_int_equal(after.times, 1);
@@ -261,12 +286,12 @@ static void a_capability_of_another_key_is_no_session(void **state)
 {
 	struct told told = { 0 };
 	gateway.auth_key[0] ^= 1;
-	(void)session_resolve(GOOD, on_known, &told);
+	(void)session_resolve(GOOD, HOME, on_known, &told);
 	run_for(200);
 	gateway.auth_key[0] ^= 1;
 	assert_int_equal(told.times, 1);
 	assert_int_equal(told.err, ERR_UNAVAILABLE);
-	(void)session_resolve(GOOD, on_known, &told);
+	(void)session_resolve(GOOD, HOME, on_known, &told);
 	run_for(200);
 	assert_int_equal(told.err, OK);
 }
@@ -274,9 +299,9 @@ static void a_capability_of_another_key_is_no_session(void **state)
 static void a_check_always_asks(void **state)
 {
 	struct told told = { 0 };
-	(void)session_resolve(GOOD, on_known, &told);
+	(void)session_resolve(GOOD, HOME, on_known, &told);
 	run_for(200);
-	assert_non_null(session_recheck(GOOD, on_known, &told));
+	assert_non_null(session_recheck(GOOD, HOME, on_known, &told));
 	run_for(200);
 	assert_int_equal(told.times, 2);
 	assert_int_equal(atomic_load(&minted), 2);
@@ -289,6 +314,8 @@ int main(void)
 		cmocka_unit_test_setup(those_who_come_together_wait_for_one_answer, begin),
 		cmocka_unit_test_setup(who_has_left_is_not_told, begin),
 		cmocka_unit_test_setup(a_dead_session_is_refused, begin),
+		cmocka_unit_test_setup(
+			an_answer_counts_only_for_the_address_it_was_given_for, begin),
 		cmocka_unit_test_setup(a_revoked_session_is_asked_for_again, begin),
 		cmocka_unit_test_setup(nobody_joins_an_answer_that_a_revocation_overtook, begin),
 		cmocka_unit_test_setup(a_capability_of_another_key_is_no_session, begin),

@@ -251,7 +251,8 @@ static void on_checked(void *arg, enum err err, const char *capability, const st
 	stream->wait = NULL;
 	if (!err) {
 		stream->confirmed_ms = now_ms;
-	} else if (err == ERR_UNAUTHENTICATED || now_ms - stream->confirmed_ms > UNCHECKED_MAX_MS) {
+	} else if (err == ERR_UNAUTHENTICATED || err == ERR_FORBIDDEN ||
+		now_ms - stream->confirmed_ms > UNCHECKED_MAX_MS) {
 		visit_finish(stream->v);
 	}
 }
@@ -263,7 +264,8 @@ static void check_stream(struct stream *stream)
 		return;
 	}
 	stream->checked_ms = clock_steady_ms();
-	struct session_wait *wait = session_recheck(stream->v->token, on_checked, stream);
+	struct session_wait *wait =
+		session_recheck(stream->v->token, stream->v->request->source, on_checked, stream);
 	if (wait) {
 		stream->wait = wait;
 	}

@@ -86,9 +86,7 @@ static void on_session(void *arg, enum err err, const char *capability, const st
 {
 	struct upload *u = arg;
 	if (err) {
-		give_up(u,
-			err == ERR_UNAUTHENTICATED ? &problem_unauthenticated
-						   : &problem_service_unavailable);
+		give_up(u, session_problem(err));
 		return;
 	}
 	size_t n = u->n < WINDOW ? u->n : WINDOW;
@@ -109,7 +107,7 @@ static void send_window(struct upload *u)
 {
 	u->is_busy = true;
 	if (*u->token) {
-		(void)session_resolve(u->token, on_session, u);
+		(void)session_resolve(u->token, u->request.source, on_session, u);
 	} else {
 		on_session(u, OK, "", NULL);
 	}

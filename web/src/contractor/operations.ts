@@ -6,6 +6,8 @@ const BY_SERVICE = {
 		"session_revoke",
 		"session_step_up",
 		"password_change",
+		"source_range_put",
+		"source_range_lift",
 		"tenant_open",
 		"account_put",
 		"account_status_put",
