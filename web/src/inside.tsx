@@ -56,6 +56,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/search": SEARCH,
 		"/import": page(() => import("./contractor/ImportPage"), "ImportPage"),
 		"/features": page(() => import("./contractor/FeaturesPage"), "FeaturesPage"),
+		"/sources": page(() => import("./contractor/SourcesPage"), "SourcesPage"),
 		"/audit": AUDIT,
 	},
 	operator: {

@@ -12,6 +12,7 @@ const TASKS: { href: string; icon: IconName; title: Key; text: Key }[] = [
 	{ href: "/users", icon: "user", title: "nav.users", text: "admin.taskUsers" },
 	{ href: "/classes", icon: "users", title: "nav.classes", text: "admin.taskClasses" },
 	{ href: "/features", icon: "lock", title: "nav.features", text: "admin.taskFeatures" },
+	{ href: "/sources", icon: "flag", title: "nav.sources", text: "admin.taskSources" },
 	{ href: "/audit", icon: "list", title: "nav.audit", text: "admin.taskAudit" },
 ];
 

@@ -42,6 +42,7 @@ const PLACES: Record<Role, Place[]> = {
 		{ href: "/classes", label: "nav.classes", icon: "users" },
 		{ href: "/import", label: "nav.import", icon: "upload" },
 		{ href: "/features", label: "nav.features", icon: "lock" },
+		{ href: "/sources", label: "nav.sources", icon: "flag" },
 		ANNOUNCEMENTS,
 		{ href: "/audit", label: "nav.audit", icon: "list" },
 	],
