@@ -20,6 +20,7 @@
 
 #include "libcommon/http_client.h"
 #include "libcommon/keyring_cache.h"
+#include "libcommon/keyring_user.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 
@@ -39,6 +40,7 @@ struct keyring {
 				 asking the service takes a while */
 	struct keyring_cache *cache;
 	uint64_t unwraps;
+	struct keyring_users *users;
 };
 
 /* ---- one sealed file ---- */
@@ -235,6 +237,7 @@ struct keyring *keyring_open_kms(const char *directory, const char *root_hex, co
 	keyring->cache = keyring_cache_new();
 	pthread_mutex_init(&keyring->lock, NULL);
 	const char *reason = open_all(keyring, directory, root_hex);
+	keyring->users = keyring_users_new(keyring->directory);
 	if (!reason)
 		return keyring;
 	log_event(LOG_LEVEL_ERROR, "keyring cannot be used", LOG_TEXT("directory", directory),
@@ -252,6 +255,7 @@ void keyring_close(struct keyring *keyring)
 {
 	if (!keyring)
 		return;
+	keyring_users_free(keyring->users);
 	if (keyring->directory >= 0)
 		close(keyring->directory);
 	crypto_secret_free(keyring->root);
@@ -405,6 +409,12 @@ void keyring_drop_idle(struct keyring *keyring)
 	pthread_mutex_lock(&keyring->lock);
 	keyring_cache_drop_idle(keyring->cache);
 	pthread_mutex_unlock(&keyring->lock);
+	keyring_users_drop_idle(keyring->users);
+}
+
+struct keyring_users *keyring_users_of(struct keyring *keyring)
+{
+	return keyring->users;
 }
 
 uint64_t keyring_unwraps(struct keyring *keyring)

@@ -64,3 +64,28 @@ bool is_uuid(const char *text)
 	}
 	return text[UUID_SIZE - 1] == '\0';
 }
+
+static unsigned digit(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+void uuid_to_bytes(const char *text, unsigned char out[UUID_BYTES])
+{
+	for (int i = 0; i < UUID_BYTES; i++, text += 2) {
+		if (*text == '-')
+			text++;
+		out[i] = (unsigned char)(digit(text[0]) << 4 | digit(text[1]));
+	}
+}
+
+void uuid_from_bytes(const unsigned char bytes[UUID_BYTES], char out[UUID_SIZE])
+{
+	char *at = out;
+	for (int i = 0; i < UUID_BYTES; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*at++ = '-';
+		at = hex(at, bytes[i], 2);
+	}
+	*at = '\0';
+}

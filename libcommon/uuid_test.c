@@ -32,11 +32,28 @@ static void only_the_canonical_form_is_one(void **state)
 	assert_false(is_uuid("00000000000070008000000000000001    "));
 }
 
+static void as_bytes_and_back_it_is_the_same(void **state)
+{
+	char text[UUID_SIZE], again[UUID_SIZE];
+	unsigned char bytes[UUID_BYTES];
+	uuid_to_bytes("0189abcd-ef01-7234-8567-89abcdef0123", bytes);
+	assert_int_equal(bytes[0], 0x01);
+	assert_int_equal(bytes[5], 0x01);
+	assert_int_equal(bytes[15], 0x23);
+	for (int i = 0; i < 100; i++) {
+		uuid_new(text);
+		uuid_to_bytes(text, bytes);
+		uuid_from_bytes(bytes, again);
+		assert_string_equal(text, again);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_ones_are_version_7_and_rise),
 		cmocka_unit_test(only_the_canonical_form_is_one),
+		cmocka_unit_test(as_bytes_and_back_it_is_the_same),
 	};
 	crypto_start();
 	return cmocka_run_group_tests(tests, NULL, NULL);
