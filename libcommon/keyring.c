@@ -34,6 +34,7 @@
 
 struct keyring {
 	int directory;
+	struct erasure_ledger *ledger;
 	unsigned char *root; /* crypto_secret_alloc(); NULL: there is none */
 	const struct kms *kms; /* NULL: keys are sealed under `root` */
 	pthread_mutex_t lock; /* of the cache and of `unwraps`; not held while a key is opened:
@@ -212,6 +213,22 @@ static enum err check_root(const struct keyring *keyring)
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
+enum err keyring_ledger_at(struct keyring *keyring, const char *path)
+{
+	erasure_close(keyring->ledger);
+	keyring->ledger = erasure_open(path);
+	return keyring->ledger ? OK : ERR_INVALID;
+}
+
+static const char *open_ledger(struct keyring *keyring, const char *directory)
+{
+	char path[4096];
+	int n = snprintf(path, sizeof path, "%s/" KEYRING_LEDGER, directory);
+	if (n < 0 || (size_t)n >= sizeof path)
+		return "the directory's path is too long";
+	return keyring_ledger_at(keyring, path) ? "the ledger of erasures cannot be used" : NULL;
+}
+
 static const char *open_all(struct keyring *keyring, const char *directory, const char *root_hex)
 {
 	bool needs_root = !keyring->kms || *root_hex;
@@ -224,7 +241,7 @@ static const char *open_all(struct keyring *keyring, const char *directory, cons
 		return "the directory cannot be opened";
 	if (needs_root && check_root(keyring) != OK)
 		return "the directory was made with another root key";
-	return NULL;
+	return open_ledger(keyring, directory);
 }
 
 struct keyring *keyring_open_kms(const char *directory, const char *root_hex, const struct kms *kms)
@@ -258,10 +275,21 @@ void keyring_close(struct keyring *keyring)
 	keyring_users_free(keyring->users);
 	if (keyring->directory >= 0)
 		close(keyring->directory);
+	erasure_close(keyring->ledger);
 	crypto_secret_free(keyring->root);
 	keyring_cache_free(keyring->cache);
 	pthread_mutex_destroy(&keyring->lock);
 	free(keyring);
+}
+
+struct erasure_ledger *keyring_ledger(const struct keyring *keyring)
+{
+	return keyring->ledger;
+}
+
+int keyring_directory(const struct keyring *keyring)
+{
+	return keyring->directory;
 }
 
 /* ---- versions ---- */
@@ -456,12 +484,24 @@ static enum err create_version(
 	return e ? e : load_kek(keyring, tenant_id, name, kek);
 }
 
+/* A tenant that was erased never has a key again. */
+static enum err check_alive(const struct keyring *keyring, const char *tenant_id)
+{
+	struct arena *arena = arena_new();
+	struct erasure erasure;
+	enum err e = erasure_find(keyring->ledger, arena, tenant_id, ERASURE_ALL, &erasure);
+	arena_free(arena);
+	return e == ERR_NOT_FOUND ? OK : e ? e : ERR_CONFLICT;
+}
+
 enum err keyring_create(struct keyring *keyring, const char *tenant_id)
 {
 	if (!is_uuid(tenant_id))
 		return ERR_INVALID;
 	uint32_t version = 1;
-	enum err e = keyring->root ? fix_root(keyring) : OK;
+	enum err e = check_alive(keyring, tenant_id);
+	if (!e && keyring->root)
+		e = fix_root(keyring);
 	if (!e)
 		e = look_for_newest(keyring, tenant_id, &version);
 	if (e == ERR_NOT_FOUND)
@@ -476,7 +516,9 @@ enum err keyring_rotate(struct keyring *keyring, const char *tenant_id)
 	uint32_t version;
 	if (!is_uuid(tenant_id))
 		return ERR_INVALID;
-	enum err e = look_for_newest(keyring, tenant_id, &version);
+	enum err e = check_alive(keyring, tenant_id);
+	if (!e)
+		e = look_for_newest(keyring, tenant_id, &version);
 	if (!e && version == VERSIONS_MAX)
 		e = ERR_LIMITED;
 	return e ? e : create_version(keyring, tenant_id, version + 1);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "libcommon/crypto.h"
+#include "libcommon/erasure.h"
 #include "libcommon/err.h"
 #include "libcommon/kms.h"
 
@@ -34,13 +35,36 @@ struct keyring *keyring_open_kms(
 	const char *directory, const char *root_hex, const struct kms *kms);
 void keyring_close(struct keyring *keyring);
 
+/* The ledger of erasures lies in the directory as KEYRING_LEDGER, unless it is told to lie
+ * elsewhere, before the first use. INVALID when it cannot be used, with a logged reason. */
+#define KEYRING_LEDGER "erased.ledger"
+must_check enum err keyring_ledger_at(struct keyring *keyring, const char *path);
+struct erasure_ledger *keyring_ledger(const struct keyring *keyring);
+
+/* For keyring_destroy.c and what else lies beside the keys of tenants: the open directory. What
+ * belongs to a tenant has a name that begins with its id and a dot, and goes with its keys. */
+int keyring_directory(const struct keyring *keyring);
+
 /* A new random KEK for a tenant; one that is there already is left alone. Durable when it returns.
- * Provisioning only. */
+ * Provisioning only. CONFLICT for a tenant that was erased, for ever. */
 must_check enum err keyring_create(struct keyring *keyring, const char *tenant_id);
 
 /* One version more: everybody seals under it within KEYRING_TRUST_MS, what was sealed before still
  * opens. Durable when it returns. Provisioning only. */
 must_check enum err keyring_rotate(struct keyring *keyring, const char *tenant_id);
+
+/*
+ * The end of a tenant: a line in the ledger, durable, then every file of the tenant overwritten,
+ * synced and removed, then a receipt in their place (`receipt.<tenant>`). Again after a crash it
+ * goes on and gives the same receipt. Within KEYRING_TRUST_MS no process knows the keys any more.
+ * Provisioning only.
+ */
+must_check enum err keyring_destroy(struct keyring *keyring, struct arena *arena,
+	const char *tenant_id, struct erasure *receipt);
+
+/* Destroy what the ledger says is erased: a backup of the store may have brought it back. At
+ * start. */
+must_check enum err keyring_destroy_again(struct keyring *keyring);
 
 /* The number of the newest version, from 1. NOT_FOUND when the tenant has no key. */
 must_check enum err keyring_newest(

@@ -11,6 +11,9 @@
 const struct option keyring_options[KEYRING_OPTIONS_N] = {
 	{ "keyring", OPTION_READS, NULL, AT(directory), 1, 4096,
 		"directory of the tenant keys, outside the database's backups" },
+	{ "erasure-ledger", OPTION_READS, "", AT(ledger), 0, 4096,
+		"file that says what was erased, outside all backups; empty for erased.ledger in "
+		"the keyring" },
 	{ "keyring-root", OPTION_SECRET, "", AT(root), 0, 2 * KEY_SIZE,
 		"file with the root key, 32 bytes as hex; may be left out with aws-kms" },
 	{ "keyring-provider", OPTION_TEXT, "local", AT(provider), 5, 7,
@@ -27,12 +30,21 @@ const struct option keyring_options[KEYRING_OPTIONS_N] = {
 		"process" },
 };
 
-struct keyring *keyring_conf_open(const struct keyring_conf *conf)
+static struct keyring *open_keyring(const struct keyring_conf *conf)
 {
 	if (strcmp(conf->provider, "local") == 0)
 		return keyring_open(conf->directory, conf->root);
 	if (strcmp(conf->provider, "aws-kms") == 0 && *conf->kms.key_id)
 		return keyring_open_kms(conf->directory, conf->root, &conf->kms);
 	log_error("--keyring-provider is neither local nor aws-kms with a --kms-key-id");
+	return NULL;
+}
+
+struct keyring *keyring_conf_open(const struct keyring_conf *conf)
+{
+	struct keyring *keyring = open_keyring(conf);
+	if (!keyring || !*conf->ledger || !keyring_ledger_at(keyring, conf->ledger))
+		return keyring;
+	keyring_close(keyring);
 	return NULL;
 }

@@ -6,12 +6,13 @@
 #include "libcommon/keyring.h"
 
 struct keyring_conf {
-	const char *directory, *root, *provider;
+	const char *directory, *ledger, *root, *provider;
 	struct kms kms;
 };
 
-#define KEYRING_OPTIONS_N 7
-extern const struct option keyring_options[KEYRING_OPTIONS_N]; /* the first is the directory */
+#define KEYRING_OPTIONS_N 8
+#define KEYRING_PATHS_N 2 /* the first two are the directory and the ledger, only read */
+extern const struct option keyring_options[KEYRING_OPTIONS_N];
 
 /* NULL with a logged reason. `conf` must outlive the keyring. */
 struct keyring *keyring_conf_open(const struct keyring_conf *conf);

@@ -168,6 +168,111 @@ static void destroyed_key_is_gone_within_a_second(void **state)
 	keyring_close(keyring);
 }
 
+/* ---- the end of a tenant ---- */
+
+static void put_file(const char *name, const char *text)
+{
+	char path[160];
+	path_of(name, path);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static bool is_there(const char *name)
+{
+	char path[160];
+	path_of(name, path);
+	return access(path, F_OK) == 0;
+}
+
+static void nothing_of_a_destroyed_tenant_is_left(void **state)
+{
+	unsigned char out[KEY_SIZE];
+	struct erasure receipt, again;
+	struct arena *arena = arena_new();
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(keyring_create(keyring, B), OK);
+	assert_int_equal(keyring_rotate(keyring, A), OK);
+	put_file(A ".slots", "keys of users");
+	put_file("." A ".3.key.0000000000000000", "half a key");
+	assert_int_equal(keyring_destroy(keyring, arena, A, &receipt), OK);
+	assert_false(is_there(A ".1.key") || is_there(A ".2.key") || is_there(A ".slots") ||
+		is_there("." A ".3.key.0000000000000000"));
+	assert_true(is_there("receipt." A));
+	assert_non_null(strstr(receipt.keys, "1.key="));
+	assert_non_null(strstr(receipt.keys, "2.key="));
+	assert_non_null(strstr(receipt.keys, "slots="));
+	assert_null(strstr(receipt.keys, "3.key"));
+	assert_int_equal(data_key(keyring, A, "media", out), ERR_NOT_FOUND);
+	assert_int_equal(data_key(keyring, B, "media", out), OK);
+	assert_int_equal(keyring_destroy(keyring, arena, A, &again), OK);
+	assert_string_equal(again.hash, receipt.hash);
+	assert_string_equal(again.keys, receipt.keys);
+	keyring_close(keyring);
+	arena_free(arena);
+}
+
+static void an_erased_tenant_never_has_a_key_again(void **state)
+{
+	struct erasure receipt;
+	struct arena *arena = arena_new();
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, B), OK);
+	assert_int_equal(keyring_destroy(keyring, arena, A, &receipt), OK); /* it had none */
+	assert_string_equal(receipt.keys, "-");
+	assert_int_equal(keyring_create(keyring, A), ERR_CONFLICT);
+	assert_int_equal(keyring_rotate(keyring, A), ERR_CONFLICT);
+	/* Somebody restores the store from a backup. */
+	put_file(A ".1.key", "of a backup");
+	assert_int_equal(keyring_destroy_again(keyring), OK);
+	assert_false(is_there(A ".1.key"));
+	assert_true(is_there(B ".1.key"));
+	keyring_close(keyring);
+	arena_free(arena);
+}
+
+static void destruction_goes_on_where_a_crash_left_it(void **state)
+{
+	struct erasure receipt;
+	struct arena *arena = arena_new();
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	/* The line was written, then the power went. */
+	const struct erasure line = { .tenant_id = A,
+		.user_id = ERASURE_ALL,
+		.at = "2026-11-26T00:00:00.000Z",
+		.keys = "1.key=00" };
+	assert_int_equal(erasure_add(keyring_ledger(keyring), &line), OK);
+	keyring_close(keyring);
+	keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_destroy(keyring, arena, A, &receipt), OK);
+	assert_false(is_there(A ".1.key"));
+	assert_string_equal(receipt.at, line.at);
+	assert_string_equal(receipt.keys, line.keys);
+	keyring_close(keyring);
+	arena_free(arena);
+}
+
+static void a_ledger_may_lie_elsewhere(void **state)
+{
+	struct erasure receipt;
+	struct arena *arena = arena_new();
+	char path[160];
+	path_of("elsewhere", path);
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_ledger_at(keyring, path), OK);
+	assert_int_equal(keyring_destroy(keyring, arena, A, &receipt), OK);
+	assert_true(is_there("elsewhere"));
+	assert_false(is_there(KEYRING_LEDGER));
+	keyring_close(keyring);
+	put_file(KEYRING_LEDGER, "not a ledger\n");
+	assert_null(keyring_open(directory, ROOT));
+	arena_free(arena);
+}
+
 /* Another file under the same name is another key, not the one remembered. */
 static void exchanged_key_is_noticed(void **state)
 {
@@ -301,6 +406,10 @@ int main(void)
 		FACT(damaged_file_is_refused_and_kept),
 		FACT(destroyed_key_is_gone_within_a_second),
 		FACT(exchanged_key_is_noticed),
+		FACT(nothing_of_a_destroyed_tenant_is_left),
+		FACT(an_erased_tenant_never_has_a_key_again),
+		FACT(destruction_goes_on_where_a_crash_left_it),
+		FACT(a_ledger_may_lie_elsewhere),
 		FACT(rotated_key_is_newest_and_the_old_one_opens),
 		FACT(a_key_is_opened_once_and_forgotten_when_idle),
 		FACT(more_tenants_than_are_remembered),

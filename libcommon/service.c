@@ -79,8 +79,8 @@ static enum err read_options(int argc, char **argv, const struct service *servic
 	}
 	struct option keys[KEYRING_OPTIONS_N];
 	memcpy(keys, keyring_options, sizeof(keys));
-	if (service->keyring == KEYRING_WRITES)
-		keys[0].kind = OPTION_WRITES;
+	for (size_t i = 0; service->keyring == KEYRING_WRITES && i < KEYRING_PATHS_N; i++)
+		keys[i].kind = OPTION_WRITES;
 	const struct option_set sets[SETS] = {
 		{ own, sizeof(own) / sizeof(own[0]), &conf },
 		{ bus_conf_options, bus_conf_options_n, &bus_conf },
