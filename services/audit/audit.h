@@ -31,6 +31,19 @@ struct signed_tree {
 };
 must_check enum err checkpoint_latest(struct call *c, struct signed_tree *out);
 
+/* ---- anomalies ---- */
+
+/* From where on something is worth a look. Set at start, before the first job. */
+struct anomaly_limits {
+	int64_t videos; /* different ones that one person opens within an hour */
+	int64_t failures; /* logins within ten minutes, all names together */
+	int64_t night_from, night_until; /* hours of the day, Japanese time */
+};
+extern struct anomaly_limits anomaly_limits;
+
+/* Look at what is new in each log. A job (service.h). */
+must_check enum err anomaly_run(struct call *c, bool *more);
+
 /* ---- the pipeline ---- */
 
 /* The NDJSON file of the log pipeline; "" for none. Set at start, before the first job. */

@@ -6,6 +6,7 @@
 
 static struct {
 	const char *log_name, *checkpoint_key, *checkpoint_key_before, *ndjson;
+	struct anomaly_limits anomaly;
 } conf;
 
 #define AT(field_) offsetof(__typeof__(conf), field_)
@@ -20,18 +21,31 @@ static const struct option options[] = {
 		"the one that it replaces, which signs as well as long as it is given" },
 	{ "ndjson", OPTION_WRITES, "", AT(ndjson), 0, 4096,
 		"file that every event is appended to, one JSON object a line; empty for none" },
+	{ "anomaly-videos", OPTION_INTEGER, "200", AT(anomaly.videos), 10, 100000,
+		"different videos that one person may open within an hour before administrators "
+		"are "
+		"told; a class of forty with three tries each is 120" },
+	{ "anomaly-failures", OPTION_INTEGER, "50", AT(anomaly.failures), 5, 100000,
+		"logins of a contract that may fail within ten minutes; a class that mistypes "
+		"stays below" },
+	{ "anomaly-night-from", OPTION_INTEGER, "23", AT(anomaly.night_from), 0, 23,
+		"hour from which a login of the staff is told, Japanese time" },
+	{ "anomaly-night-until", OPTION_INTEGER, "5", AT(anomaly.night_until), 0, 23,
+		"hour from which it is ordinary again; the same as the other: never told" },
 };
 
 /* Checkpoints are promised within a second. The pipeline is for watching: half a second late is
- * still at once for a person. */
+ * still at once for a person; so is an anomaly after five. */
 static const struct job jobs[] = {
 	{ .name = "checkpoint", .every_ms = 250, .run = checkpoint_run },
 	{ .name = "pipeline", .every_ms = 500, .run = pipeline_run },
+	{ .name = "anomaly", .every_ms = 5000, .run = anomaly_run },
 };
 
 static enum err start(void)
 {
 	pipeline_file = conf.ndjson;
+	anomaly_limits = conf.anomaly;
 	return checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);
 }
 

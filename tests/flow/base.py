@@ -29,13 +29,14 @@ BUILD = Path(os.environ.get('MANABIYA_BUILD', ROOT / 'build'))
 LOGS = ROOT / '.manabiya/test/logs'
 SETTLE_S = 30  # for what travels through an outbox
 PASSWORD = 'fuji-no-yama-2026'
+ANOMALY_FAILURES = 5  # fewer than by default: each costs a hash
 OPERATOR_SECRET_FILE = 'bootstrap.secret'
 
 world = None
 
 
 def private_stack(directory):
-    return Stack(directory, BUILD, extra={})
+    return Stack(directory, BUILD, extra={'audit': {'anomaly-failures': ANOMALY_FAILURES}})
 
 
 def open_world(new_stack=private_stack):

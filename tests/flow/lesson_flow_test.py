@@ -308,6 +308,20 @@ SELECT coalesce(string_agg(id.at, ' '), '') FROM (
 WHERE id.others <> ''"""
 
 
+class Lesson9Unusual(FlowTest):
+    FAILURES = 2 * base.ANOMALY_FAILURES - 1  # so that as many as it takes lie in one window
+
+    def test_many_failed_logins_are_told_to_the_administrator(self):
+        tenant = base.world.tenant('yuunagi')
+        for number in range(self.FAILURES):  # a name of its own each: nobody waits
+            self.assertRefused(401, lambda: base.world.client().login(tenant.code, f'dare{number}', 'chigau-kotoba'))
+        base.eventually(lambda: tenant.admin.get('/v1/audit/anomalies')['unseenCount'], 'the administrator is told')
+        told = tenant.admin.get('/v1/audit/anomalies')['items'][0]
+        self.assertEqual(told['kind'], 'many_failures')
+        tenant.admin.post(f'/v1/audit/anomalies/{told["id"]}/see')
+        self.assertEqual(tenant.admin.get('/v1/audit/anomalies')['unseenCount'], 0)
+
+
 class Lesson8Search(FlowTest):
     @classmethod
     def setUpClass(cls):

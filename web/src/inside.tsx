@@ -25,6 +25,8 @@ const COMMON: Record<string, Screen> = {
 
 const SEARCH = page(() => import("./shared/SearchPage"), "SearchPage");
 
+const ANOMALIES = page(() => import("./contractor/AnomaliesPage"), "AnomaliesPage");
+
 const AUDIT = page(() => import("./contractor/AuditPage"), "AuditPage");
 
 const SCREENS: Record<Role, Record<string, Screen>> = {
@@ -57,11 +59,13 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/import": page(() => import("./contractor/ImportPage"), "ImportPage"),
 		"/features": page(() => import("./contractor/FeaturesPage"), "FeaturesPage"),
 		"/sources": page(() => import("./contractor/SourcesPage"), "SourcesPage"),
+		"/anomalies": ANOMALIES,
 		"/audit": AUDIT,
 	},
 	operator: {
 		"/": page(() => import("./operator/HomePage"), "HomePage"),
 		"/contracts": page(() => import("./operator/ContractsPage"), "ContractsPage"),
+		"/anomalies": ANOMALIES,
 		"/audit": AUDIT,
 	},
 };

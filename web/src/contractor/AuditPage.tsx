@@ -1,22 +1,18 @@
 /* The log of one's own tenant: who did what, when, and whether it succeeded. */
-import { useQueries } from "@tanstack/react-query";
 import { useState } from "react";
-import { api } from "../api/client";
 import { usePages } from "../api/hooks";
-import type { AuditEvent, User } from "../api/types";
+import type { AuditEvent } from "../api/types";
 import { endOfDay, exactTime, startOfDay } from "../format/time";
 import { T, t } from "../i18n";
-import { useSelf } from "../session/session";
-import { fullName } from "../shared/home";
 import { Button } from "../ui/button";
 import { Form, SelectField, TextField, text } from "../ui/form";
 import { Icon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
+import { useNames } from "./names";
 import { OPERATIONS } from "./operations";
 
 const PAGE_SIZE = 50;
-const NAMES_MAX = 40; // people looked up by name per screen; beyond it the id stands
 
 interface Filter {
 	from?: string;
@@ -25,21 +21,6 @@ interface Filter {
 	outcome?: "success" | "failure";
 	actorId?: string;
 	kind?: "access" | "all";
-}
-
-/** Names of the people in the log, as far as they still exist in the contract. */
-function useNames(events: AuditEvent[]): Map<string, string> {
-	const isContractor = useSelf().role === "contractor";
-	const ids = [...new Set(events.map((event) => event.actorId).filter((id) => id !== undefined))];
-	const users = useQueries({
-		queries: (isContractor ? ids.slice(0, NAMES_MAX) : []).map((userId) => ({
-			queryKey: ["/v1/users/{userId}", { userId }, "name"],
-			queryFn: (): Promise<User> => api("get", "/v1/users/{userId}", { params: { userId } }),
-			staleTime: Number.POSITIVE_INFINITY,
-			retry: false,
-		})),
-	});
-	return new Map(users.flatMap(({ data }) => (data ? [[data.id, fullName(data)]] : [])));
 }
 
 /** An access in the words of HTTP: its stored line says what was asked and how it was answered. */
@@ -161,7 +142,7 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 export function AuditPage() {
 	const [filter, setFilter] = useState<Filter>({});
 	const events = usePages("/v1/audit/events", { query: { ...filter, limit: PAGE_SIZE } });
-	const names = useNames(events.data ?? []);
+	const names = useNames((events.data ?? []).map(({ actorId }) => actorId));
 	return (
 		<Page title={<T k="nav.audit" />} name={t("nav.audit")} wide>
 			<FilterForm filter={filter} onFilter={setFilter} />

@@ -1,11 +1,12 @@
 /* The contract administrator's first screen. */
 import { Link } from "wouter";
+import { useApi } from "../api/hooks";
 import { type Key, T, t } from "../i18n";
 import { useSelf } from "../session/session";
 import { fullName, LatestAnnouncements, PartialNote, useHome } from "../shared/home";
 import { Icon, type IconName } from "../ui/icons";
 import { Page, Section } from "../ui/page";
-import { Async } from "../ui/states";
+import { Alert, Async } from "../ui/states";
 
 const TASKS: { href: string; icon: IconName; title: Key; text: Key }[] = [
 	{ href: "/import", icon: "upload", title: "nav.import", text: "admin.taskImport" },
@@ -13,8 +14,22 @@ const TASKS: { href: string; icon: IconName; title: Key; text: Key }[] = [
 	{ href: "/classes", icon: "users", title: "nav.classes", text: "admin.taskClasses" },
 	{ href: "/features", icon: "lock", title: "nav.features", text: "admin.taskFeatures" },
 	{ href: "/sources", icon: "flag", title: "nav.sources", text: "admin.taskSources" },
+	{ href: "/anomalies", icon: "eye", title: "nav.anomalies", text: "admin.taskAnomalies" },
 	{ href: "/audit", icon: "list", title: "nav.audit", text: "admin.taskAudit" },
 ];
+
+/** Says that there is something to look at, and nothing while there is not or nobody knows. */
+function Unseen() {
+	const unseen = useApi("/v1/audit/anomalies", { query: { limit: 1 } }).data?.unseenCount ?? 0;
+	if (unseen === 0) return null;
+	return (
+		<Alert tone="warning">
+			<Link href="/anomalies">
+				<T k="anomaly.unseen" n={unseen} />
+			</Link>
+		</Alert>
+	);
+}
 
 export function HomePage() {
 	const home = useHome();
@@ -23,6 +38,7 @@ export function HomePage() {
 	return (
 		<Page title={<T k="teach.hello" name={name} />} name={t("nav.home")}>
 			<p className="lead">{self.tenantName}</p>
+			<Unseen />
 			<Async of={home}>
 				{(data) => (
 					<>

@@ -59,7 +59,14 @@ const BY_SERVICE = {
 		"media_delete",
 	],
 	notification: ["announcement_create"],
-	audit: ["audit_search", "log_entries", "log_entries_deep", "log_entries_deeper", "log_export"],
+	audit: [
+		"anomaly_see",
+		"audit_search",
+		"log_entries",
+		"log_entries_deep",
+		"log_entries_deeper",
+		"log_export",
+	],
 } as const;
 
 type Service = keyof typeof BY_SERVICE;

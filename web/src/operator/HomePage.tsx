@@ -15,6 +15,7 @@ const TASKS: { href: string; icon: IconName; title: Key; text: Key }[] = [
 		title: "nav.announcements",
 		text: "operate.taskAnnounce",
 	},
+	{ href: "/anomalies", icon: "eye", title: "nav.anomalies", text: "admin.taskAnomalies" },
 	{ href: "/audit", icon: "list", title: "nav.audit", text: "operate.taskAudit" },
 ];
 

@@ -1,0 +1,163 @@
+/*
+ * What a tenant's administrators should look at, found by reading what is new in its log:
+ *
+ *   many_videos    one person opened more different videos within an hour than lessons explain
+ *   many_failures  more logins failed within ten minutes than a class that mistypes
+ *   odd_hours      a member of the staff logged in at night, Japanese time
+ *
+ * The log is read behind it, tenant by tenant and within its rows only: nothing waits for this, and
+ * after a stop it goes on where it was.
+ */
+#include <string.h>
+
+#include "libcommon/db.h"
+#include "libcommon/log.h"
+#include "libcommon/page.h"
+#include "libcommon/service.h"
+#include "libcommon/uuid.h"
+#include "services/audit/audit.h"
+
+/* A turn: so many tenants, so many events of each. What is left is taken by the next, at once. */
+#define TENANTS_MAX 16
+#define EVENTS_MAX 5000
+
+static const char TAKE[] =
+	"SELECT tenant_id, looked, until FROM audit.anomaly_take($1::integer, $2::integer)";
+static const char DONE[] = "SELECT audit.anomaly_done($1::bigint)";
+
+/* The events from $1 to $2 say which windows to count; in those, all up to $2 count. */
+static const char FIND[] =
+	"WITH news AS MATERIALIZED (SELECT e.time, e.operation, e.outcome, e.actor_id, e.line"
+	" FROM audit.event e WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint"
+	" AND e.operation IN ('learning.media_content', 'auth.session_create')),"
+	" viewing AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began FROM news n"
+	"  WHERE n.operation = 'learning.media_content' AND n.actor_id IS NOT NULL),"
+	" failing AS (SELECT DISTINCT date_bin('10 min', n.time, 'epoch') AS began FROM news n"
+	"  WHERE n.operation = 'auth.session_create' AND n.outcome = 'failure'),"
+	" night AS (SELECT n.actor_id, date_trunc('hour', n.time) AS began,"
+	"  extract(hour FROM n.time AT TIME ZONE 'Asia/Tokyo') AS hour FROM news n"
+	"  WHERE n.operation = 'auth.session_create' AND n.outcome = 'success'"
+	"  AND n.line::jsonb #>> '{actor,user,type}' <> 'student')"
+	" SELECT 'many_videos', v.actor_id, v.began, count(DISTINCT e.object_id)"
+	"  FROM viewing v JOIN audit.event e ON e.actor_id = v.actor_id AND e.sequence <= "
+	"$2::bigint"
+	"  AND e.time >= v.began AND e.time < v.began + interval '1 hour'"
+	"  AND e.operation = 'learning.media_content' AND e.outcome = 'success'"
+	"  GROUP BY v.actor_id, v.began HAVING count(DISTINCT e.object_id) >= $3::bigint"
+	" UNION ALL SELECT 'many_failures', NULL, f.began, count(*)"
+	"  FROM failing f JOIN audit.event e ON e.sequence <= $2::bigint"
+	"  AND e.time >= f.began AND e.time < f.began + interval '10 min'"
+	"  AND e.operation = 'auth.session_create' AND e.outcome = 'failure'"
+	"  GROUP BY f.began HAVING count(*) >= $4::bigint"
+	" UNION ALL SELECT 'odd_hours', n.actor_id, n.began, count(*) FROM night n"
+	"  WHERE CASE WHEN $5::integer > $6::integer"
+	"   THEN n.hour >= $5::integer OR n.hour < $6::integer"
+	"   ELSE n.hour >= $5::integer AND n.hour < $6::integer END"
+	"  GROUP BY n.actor_id, n.began";
+
+static const char PUT[] = "INSERT INTO anomaly AS a (id, kind, user_id, began_at, count)"
+			  " VALUES ($1::uuid, $2, $3::uuid, $4::timestamptz, $5::integer)"
+			  " ON CONFLICT (tenant_id, kind, began_at,"
+			  "  coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid))"
+			  " DO UPDATE SET count = greatest(a.count, excluded.count)";
+
+static const char LIST[] = "SELECT a.id, a.kind, a.user_id, tenancy.stamp(a.began_at) AS began_at,"
+			   " a.count, a.seen_at IS NOT NULL AS seen FROM anomaly a"
+			   " WHERE $1::uuid IS NULL OR a.id < $1::uuid"
+			   " ORDER BY a.id DESC LIMIT $2::integer";
+static const char UNSEEN[] = "SELECT least(count(*), 1000000) AS unseen_count FROM anomaly"
+			     " WHERE seen_at IS NULL";
+static const char SEE[] = "UPDATE anomaly SET seen_at = now() WHERE id = $1::uuid"
+			  " AND seen_at IS NULL";
+static const char EXISTS[] = "SELECT id FROM anomaly WHERE id = $1::uuid";
+
+struct anomaly_limits anomaly_limits;
+
+/* ---- finding ---- */
+
+struct finds {
+	size_t n;
+	const char *rows[EVENTS_MAX][4]; /* kind, user, window, count */
+};
+
+static enum err on_find(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct finds *finds = arg;
+	if (finds->n == EVENTS_MAX)
+		return OK;
+	for (size_t i = 0; i < 4; i++)
+		finds->rows[finds->n][i] = columns[i] ? arena_strdup(c->arena, columns[i]) : NULL;
+	finds->n++;
+	return OK;
+}
+
+static enum err look(struct call *c, const char *looked, const char *until)
+{
+	struct finds *finds = arena_alloc(c->arena, sizeof *finds);
+	enum err e = db_each(c, FIND,
+		DB_ARGS(looked, until, db_integer(c, anomaly_limits.videos),
+			db_integer(c, anomaly_limits.failures),
+			db_integer(c, anomaly_limits.night_from),
+			db_integer(c, anomaly_limits.night_until)),
+		on_find, finds);
+	for (size_t i = 0; i < finds->n && !e; i++) {
+		const char *const *row = finds->rows[i];
+		e = db_exec(c, PUT, DB_ARGS(uuid_make(c->arena), row[0], row[1], row[2], row[3]));
+	}
+	return e ? e : db_exec(c, DONE, DB_ARGS(until));
+}
+
+struct news {
+	size_t n;
+	const char *rows[TENANTS_MAX][3]; /* tenant, from, until */
+};
+
+static enum err on_news(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct news *news = arg;
+	for (size_t i = 0; i < 3; i++)
+		news->rows[news->n][i] = arena_strdup(c->arena, columns[i]);
+	news->n++;
+	return OK;
+}
+
+enum err anomaly_run(struct call *c, bool *more)
+{
+	struct news news = { .n = 0 };
+	enum err e = db_each(c, TAKE,
+		DB_ARGS(db_integer(c, TENANTS_MAX), db_integer(c, EVENTS_MAX)), on_news, &news);
+	for (size_t i = 0; i < news.n && !e; i++) {
+		const char *const *row = news.rows[i];
+		e = service_enter_tenant(c, row[0]);
+		if (!e)
+			e = look(c, row[1], row[2]);
+	}
+	*more = !e && news.n == TENANTS_MAX;
+	return e;
+}
+
+/* ---- showing ---- */
+
+enum err audit_anomaly_list(
+	struct call *c, const struct audit_anomaly_list_in *in, struct audit_anomaly_list_out *out)
+{
+	struct page page;
+	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 1, &page);
+	if (!e)
+		e = db_rows(c, LIST, DB_ARGS(page.after[0], page.rows), &audit_anomaly_shape,
+			&out->items);
+	if (e)
+		return e;
+	if (page_goes_on(&page, &out->items.n))
+		out->next_cursor = cursor_make(c, &out->items.items[out->items.n - 1].id, 1);
+	return db_row(c, UNSEEN, DB_NONE, &audit_anomaly_list_out_shape, out);
+}
+
+/* Seen twice is seen. */
+enum err audit_anomaly_see(struct call *c, const struct audit_anomaly_see_in *in)
+{
+	const char *id;
+	enum err e = db_text(c, EXISTS, DB_ARGS(in->anomaly_id), &id);
+	c->object_id = in->anomaly_id;
+	return e ? e : db_exec(c, SEE, DB_ARGS(in->anomaly_id));
+}

@@ -1,0 +1,211 @@
+/* Anomalies: what is told, what is not, once for each window, and to its own tenant only. */
+#include <stdlib.h>
+
+#include "libcommon/db.h"
+#include "services/audit/audit_world.h"
+
+static struct test test;
+
+/* There is no auth here: the tenant's service capability is made by the test. */
+static enum err mint(struct call *c, const char *tenant_id, const char **capability)
+{
+	const struct actor actor = test_actor(&test, tenant_id, TEST_USER, ROLE_SERVICE);
+	*capability = test_capability(&test, &actor);
+	return OK;
+}
+
+static struct service audit_that_mints;
+
+static int open_world(void **state)
+{
+	audit_that_mints = audit_under_test;
+	audit_that_mints.service_capability = mint;
+	test_open(&test, &audit_that_mints);
+	anomaly_limits = (struct anomaly_limits){
+		.videos = 5, .failures = 4, .night_from = 23, .night_until = 5
+	};
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	test_close(&test);
+	return 0;
+}
+
+/* TIME_MS is half past nine in the morning in Japan. */
+#define MORNING 0
+#define NIGHT (14 * 60) /* 23:30 */
+
+struct visit {
+	const char *tenant_id, *operation, *user_id, *role, *object_id;
+	int minute;
+	bool failed;
+};
+
+static void tell(struct visit visit)
+{
+	const char *line = arena_printf(test.arena,
+		"{\"class_uid\":6005,\"time\":%lld,\"status_id\":%d,"
+		"\"actor\":{\"user\":{\"uid\":\"%s\",\"type\":\"%s\"}},"
+		"\"resources\":[{\"uid\":\"%s\"}],\"api\":{\"operation\":\"%s\"},"
+		"\"metadata\":{\"version\":\"1.8.0\",\"tenant_uid\":\"%s\",\"uid\":\"%s\"}}",
+		(long long)TIME_MS + visit.minute * 60000LL, visit.failed ? 2 : 1, visit.user_id,
+		visit.role, visit.object_id ? visit.object_id : uuid_make(test.arena),
+		visit.operation, visit.tenant_id, uuid_make(test.arena));
+	const char *service =
+		arena_strndup(test.arena, visit.operation, strcspn(visit.operation, "."));
+	assert_int_equal(append_as(&test, service, &line, 1).status, 204);
+}
+
+static void view(const char *tenant_id, const char *object_id, int minute)
+{
+	tell((struct visit){ .tenant_id = tenant_id,
+		.operation = "learning.media_content",
+		.user_id = TEST_USER,
+		.role = "instructor",
+		.object_id = object_id,
+		.minute = minute });
+}
+
+static void log_in(const char *role, int minute, bool failed)
+{
+	tell((struct visit){ .tenant_id = TEST_TENANT,
+		.operation = "auth.session_create",
+		.user_id = failed ? "" : TEST_USER,
+		.role = role,
+		.minute = minute,
+		.failed = failed });
+}
+
+static void look(void)
+{
+	bool more = false;
+	struct call c = test_call(&test, NULL);
+	assert_int_equal(anomaly_run(&c, &more), OK);
+	assert_int_equal(db_commit(&c), OK);
+	assert_false(more);
+}
+
+static const char *ask(
+	const char *tenant_id, const char *operation, const char *params, unsigned status)
+{
+	struct reply reply;
+	const struct actor actor = test_actor(&test, tenant_id, TEST_USER, ROLE_CONTRACTOR);
+	const struct test_request request = {
+		.operation = operation, .actor = &actor, .params = params
+	};
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, status);
+	return arena_strndup(test.arena, (const char *)reply.body.data, reply.body.n);
+}
+
+/* What has been told so far, as "kind count, …", newest first. */
+static const char *told(const char *tenant_id)
+{
+	struct buf out = { .arena = test.arena };
+	const char *body = ask(tenant_id, "anomaly_list", NULL, 200);
+	for (const char *at = body; (at = strstr(at, "\"kind\":\"")); at++) {
+		const char *kind = at + strlen("\"kind\":\""), *count = strstr(kind, "\"count\":");
+		buf_printf(&out, "%s%.*s %d", out.n ? ", " : "", (int)strcspn(kind, "\""), kind,
+			(int)strtol(count + strlen("\"count\":"), NULL, 10));
+	}
+	return out.data ? out.data : "";
+}
+
+static void many_videos_of_one_hour_are_told_once(void **state)
+{
+	for (int i = 0; i < 4; i++)
+		view(TEST_TENANT, NULL, MORNING + i);
+	for (int i = 0; i < 9; i++) /* the same one again and again, and others an hour later */
+		view(TEST_TENANT, "01890000-0000-7000-8000-0000000000aa", MORNING + 60);
+	for (int i = 0; i < 3; i++)
+		view(TEST_TENANT, NULL, MORNING + 70);
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+	view(TEST_TENANT, NULL, MORNING + 5);
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_videos 5");
+	view(TEST_TENANT, NULL, MORNING + 6);
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_videos 6");
+}
+
+static void many_failures_are_told_and_some_are_not(void **state)
+{
+	for (int i = 0; i < 3; i++)
+		log_in("anonymous", MORNING, true);
+	log_in("instructor", MORNING, false);
+	log_in("anonymous", MORNING + 30, true);
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+	log_in("anonymous", MORNING + 1, true);
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_failures 4");
+}
+
+static void nights_are_told_of_the_staff_alone(void **state)
+{
+	log_in("student", NIGHT, false);
+	log_in("instructor", MORNING, false);
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+	log_in("contractor", NIGHT, false);
+	look();
+	assert_string_equal(told(TEST_TENANT), "odd_hours 1");
+}
+
+static void a_night_may_be_ordinary(void **state)
+{
+	anomaly_limits.night_until = anomaly_limits.night_from;
+	log_in("contractor", NIGHT, false);
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+}
+
+static void nobody_hears_of_another_tenant(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		view(TEST_TENANT, NULL, MORNING);
+		view(TEST_OTHER_TENANT, NULL, MORNING);
+	}
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+	for (int i = 0; i < 2; i++)
+		view(TEST_OTHER_TENANT, NULL, MORNING);
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+	assert_string_equal(told(TEST_OTHER_TENANT), "many_videos 5");
+}
+
+static void what_was_seen_is_not_counted_any_more(void **state)
+{
+	log_in("contractor", NIGHT, false);
+	look();
+	const char *body = ask(TEST_TENANT, "anomaly_list", NULL, 200);
+	assert_non_null(strstr(body, "\"unseenCount\":1"));
+	const char *id =
+		arena_strndup(test.arena, strstr(body, "\"id\":\"") + strlen("\"id\":\""), 36);
+	const char *params = arena_printf(test.arena, "anomalyId=%s", id);
+	ask(TEST_OTHER_TENANT, "anomaly_see", params, 404);
+	ask(TEST_TENANT, "anomaly_see", params, 204);
+	ask(TEST_TENANT, "anomaly_see", params, 204);
+	body = ask(TEST_TENANT, "anomaly_list", NULL, 200);
+	assert_non_null(strstr(body, "\"unseenCount\":0"));
+	assert_non_null(strstr(body, "\"seen\":true"));
+}
+
+int main(void)
+{
+#define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
+	const struct CMUnitTest tests[] = {
+		FACT(many_videos_of_one_hour_are_told_once),
+		FACT(many_failures_are_told_and_some_are_not),
+		FACT(nights_are_told_of_the_staff_alone),
+		FACT(a_night_may_be_ordinary),
+		FACT(nobody_hears_of_another_tenant),
+		FACT(what_was_seen_is_not_counted_any_more),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
