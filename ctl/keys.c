@@ -21,14 +21,15 @@
 enum { TEXT_MAX = 128, CALLEES_MAX = 5, SECRET_GROUPS = 4 };
 
 /* Who calls whom: the gateway everybody; everybody auth for capabilities and audit for its log;
- * producers of events their consumers. No other pair gets a key, so no other call can be made. */
+ * producers of events their consumers; provisioning everybody who has to purge a tenant. No other
+ * pair gets a key, so no other call can be made. */
 static const struct caller {
 	const char *name;
 	const char *callees[CALLEES_MAX + 1];
 } callers[] = {
 	{ "gateway", { "auth", "provisioning", "learning", "notification", "audit" } },
 	{ "auth", { "notification", "audit" } },
-	{ "provisioning", { "auth", "learning", "audit" } },
+	{ "provisioning", { "auth", "learning", "notification", "audit" } },
 	{ "learning", { "auth", "notification", "audit" } },
 	{ "notification", { "auth", "audit" } },
 	{ "audit", { "auth", "audit" } },

@@ -10,6 +10,7 @@
 #include "libcommon/db.h"
 #include "libcommon/json.h"
 #include "libcommon/ocsf.h"
+#include "libcommon/purge.h"
 #include "libcommon/uuid.h"
 #include "services/audit/audit.h"
 
@@ -115,4 +116,12 @@ enum err audit_event_append(struct call *c, const struct audit_event_append_in *
 	for (size_t column = 0; column < COLUMNS; column++)
 		arrays[column] = db_text_array(c, values[column], n);
 	return db_text(c, APPEND, (struct db_args){ arrays, COLUMNS }, &appended);
+}
+
+/* Everything but the log, which the service cannot touch. */
+
+enum err audit_tenant_purge(struct call *c, struct common_purge_step *out)
+{
+	enum err e = purge_rows(c, &out->more);
+	return e ? e : purge_noted(c, &common_purged_store_shape, &out->stores);
 }

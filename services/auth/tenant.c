@@ -3,6 +3,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/log.h"
+#include "libcommon/purge.h"
 #include "libcommon/uuid.h"
 #include "services/auth/auth.h"
 
@@ -102,6 +103,14 @@ enum err auth_tenant_access_put(struct call *c, const struct auth_tenant_access_
 	if (strcmp(in->tenant_id, OPERATOR_TENANT) == 0)
 		return fail(c, ERR_FORBIDDEN, "the provider's own tenant stays open");
 	return put_access(c, in);
+}
+
+/* ---- the end of a tenant ---- */
+
+enum err auth_tenant_purge(struct call *c, struct common_purge_step *out)
+{
+	enum err e = purge_rows(c, &out->more);
+	return e ? e : purge_noted(c, &common_purged_store_shape, &out->stores);
 }
 
 /* ---- the provider ---- */

@@ -164,3 +164,48 @@ enum err media_folder_sweep(struct call *c, int directory, const char *tenant_id
 	}
 	return OK;
 }
+
+/* ---- the end of a tenant ---- */
+
+static enum err empty_folder(struct call *c, DIR *folder, int64_t most, int64_t *n)
+{
+	for (struct dirent *entry; *n < most && (entry = readdir(folder));) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dirfd(folder), entry->d_name, 0) && errno != ENOENT)
+			return fail_system(c, "remove");
+		++*n;
+	}
+	return OK;
+}
+
+static enum err remove_folder(struct call *c, int directory, const char *path)
+{
+	if (unlinkat(directory, path, AT_REMOVEDIR) && errno != ENOENT)
+		return fail_system(c, "remove folder");
+	return OK;
+}
+
+static enum err remove_part(
+	struct call *c, int directory, const char *path, int64_t most, int64_t *n)
+{
+	auto_folder folder = open_folder(directory, path);
+	if (!folder)
+		return errno == ENOENT ? OK : fail_system(c, "open folder");
+	enum err e = empty_folder(c, folder, most, n);
+	return e || *n == most ? e : remove_folder(c, directory, path);
+}
+
+enum err media_folder_empty(
+	struct call *c, int directory, const char *tenant_id, int64_t most, int64_t *n)
+{
+	enum err e = OK;
+	*n = 0;
+	for (unsigned i = 0; i < 256 && !e && *n < most; i++)
+		e = remove_part(
+			c, directory, arena_printf(c->arena, "%s/%02x", tenant_id, i), most, n);
+	if (e || *n == most)
+		return e;
+	e = remove_folder(c, directory, tenant_id);
+	return e || fsync(directory) == 0 ? e : fail_system(c, "sync directory");
+}

@@ -38,4 +38,9 @@ typedef enum err media_are_wanted(
 must_check enum err media_folder_sweep(struct call *c, int directory, const char *tenant_id,
 	int64_t before_unix_s, media_are_wanted *are_wanted);
 
+/* Remove up to `most` of a tenant's files, whatever their names, and in the end the folders; *n
+ * says how many files went. All of it is durable once *n is less than `most`. */
+must_check enum err media_folder_empty(
+	struct call *c, int directory, const char *tenant_id, int64_t most, int64_t *n);
+
 #endif

@@ -5,6 +5,7 @@
 #include "events_proto.h"
 #include "libcommon/db.h"
 #include "libcommon/outbox.h"
+#include "libcommon/purge.h"
 #include "services/notification/notification.h"
 
 static const char JAPANESE_TIME[] = "SELECT to_char($1::timestamptz AT TIME ZONE 'Asia/Tokyo',"
@@ -65,4 +66,12 @@ enum err notification_event_accept(struct call *c, const struct notification_eve
 		e = event_accept(c, takers, &text);
 	}
 	return e;
+}
+
+/* ---- the end of a tenant ---- */
+
+enum err notification_tenant_purge(struct call *c, struct common_purge_step *out)
+{
+	enum err e = purge_rows(c, &out->more);
+	return e ? e : purge_noted(c, &common_purged_store_shape, &out->stores);
 }

@@ -84,9 +84,8 @@ bool lifecycle_allows(const char *from, const char *to, enum mover mover)
 
 /* ---- the records ---- */
 
-static enum err record(struct call *c, const char *contract_id)
+static enum err record(struct call *c, const char *contract_id, const char *event_id)
 {
-	const char *event_id = uuid_make(c->arena);
 	c->object_id = contract_id;
 	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
 }
@@ -104,7 +103,7 @@ static enum err record_for_customer(struct call *c, const char *contract_id, con
 	c->actor = there;
 	c->source = "";
 	if (!e)
-		e = record(c, contract_id);
+		e = record(c, contract_id, uuid_make(c->arena));
 	c->actor = mover;
 	c->capability = capability;
 	c->source = source;
@@ -157,8 +156,11 @@ static const char *days_in(struct call *c, const char *state)
 static enum err record_move(
 	struct call *c, const struct contract *contract, const struct move *move)
 {
+	const char *event_id = move->event_id ? move->event_id : uuid_make(c->arena);
+	if (move->mover != MOVER_PERSON)
+		c->op = &STEP;
 	enum err e = record_for_customer(c, move->contract_id, contract->tenant_id);
-	return e || move->mover == MOVER_PERSON ? e : record(c, move->contract_id);
+	return e || move->mover == MOVER_PERSON ? e : record(c, move->contract_id, event_id);
 }
 
 enum err lifecycle_move(struct call *c, const struct move *move)
@@ -197,7 +199,6 @@ enum err lifecycle_run(struct call *c, bool *more)
 		e = db_each(c, DUE, DB_NONE, on_due, &move);
 	if (e || !move.contract_id)
 		return e;
-	c->op = &STEP;
 	*more = true;
 	return lifecycle_move(c, &move);
 }
@@ -214,7 +215,7 @@ enum err provisioning_contract_suspend(struct call *c,
 	struct provisioning_contract_suspend_out *out)
 {
 	const struct move move = { in->contract_id, "suspended", MOVER_PERSON, in->reason,
-		in->if_match };
+		in->if_match, NULL };
 	enum err e = lifecycle_move(c, &move);
 	return e ? e : show(c, in->contract_id, &provisioning_contract_suspend_out_shape, out);
 }
@@ -224,7 +225,7 @@ enum err provisioning_contract_restore(struct call *c,
 	struct provisioning_contract_restore_out *out)
 {
 	const struct move move = { in->contract_id, "active", MOVER_PERSON, in->reason,
-		in->if_match };
+		in->if_match, NULL };
 	enum err e = lifecycle_move(c, &move);
 	return e ? e : show(c, in->contract_id, &provisioning_contract_restore_out_shape, out);
 }
@@ -234,7 +235,7 @@ enum err provisioning_contract_close(struct call *c,
 	struct provisioning_contract_close_out *out)
 {
 	const struct move move = { in->contract_id, "closed", MOVER_PERSON, in->reason,
-		in->if_match };
+		in->if_match, NULL };
 	enum err e = lifecycle_move(c, &move);
 	return e ? e : show(c, in->contract_id, &provisioning_contract_close_out_shape, out);
 }

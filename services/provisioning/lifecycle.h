@@ -28,6 +28,7 @@ struct move {
 	const char *contract_id, *to;
 	enum mover mover;
 	const char *reason, *if_match; /* of a person; else NULL */
+	const char *event_id; /* of a job's record in the operator's log; NULL for a new one */
 };
 
 /*

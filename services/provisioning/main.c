@@ -1,6 +1,7 @@
 /* provisioning: contracts, schools, people, classes, enrolments and function limits. */
 #include <stddef.h>
 
+#include "libcommon/keyring.h"
 #include "libcommon/service.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
@@ -18,7 +19,16 @@ static const struct option options[] = {
 /* A contract's end is counted in days; a minute late is no matter, and a test waits for it. */
 static const struct job jobs[] = {
 	{ .name = "contract_clock", .every_ms = 5000, .run = lifecycle_run },
+	{ .name = "purge", .every_ms = 2000, .run = purge_run },
+	{ .name = "purge_replay", .every_ms = 2000, .run = purge_replay },
 };
+
+/* A backup of the keyring may have brought back what is erased: away with it before anybody asks.
+ */
+static enum err start(void)
+{
+	return keyring_destroy_again(service_keyring());
+}
 
 int main(int argc, char **argv)
 {
@@ -33,6 +43,7 @@ int main(int argc, char **argv)
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.keyring = KEYRING_WRITES,
 		.workers = 4,
+		.start = start,
 	};
 	return service_main(argc, argv, &provisioning);
 }

@@ -10,6 +10,7 @@
 #include "libcommon/intent.h"
 #include "provisioning_proto.h"
 #include "services/provisioning/csv.h"
+#include "services/provisioning/purge.h"
 
 /* Who asks, as SQL wants it. */
 #define ACTOR(c_) (c_)->actor->user_id, role_name((c_)->actor->role)
@@ -22,7 +23,12 @@
 	"id, customer_tenant_id AS tenant_id, code, name, administrator_username,"                 \
 	" tenancy.stamp(created_at) AS created_at, state,"                                         \
 	" tenancy.stamp(coalesce(state_since, created_at)) AS state_since, reason,"                \
-	" tenancy.stamp(due_at) AS due_at, hold_reason, tenancy.stamp(hold_since) AS hold_since"
+	" tenancy.stamp(due_at) AS due_at, hold_reason, tenancy.stamp(hold_since) AS hold_since,"  \
+	" CASE WHEN state IN ('purging', 'erased') THEN purge_step END AS steps_done,"             \
+	" CASE WHEN state IN ('purging', 'erased') THEN " PURGE_STEPS_TEXT " END AS steps,"        \
+	" (SELECT json_agg(json_build_object('store', s.store, 'removed', s.removed)"              \
+	" ORDER BY s.store) FROM provisioning.contract_store s"                                    \
+	" WHERE s.tenant_id = contract.tenant_id AND s.contract_id = contract.id) AS stores"
 
 /* Whether class `k` is shown: to contractors always, to an instructor while it is taught. */
 #define CLASS_VISIBLE_TO(user_, role_)                                                             \
@@ -42,6 +48,7 @@ struct ids {
 	const char **items;
 	size_t n, capacity;
 };
+void ids_add(struct call *c, struct ids *ids, const char *id);
 /* Run the statement and add the ids it returns. */
 must_check enum err ids_collect(
 	struct call *c, const char *sql, struct db_args args, struct ids *out);

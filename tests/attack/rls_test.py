@@ -113,6 +113,27 @@ class Traps(unittest.TestCase):
                 self.ask(attempt)
         self.assertEqual(self.ask("DELETE FROM learning.trap RETURNING login"), "alice")
 
+    def test_8_a_purge_takes_the_entered_tenant_alone(self):
+        seen = self.ask(f"INSERT INTO learning.trap_part (trap_id) VALUES ('{TENANT}');"
+                        "SELECT tenancy.purge(1), tenancy.purge(100); SELECT count(*) FROM learning.trap;"
+                        "SELECT string_agg(store || removed, ' ') FROM tenancy.purge_noted();"
+                        + enter(OTHER_TENANT) + "SELECT count(*) FROM learning.trap")
+        self.assertEqual(seen.split("\n"), ["t|f", "0", "learning.trap1 learning.trap_part1", "1"])
+        for tenant in (None, "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-00000000000f"):
+            with self.subTest(tenant=tenant), self.assertRaisesRegex(Refused, "no tenant that can be purged"):
+                self.ask("SELECT tenancy.purge(1)", tenant=tenant)
+
+    def test_8_a_purge_cannot_be_led_to_other_tables(self):
+        seen = self.ask("CREATE TEMP TABLE pg_class AS SELECT * FROM pg_catalog.pg_class WHERE false;"
+                        "SELECT tenancy.purge(100); SELECT count(*) FROM learning.trap")
+        self.assertEqual(seen, "f\n0")
+
+    def test_8_the_log_is_not_purged(self):
+        kept = self.database.sql("""SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'audit' AND c.relname IN ('event', 'head', 'node', 'checkpoint')
+                AND has_any_column_privilege('manabiya_audit', c.oid, 'INSERT, UPDATE')""")
+        self.assertEqual(kept, "0")
+
 
 class Walk(unittest.TestCase):
     """Whatever the migrations made: each list of offenders must be empty."""

@@ -4,8 +4,13 @@ import unittest
 
 import base
 from base import FlowTest, eventually
+from stack import Stack
 
-setUpModule = base.open_world
+
+def setUpModule():
+    base.open_world(lambda directory: Stack(directory, base.BUILD, extra={
+        'provisioning': {'contract-export-days': 0, 'contract-grace-days': 0}}))
+
 
 OUT_WITHIN_S = 5  # two on a machine of our own; the gateway asks anew every second
 
@@ -51,6 +56,74 @@ class ContractFlow(FlowTest):
         act(contract, 'suspend')
         answer = operator.send('POST', f'/v1/contracts/{contract}/restore', {'reason': 'x'}, {'If-Match': old})
         self.assertEqual((answer.status, answer.json['code']), (412, 'stale'))
+
+    def test_a_purge_removes_everything_of_one_tenant_and_nothing_of_another(self):
+        gone, stays = base.world.tenant('owari'), base.world.tenant('nokori')
+        for tenant in (gone, stays):
+            tenant.lesson().sent_try(tenant.enter('jido1'))
+        self.assertGreater(sum(rows(gone).values()), 20)
+        before = rows(stays)
+        act(gone.contract['id'], 'close')
+        contract = eventually(lambda: erased(gone), 'the contract is erased', 90)
+        self.assertEqual({table: n for table, n in rows(gone).items() if n}, {})
+        self.assertEqual(folder(gone), [])
+        self.assertEqual(keys(gone), [])
+        self.assertEqual((rows(stays), bool(folder(stays)), bool(keys(stays))), (before, True, True))
+        stores = {row['store']: row['removed'] for row in contract['stores']}
+        self.assertEqual((stores['learning.files'], stores['learning.try'], stores['auth.account']), (2, 1, 6))
+        self.assertEqual(contract['stepsDone'], contract['steps'])
+        self.assertIn(gone.contract['tenantId'], (base.world.directory / 'keyring/erased.ledger').read_text())
+
+    def test_a_purge_goes_on_where_kill_9_left_it(self):
+        stack, tenant = base.world.stack, base.world.tenant('tochu')
+        tenant.lesson().sent_try(tenant.enter('jido1'))
+        stack.kill('learning')
+        act(tenant.contract['id'], 'close')
+        for stopped, following, step in (('learning', 'audit', 1), ('audit', None, 4)):
+            eventually(lambda at=step: contract_of(tenant).get('stepsDone') == at, f'it waits for {stopped}', 60)
+            stack.kill('provisioning')
+            if following:
+                stack.kill(following)
+            for name in (stopped, 'provisioning'):
+                stack.restart(name)
+        contract = eventually(lambda: erased(tenant), 'the contract is erased', 90)
+        self.assertEqual({table: n for table, n in rows(tenant).items() if n}, {})
+        stores = {row['store']: row['removed'] for row in contract['stores']}
+        self.assertEqual((stores['learning.try'], stores['provisioning.person'], stores['auth.account']), (1, 6, 6))
+
+
+# What stays of a tenant: the log, which holds ids and no names, and its way there.
+KEPT = ('audit.', 'tenancy.purged', '.outbox')
+
+
+def rows(tenant):
+    """How many rows each table has of a tenant."""
+    sql, found = base.world.stack.sql, {}
+    tables = sql("SELECT c.oid::regclass FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'"
+                 " WHERE c.relkind = 'r' ORDER BY 1").split()
+    counts = ', '.join(f"(SELECT count(*) FROM {table} WHERE tenant_id = '{tenant.contract['tenantId']}')" for table in tables)
+    for table, n in zip(tables, sql(f'SELECT {counts}').split('|'), strict=True):
+        if not any(name in table for name in KEPT):
+            found[table] = int(n)
+    return found
+
+
+def folder(tenant):
+    return list((base.world.directory / 'media' / tenant.contract['tenantId']).rglob('*'))
+
+
+def keys(tenant):
+    return list((base.world.directory / 'keyring').glob(tenant.contract['tenantId'] + '.*'))
+
+
+def contract_of(tenant):
+    answer = base.world.operator.send('GET', f'/v1/contracts/{tenant.contract["id"]}')
+    return answer.json if answer.status == 200 else {}  # provisioning may be away
+
+
+def erased(tenant):
+    contract = contract_of(tenant)
+    return contract.get('state') == 'erased' and contract
 
 
 if __name__ == '__main__':
