@@ -30,25 +30,32 @@ static bool skip(const char **text, const char *head)
 
 enum finding check_event(struct request *request)
 {
+	size_t n;
+	const char *line = input_text(request, request->file);
+	const char *proof = input_text(request, request->proof);
+	if (!line || !proof)
+		return found(request, UNREADABLE, "%s", line ? request->proof : request->file);
+	if (!read_one_line(line, &n))
+		return found(request, MALFORMED, "%s", request->file);
+	return check_line(
+		request, (struct bytes){ (const unsigned char *)line, n }, proof, request->proof);
+}
+
+enum finding check_line(
+	struct request *request, struct bytes line, const char *rest, const char *path)
+{
 	struct checkpoint checkpoint;
 	struct merkle_proof proof;
 	struct merkle_hash leaf;
 	uint64_t index;
-	size_t n;
-	const char *line = input_text(request, request->file);
-	const char *rest = input_text(request, request->proof);
-	if (!line || !rest)
-		return found(request, UNREADABLE, "%s", line ? request->proof : request->file);
-	if (!read_one_line(line, &n))
-		return found(request, MALFORMED, "%s", request->file);
 	if (!skip(&rest, EVENT_HEAD) || !skip(&rest, "index ") ||
 		!note_number(rest, '\n', &index, &rest) ||
 		!note_proof(request->arena, rest, &proof, &rest))
-		return found(request, MALFORMED, "%s", request->proof);
-	enum finding finding = read_signed(request, rest, request->proof, &checkpoint);
+		return found(request, MALFORMED, "%s", path);
+	enum finding finding = read_signed(request, rest, path, &checkpoint);
 	if (finding != GOOD)
 		return finding;
-	merkle_leaf(line, n, &leaf);
+	merkle_leaf(line.data, line.n, &leaf);
 	if (!merkle_has_leaf(&checkpoint.root, checkpoint.size, index, &leaf, &proof))
 		return found(request, NOT_IN_LOG, "%llu", (unsigned long long)index);
 	return found(request, GOOD, "%s, %llu", checkpoint.origin, (unsigned long long)index);

@@ -20,6 +20,8 @@ static const struct command {
 	{ "event", check_event, true, false, "FILE is one line that is in the log" },
 	{ "export", check_export, true, false,
 		"FILE is a run of lines of the log, none missing, none changed" },
+	{ "certificate", check_certificate, false, false,
+		"FILE certifies an erasure, which is in the operator's log" },
 };
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
 

@@ -53,6 +53,12 @@ enum finding check_consistency(struct request *request);
 enum finding check_event(struct request *request);
 enum finding check_export(struct request *request);
 
+enum finding check_certificate(struct request *request);
+
+/* The line is in the log, as the text of a tlog-proof says; `path` is where that came from. */
+enum finding check_line(
+	struct request *request, struct bytes line, const char *proof, const char *path);
+
 /* A checkpoint, signed as the request demands. */
 enum finding read_signed(
 	struct request *request, const char *text, const char *path, struct checkpoint *out);

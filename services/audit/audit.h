@@ -44,6 +44,16 @@ extern struct anomaly_limits anomaly_limits;
 /* Look at what is new in each log. A job (service.h). */
 must_check enum err anomaly_run(struct call *c, bool *more);
 
+/* The name of a tenant's log, and a text signed as the logs of these tenants: with every key, the
+ * signatures one after the other behind an empty line. The text must not be a checkpoint's. */
+const char *checkpoint_origin(struct arena *arena, const char *tenant_id);
+const char *checkpoint_sign(
+	struct call *c, const char *text, const char *const *tenant_ids, size_t n);
+
+/* The file that proves an event of the entered tenant (C2SP's tlog-proof). NOT_FOUND, or CONFLICT
+ * while it is not signed yet. */
+must_check enum err proof_of_event(struct call *c, const char *event_id, struct buf *file);
+
 /* ---- the pipeline ---- */
 
 /* The NDJSON file of the log pipeline; "" for none. Set at start, before the first job. */

@@ -64,7 +64,7 @@ void checkpoint_close(void)
 	signer.n = 0;
 }
 
-static const char *origin_of(struct arena *arena, const char *tenant_id)
+const char *checkpoint_origin(struct arena *arena, const char *tenant_id)
 {
 	return arena_printf(arena, "%s/log/%s", signer.log_name, tenant_id);
 }
@@ -88,14 +88,17 @@ static enum err read_peaks(struct call *c, const char *hex, struct merkle_peaks 
 	return OK;
 }
 
-static const char *sign_text(struct call *c, const char *origin, const char *text)
+const char *checkpoint_sign(
+	struct call *c, const char *text, const char *const *tenant_ids, size_t n)
 {
 	struct buf note = { .arena = c->arena };
 	buf_printf(&note, "%s\n", text);
-	for (size_t i = 0; i < signer.n; i++) {
+	for (size_t i = 0; i < n * signer.n; i++) {
+		size_t key = i % signer.n;
 		const struct note_verifier verifier =
-			note_verifier_of(origin, NOTE_ED25519, signer.public_keys[i]);
-		buf_text(&note, note_sign(c->arena, text, &verifier, signer.signing_keys[i]));
+			note_verifier_of(checkpoint_origin(c->arena, tenant_ids[i / signer.n]),
+				NOTE_ED25519, signer.public_keys[key]);
+		buf_text(&note, note_sign(c->arena, text, &verifier, signer.signing_keys[key]));
 	}
 	return note.data;
 }
@@ -104,7 +107,7 @@ static enum err on_tree(struct call *c, void *arg, const char *const *columns, s
 {
 	struct trees *trees = arg;
 	struct merkle_peaks peaks = { .size = strtoull(columns[1], NULL, 10) };
-	struct checkpoint checkpoint = { .origin = origin_of(c->arena, columns[0]),
+	struct checkpoint checkpoint = { .origin = checkpoint_origin(c->arena, columns[0]),
 		.size = peaks.size };
 	enum err e = read_peaks(c, columns[2], &peaks);
 	if (e)
@@ -113,7 +116,7 @@ static enum err on_tree(struct call *c, void *arg, const char *const *columns, s
 	trees->tenants[trees->n] = columns[0];
 	trees->sizes[trees->n] = columns[1];
 	trees->notes[trees->n++] =
-		sign_text(c, checkpoint.origin, checkpoint_text(c->arena, &checkpoint));
+		checkpoint_sign(c, checkpoint_text(c->arena, &checkpoint), columns, 1);
 	return OK;
 }
 
@@ -160,7 +163,7 @@ enum err audit_log_checkpoint(struct call *c, struct audit_log_checkpoint_out *o
 enum err audit_log_key(struct call *c, struct audit_log_key_out *out)
 {
 	const char **keys = arena_array(c->arena, signer.n, sizeof(*keys));
-	out->origin = origin_of(c->arena, c->actor->tenant_id);
+	out->origin = checkpoint_origin(c->arena, c->actor->tenant_id);
 	for (size_t i = 0; i < signer.n; i++) {
 		const struct note_verifier verifier =
 			note_verifier_of(out->origin, NOTE_ED25519, signer.public_keys[i]);

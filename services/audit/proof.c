@@ -79,21 +79,14 @@ enum err audit_log_consistency(
 	return OK;
 }
 
-static struct bytes bytes_of(const struct buf *buf)
-{
-	return (struct bytes){ (const unsigned char *)buf->data, buf->n };
-}
-
-/* C2SP's tlog-proof: one event, its proof and the checkpoint in one text. */
-enum err audit_event_proof(
-	struct call *c, const struct audit_event_proof_in *in, struct audit_event_proof_out *out)
+/* The proof of one event, as a file of C2SP's tlog-proof. */
+enum err proof_of_event(struct call *c, const char *event_id, struct buf *file)
 {
 	const char *text;
 	struct signed_tree latest;
 	struct merkle_proof proof;
-	struct buf file = { .arena = c->arena };
 	const struct merkle_tree tree = tile_tree(c);
-	enum err e = db_text(c, SEQUENCE, DB_ARGS(in->event_id), &text);
+	enum err e = db_text(c, SEQUENCE, DB_ARGS(event_id), &text);
 	if (e)
 		return e;
 	uint64_t sequence = strtoull(text, NULL, 10);
@@ -102,11 +95,24 @@ enum err audit_event_proof(
 		e = merkle_prove_inclusion(&tree, sequence - 1, latest.size, &proof);
 	if (e)
 		return e;
-	buf_printf(&file, "c2sp.org/tlog-proof@v1\nindex %llu\n", (unsigned long long)sequence - 1);
-	write_proof(c, &file, &proof);
-	buf_text(&file, latest.note);
-	out->body = bytes_of(&file);
+	buf_printf(file, "c2sp.org/tlog-proof@v1\nindex %llu\n", (unsigned long long)sequence - 1);
+	write_proof(c, file, &proof);
+	buf_text(file, latest.note);
 	return OK;
+}
+
+static struct bytes bytes_of(const struct buf *buf)
+{
+	return (struct bytes){ (const unsigned char *)buf->data, buf->n };
+}
+
+enum err audit_event_proof(
+	struct call *c, const struct audit_event_proof_in *in, struct audit_event_proof_out *out)
+{
+	struct buf file = { .arena = c->arena };
+	enum err e = proof_of_event(c, in->event_id, &file);
+	out->body = bytes_of(&file);
+	return e;
 }
 
 /* The same for a run of events, whose lines are an export (export.c). */

@@ -44,6 +44,9 @@ static const struct problem WRONG_STATE = { ERR_CONFLICT, 409, "contract_state",
 static const struct op STEP = { .name = "contract_step",
 	.audit = { "entity_management.update", 3004, 3 } };
 
+static const struct op ERASE = { .name = "contract_erase",
+	.audit = { "entity_management.delete", 3004, 4 } };
+
 static const char CONTRACT_GET[] = "SELECT " CONTRACT_COLUMNS ", '\"v' || version || '\"' AS etag"
 				   " FROM provisioning.contract WHERE id = $1::uuid";
 
@@ -158,7 +161,7 @@ static enum err record_move(
 {
 	const char *event_id = move->event_id ? move->event_id : uuid_make(c->arena);
 	if (move->mover != MOVER_PERSON)
-		c->op = &STEP;
+		c->op = strcmp(move->to, "erased") == 0 ? &ERASE : &STEP;
 	enum err e = record_for_customer(c, move->contract_id, contract->tenant_id);
 	return e || move->mover == MOVER_PERSON ? e : record(c, move->contract_id, event_id);
 }

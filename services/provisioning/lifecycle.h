@@ -41,6 +41,9 @@ must_check enum err lifecycle_move(struct call *c, const struct move *move);
 /* Move those whose time has come. A job (service.h). */
 enum err lifecycle_run(struct call *c, bool *more);
 
+/* Have certified what is erased (certificate.c). A job (service.h). */
+enum err certificate_run(struct call *c, bool *more);
+
 /* How long the first two states of the end last; options of main.c. */
 struct lifecycle_conf {
 	int64_t export_days, grace_days;

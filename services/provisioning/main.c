@@ -20,6 +20,7 @@ static const struct option options[] = {
 static const struct job jobs[] = {
 	{ .name = "contract_clock", .every_ms = 5000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
+	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },
 	{ .name = "purge_replay", .every_ms = 2000, .run = purge_replay },
 };
 

@@ -1,5 +1,6 @@
 """The end of a contract, as its people and the operator see it."""
 
+import subprocess
 import unittest
 
 import base
@@ -90,6 +91,31 @@ class ContractFlow(FlowTest):
         self.assertEqual({table: n for table, n in rows(tenant).items() if n}, {})
         stores = {row['store']: row['removed'] for row in contract['stores']}
         self.assertEqual((stores['learning.try'], stores['provisioning.person'], stores['auth.account']), (1, 6, 6))
+
+    def test_a_certificate_is_checked_with_the_key_that_the_customer_kept(self):
+        tenant, operator = base.world.tenant('shoumei'), base.world.operator
+        own, others = (client.get('/v1/audit/log/key')['keys'][0] for client in (tenant.admin, operator))
+        stranger = base.world.tenant('tonari').admin.get('/v1/audit/log/key')['keys'][0]
+        path = f'/v1/contracts/{tenant.contract["id"]}/certificate'
+        self.assertRefused(404, lambda: operator.get(path), 'certificate_not_ready')
+        act(tenant.contract['id'], 'close')
+        eventually(lambda: contract_of(tenant).get('certified'), 'it is certified', 90)
+        text = operator.send('GET', path).body.decode()
+        for line in (f'tenant {tenant.contract["tenantId"]}', 'removed 6 auth.account', 'code shoumei'):
+            self.assertIn(f'\n{line}\n', text)
+        self.assertRegex(text, r'\nkey 1\.key=[0-9a-f]{32}\n')
+        for key in (own, others):
+            self.assertEqual(verify(text, key), 'GOOD')
+        self.assertEqual(verify(text, stranger), 'UNSIGNED')
+        self.assertEqual(verify(text.replace('removed 6', 'removed 5'), own), 'UNSIGNED')
+
+
+def verify(text, key):
+    """What the program says that customers are given."""
+    file = base.world.directory / 'certificate.txt'
+    file.write_text(text)
+    return subprocess.run([base.BUILD / 'verify/manabiya-verify', 'certificate', '--key', key, file], check=False,
+                          stdout=subprocess.PIPE, text=True).stdout.partition(':')[0]
 
 
 # What stays of a tenant: the log, which holds ids and no names, and its way there.

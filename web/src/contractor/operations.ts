@@ -20,6 +20,7 @@ const BY_SERVICE = {
 		"contract_close",
 		"contract_hold_put",
 		"contract_step",
+		"contract_erase",
 		"org_create",
 		"user_create",
 		"user_update",
