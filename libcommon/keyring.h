@@ -27,12 +27,17 @@ struct keyring;
 /* `root` is KEY_SIZE bytes as hex. NULL with a logged reason if the directory cannot be used. */
 struct keyring *keyring_open(const char *directory, const char *root_hex);
 
-/* The same with AWS KMS as keeper of the root: new keys are made and wrapped there. `kms` must
- * outlive the keyring. With a root key too, files from before still open; "" for none. Opening a
- * key that is not remembered asks the service: some ten milliseconds, once per tenant and five idle
- * minutes. */
-struct keyring *keyring_open_kms(
-	const char *directory, const char *root_hex, const struct kms *kms);
+/*
+ * Who keeps the root. With `kms`, which must outlive the keyring, new keys are made and wrapped
+ * there; with a root key too, files from before still open. Opening a key that is not remembered
+ * asks the service: some ten milliseconds, once per tenant and five idle minutes. With
+ * `before_hex`, what that root sealed opens too.
+ */
+struct keyring_root {
+	const char *hex, *before_hex; /* "" for none */
+	const struct kms *kms; /* NULL: the root key */
+};
+struct keyring *keyring_open_rooted(const char *directory, const struct keyring_root *root);
 void keyring_close(struct keyring *keyring);
 
 /* The ledger of erasures lies in the directory as KEYRING_LEDGER, unless it is told to lie
@@ -78,6 +83,16 @@ struct data_key {
 };
 must_check enum err keyring_data_key(struct keyring *keyring, const char *tenant_id,
 	struct data_key which, unsigned char out[KEY_SIZE]);
+
+/*
+ * Every file under the root of today: sealed anew under the root key, or wrapped anew by the
+ * service under its key of today. Readers that know both roots see no difference; cut short, the
+ * next call goes on. Files that another process destroys meanwhile stay destroyed.
+ */
+struct keyring_tally {
+	uint64_t resealed, unchanged;
+};
+must_check enum err keyring_reseal(struct keyring *keyring, struct keyring_tally *tally);
 
 /* Wipe what was not used for KEYRING_IDLE_MS. */
 void keyring_drop_idle(struct keyring *keyring);

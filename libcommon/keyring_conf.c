@@ -16,6 +16,9 @@ const struct option keyring_options[KEYRING_OPTIONS_N] = {
 		"the keyring" },
 	{ "keyring-root", OPTION_SECRET, "", AT(root), 0, 2 * KEY_SIZE,
 		"file with the root key, 32 bytes as hex; may be left out with aws-kms" },
+	{ "keyring-root-before", OPTION_SECRET, "", AT(root_before), 0, 2 * KEY_SIZE,
+		"the one that it replaces: what that sealed still opens, until manabiyactl keyring "
+		"reseal has run" },
 	{ "keyring-provider", OPTION_TEXT, "local", AT(provider), 5, 7,
 		"who keeps the root: local (--keyring-root) or aws-kms" },
 	{ "kms-key-id", OPTION_TEXT, "", AT(kms.key_id), 0, 2048,
@@ -32,10 +35,12 @@ const struct option keyring_options[KEYRING_OPTIONS_N] = {
 
 static struct keyring *open_keyring(const struct keyring_conf *conf)
 {
+	struct keyring_root root = { .hex = conf->root, .before_hex = conf->root_before };
 	if (strcmp(conf->provider, "local") == 0)
-		return keyring_open(conf->directory, conf->root);
+		return keyring_open_rooted(conf->directory, &root);
+	root.kms = &conf->kms;
 	if (strcmp(conf->provider, "aws-kms") == 0 && *conf->kms.key_id)
-		return keyring_open_kms(conf->directory, conf->root, &conf->kms);
+		return keyring_open_rooted(conf->directory, &root);
 	log_error("--keyring-provider is neither local nor aws-kms with a --kms-key-id");
 	return NULL;
 }

@@ -6,11 +6,11 @@
 #include "libcommon/keyring.h"
 
 struct keyring_conf {
-	const char *directory, *ledger, *root, *provider;
+	const char *directory, *ledger, *root, *root_before, *provider;
 	struct kms kms;
 };
 
-#define KEYRING_OPTIONS_N 8
+#define KEYRING_OPTIONS_N 9
 #define KEYRING_PATHS_N 2 /* the first two are the directory and the ledger, only read */
 extern const struct option keyring_options[KEYRING_OPTIONS_N];
 

@@ -12,11 +12,11 @@
 #include "libcommon/buf.h"
 #include "libcommon/clock.h"
 #include "libcommon/keyring.h"
+#include "libcommon/keyring_file.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 
 #define FINGERPRINT_SIZE 16 /* bytes of the SHA-256 of a file: enough to tell copies of it */
-#define BLOCK_SIZE 4096
 
 static void close_descriptor(int *fd)
 {
@@ -84,31 +84,9 @@ static enum err on_listed(void *arg, int directory, const char *name, const char
 
 /* ---- away with them ---- */
 
-/* On the medium as far as the file system writes in place; where it does not (copy on write, flash)
- * the old blocks are sealed under the root all the same. */
-static enum err overwrite(int directory, const char *name)
-{
-	struct stat status;
-	unsigned char noise[BLOCK_SIZE];
-	auto_descriptor fd = openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return errno == ENOENT ? OK : ERR_UNAVAILABLE;
-	if (fstat(fd, &status))
-		return ERR_UNAVAILABLE;
-	for (off_t at = 0; at < status.st_size;) {
-		off_t left = status.st_size - at;
-		size_t n = left < BLOCK_SIZE ? (size_t)left : BLOCK_SIZE;
-		crypto_random(noise, n);
-		if (pwrite(fd, noise, n, at) != (ssize_t)n)
-			return ERR_UNAVAILABLE;
-		at += (off_t)n;
-	}
-	return fsync(fd) == 0 ? OK : ERR_UNAVAILABLE;
-}
-
 static enum err on_doomed(void *arg, int directory, const char *name, const char *suffix)
 {
-	enum err e = overwrite(directory, name);
+	enum err e = keyring_file_overwrite(directory, name);
 	if (!e && unlinkat(directory, name, 0) && errno != ENOENT)
 		e = ERR_UNAVAILABLE;
 	return e;

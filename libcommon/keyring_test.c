@@ -14,6 +14,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/keyring.h"
+#include "libcommon/keyring_file.h"
 
 #define ROOT "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 #define OTHER_ROOT "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -166,6 +167,86 @@ static void destroyed_key_is_gone_within_a_second(void **state)
 	assert_int_equal(keyring_newest(keyring, A, &version), ERR_NOT_FOUND);
 	clock_shift_ms(0);
 	keyring_close(keyring);
+}
+
+/* ---- another root ---- */
+
+static struct keyring *open_with_both(void)
+{
+	static const struct keyring_root both = { .hex = OTHER_ROOT, .before_hex = ROOT };
+	return keyring_open_rooted(directory, &both);
+}
+
+static void make_two_tenants(unsigned char key_of_a[KEY_SIZE])
+{
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(keyring_create(keyring, B), OK);
+	assert_int_equal(data_key(keyring, A, "media", key_of_a), OK);
+	keyring_close(keyring);
+}
+
+static void the_root_is_replaced_without_a_key_missing(void **state)
+{
+	unsigned char before[KEY_SIZE], after[KEY_SIZE];
+	struct keyring_tally tally;
+	make_two_tenants(before);
+	struct keyring *keyring = open_with_both(), *service = open_with_both();
+	assert_int_equal(data_key(service, A, "media", after), OK);
+	assert_memory_equal(before, after, KEY_SIZE);
+	assert_int_equal(keyring_reseal(keyring, &tally), OK);
+	assert_int_equal(tally.resealed, 2);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	assert_int_equal(data_key(service, A, "media", after), OK);
+	assert_memory_equal(before, after, KEY_SIZE);
+	clock_shift_ms(0);
+	assert_int_equal(keyring_reseal(keyring, &tally), OK);
+	assert_int_equal(tally.unchanged, 2);
+	keyring_close(service);
+	keyring_close(keyring);
+	assert_null(keyring_open(directory, ROOT));
+	keyring = keyring_open(directory, OTHER_ROOT);
+	assert_int_equal(data_key(keyring, A, "media", after), OK);
+	assert_memory_equal(before, after, KEY_SIZE);
+	keyring_close(keyring);
+	assert_int_equal(files_in_directory(), 3); /* root.check and two keys, nothing left over */
+}
+
+static void resealing_goes_on_where_it_was_cut_short(void **state)
+{
+	unsigned char before[KEY_SIZE], after[KEY_SIZE];
+	static const struct keyring_root both = { .hex = OTHER_ROOT, .before_hex = ROOT };
+	struct keyring_files files;
+	struct keyring_tally tally;
+	bool changed;
+	make_two_tenants(before);
+	assert_null(keyring_files_open(&files, directory, &both));
+	assert_int_equal(keyring_file_reseal(&files, A, A ".1.key", &changed), OK);
+	assert_true(changed);
+	keyring_files_close(&files);
+	/* Half is under the one, half under the other, and new keys come in between. */
+	struct keyring *keyring = open_with_both();
+	assert_int_equal(data_key(keyring, A, "media", after), OK);
+	assert_memory_equal(before, after, KEY_SIZE);
+	assert_int_equal(data_key(keyring, B, "media", after), OK);
+	assert_int_equal(keyring_rotate(keyring, B), OK);
+	assert_int_equal(keyring_reseal(keyring, &tally), OK);
+	assert_int_equal(tally.resealed, 1);
+	assert_int_equal(tally.unchanged, 2);
+	keyring_close(keyring);
+}
+
+static void a_key_that_is_gone_does_not_come_back(void **state)
+{
+	unsigned char before[KEY_SIZE];
+	static const struct keyring_root both = { .hex = OTHER_ROOT, .before_hex = ROOT };
+	struct keyring_files files;
+	bool changed;
+	make_two_tenants(before);
+	assert_null(keyring_files_open(&files, directory, &both));
+	assert_int_equal(keyring_file_reseal(&files, A, A ".2.key", &changed), ERR_NOT_FOUND);
+	assert_int_equal(files_in_directory(), 3);
+	keyring_files_close(&files);
 }
 
 /* ---- the end of a tenant ---- */
@@ -406,6 +487,9 @@ int main(void)
 		FACT(damaged_file_is_refused_and_kept),
 		FACT(destroyed_key_is_gone_within_a_second),
 		FACT(exchanged_key_is_noticed),
+		FACT(the_root_is_replaced_without_a_key_missing),
+		FACT(resealing_goes_on_where_it_was_cut_short),
+		FACT(a_key_that_is_gone_does_not_come_back),
 		FACT(nothing_of_a_destroyed_tenant_is_left),
 		FACT(an_erased_tenant_never_has_a_key_again),
 		FACT(destruction_goes_on_where_a_crash_left_it),

@@ -190,6 +190,12 @@ static enum err data_key(struct keyring *keyring, const char *tenant_id, uint32_
 		keyring, tenant_id, (struct data_key){ .domain = "text", .version = version }, out);
 }
 
+static struct keyring *open_with(const char *root_hex, const struct kms *kms)
+{
+	const struct keyring_root root = { .hex = root_hex, .before_hex = "", .kms = kms };
+	return keyring_open_rooted(directory, &root);
+}
+
 static void a_keyring_is_kept_by_the_service(void **state)
 {
 	static const char root[] =
@@ -203,30 +209,39 @@ static void a_keyring_is_kept_by_the_service(void **state)
 	assert_int_equal(keyring_create(keyring, TENANT), OK);
 	assert_int_equal(data_key(keyring, TENANT, 1, local), OK);
 	keyring_close(keyring);
-	assert_null(keyring_open_kms(directory, root, &abroad));
+	assert_null(open_with(root, &abroad));
 	/* From now on the service; what was there before still opens while its root is given. */
-	keyring = keyring_open_kms(directory, root, &kms);
+	keyring = open_with(root, &kms);
 	assert_int_equal(keyring_rotate(keyring, TENANT), OK);
 	assert_int_equal(keyring_create(keyring, OTHER), OK);
 	assert_int_equal(data_key(keyring, TENANT, 1, again), OK);
 	assert_memory_equal(local, again, KEY_SIZE);
 	assert_int_equal(data_key(keyring, TENANT, 2, made), OK);
 	keyring_close(keyring);
-	keyring = keyring_open_kms(directory, "", &kms);
+	keyring = open_with("", &kms);
 	assert_int_equal(data_key(keyring, TENANT, 2, again), OK);
 	assert_memory_equal(made, again, KEY_SIZE);
 	assert_int_equal(data_key(keyring, TENANT, 1, again), ERR_INTERNAL);
 	assert_int_equal(keyring_unwraps(keyring), 1);
 	keyring_close(keyring);
+	/* What the service wrapped is wrapped anew, what the root key sealed stays. */
+	struct keyring_tally tally;
+	keyring = open_with(root, &kms);
+	assert_int_equal(keyring_reseal(keyring, &tally), OK);
+	assert_int_equal(tally.resealed, 2);
+	assert_int_equal(tally.unchanged, 1);
+	assert_int_equal(data_key(keyring, TENANT, 2, again), OK);
+	assert_memory_equal(made, again, KEY_SIZE);
+	keyring_close(keyring);
 	/* The service says no: that may pass, the key is not lost. */
-	keyring = keyring_open_kms(directory, "", &disabled);
+	keyring = open_with("", &disabled);
 	assert_int_equal(data_key(keyring, TENANT, 2, again), ERR_UNAVAILABLE);
 	keyring_close(keyring);
 	/* One tenant's file under another's name. */
 	assert_int_equal(rename(arena_printf(arena, "%s/" TENANT ".2.key", directory),
 				 arena_printf(arena, "%s/" OTHER ".1.key", directory)),
 		0);
-	keyring = keyring_open_kms(directory, root, &kms);
+	keyring = open_with(root, &kms);
 	assert_int_equal(data_key(keyring, OTHER, 1, again), ERR_INTERNAL);
 	keyring_close(keyring);
 	keyring = keyring_open(directory, root);
