@@ -294,7 +294,7 @@ class Stack:
                 'operator-mail': 'system-administrators@example.jp'}
 
     def _audit_options(self):
-        return {'ndjson': self.ndjson, 'checkpoint-key': self.keys / 'checkpoint.key'}
+        return {'pipeline-file': self.ndjson, 'checkpoint-key': self.keys / 'checkpoint.key'}
 
     def _gateway_options(self):
         options = {'listen': f'127.0.0.1:{self.port}', 'admin-listen': f'127.0.0.1:{self.admin_port}',

@@ -54,12 +54,4 @@ const char *checkpoint_sign(
  * while it is not signed yet. */
 must_check enum err proof_of_event(struct call *c, const char *event_id, struct buf *file);
 
-/* ---- the pipeline ---- */
-
-/* The NDJSON file of the log pipeline; "" for none. Set at start, before the first job. */
-extern const char *pipeline_file;
-
-/* Append what is new to the file. A job (service.h). */
-must_check enum err pipeline_run(struct call *c, bool *more);
-
 #endif

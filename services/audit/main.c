@@ -3,9 +3,11 @@
 
 #include "libcommon/service.h"
 #include "services/audit/audit.h"
+#include "services/audit/sink.h"
 
 static struct {
-	const char *log_name, *checkpoint_key, *checkpoint_key_before, *ndjson;
+	const char *log_name, *checkpoint_key, *checkpoint_key_before;
+	struct sink_conf sinks;
 	struct anomaly_limits anomaly;
 } conf;
 
@@ -19,8 +21,20 @@ static const struct option options[] = {
 		"file with the Ed25519 seed that signs checkpoints, 32 bytes as hex" },
 	{ "checkpoint-key-before", OPTION_SECRET, "", AT(checkpoint_key_before), 0, 64,
 		"the one that it replaces, which signs as well as long as it is given" },
-	{ "ndjson", OPTION_WRITES, "", AT(ndjson), 0, 4096,
+	{ "pipeline-file", OPTION_WRITES, "", AT(sinks.file), 0, 4096,
 		"file that every event is appended to, one JSON object a line; empty for none" },
+	{ "pipeline-stdout", OPTION_BOOLEAN, "false", AT(sinks.to_stdout), 0, 0,
+		"whether every event is written to standard output as well, one JSON object a "
+		"line" },
+	{ "pipeline-syslog", OPTION_TEXT, "", AT(sinks.syslog), 0, 300,
+		"host:port of a syslog receiver over TLS (RFC 5425, usually port 6514), whose "
+		"certificate must be for that host; empty for none" },
+	{ "pipeline-syslog-ca", OPTION_RELOADS, "", AT(sinks.syslog_ca), 0, 4096,
+		"certificates that its certificate is checked with (PEM); empty for the system's" },
+	{ "pipeline-syslog-certificate", OPTION_RELOADS, "", AT(sinks.syslog_certificate), 0, 4096,
+		"certificate that we show it (PEM); empty for none" },
+	{ "pipeline-syslog-key", OPTION_RELOADS, "", AT(sinks.syslog_key), 0, 4096,
+		"key of that certificate (PEM)" },
 	{ "anomaly-videos", OPTION_INTEGER, "200", AT(anomaly.videos), 10, 100000,
 		"different videos that one person may open within an hour before administrators "
 		"are "
@@ -35,16 +49,21 @@ static const struct option options[] = {
 };
 
 /* Checkpoints are promised within a second. The pipeline is for watching: half a second late is
- * still at once for a person; so is an anomaly after five. */
+ * still at once for a person; so is an anomaly after five. Sinks that are not configured cost a
+ * look at the clock. */
 static const struct job jobs[] = {
 	{ .name = "checkpoint", .every_ms = 250, .run = checkpoint_run },
-	{ .name = "pipeline", .every_ms = 500, .run = pipeline_run },
+	{ .name = "pipeline file", .every_ms = 500, .run = sink_file_run },
+	{ .name = "pipeline stdout", .every_ms = 500, .run = sink_stdout_run },
+	{ .name = "pipeline syslog", .every_ms = 500, .run = sink_syslog_run },
 	{ .name = "anomaly", .every_ms = 5000, .run = anomaly_run },
 };
 
 static enum err start(void)
 {
-	pipeline_file = conf.ndjson;
+	sink_conf = conf.sinks;
+	sink_conf.syslog_host_name = conf.log_name;
+	pipeline_open();
 	anomaly_limits = conf.anomaly;
 	return checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);
 }

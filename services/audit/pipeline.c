@@ -1,196 +1,181 @@
 /*
- * The log pipeline: every event once, as one line of NDJSON, in each tenant's order.
+ * The log pipeline: what every sink has in common (sink.h).
  *
- * The file and the database cannot commit together. A batch is made durable in the file, then its
- * positions are committed. Should that fail, or the process die between the two, the file is ahead
- * by at most that batch: every run first reads the lines that the database may not know yet and
- * moves the positions over them, and cuts off a line that was written in part. So no line is lost,
- * and none stands twice.
- *
- * The file may be renamed away at any time (it is opened for each batch); a line is never changed.
+ * The receiver and the database cannot commit together. So a batch is taken, sent, and only then
+ * are its positions moved: what a crash cuts off between the two is sent again. Sending happens
+ * between transactions, under a lease that outlasts the longest batch: nothing in the database is
+ * held up by a receiver that lets itself be waited for.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "libcommon/clock.h"
+#include "libcommon/crypto.h"
 #include "libcommon/db.h"
-#include "libcommon/json.h"
-#include "libcommon/uuid.h"
-#include "services/audit/audit.h"
+#include "services/audit/sink.h"
 
-/* Events of a batch: what an unfinished one can leave to be read again is this times the longest
- * line, its sequence number and newline included. */
-#define BATCH_MAX 500
-#define LINE_MAX_BYTES 8193
-#define AHEAD_MAX ((off_t)BATCH_MAX * LINE_MAX_BYTES)
+/* A process that died while it held a sink delays it by no more than this. */
+#define LEASE_MS (SINK_SEND_MS + 5000)
 
-const char *pipeline_file = "";
+/* After a failure: at first a moment, for a receiver that is being restarted; then seldom enough to
+ * cost nothing and often enough that one that is back is fed soon. */
+#define REST_MIN_MS 500
+#define REST_MAX_MS 5000
 
-/* One instance at a time: the lock goes with the transaction. */
-static const char LOCK[] = "SELECT pg_try_advisory_xact_lock(hashtext('audit.pipeline'))";
-/* When the file is ahead of the database, there is news: nothing is read for nothing. */
-static const char HAS_NEWS[] = "SELECT EXISTS (SELECT FROM audit.pipeline_take(1))";
-static const char TAKE[] = "SELECT tenant_id, id, line FROM audit.pipeline_take($1::integer)";
-static const char DONE[] = "SELECT audit.pipeline_done($1::uuid[], $2::uuid[])";
+struct sink_conf sink_conf;
+static char holder[33];
 
-/* Lines and whose they are. */
-struct batch {
-	size_t n;
-	const char *tenants[BATCH_MAX];
-	const char *ids[BATCH_MAX];
-	struct buf text;
-};
+/* When a receiver has more than the database knows, there is news: it is asked for nothing else. */
+static const char HAS_NEWS[] = "SELECT audit.sink_has_news($1)";
+static const char HOLD[] = "SELECT audit.sink_hold($1, $2, $3::integer)";
+static const char RELEASE[] = "SELECT audit.sink_release($1, $2)";
+static const char TAKE[] = "SELECT tenant_id, id, sequence, tenancy.stamp(time), operation,"
+			   " outcome = 'failure', line FROM audit.sink_take($1, $2::integer)";
+static const char DONE[] = "SELECT audit.sink_done($1, $2::uuid[], $3::uuid[])";
 
-static enum err fail_system(struct call *c, const char *what)
+void pipeline_open(void)
 {
-	return fail(c, ERR_UNAVAILABLE, "pipeline file: %s: %s", what, strerrordesc_np(errno));
+	struct arena *arena = arena_new();
+	unsigned char random[16];
+	crypto_random(random, sizeof(random));
+	memcpy(holder, crypto_hex(arena, random, sizeof(random)), sizeof(holder));
+	arena_free(arena);
 }
 
-static void close_descriptor(int *fd)
+void batch_lines(const struct batch *batch, struct buf *out)
 {
-	if (*fd >= 0)
-		(void)close(*fd);
+	for (size_t i = 0; i < batch->n; i++) {
+		buf_text(out, batch->events[i].line);
+		buf_char(out, '\n');
+	}
 }
-#define auto_descriptor __attribute__((cleanup(close_descriptor))) int
 
-static struct batch *batch_new(struct call *c)
+static enum err next_transaction(struct call *c)
 {
-	struct batch *batch = arena_alloc(c->arena, sizeof(*batch));
-	batch->text.arena = c->arena;
-	return batch;
+	enum err e = db_commit(c);
+	db_begin(c->db, NULL, true);
+	return e;
+}
+
+/* ---- one batch ---- */
+
+static enum err on_event(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct batch *batch = arg;
+	batch->events[batch->n++] = (struct sink_event){
+		.tenant_id = arena_strdup(c->arena, columns[0]),
+		.id = arena_strdup(c->arena, columns[1]),
+		.sequence = arena_strdup(c->arena, columns[2]),
+		.time = arena_strdup(c->arena, columns[3]),
+		.operation = arena_strdup(c->arena, columns[4]),
+		.has_failed = columns[5][0] == 't',
+		.line = arena_strdup(c->arena, columns[6]),
+	};
+	return OK;
+}
+
+static enum err take(struct call *c, const struct sink *sink, struct batch *batch)
+{
+	size_t most = sink->most ? sink->most : BATCH_MAX;
+	return db_each(c, TAKE, DB_ARGS(sink->name, db_integer(c, (int64_t)most)), on_event, batch);
 }
 
 /* *moved: the database did not know all of it. */
-static enum err batch_done(struct call *c, const struct batch *batch, bool *moved)
+static enum err done(
+	struct call *c, const struct sink *sink, const struct batch *batch, bool *moved)
 {
 	const char *tenants;
+	const char **tenant_ids = arena_array(c->arena, BATCH_MAX, sizeof(*tenant_ids));
+	const char **ids = arena_array(c->arena, BATCH_MAX, sizeof(*ids));
 	*moved = false;
 	if (batch->n == 0)
 		return OK;
+	for (size_t i = 0; i < batch->n; i++) {
+		tenant_ids[i] = batch->events[i].tenant_id;
+		ids[i] = batch->events[i].id;
+	}
 	enum err e = db_text(c, DONE,
-		DB_ARGS(db_text_array(c, batch->tenants, batch->n),
-			db_text_array(c, batch->ids, batch->n)),
+		DB_ARGS(sink->name, db_text_array(c, tenant_ids, batch->n),
+			db_text_array(c, ids, batch->n)),
 		&tenants);
 	*moved = !e && strcmp(tenants, "0") != 0;
 	return e;
 }
 
-/* ---- what the file has already ---- */
-
-static enum err read_end(struct call *c, int fd, off_t from, off_t size, char **text)
+/* What the receiver has is noted before more is sent: it is never ahead by more than one batch. */
+static enum err resume(struct call *c, const struct sink *sink, bool *moved)
 {
-	size_t n = (size_t)(size - from), done = 0;
-	*text = arena_alloc(c->arena, n + 1);
-	while (done < n) {
-		ssize_t got = pread(fd, *text + done, n - done, from + (off_t)done);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return fail_system(c, "read");
-		done += (size_t)got;
-	}
-	return OK;
+	struct batch *known = arena_alloc(c->arena, sizeof(*known));
+	*moved = false;
+	if (!sink->resume)
+		return OK;
+	enum err e = sink->resume(c, known);
+	return e ? e : done(c, sink, known, moved);
 }
 
-/* Note a line that is in the file; anything else there is not ours and is left alone. */
-static void note_line(struct call *c, const char *line, size_t n, struct batch *batch)
+static enum err ship(struct call *c, const struct sink *sink, bool *moved)
 {
-	const struct json *event;
-	if (json_parse(c->arena, line, n, &event))
-		return;
-	const char *tenant = event_tenant(event);
-	const char *id = json_text(json_member(json_member(event, "metadata"), "uid"));
-	if (!tenant || !id || !is_uuid(id))
-		return;
-	batch->tenants[batch->n] = tenant;
-	batch->ids[batch->n++] = id;
-}
-
-/* The last BATCH_MAX whole lines; `*whole` is how much of the text they end. */
-static void note_lines(struct call *c, char *text, size_t n, struct batch *batch, size_t *whole)
-{
-	const char *newline = memrchr(text, '\n', n);
-	*whole = newline ? (size_t)(newline - text) + 1 : 0;
-	size_t end = *whole;
-	while (end > 0 && batch->n < BATCH_MAX) {
-		const char *before = memrchr(text, '\n', end - 1);
-		size_t begin = before ? (size_t)(before - text) + 1 : 0;
-		note_line(c, text + begin, end - begin - 1, batch);
-		end = begin;
-	}
-}
-
-static enum err catch_up(struct call *c, int fd, bool *moved)
-{
-	struct stat status;
-	char *text;
-	size_t whole;
-	if (fstat(fd, &status))
-		return fail_system(c, "stat");
-	off_t from = status.st_size > AHEAD_MAX ? status.st_size - AHEAD_MAX : 0;
-	enum err e = read_end(c, fd, from, status.st_size, &text);
-	if (e)
-		return e;
-	struct batch *batch = batch_new(c);
-	note_lines(c, text, (size_t)(status.st_size - from), batch, &whole);
-	off_t end = from + (off_t)whole;
-	if (end < status.st_size && ftruncate(fd, end))
-		return fail_system(c, "cut");
-	return batch_done(c, batch, moved);
-}
-
-/* ---- what it has not ---- */
-
-static enum err on_event(struct call *c, void *arg, const char *const *columns, size_t n)
-{
-	struct batch *batch = arg;
-	batch->tenants[batch->n] = arena_strdup(c->arena, columns[0]);
-	batch->ids[batch->n++] = arena_strdup(c->arena, columns[1]);
-	buf_text(&batch->text, columns[2]);
-	buf_char(&batch->text, '\n');
-	return OK;
-}
-
-static enum err write_batch(struct call *c, int fd, const struct buf *text)
-{
-	for (size_t done = 0; done < text->n;) {
-		ssize_t n = write(fd, text->data + done, text->n - done);
-		if (n < 0 && errno != EINTR)
-			return fail_system(c, "write");
-		done += n < 0 ? 0 : (size_t)n;
-	}
-	return fdatasync(fd) ? fail_system(c, "sync") : OK;
-}
-
-static enum err ship(struct call *c, int fd, bool *more)
-{
-	struct batch *batch = batch_new(c);
-	enum err e = db_each(c, TAKE, DB_ARGS(db_integer(c, BATCH_MAX)), on_event, batch);
+	struct batch *batch = arena_alloc(c->arena, sizeof(*batch));
+	enum err e = take(c, sink, batch);
+	if (!e)
+		e = next_transaction(c);
 	if (!e && batch->n)
-		e = write_batch(c, fd, &batch->text);
-	return e ? e : batch_done(c, batch, more);
+		e = sink->send(c, batch);
+	return e ? e : done(c, sink, batch, moved);
 }
 
-enum err pipeline_run(struct call *c, bool *more)
+/* ---- one turn ---- */
+
+static enum err hold(struct call *c, const struct sink *sink, bool *is_held)
 {
 	const char *answer;
-	if (!*pipeline_file)
-		return OK;
-	enum err e = db_text(c, HAS_NEWS, DB_NONE, &answer);
+	*is_held = false;
+	enum err e = db_text(c, HAS_NEWS, DB_ARGS(sink->name), &answer);
 	if (!e && *answer == 't')
-		e = db_text(c, LOCK, DB_NONE, &answer);
-	if (e || *answer != 't')
+		e = db_text(c, HOLD, DB_ARGS(sink->name, holder, db_integer(c, LEASE_MS)), &answer);
+	if (!e && *answer == 't') {
+		*is_held = true;
+		e = next_transaction(c);
+	}
+	return e;
+}
+
+/* A failure leaves the lease as it is: this process goes on with it, and others after it. */
+static enum err turn(struct call *c, const struct sink *sink, bool *more)
+{
+	bool is_held;
+	enum err e = hold(c, sink, &is_held);
+	if (e || !is_held)
 		return e;
-	/* Readable by the group: the collector is another user. */
-	auto_descriptor fd =
-		open(pipeline_file, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return fail_system(c, "open");
-	/* What was found is committed before more is written: never more than one batch is ahead.
-	 */
-	e = catch_up(c, fd, more);
-	return e || *more ? e : ship(c, fd, more);
+	e = resume(c, sink, more);
+	if (!e && !*more)
+		e = ship(c, sink, more);
+	return e ? e : db_exec(c, RELEASE, DB_ARGS(sink->name, holder));
+}
+
+static void slow_down(struct sink *sink)
+{
+	sink->most = sink->most > 1 ? sink->most / 2 : sink->most ? 1 : BATCH_MAX / 2;
+	sink->rest_ms = sink->rest_ms ? 2 * sink->rest_ms : REST_MIN_MS;
+	if (sink->rest_ms > REST_MAX_MS)
+		sink->rest_ms = REST_MAX_MS;
+	sink->rest_until_ms = clock_steady_ms() + sink->rest_ms;
+}
+
+static void speed_up(struct sink *sink)
+{
+	sink->most = sink->most && 2 * sink->most < BATCH_MAX ? 2 * sink->most : 0;
+	sink->rest_ms = 0;
+}
+
+enum err pipeline_run(struct call *c, struct sink *sink, bool *more)
+{
+	*more = false;
+	if (clock_steady_ms() < sink->rest_until_ms)
+		return OK;
+	enum err e = turn(c, sink, more);
+	if (e)
+		slow_down(sink);
+	else if (*more)
+		speed_up(sink);
+	return e;
 }

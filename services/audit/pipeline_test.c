@@ -1,19 +1,45 @@
-/* The pipeline's file holds every event once, whatever happens between file and database. */
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+/* Facts about what all sinks share: each goes on where it stopped, and none waits for another. */
 #include "libcommon/db.h"
 #include "services/audit/audit_world.h"
+#include "services/audit/sink.h"
 
 static struct test test;
+
+/* A receiver in memory. */
+static struct receiver {
+	struct buf text;
+	bool is_dead;
+	int asked;
+} one, other;
+
+static enum err receive(struct call *c, const struct batch *batch, struct receiver *receiver)
+{
+	receiver->asked++;
+	if (receiver->is_dead)
+		return fail(c, ERR_UNAVAILABLE, "dead");
+	batch_lines(batch, &receiver->text);
+	return OK;
+}
+
+static enum err send_one(struct call *c, const struct batch *batch)
+{
+	return receive(c, batch, &one);
+}
+
+static enum err send_other(struct call *c, const struct batch *batch)
+{
+	return receive(c, batch, &other);
+}
+
+static struct sink to_one, to_other;
 
 static int open_world(void **state)
 {
 	test_open(&test, &audit_under_test);
-	pipeline_file = arena_printf(test.arena, "%s/audit.ndjson", test_directory(&test));
+	pipeline_open();
+	one = other = (struct receiver){ .text = { .arena = test.arena } };
+	to_one = (struct sink){ .name = "one", .send = send_one };
+	to_other = (struct sink){ .name = "other", .send = send_other };
 	return 0;
 }
 
@@ -30,147 +56,134 @@ static void happen_many(int n)
 			(struct happening){ .tenant_id = i % 3 ? TEST_TENANT : TEST_OTHER_TENANT });
 }
 
-/* One turn of the job; with `crash`, the process dies before the commit. */
-static bool run(bool crash)
+/* One turn of the job; with `crash`, the process dies before the last commit. */
+static enum err turn(struct sink *sink, bool crash, bool *more)
 {
-	bool more = false;
 	struct call c = test_call(&test, NULL);
-	assert_int_equal(pipeline_run(&c, &more), OK);
-	if (crash)
+	enum err e = pipeline_run(&c, sink, more);
+	if (e || crash)
 		db_rollback(test.db);
 	else
 		assert_int_equal(db_commit(&c), OK);
-	return more;
+	return e;
 }
 
-static char *content(const char *path)
+static void drain(struct sink *sink)
 {
-	struct stat status;
-	int fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(fstat(fd, &status), 0);
-	char *text = arena_alloc(test.arena, (size_t)status.st_size + 1);
-	assert_int_equal(read(fd, text, (size_t)status.st_size), status.st_size);
-	close(fd);
-	return text;
+	bool more = true;
+	while (more)
+		assert_int_equal(turn(sink, false, &more), OK);
 }
 
-/* The file is exactly the stored lines, in the order in which they came. */
-static void expect_complete(void)
+static const char *stored(void)
 {
-	assert_string_equal(content(pipeline_file),
-		test_sql_text(&test,
-			"SELECT string_agg(line || chr(10), '' ORDER BY arrival)"
-			" FROM audit.event"));
+	return test_sql_text(
+		&test, "SELECT string_agg(line || chr(10), '' ORDER BY arrival) FROM audit.event");
 }
 
-static void drain(void)
-{
-	while (run(false))
-		;
-}
-
-static void every_event_goes_out_in_order(void **state)
+static void each_sink_gets_all_of_it(void **state)
 {
 	happen_many(7);
-	drain();
-	expect_complete();
+	drain(&to_one);
 	happen_many(5);
-	drain();
-	expect_complete();
+	drain(&to_one);
+	drain(&to_other);
+	assert_string_equal(one.text.data, stored());
+	assert_string_equal(other.text.data, stored());
 }
 
-static void a_lost_commit_doubles_nothing(void **state)
+static void a_dead_one_holds_up_no_other(void **state)
 {
-	happen_many(4);
-	drain();
-	happen_many(5);
-	(void)run(true);
-	happen_many(2);
-	(void)run(true);
-	drain();
-	expect_complete();
-}
-
-static void a_line_written_in_part_is_written_again(void **state)
-{
+	bool more;
 	happen_many(6);
-	(void)run(true);
-	size_t n = strlen(content(pipeline_file));
-	for (size_t cut = 1; cut < n; cut += 97) {
-		test_sql(&test, "UPDATE audit.head SET exported = 0");
-		assert_int_equal(truncate(pipeline_file, (off_t)(n - cut)), 0);
-		(void)run(true);
-		drain();
-		expect_complete();
+	one.is_dead = true;
+	assert_int_equal(turn(&to_one, false, &more), ERR_UNAVAILABLE);
+	drain(&to_other);
+	assert_string_equal(other.text.data, stored());
+	one.is_dead = false;
+	happen_many(3);
+	to_one.rest_until_ms = 0;
+	drain(&to_one);
+	assert_string_equal(one.text.data, stored());
+}
+
+/* It is let alone longer and longer, but never for long. */
+static void a_dead_one_is_asked_seldom(void **state)
+{
+	bool more;
+	happen_many(1);
+	one.is_dead = true;
+	assert_int_equal(turn(&to_one, false, &more), ERR_UNAVAILABLE);
+	assert_int_equal(turn(&to_one, false, &more), OK);
+	assert_int_equal(one.asked, 1);
+	for (int i = 0; i < 10; i++) {
+		to_one.rest_until_ms = 0;
+		assert_int_equal(turn(&to_one, false, &more), ERR_UNAVAILABLE);
 	}
+	assert_in_range(to_one.rest_ms, 4000, 5000);
+	one.is_dead = false;
+	to_one.rest_until_ms = 0;
+	drain(&to_one);
+	assert_int_equal(to_one.rest_ms, 0);
+	assert_string_equal(one.text.data, stored());
 }
 
-static void any_number_of_crashes_between_batches_doubles_nothing(void **state)
+static void what_a_crash_cut_off_comes_again(void **state)
 {
+	bool more;
+	happen_many(4);
+	assert_int_equal(turn(&to_one, true, &more), OK);
+	drain(&to_one);
+	assert_string_equal(one.text.data, arena_printf(test.arena, "%s%s", stored(), stored()));
+}
+
+static void one_process_sends_at_a_time(void **state)
+{
+	bool more;
+	happen_many(2);
 	test_sql(&test,
-		"INSERT INTO audit.head (tenant_id, sequence) VALUES ('" TEST_TENANT "', 1203);"
+		"INSERT INTO audit.sink VALUES ('one', 'another', now() + interval '1 minute')");
+	assert_int_equal(turn(&to_one, false, &more), OK);
+	assert_int_equal(one.asked, 0);
+	/* It died, and its time is over. */
+	test_sql(&test,
+		"UPDATE audit.sink SET held_until = now() - interval '1 second'"
+		" WHERE name = 'one'");
+	drain(&to_one);
+	assert_string_equal(one.text.data, stored());
+	assert_string_equal(
+		test_sql_text(&test, "SELECT held_until FROM audit.sink WHERE name = 'one'"),
+		"-infinity");
+}
+
+/* Of two hundred tenants, of whom the first sixteen have always more to tell. */
+static void nobody_is_kept_waiting_by_those_who_tell_much(void **state)
+{
+	bool more = true;
+	test_sql(&test,
+		"INSERT INTO audit.head (tenant_id, sequence)"
+		" SELECT md5(n::text)::uuid, CASE WHEN n < 16 THEN 2000 ELSE 1 END"
+		" FROM generate_series(1, 200) n;"
 		"INSERT INTO audit.event (tenant_id, id, sequence, time, operation, outcome, line)"
-		" SELECT '" TEST_TENANT "', gen_random_uuid(), n, now(), 'a.b', 'success',"
-		" '{}' FROM generate_series(1, 1203) n ORDER BY n;"
-		"UPDATE audit.event SET line = '{\"metadata\":{\"tenant_uid\":\"' || tenant_id"
-		" || '\",\"uid\":\"' || id || '\",\"sequence\":' || sequence || '}}'");
-	for (int crashes = 0; crashes < 8; crashes++)
-		(void)run(true);
-	drain();
-	expect_complete();
-}
-
-static void a_file_renamed_away_is_begun_anew(void **state)
-{
-	const char *old = arena_printf(test.arena, "%s.1", pipeline_file);
-	happen_many(3);
-	drain();
-	assert_int_equal(rename(pipeline_file, old), 0);
-	happen_many(2);
-	drain();
-	assert_string_equal(arena_printf(test.arena, "%s%s", content(old), content(pipeline_file)),
-		test_sql_text(&test,
-			"SELECT string_agg(line || chr(10), '' ORDER BY arrival)"
-			" FROM audit.event"));
-}
-
-static void lines_of_another_past_move_nothing(void **state)
-{
-	const struct happening lost = { .tenant_id = TEST_TENANT };
-	const char *line = line_of(test.arena, &lost);
-	FILE *file = fopen(pipeline_file, "w");
-	assert_non_null(file);
-	assert_true(fprintf(file, "%.*s,\"sequence\":99}}\nnot ours\n", (int)strlen(line) - 2,
-			    line) > 0);
-	assert_int_equal(fclose(file), 0);
-	happen_many(3);
-	drain();
-	assert_string_equal(strstr(content(pipeline_file), "not ours\n") + 9,
-		test_sql_text(&test,
-			"SELECT string_agg(line || chr(10), '' ORDER BY arrival)"
-			" FROM audit.event"));
-}
-
-static void without_a_file_nothing_is_taken(void **state)
-{
-	pipeline_file = "";
-	happen_many(2);
-	assert_false(run(false));
-	assert_string_equal(test_sql_text(&test, "SELECT max(exported) FROM audit.head"), "0");
+		" SELECT tenant_id, gen_random_uuid(), n, now(), 'a.b', 'success', '{}'"
+		" FROM audit.head, generate_series(1, sequence) n");
+	for (int turns = 0; turns < 60; turns++)
+		assert_int_equal(turn(&to_one, false, &more), OK);
+	assert_true(more);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT count(*) FROM audit.sink_position"), "200");
 }
 
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
 	const struct CMUnitTest tests[] = {
-		FACT(every_event_goes_out_in_order),
-		FACT(a_lost_commit_doubles_nothing),
-		FACT(a_line_written_in_part_is_written_again),
-		FACT(any_number_of_crashes_between_batches_doubles_nothing),
-		FACT(a_file_renamed_away_is_begun_anew),
-		FACT(lines_of_another_past_move_nothing),
-		FACT(without_a_file_nothing_is_taken),
+		FACT(each_sink_gets_all_of_it),
+		FACT(a_dead_one_holds_up_no_other),
+		FACT(a_dead_one_is_asked_seldom),
+		FACT(what_a_crash_cut_off_comes_again),
+		FACT(one_process_sends_at_a_time),
+		FACT(nobody_is_kept_waiting_by_those_who_tell_much),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@ BASE = ROOT / 'deploy/kubernetes/base'
 NAMES = ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit')
 # What differs on purpose: certificates come from a secret that others make, mail from a ConfigMap, events leave by the API.
 OTHERWISE = {'gateway': {'tls-certificate', 'tls-key', 'admin-tls-certificate', 'admin-tls-key'},
-             'notification': {'smtp-url', 'mail-from', 'operator-mail'}, 'audit': {'ndjson'}}
+             'notification': {'smtp-url', 'mail-from', 'operator-mail'}, 'audit': {'pipeline-file'}}
 
 
 def load(path, name):
