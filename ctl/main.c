@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/erased.h"
 #include "ctl/health.h"
 #include "ctl/keyring.h"
 #include "ctl/keys.h"
@@ -13,6 +14,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "erased", erased_command, "shut out who is back although the ledger has them erased" },
 	{ "health", health_command, "ask the system whether it is ready" },
 	{ "keyring", keyring_command, "give a tenant a new version of its key" },
 	{ "keys", keys_command, "make the keys of a deployment that are not there yet" },

@@ -74,9 +74,10 @@ enum err provisioning_contract_certificate(struct call *c,
 {
 	const char *text;
 	enum err e = db_text(c, GET, DB_ARGS(in->contract_id), &text);
-	if (!e && !text)
-		e = fail_as(c, &NOT_READY);
-	if (!e)
-		out->body = (struct bytes){ (const unsigned char *)text, strlen(text) };
-	return e;
+	if (e)
+		return e;
+	if (!text)
+		return fail_as(c, &NOT_READY);
+	out->body = (struct bytes){ (const unsigned char *)text, strlen(text) };
+	return OK;
 }

@@ -16,9 +16,9 @@ static const struct option options[] = {
 		"days after these in which the contract can still be restored, before its purge" },
 };
 
-/* A contract's end is counted in days; a minute late is no matter, and a test waits for it. */
+/* A contract's end is counted in days, but people who watch it wait for each of these. */
 static const struct job jobs[] = {
-	{ .name = "contract_clock", .every_ms = 5000, .run = lifecycle_run },
+	{ .name = "contract_clock", .every_ms = 2000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
 	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },
 	{ .name = "purge_replay", .every_ms = 2000, .run = purge_replay },

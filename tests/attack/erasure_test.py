@@ -1,0 +1,294 @@
+"""The drill: one of two tenants is erased, and every backup that was ever made is restored.
+
+Backups are made before, between (the contract is closed, nothing is purged yet) and after, each as a
+dump and as a copy of the cluster with its WAL. Of the erased tenant nothing opens in any of them, of
+the other everything; nowhere in backups, WAL, Redis files, media or logs stands what people wrote or
+a byte of a key; and a product that is started on the oldest backup erases the tenant again.
+"""
+
+import ctypes
+import ctypes.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+import uuid
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
+import base  # noqa: E402
+from base import FlowTest, clip, eventually  # noqa: E402
+from stack import SERVICES, Stack, postgres_bin, run  # noqa: E402
+
+MOMENTS = ('before', 'between', 'after')
+BACKUPS_KEPT = ('before', 'between')  # in which the erased tenant still has rows
+ERASED_WITHIN_S = 120
+
+
+class KeptStack(Stack):
+    """With a Redis that writes files, and contracts whose days are over at once."""
+
+    def __init__(self, directory):
+        super().__init__(directory, base.BUILD,
+                         extra={'provisioning': {'contract-export-days': 3650, 'contract-grace-days': 0}})
+
+    def _base_processes(self):
+        for process in super()._base_processes():
+            if process.name == 'redis':
+                process.command[process.command.index('--save') + 1] = '1 1'
+                process.command[process.command.index('--appendonly') + 1] = 'yes'
+            yield process
+
+
+class Side:
+    """A tenant in which canaries were planted: texts, a video, and where the contract seals them, names."""
+
+    def __init__(self, code):
+        self.code, self.tenant = code, base.world.tenant(code)
+        self.id = self.tenant.contract['tenantId']
+        self.goal, self.comment, self.note, self.reflection = self.texts = [
+            f'カナリア{what}{uuid.uuid4()}' for what in ('目標', '助言', '評価', '感想')]
+        self.video = uuid.uuid4().bytes * 8
+        lesson, pupil = self.tenant.lesson(), self.tenant.enter('jido1')
+        pupil.put(f'{lesson.path}/goal', goal=self.goal, condition=4)
+        made = lesson.make_try(pupil, clip('cartwheel', 3) + (8 + len(self.video)).to_bytes(4, 'big') + b'free' + self.video)
+        pupil.post(f'/v1/tries/{made["id"]}/submit')
+        self.path = f'/v1/tries/{made["id"]}'
+        lesson.teacher.post(f'{self.path}/comments', positionMs=100, text=self.comment)
+        lesson.teacher.put(f'{self.path}/evaluation', knowledgeAndSkills='B', thinkingJudgementExpression='A',
+                           proactiveAttitude='A', note=self.note)
+        pupil.put(f'{self.path}/reflection', feeling=3, text=self.reflection)
+        self.names = self.plant_name() if SEALS_NAMES else []
+        self.key_files = {path.name: path.read_bytes() for path in keyring().glob(f'{self.id}.*')}
+
+    def plant_name(self):
+        """Somebody whose names are found nowhere else."""
+        family, given = 'かなりや' + os.urandom(6).hex(), 'すずめ' + os.urandom(6).hex()
+        made = self.tenant.admin.post('/v1/users', username='kanaria', role='student', familyName=family, givenName=given,
+                                      kanaFamilyName='かなりあ', kanaGivenName='すずめ', grade='P3')
+        self.bird = made['user']['id']
+        return [family, given]
+
+    def canaries(self):
+        return [text.encode() for text in self.texts + self.names] + [self.video]
+
+    def secrets(self):
+        """Key bytes: of the files as they lay, and of what they hold, opened by libsodium and nothing of ours."""
+        found = []
+        for name, content in self.key_files.items():
+            found.append(content[-64:] if len(content) > 64 else content)
+            if name.endswith('.key'):
+                found.append(unseal(content, name))
+        return found
+
+
+def keyring():
+    return base.world.directory / 'keyring'
+
+
+def unseal(content, name):
+    """A tenant key from its file: format 1, nonce, ciphertext and tag, for the file's name."""
+    sodium = ctypes.CDLL(ctypes.util.find_library('sodium'))
+    root = bytes.fromhex((base.world.stack.keys / 'keyring-root.key').read_text())
+    nonce, sealed, out = content[1:25], content[25:], ctypes.create_string_buffer(32)
+    failed = sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
+        out, None, None, sealed, ctypes.c_ulonglong(len(sealed)), name.encode(), ctypes.c_ulonglong(len(name)), nonce, root)
+    if failed:
+        raise AssertionError(f'{name} does not open')
+    return out.raw
+
+
+# ---- what is sealed ----
+
+def sealed_columns():
+    """[(domain, table.column)] of the contract."""
+    found = set()
+    for path in (base.ROOT / 'proto').glob('*.yaml'):
+        found |= set(re.findall(r'x-personal: ([a-z_]+)/([a-z_]+\.[a-z_]+)', path.read_text()))
+    return sorted(found)
+
+
+SEALS_NAMES = any(column.endswith('.family_name') for _, column in sealed_columns())
+
+
+class Database:
+    """A restored database and what can be read of a tenant in it."""
+
+    def __init__(self, conninfo):
+        self.conninfo = conninfo
+
+    def sql(self, text):
+        return run(postgres_bin() / 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', self.conninfo, '-c', text).splitlines()
+
+    def lines(self, tenant):
+        """What unseal reads, one line for each sealed value."""
+        for domain, column in sealed_columns():
+            table, name = column.split('.')
+            for relation, key in (row.split('|') for row in self.sql(
+                    "SELECT c.oid::regclass, CASE WHEN EXISTS (SELECT FROM pg_attribute i WHERE i.attrelid = c.oid AND i.attname"
+                    f" = 'id') THEN 'id' ELSE 'try_id' END FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname"
+                    f" = '{name}' WHERE c.relname = '{table}' AND c.relkind = 'r'")):
+                yield from self.sql(f"SELECT concat_ws(' ', 'text', tenant_id, '{domain}', '{column}', {key}, {name}) FROM"
+                                    f" {relation} WHERE tenant_id = '{tenant}' AND {name} IS NOT NULL")
+        yield from self.sql("SELECT concat_ws(' ', 'media', tenant_id, id, size) FROM learning.media"
+                            f" WHERE tenant_id = '{tenant}' AND completed_at IS NOT NULL")
+
+
+def opened(lines, media):
+    """(how many opened, how many failed, what the texts say)"""
+    stack = base.world.stack
+    if not lines:
+        return 0, 0, []
+    answers = subprocess.run([base.BUILD / 'tests/attack/unseal', keyring(), stack.keys / 'keyring-root.key', media],
+                             input='\n'.join(lines) + '\n', check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    words = [bytes.fromhex(line.split()[1]).decode(errors='replace') for line in answers if line.startswith('opens')]
+    return len(words), len(answers) - len(words), words
+
+
+# ---- backups ----
+
+def backup(moment):
+    stack, place = base.world.stack, backups / moment
+    place.mkdir(mode=0o755)
+    with open(place / 'dump.sql', 'wb') as dump:
+        subprocess.run([postgres_bin() / 'pg_dump', '-d', stack.conninfo()], check=True, stdout=dump)
+    run(postgres_bin() / 'pg_basebackup', '-h', stack.run / 'pg', '-U', 'postgres', '-D', place / 'cluster', '-X', 'stream',
+        '--checkpoint=fast', '--no-sync')
+    shutil.copytree(base.world.directory / 'media', place / 'media')
+
+
+class Restored:
+    """A PostgreSQL of its own on a copied cluster; the dump of the same moment lies in it too."""
+
+    def __init__(self, moment):
+        self.place = backups / moment
+        self.media = self.place / 'media'
+
+    def __enter__(self):
+        self.sockets = Path('/tmp') / f'manabiya-drill-{os.getpid()}'
+        self.sockets.mkdir(exist_ok=True)
+        as_whom = {}
+        if base.world.stack.database_user:
+            run('chown', '-R', 'postgres:postgres', self.place / 'cluster', self.sockets)
+            as_whom = {'user': 'postgres', 'group': 'postgres', 'extra_groups': []}
+        self.log = open(self.place / 'restored.log', 'wb')
+        self.server = subprocess.Popen(
+            [postgres_bin() / 'postgres', '-D', self.place / 'cluster', '-k', self.sockets, '-clisten_addresses=', '-cfsync=off',
+             '-cshared_buffers=32MB'], stdout=self.log, stderr=self.log, cwd='/', **as_whom)
+        eventually(lambda: subprocess.run([postgres_bin() / 'psql', '-XqAt', '-d', self.conninfo('postgres'), '-c', 'SELECT 1'],
+                                          check=False, stdout=self.log, stderr=self.log).returncode == 0, 'it has recovered', 60)
+        subprocess.run([postgres_bin() / 'psql', '-Xq', '-d', self.conninfo('postgres'), '-c', 'CREATE DATABASE dumped'], check=True)
+        run(postgres_bin() / 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', self.conninfo('dumped'), '-f', self.place / 'dump.sql')
+        return {name: Database(self.conninfo(database)) for name, database in (('cluster', 'manabiya'), ('dump', 'dumped'))}
+
+    def __exit__(self, *_):
+        self.server.send_signal(signal.SIGINT)
+        self.server.wait(60)
+        self.log.close()
+        shutil.rmtree(self.sockets)
+
+    def conninfo(self, database):
+        return f'host={self.sockets} user=postgres dbname={database}'
+
+
+# ---- the drill ----
+
+def act(side, what):
+    operator, path = base.world.operator, f'/v1/contracts/{side.tenant.contract["id"]}'
+    etag = operator.send('GET', path).headers['ETag']
+    answer = operator.send('POST', f'{path}/{what}', {'reason': '訓練'}, {'If-Match': etag})
+    assert answer.status == 200, answer.body
+
+
+def certified(side):
+    answer = base.world.operator.send('GET', f'/v1/contracts/{side.tenant.contract["id"]}')
+    return answer.status == 200 and answer.json.get('certified')
+
+
+def setUpModule():
+    base.open_world(KeptStack)
+    global erased, stays, backups
+    erased, stays = Side('owari'), Side('nokori')
+    backups = base.world.directory / 'backups'
+    backups.mkdir(mode=0o755)
+    eventually(lambda: base.world.stack.sql("SELECT count(*) FROM provisioning.outbox WHERE kind = 'event'") == '0', 'events are out')
+    backup('before')
+    check_the_check()
+    act(erased, 'close')
+    backup('between')
+    base.world.stack.sql("UPDATE provisioning.contract SET due_at = now() WHERE code = 'owari'")
+    eventually(lambda: certified(erased), 'the tenant is erased', ERASED_WITHIN_S)
+    backup('after')
+
+
+def check_the_check():
+    """What is to fail later opens now: or the drill would prove nothing."""
+    for side in (erased, stays):
+        n, failed, words = opened(list(Database(base.world.stack.conninfo()).lines(side.id)), base.world.directory / 'media')
+        assert failed == 0 and n >= 6 and set(side.texts + side.names) <= set(words), (n, failed, words)
+
+
+class Drill(FlowTest):
+    def test_1_no_backup_opens_the_erased_tenant_and_each_the_other(self):
+        for moment in MOMENTS:
+            with Restored(moment) as restored:
+                for kind, database in restored.items():
+                    with self.subTest(moment=moment, kind=kind):
+                        media = backups / moment / 'media'
+                        n, failed, _ = opened(list(database.lines(erased.id)), media)
+                        self.assertEqual((n, failed > 0), (0, moment in BACKUPS_KEPT))
+                        n, failed, words = opened(list(database.lines(stays.id)), media)
+                        self.assertEqual(failed, 0)
+                        self.assertLessEqual(set(stays.texts + stays.names), set(words))
+
+    def test_2_nowhere_stands_what_was_written_or_a_key(self):
+        base.world.stack.sql('CHECKPOINT')
+        needles = [*erased.canaries(), *stays.canaries(), *erased.secrets()]
+        places = [base.world.directory, base.world.stack.cluster]
+        files = {path for place in places for path in place.rglob('*') if path.is_file() and not path.is_symlink()}
+        names = {path.name for path in files}
+        self.assertTrue({'dump.sql', 'audit.ndjson', 'learning.log', 'erased.ledger'} <= names and
+                        any(path.parent.name == 'pg_wal' for path in files) and any(name.endswith('.rdb') for name in names))
+        found = [f'{path}: {needle[:24]!r}' for path in files for needle in held(path, needles)]
+        self.assertEqual(found, [])
+
+    def test_3_a_product_on_the_oldest_backup_erases_again(self):
+        stack = base.world.stack
+        for name in ('gateway', *SERVICES):
+            stack.processes[name].stop()
+        stack.sql('DROP DATABASE manabiya', 'postgres')
+        stack.sql('CREATE DATABASE manabiya', 'postgres')
+        run(postgres_bin() / 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', stack.conninfo(), '-f', backups / 'before/dump.sql')
+        said = run(base.BUILD / 'ctl/manabiyactl', 'erased', '--database', stack.conninfo(), '--erasure-ledger',
+                   keyring() / 'erased.ledger')
+        self.assertIn(f'{erased.id}\t-\t', said)
+        self.assertIn('1 erased, 1 are back', said)
+        stack.start()
+        self.assertRefused(401, lambda: base.world.client().login(erased.code, 'jido1', base.PASSWORD), 'login_failed')
+        operator = base.world.operator = base.world.client()
+        operator.login('manabiya', 'operator', base.PASSWORD)
+        eventually(lambda: certified(erased), 'it is erased again', ERASED_WITHIN_S)
+        self.assertEqual(stack.sql(f"SELECT count(*) FROM learning.try WHERE tenant_id = '{erased.id}'"), '0')
+        self.assertEqual(stack.sql(f"SELECT count(*) FROM auth.account WHERE tenant_id = '{erased.id}'"), '0')
+        pupil = base.world.client()
+        pupil.login(stays.code, 'jido1', base.PASSWORD)
+        self.assertEqual(pupil.get(stays.path)['evaluation']['note'], stays.note)
+        # Erased twice is erased once: the ledger has one line.
+        self.assertEqual((keyring() / 'erased.ledger').read_text().count(erased.id), 1)
+
+
+def held(path, needles):
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:  # temporary ones come and go
+        return []
+    return [needle for needle in needles if needle in content]
+
+
+if __name__ == '__main__':
+    unittest.main()
