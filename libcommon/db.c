@@ -105,30 +105,30 @@ enum err db_row(
 	struct call *c, const char *sql, struct db_args args, const struct shape *shape, void *out)
 {
 	auto_pgresult result = NULL;
-	const struct field **fields = NULL;
+	struct columns columns;
 	enum err e = run(c, sql, args, &result);
 	if (!e && PQntuples(result) == 0)
 		return fail(c, ERR_NOT_FOUND, "no such thing");
 	if (!e)
-		e = db_match_columns(c, result, shape, &fields);
-	return e ? e : db_read_row(c, result, 0, fields, out);
+		e = db_match_columns(c, result, shape, &columns);
+	return e ? e : db_read_row(c, result, 0, &columns, out);
 }
 
 enum err db_rows(
 	struct call *c, const char *sql, struct db_args args, const struct shape *shape, void *list)
 {
 	auto_pgresult result = NULL;
-	const struct field **fields = NULL;
+	struct columns columns;
 	enum err e = run(c, sql, args, &result);
 	if (!e)
-		e = db_match_columns(c, result, shape, &fields);
+		e = db_match_columns(c, result, shape, &columns);
 	if (e)
 		return e;
 	struct list *rows = list;
 	rows->n = (size_t)PQntuples(result);
 	rows->items = arena_array(c->arena, rows->n, shape->size);
 	for (size_t i = 0; i < rows->n && !e; i++)
-		e = db_read_row(c, result, (int)i, fields, (char *)rows->items + i * shape->size);
+		e = db_read_row(c, result, (int)i, &columns, (char *)rows->items + i * shape->size);
 	return e;
 }
 

@@ -79,13 +79,18 @@ must_check enum err db_flush(struct db *db, PGresult **out);
 /* Our name for PostgreSQL's answer; fills db->error. */
 enum err db_error_of(struct db *db, const PGresult *result);
 
-/* One row of a result into a struct of the shape. */
-must_check enum err db_read_row(struct call *c, const PGresult *result, int row,
-	const struct field *const fields[], void *out);
+/* The shape's fields in the order of a result's columns; NULL: the column holds parts of several
+ * (shape_set_parts()). */
+struct columns {
+	const struct shape *shape;
+	const struct field *const *fields;
+};
+must_check enum err db_match_columns(
+	struct call *c, const PGresult *result, const struct shape *shape, struct columns *out);
 
-/* The shape's fields in the order of the result's columns. */
-must_check enum err db_match_columns(struct call *c, const PGresult *result,
-	const struct shape *shape, const struct field ***out);
+/* One row of a result into a struct of the shape. */
+must_check enum err db_read_row(
+	struct call *c, const PGresult *result, int row, const struct columns *columns, void *out);
 
 /* A cell as arena text, NULL for SQL NULL. */
 const char *db_cell(struct call *c, const PGresult *result, int row, int column);

@@ -64,26 +64,29 @@ static const struct field *field_of(const struct shape *shape, const char *colum
 	return NULL;
 }
 
-enum err db_match_columns(struct call *c, const PGresult *result, const struct shape *shape,
-	const struct field ***out)
+enum err db_match_columns(
+	struct call *c, const PGresult *result, const struct shape *shape, struct columns *out)
 {
 	int n = PQnfields(result);
 	const struct field **fields = arena_array(c->arena, (size_t)n + 1, sizeof(const void *));
 	for (int i = 0; i < n; i++) {
 		fields[i] = field_of(shape, PQfname(result, i));
-		if (!fields[i])
+		if (!fields[i] && !shape_find_part(shape, NULL, PQfname(result, i)))
 			return fail(c, ERR_INTERNAL, "column %s is not in shape %s",
 				PQfname(result, i), shape->name);
 	}
-	*out = fields;
+	*out = (struct columns){ shape, fields };
 	return OK;
 }
 
-enum err db_read_row(struct call *c, const PGresult *result, int row,
-	const struct field *const fields[], void *out)
+enum err db_read_row(
+	struct call *c, const PGresult *result, int row, const struct columns *columns, void *out)
 {
 	for (int i = 0; i < PQnfields(result); i++) {
-		enum err e = shape_set_text(c, fields[i], db_cell(c, result, row, i), out);
+		const char *cell = db_cell(c, result, row, i);
+		enum err e = columns->fields[i]
+			? shape_set_text(c, columns->fields[i], cell, out)
+			: shape_set_parts(c, columns->shape, PQfname(result, i), cell, out);
 		if (e)
 			return e;
 	}

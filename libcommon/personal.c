@@ -6,85 +6,174 @@
 
 #include "libcommon/call.h"
 #include "libcommon/keyring.h"
+#include "libcommon/keyring_user.h"
+#include "libcommon/uuid.h"
 
 #define FORMAT 1
-#define KIND_TENANT 0
+enum { KIND_TENANT, KIND_USER };
 #define HEADER_SIZE 6 /* format, kind, version */
+#define HEADER_MAX (HEADER_SIZE + UUID_BYTES)
+#define BETWEEN "\x1f"
+
+const char *const personal_erased[PERSONAL_PARTS_MAX] = { "削除済み", "利用者", "さくじょずみ",
+	"りようしゃ" };
+
+/* What a sealed text begins with. */
+struct header {
+	unsigned char bytes[HEADER_MAX];
+	size_t n;
+};
 
 /* What a sealed text is bound to. */
 struct sealed_place {
 	const char *tenant_id;
 	const struct personal_kind *kind;
 	const char *row_id;
+	struct header header;
 };
 
 /* The header is in the associated data too: a seal does not commit to its key. */
-static struct bytes associated(
-	struct call *c, const struct sealed_place *place, const unsigned char header[HEADER_SIZE])
+static struct bytes associated(struct call *c, const struct sealed_place *place)
 {
 	const char *text = arena_printf(c->arena, "manabiya personal %s %s %s %s %s",
-		crypto_hex(c->arena, header, HEADER_SIZE), place->tenant_id, place->kind->domain,
-		place->kind->column, place->row_id);
+		crypto_hex(c->arena, place->header.bytes, place->header.n), place->tenant_id,
+		place->kind->domain, place->kind->column, place->row_id);
 	return (struct bytes){ (const unsigned char *)text, strlen(text) };
 }
 
-/* A tenant without a key is one that was erased; without a keyring the service cannot start. */
-static enum err data_key(struct call *c, const struct sealed_place *place, uint32_t version,
-	unsigned char key[KEY_SIZE])
-{
-	assert(c->keyring); /* a service that has personal fields says so (service.h) */
-	const struct data_key which = { .domain = place->kind->domain, .version = version };
-	enum err e = keyring_data_key(c->keyring, place->tenant_id, which, key);
-	if (e == ERR_NOT_FOUND)
-		return fail(c, ERR_INTERNAL, "tenant %s has no key %u", place->tenant_id,
-			(unsigned)version);
-	return e ? fail(c, ERR_UNAVAILABLE, "keyring: %s", err_name(e)) : OK;
-}
+/* ---- header ---- */
 
-static void write_header(uint32_t version, unsigned char out[HEADER_SIZE])
+static void write_header(uint32_t version, const char *user_id, struct header *out)
 {
-	out[0] = FORMAT;
-	out[1] = KIND_TENANT;
+	out->bytes[0] = FORMAT;
+	out->bytes[1] = user_id ? KIND_USER : KIND_TENANT;
 	for (size_t i = 0; i < 4; i++)
-		out[2 + i] = (unsigned char)(version >> (24 - 8 * i));
+		out->bytes[2 + i] = (unsigned char)(version >> (24 - 8 * i));
+	if (user_id)
+		uuid_to_bytes(user_id, out->bytes + HEADER_SIZE);
+	out->n = user_id ? HEADER_MAX : HEADER_SIZE;
 }
 
-static uint32_t version_of(const unsigned char header[HEADER_SIZE])
+/* Whether it is a sealed text; the shortest has no text at all. */
+static bool read_header(struct bytes sealed, struct header *out)
+{
+	if (sealed.n < HEADER_SIZE || sealed.data[0] != FORMAT || sealed.data[1] > KIND_USER)
+		return false;
+	out->n = sealed.data[1] == KIND_USER ? HEADER_MAX : HEADER_SIZE;
+	if (sealed.n < out->n + SEAL_OVERHEAD)
+		return false;
+	memcpy(out->bytes, sealed.data, out->n);
+	return true;
+}
+
+static uint32_t version_of(const struct header *header)
 {
 	uint32_t version = 0;
 	for (size_t i = 0; i < 4; i++)
-		version = version << 8 | header[2 + i];
+		version = version << 8 | header->bytes[2 + i];
 	return version;
+}
+
+/* ---- keys ---- */
+
+static enum err user_key(struct call *c, const struct sealed_place *place, struct data_key which,
+	unsigned char key[KEY_SIZE])
+{
+	char user_id[UUID_SIZE];
+	uuid_from_bytes(place->header.bytes + HEADER_SIZE, user_id);
+	return keyring_user_key(c->keyring, place->tenant_id, which, user_id, key);
+}
+
+/*
+ * NOT_FOUND, without a failure noted: of a user who was erased. A tenant without a key is one that
+ * was erased whole; without a keyring the service cannot start.
+ */
+static enum err data_key(
+	struct call *c, const struct sealed_place *place, unsigned char key[KEY_SIZE])
+{
+	assert(c->keyring); /* a service that has personal fields says so (service.h) */
+	const struct data_key which = { .domain = place->kind->domain,
+		.version = version_of(&place->header) };
+	enum err e = ERR_NOT_FOUND;
+	if (place->header.n == HEADER_MAX)
+		e = user_key(c, place, which, key);
+	if (e == ERR_NOT_FOUND) {
+		enum err tenants = keyring_data_key(c->keyring, place->tenant_id, which, key);
+		if (!tenants && place->header.n == HEADER_MAX)
+			return e;
+		e = tenants;
+	}
+	if (e == ERR_NOT_FOUND)
+		return fail(c, ERR_INTERNAL, "tenant %s has no key %u", place->tenant_id,
+			(unsigned)which.version);
+	return e ? fail(c, ERR_UNAVAILABLE, "keyring: %s", err_name(e)) : OK;
+}
+
+/* ---- sealing ---- */
+
+static enum err seal(struct call *c, struct sealed_place *place, const char *user_id,
+	const char *text, const char **sealed)
+{
+	auto_secret(key, KEY_SIZE);
+	uint32_t version = 0;
+	assert(c->keyring);
+	if (keyring_newest(c->keyring, place->tenant_id, &version))
+		return fail(c, ERR_UNAVAILABLE, "no key of tenant %s", place->tenant_id);
+	write_header(version, user_id, &place->header);
+	enum err e = data_key(c, place, key);
+	if (e == ERR_NOT_FOUND)
+		return fail(c, ERR_NOT_FOUND, "user %s was erased", user_id);
+	if (e)
+		return e;
+	size_t n = strlen(text), header_n = place->header.n;
+	unsigned char *out = arena_alloc(c->arena, header_n + n + SEAL_OVERHEAD);
+	memcpy(out, place->header.bytes, header_n);
+	crypto_seal(key, associated(c, place), text, n, out + header_n);
+	*sealed = crypto_base64url(c->arena, out, header_n + n + SEAL_OVERHEAD);
+	return OK;
+}
+
+enum err personal_seal_for(struct call *c, const struct personal_place *place,
+	struct personal value, const char **sealed)
+{
+	*sealed = NULL;
+	if (!value.text)
+		return OK;
+	assert(!value.kind->part); /* else its other parts would be lost */
+	struct sealed_place at = {
+		.tenant_id = c->actor->tenant_id, .kind = value.kind, .row_id = place->row_id
+	};
+	return seal(c, &at, place->user_id, value.text, sealed);
 }
 
 enum err personal_seal(
 	struct call *c, const char *row_id, struct personal value, const char **sealed)
 {
-	auto_secret(key, KEY_SIZE);
-	const struct sealed_place place = { c->actor->tenant_id, value.kind, row_id };
-	uint32_t version = 0;
-	*sealed = NULL;
-	if (!value.text)
-		return OK;
-	assert(c->keyring);
-	if (keyring_newest(c->keyring, place.tenant_id, &version))
-		return fail(c, ERR_UNAVAILABLE, "no key of tenant %s", place.tenant_id);
-	enum err e = data_key(c, &place, version, key);
-	if (e)
-		return e;
-	size_t n = strlen(value.text);
-	unsigned char *out = arena_alloc(c->arena, HEADER_SIZE + n + SEAL_OVERHEAD);
-	write_header(version, out);
-	crypto_seal(key, associated(c, &place, out), value.text, n, out + HEADER_SIZE);
-	*sealed = crypto_base64url(c->arena, out, HEADER_SIZE + n + SEAL_OVERHEAD);
-	return OK;
+	const struct personal_place place = { .row_id = row_id };
+	assert(!value.text || !value.kind->of_user); /* personal_seal_for() */
+	return personal_seal_for(c, &place, value, sealed);
 }
 
-static bool is_sealed(struct bytes data)
+enum err personal_seal_parts(struct call *c, const struct personal_place *place,
+	const struct personal *parts, size_t n, const char **sealed)
 {
-	return data.n >= HEADER_SIZE + SEAL_OVERHEAD && data.data[0] == FORMAT &&
-		data.data[1] == KIND_TENANT;
+	struct buf text = { .arena = c->arena };
+	struct sealed_place at = {
+		.tenant_id = c->actor->tenant_id, .kind = parts[0].kind, .row_id = place->row_id
+	};
+	for (size_t i = 0; i < n; i++) {
+		assert(parts[i].text && parts[i].kind->part == i + 1);
+		assert(strcmp(parts[i].kind->column, parts[0].kind->column) == 0);
+		if (strchr(parts[i].text, *BETWEEN))
+			return fail(c, ERR_INVALID, "a name holds a control character");
+		if (i)
+			buf_text(&text, BETWEEN);
+		buf_text(&text, parts[i].text);
+	}
+	return seal(c, &at, place->user_id, text.data ? text.data : "", sealed);
 }
+
+/* ---- opening ---- */
 
 /* Names the column, never what is in it: it is logged. */
 static enum err is_foreign(struct call *c, const struct personal_kind *kind)
@@ -92,30 +181,74 @@ static enum err is_foreign(struct call *c, const struct personal_kind *kind)
 	return fail(c, ERR_INTERNAL, "%s was not sealed for this row", kind->column);
 }
 
+/* *text is NULL when its user was erased. */
+static enum err open_sealed(
+	struct call *c, const struct sealed_place *place, struct bytes sealed, const char **text)
+{
+	auto_secret(key, KEY_SIZE);
+	size_t header_n = place->header.n, n = sealed.n - header_n;
+	enum err e = data_key(c, place, key);
+	*text = NULL;
+	if (e)
+		return e == ERR_NOT_FOUND ? OK : e;
+	unsigned char *plain = arena_alloc(c->arena, n); /* the overhead leaves room for the NUL */
+	if (crypto_open(key, associated(c, place), sealed.data + header_n, n, plain))
+		return is_foreign(c, place->kind);
+	*text = (const char *)plain;
+	return OK;
+}
+
+static enum err open_row(struct call *c, const char *tenant_id, const struct personal_kind *kind,
+	const char *row_and_sealed, const char **text)
+{
+	struct bytes sealed;
+	struct sealed_place place = { .tenant_id = tenant_id, .kind = kind };
+	const char *colon = strchr(row_and_sealed, ':');
+	if (!colon || crypto_from_base64url(c->arena, colon + 1, &sealed) ||
+		!read_header(sealed, &place.header))
+		return is_foreign(c, kind);
+	place.row_id = arena_strndup(c->arena, row_and_sealed, (size_t)(colon - row_and_sealed));
+	return open_sealed(c, &place, sealed, text);
+}
+
 enum err personal_open_of(struct call *c, const char *tenant_id, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **text)
 {
-	auto_secret(key, KEY_SIZE);
-	struct bytes sealed;
-	const char *colon = strchr(row_and_sealed, ':');
-	if (!colon || crypto_from_base64url(c->arena, colon + 1, &sealed) || !is_sealed(sealed))
-		return is_foreign(c, kind);
-	const struct sealed_place place = { tenant_id, kind,
-		arena_strndup(c->arena, row_and_sealed, (size_t)(colon - row_and_sealed)) };
-	enum err e = data_key(c, &place, version_of(sealed.data), key);
-	if (e)
-		return e;
-	size_t n = sealed.n - HEADER_SIZE;
-	unsigned char *plain = arena_alloc(c->arena, n); /* the overhead leaves room for the NUL */
-	if (crypto_open(
-		    key, associated(c, &place, sealed.data), sealed.data + HEADER_SIZE, n, plain))
-		return is_foreign(c, kind);
-	*text = (const char *)plain;
-	return OK;
+	enum err e = open_row(c, tenant_id, kind, row_and_sealed, text);
+	if (!e && !*text)
+		*text = personal_erased[0];
+	return e;
 }
 
 enum err personal_open(struct call *c, const struct personal_kind *kind, const char *row_and_sealed,
 	const char **text)
 {
 	return personal_open_of(c, c->actor->tenant_id, kind, row_and_sealed, text);
+}
+
+static enum err split(struct call *c, const struct personal_kind *kind, const char *text,
+	const char *parts[PERSONAL_PARTS_MAX])
+{
+	for (size_t i = 0; text; i++) {
+		const char *end = strchr(text, *BETWEEN);
+		if (i == PERSONAL_PARTS_MAX)
+			return is_foreign(c, kind);
+		parts[i] = end ? arena_strndup(c->arena, text, (size_t)(end - text)) : text;
+		text = end ? end + 1 : NULL;
+	}
+	return OK;
+}
+
+enum err personal_open_parts(struct call *c, const struct personal_kind *kind,
+	const char *row_and_sealed, const char *parts[PERSONAL_PARTS_MAX])
+{
+	const char *text = NULL;
+	enum err e = open_row(c, c->actor->tenant_id, kind, row_and_sealed, &text);
+	if (e)
+		return e;
+	memset(parts, 0, PERSONAL_PARTS_MAX * sizeof(*parts));
+	if (text)
+		return split(c, kind, text, parts);
+	memcpy(parts, personal_erased, sizeof(personal_erased));
+	return OK;
 }

@@ -1,6 +1,7 @@
 /*
- * Personal data as it lies in the database: sealed under a key of its tenant, for one column of one
- * row. What is copied to another row, column or tenant does not open.
+ * Personal data as it lies in the database: sealed under a key of its tenant or of the one user
+ * whom it is about, for one column of one row. What is copied to another row, column or tenant does
+ * not open.
  *
  * The schema says what is personal (x-personal: domain/table.column). Such a field is a struct
  * personal, which fits into no DB_ARGS: personal_seal() is the way in. The way out is reading a row
@@ -8,9 +9,13 @@
  *
  *     "SELECT id, " SEALED("k.id", "k.text") " AS text FROM learning.comment k"
  *
- * Sealed: format 1, kind of key 0, version of the tenant's key (4 bytes), nonce, ciphertext, tag;
- * as base64url, because rows travel as text and within JSON: a third longer, bytea in text form
- * would be twice as long. Kind 1 is kept for keys of single users, whose id follows the version.
+ * A column of several texts (x-personal: name/person.name:1) is one value to the statement, under
+ * the column's own name, and several members of the shape.
+ *
+ * Sealed: format 1, kind of key (0 the tenant's, 1 a user's), version of the tenant's key (4
+ * bytes), for kind 1 the user's id (16 bytes), nonce, ciphertext, tag; as base64url, because rows
+ * travel as text and within JSON: a third longer, bytea in text form would be twice as long. Parts
+ * are joined by U+001F, which no text of a request may hold.
  */
 #ifndef MANABIYA_PERSONAL_H
 #define MANABIYA_PERSONAL_H
@@ -23,16 +28,39 @@ struct call;
 /* A sealed column of a statement, with the id that its row is sealed for. */
 #define SEALED(row_id_, column_) row_id_ "::text || ':' || " column_
 
+#define PERSONAL_PARTS_MAX 4
+
 /* The parameter for a statement that writes the value into its row; NULL for one that is absent. */
 must_check enum err personal_seal(
 	struct call *c, const char *row_id, struct personal value, const char **sealed);
 
-/* What SEALED() gave. Text that was not sealed here for this row and column is ERR_INTERNAL. */
+/* Whom a text is about, and where it goes. */
+struct personal_place {
+	const char *row_id;
+	const char *user_id; /* NULL: nobody in particular (any more), under the tenant's key */
+};
+must_check enum err personal_seal_for(struct call *c, const struct personal_place *place,
+	struct personal value, const char **sealed);
+
+/* The parts of a column, all of them and in their order, as one. */
+must_check enum err personal_seal_parts(struct call *c, const struct personal_place *place,
+	const struct personal *parts, size_t n, const char **sealed);
+
+/* What SEALED() gave. Text that was not sealed here for this row and column is ERR_INTERNAL; of a
+ * user who was erased it is personal_erased. */
 must_check enum err personal_open(struct call *c, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **text);
+
+/* The same for all parts of a column; those it does not have are NULL. */
+must_check enum err personal_open_parts(struct call *c, const struct personal_kind *kind,
+	const char *row_and_sealed, const char *parts[PERSONAL_PARTS_MAX]);
 
 /* The same for a row of another tenant: for jobs, which work for all of them. */
 must_check enum err personal_open_of(struct call *c, const char *tenant_id,
 	const struct personal_kind *kind, const char *row_and_sealed, const char **text);
+
+/* What stands for the parts of a text, and for a text alone, whose key is destroyed while its row
+ * is still there. The parts are those of a name. */
+extern const char *const personal_erased[PERSONAL_PARTS_MAX];
 
 #endif

@@ -11,11 +11,14 @@
 #include "libcommon/clock.h"
 #include "libcommon/cmocka_call.h"
 #include "libcommon/keyring.h"
+#include "libcommon/keyring_user.h"
 
 #define TENANT "01920000-0000-7000-8000-00000000000a"
 #define OTHER_TENANT "01920000-0000-7000-8000-00000000000b"
 #define ROW "01920000-0000-7000-8000-000000000001"
 #define OTHER_ROW "01920000-0000-7000-8000-000000000002"
+#define CHILD "01920000-0000-7000-8000-0000000000c1"
+#define OTHER_CHILD "01920000-0000-7000-8000-0000000000c2"
 #define CANARY "逆上がりがこわい"
 
 struct note {
@@ -73,13 +76,15 @@ static int set_up(void **state)
 	other = (struct actor){ .tenant_id = OTHER_TENANT, .user_id = "" };
 	call = (struct call){ .arena = arena_new(), .actor = &actor };
 	call.keyring = keyring_open(directory, root);
-	return keyring_create(call.keyring, TENANT) || keyring_create(call.keyring, OTHER_TENANT);
+	static const char *const children[] = { CHILD, OTHER_CHILD };
+	return keyring_create(call.keyring, TENANT) || keyring_create(call.keyring, OTHER_TENANT) ||
+		keyring_user_create(call.keyring, TENANT, children, 2);
 }
 
 static int tear_down(void **state)
 {
 	static const char *const names[] = { "root.check", TENANT ".1.key", TENANT ".2.key",
-		OTHER_TENANT ".1.key" };
+		OTHER_TENANT ".1.key", TENANT ".users" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlink(arena_printf(call.arena, "%s/%s", directory, names[i]));
 	keyring_close(call.keyring);
@@ -128,8 +133,8 @@ static void what_is_absent_stays_absent(void **state)
 
 static void copied_elsewhere_it_does_not_open(void **state)
 {
-	static const struct personal_kind column = { "text", "note.title" };
-	static const struct personal_kind domain = { "roster", "note.text" };
+	static const struct personal_kind column = { .domain = "text", .column = "note.title" };
+	static const struct personal_kind domain = { .domain = "roster", .column = "note.text" };
 	const char *sealed = sealed_for(ROW);
 	assert_int_equal(open_with(&kind, from_row(OTHER_ROW, sealed)), ERR_INTERNAL);
 	assert_int_equal(open_with(&column, from_row(ROW, sealed)), ERR_INTERNAL);
@@ -204,6 +209,145 @@ static void a_new_version_seals_and_the_old_one_opens(void **state)
 	assert_int_equal(open_with(&kind, from_row(ROW, after)), OK);
 }
 
+/* ---- under a user's key ---- */
+
+static const char *sealed_about(const char *user_id)
+{
+	const char *sealed = NULL;
+	const struct personal value = { .text = CANARY, .kind = &kind };
+	const struct personal_place place = { .row_id = ROW, .user_id = user_id };
+	assert_int_equal(personal_seal_for(&call, &place, value, &sealed), OK);
+	return sealed;
+}
+
+static void what_is_about_a_user_opens_by_the_users_key(void **state)
+{
+	const char *sealed = sealed_about(CHILD);
+	assert_int_equal(strncmp(sealed, "AQEA", 4), 0); /* what migrations ask for */
+	assert_int_equal(open_with(&kind, from_row(ROW, sealed)), OK);
+	assert_int_equal(open_with(&kind, from_row(OTHER_ROW, sealed)), ERR_INTERNAL);
+	const char *nobodys = sealed_about(NULL);
+	assert_int_equal(strncmp(nobodys, "AQAA", 4), 0);
+	assert_int_equal(open_with(&kind, from_row(ROW, nobodys)), OK);
+}
+
+/* The id stands in the clear in front: another child's does not do. */
+static void under_another_users_name_it_does_not_open(void **state)
+{
+	struct bytes sealed, theirs;
+	assert_int_equal(crypto_from_base64url(call.arena, sealed_about(CHILD), &sealed), OK);
+	assert_int_equal(crypto_from_base64url(call.arena, sealed_about(OTHER_CHILD), &theirs), OK);
+	unsigned char *mixed = arena_alloc(call.arena, sealed.n);
+	memcpy(mixed, theirs.data, 22);
+	memcpy(mixed + 22, sealed.data + 22, sealed.n - 22);
+	const char *text = crypto_base64url(call.arena, mixed, sealed.n);
+	assert_int_equal(open_with(&kind, from_row(ROW, text)), ERR_INTERNAL);
+	for (size_t i = 0; i < 8 * sealed.n; i++) {
+		memcpy(mixed, sealed.data, sealed.n);
+		mixed[i / 8] ^= (unsigned char)(1 << i % 8);
+		text = crypto_base64url(call.arena, mixed, sealed.n);
+		assert_int_not_equal(open_with(&kind, from_row(ROW, text)), OK);
+	}
+}
+
+static void of_an_erased_user_only_a_placeholder_is_read(void **state)
+{
+	static const char *const another = "01920000-0000-7000-8000-0000000000c3";
+	const char *text, *parts[PERSONAL_PARTS_MAX];
+	assert_int_equal(keyring_user_create(call.keyring, TENANT, &another, 1), OK);
+	const char *row = from_row(ROW, sealed_about(another)), *rest = sealed_about(CHILD);
+	assert_int_equal(keyring_user_erase(call.keyring, TENANT, another), OK);
+	assert_int_equal(personal_open(&call, &kind, row, &text), OK);
+	assert_string_equal(text, "削除済み");
+	assert_int_equal(personal_open_parts(&call, &kind, row, parts), OK);
+	assert_string_equal(parts[1], "利用者");
+	assert_int_equal(open_with(&kind, from_row(ROW, rest)), OK);
+	const struct personal_place place = { .row_id = ROW, .user_id = another };
+	assert_int_equal(personal_seal_for(&call, &place,
+				 (struct personal){ .text = CANARY, .kind = &kind }, &text),
+		ERR_NOT_FOUND);
+}
+
+/* ---- several texts in one column ---- */
+
+struct person {
+	struct personal family, given, both;
+};
+
+#define PART(part_, last_)                                                                         \
+	&(const struct personal_kind)                                                              \
+	{                                                                                          \
+		.domain = "name", .column = "person.name", .part = (part_), .last = (last_),       \
+		.of_user = true                                                                    \
+	}
+#define PERSON_FIELD(name_, part_, last_)                                                          \
+	{                                                                                          \
+		.name = #name_, .column = #name_, .kind = KIND_STRING,                             \
+		.offset = offsetof(struct person, name_), .has = NO_PRESENCE, .required = true,    \
+		.min = 1, .max = 8, .personal = PART(part_, last_)                                 \
+	}
+static const struct field person_fields[] = { PERSON_FIELD(family, 1, 1), PERSON_FIELD(given, 2, 2),
+	PERSON_FIELD(both, 1, 2) };
+static const struct shape person_shape = { "person", sizeof(struct person), person_fields, 3 };
+static const struct field people_fields[] = {
+	{ .name = "items",
+		.column = "items",
+		.kind = KIND_ARRAY,
+		.has = NO_PRESENCE,
+		.max = 5,
+		.shape = &person_shape },
+};
+
+static enum err seal_name(const char *family, const char *given, const char **sealed)
+{
+	const struct personal_place place = { .row_id = CHILD, .user_id = CHILD };
+	const struct personal parts[] = { { family, PART(1, 1) }, { given, PART(2, 2) } };
+	return personal_seal_parts(&call, &place, parts, 2, sealed);
+}
+
+static void parts_of_a_column_are_sealed_and_read_together(void **state)
+{
+	const char *sealed;
+	struct person person = { 0 };
+	struct {
+		struct person *items;
+		size_t n;
+	} people;
+	assert_int_equal(seal_name("山田", "花子", &sealed), OK);
+	const char *row = from_row(CHILD, sealed);
+	assert_int_equal(shape_set_parts(&call, &person_shape, "name", row, &person), OK);
+	assert_string_equal(person.family.text, "山田");
+	assert_string_equal(person.given.text, "花子");
+	assert_string_equal(person.both.text, "山田 花子");
+	const char *list = arena_printf(call.arena, "[{\"name\":\"%s\"}]", row);
+	assert_int_equal(shape_set_text(&call, &people_fields[0], list, &people), OK);
+	assert_string_equal(people.items[0].both.text, "山田 花子");
+	assert_int_equal(shape_set_text(&call, &people_fields[0], "[{\"name\":null}]", &people),
+		ERR_INTERNAL);
+	assert_int_equal(
+		shape_set_parts(&call, &person_shape, "name", NULL, &person), ERR_INTERNAL);
+	assert_int_equal(shape_set_text(&call, &person_fields[0], row, &person), ERR_INTERNAL);
+}
+
+static void a_text_cannot_make_itself_two_parts(void **state)
+{
+	const char *sealed;
+	assert_int_equal(seal_name("山\x1f田", "花子", &sealed), ERR_INVALID);
+}
+
+static void a_request_cannot_name_the_column(void **state)
+{
+	static const char json[] =
+		"{\"name\":\"x\",\"family\":\"a\",\"given\":\"b\",\"both\":\"c\"}";
+	struct person person = { 0 };
+	struct field fields[3];
+	memcpy(fields, person_fields, sizeof(fields));
+	for (size_t i = 0; i < 3; i++)
+		fields[i].place = PLACE_BODY;
+	const struct shape shape = { "person", sizeof(struct person), fields, 3 };
+	assert_int_equal(shape_read_json(&call, &shape, json, strlen(json), &person), ERR_INVALID);
+}
+
 static void without_its_key_nothing_opens(void **state)
 {
 	const char *sealed = sealed_for(ROW);
@@ -224,6 +368,12 @@ int main(void)
 		cmocka_unit_test(json_shows_the_text_and_rows_do_not),
 		cmocka_unit_test(rows_within_json_are_opened),
 		cmocka_unit_test(a_new_version_seals_and_the_old_one_opens),
+		cmocka_unit_test(what_is_about_a_user_opens_by_the_users_key),
+		cmocka_unit_test(under_another_users_name_it_does_not_open),
+		cmocka_unit_test(of_an_erased_user_only_a_placeholder_is_read),
+		cmocka_unit_test(parts_of_a_column_are_sealed_and_read_together),
+		cmocka_unit_test(a_text_cannot_make_itself_two_parts),
+		cmocka_unit_test(a_request_cannot_name_the_column),
 		cmocka_unit_test(without_its_key_nothing_opens),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -33,10 +33,16 @@ enum format {
 	FORMAT_CODE, /* [A-Za-z0-9]+ */
 };
 
-/* What x-personal says: a key of this domain, and the column for which a value is sealed. */
+/*
+ * What x-personal says: a key of this domain, and the column for which a value is sealed. A column
+ * may hold several texts that are read together, each a part, counted from 1: then this value is
+ * the parts from `part` to `last`, with a space in between; part 0: the column is this text alone.
+ */
 struct personal_kind {
 	const char *domain; /* "text" */
 	const char *column; /* "comment.text" */
+	unsigned part, last;
+	bool of_user; /* under the key of the user whom it is about, not the tenant's */
 };
 
 /* A text about a person; personal.h says how it gets into the database. `text` is NULL when it is
@@ -105,6 +111,15 @@ must_check enum err shape_read_params(
  */
 must_check enum err shape_set_text(
 	struct call *c, const struct field *field, const char *text, void *out);
+
+/* The same for a column of several personal texts: each member that is a part of it. `column` is
+ * the part of personal_kind.column behind the dot. */
+must_check enum err shape_set_parts(
+	struct call *c, const struct shape *shape, const char *column, const char *text, void *out);
+
+/* The first member that is a part of the column, or NULL. */
+const struct field *shape_find_part(
+	const struct shape *shape, const struct field *after, const char *column);
 
 /* Write the PLACE_BODY fields as JSON; absent optional members are left out. */
 void shape_write_json(const struct shape *shape, const void *in, struct buf *out);

@@ -18,6 +18,21 @@ static bool is_from_row(const struct path *path)
 	return path->from_row;
 }
 
+/* Names the column and the broken rule, never the value: it is logged. */
+static enum err is_our_bug(struct call *c, const struct field *field, const char *why)
+{
+	return fail(c, ERR_INTERNAL, "column %s does not fit its shape: %s", field->column, why);
+}
+
+/* Parts of a column come together, under its own name. */
+static enum err open_alone(
+	struct call *c, const struct field *field, const char *row_and_sealed, const char **text)
+{
+	if (field->personal->part)
+		return is_our_bug(c, field, "a part of another column");
+	return personal_open(c, field->personal, row_and_sealed, text);
+}
+
 /* json.c has made sure of UTF-8 and that no NUL ends a text early. */
 static enum err read_text(struct call *c, const struct path *path, const struct field *field,
 	const struct json *json, void *out)
@@ -27,7 +42,7 @@ static enum err read_text(struct call *c, const struct path *path, const struct 
 	const char *text = json_text(json);
 	struct complaint complaint = wants_text;
 	if (text != NULL && field->personal != NULL && is_from_row(path)) {
-		enum err e = personal_open(c, field->personal, text, &text);
+		enum err e = open_alone(c, field, text, &text);
 		if (e)
 			return e;
 	}
@@ -115,12 +130,79 @@ enum err shape_read_value(struct call *c, const struct path *path, const struct 
 	return readers[field->kind](c, path, field, json, out);
 }
 
+/* ---- personal texts that share a column ---- */
+
+static bool is_part(const struct field *field, const char *column)
+{
+	if (field->personal == NULL || field->personal->part == 0)
+		return false;
+	const char *dot = strchr(field->personal->column, '.');
+	return dot != NULL && strcmp(dot + 1, column) == 0;
+}
+
+const struct field *shape_find_part(
+	const struct shape *shape, const struct field *after, const char *column)
+{
+	const struct field *end = shape->fields + shape->fields_n;
+	for (const struct field *field = after ? after + 1 : shape->fields; field < end; field++)
+		if (is_part(field, column))
+			return field;
+	return NULL;
+}
+
+static enum err set_part(
+	struct call *c, const struct field *field, const char *const parts[], void *out)
+{
+	struct buf text = { .arena = c->arena };
+	struct complaint complaint = { "", "missing", 0 };
+	for (unsigned i = field->personal->part; i <= field->personal->last; i++) {
+		if (parts[i - 1] == NULL)
+			return is_our_bug(c, field, complaint.en);
+		buf_printf(&text, "%s%s", text.n > 0 ? " " : "", parts[i - 1]);
+	}
+	if (!shape_fits_text(field, text.data, &complaint))
+		return is_our_bug(c, field, complaint.en);
+	shape_store_text(field, text.data, out);
+	return OK;
+}
+
+enum err shape_set_parts(
+	struct call *c, const struct shape *shape, const char *column, const char *text, void *out)
+{
+	const struct field *field = shape_find_part(shape, NULL, column);
+	const char *parts[PERSONAL_PARTS_MAX];
+	enum err e = OK;
+	if (text != NULL)
+		e = personal_open_parts(c, field->personal, text, parts);
+	for (; field != NULL && !e; field = shape_find_part(shape, field, column))
+		if (text != NULL)
+			e = set_part(c, field, parts, out);
+		else if (field->required)
+			e = is_our_bug(c, field, "NULL");
+	return e;
+}
+
+/* A member of an object in a row that is no member of the shape: perhaps several of them. */
+static enum err read_parts(struct target *target, const struct path *path, const struct json *json)
+{
+	const struct shape *shape = target->shape;
+	const struct field *field = shape_find_part(shape, NULL, path->name);
+	if (field == NULL || !is_from_row(path))
+		return shape_refuse(target->c, path, shape_unknown);
+	if (json_kind(json) == JSON_NULL)
+		return OK;
+	for (; field != NULL; field = shape_find_part(shape, field, path->name))
+		target->seen |= shape_bit(shape, field);
+	const char *text = json_text(json);
+	return shape_set_parts(target->c, shape, path->name, text != NULL ? text : "", target->out);
+}
+
 static enum err read_member(struct target *target, const struct json *json)
 {
 	struct path at = { .up = target->path, .name = json_name(json) };
 	const struct field *field = shape_find(target->shape, PLACE_BODY, at.name);
 	if (field == NULL)
-		return shape_refuse(target->c, &at, shape_unknown);
+		return read_parts(target, &at, json);
 	uint64_t bit = shape_bit(target->shape, field);
 	if (target->seen & bit)
 		return shape_refuse(target->c, &at, shape_duplicate);
@@ -171,12 +253,6 @@ enum err shape_read_json(
 
 /* ---- SQL ---- */
 
-/* Names the column and the broken rule, never the value: it is logged. */
-static enum err is_our_bug(struct call *c, const struct field *field, const char *why)
-{
-	return fail(c, ERR_INTERNAL, "column %s does not fit its shape: %s", field->column, why);
-}
-
 static enum err set_integer(struct call *c, const struct field *field, const char *text, void *out)
 {
 	const struct json *json;
@@ -194,7 +270,7 @@ static enum err set_text(struct call *c, const struct field *field, const char *
 {
 	struct complaint complaint;
 	if (field->personal != NULL) {
-		enum err e = personal_open(c, field->personal, text, &text);
+		enum err e = open_alone(c, field, text, &text);
 		if (e)
 			return e;
 	}

@@ -12,6 +12,7 @@
 #include "libcommon/cache.h"
 #include "libcommon/clock.h"
 #include "libcommon/keyring.h"
+#include "libcommon/keyring_user.h"
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
 #include "libcommon/personal.h"
@@ -191,6 +192,12 @@ struct call test_call(struct test *test, const struct actor *actor)
 		c.actor = actor;
 	db_begin(test->db, c.actor->tenant_key, true);
 	return c;
+}
+
+void test_people(struct test *test, const char *tenant_id, const char *const *ids, size_t n)
+{
+	if (keyring_user_create(test->keyring, tenant_id, ids, n))
+		stop("keyring", tenant_id);
 }
 
 const char *test_capability(struct test *test, const struct actor *actor)

@@ -50,6 +50,9 @@ const char *test_tenant_key(struct test *test, const char *tenant_id, int64_t ex
  * nobody, no tenant. End it with db_commit() or db_rollback(). */
 struct call test_call(struct test *test, const struct actor *actor);
 
+/* Keys of users of a tenant, as provisioning makes them. */
+void test_people(struct test *test, const char *tenant_id, const char *const *ids, size_t n);
+
 /* What auth would mint for the actor. */
 const char *test_capability(struct test *test, const struct actor *actor);
 

@@ -56,8 +56,10 @@ def structs(shapes):
 
 
 def personal(field):
-    return field.personal and '&(const struct personal_kind)' + record(
-        **dict(zip(('domain', 'column'), map(quote, field.personal.split('/')))))
+    said = field.personal
+    return said and '&(const struct personal_kind)' + record(
+        domain=quote(said.domain), column=quote(said.column), part=said.part or None, last=said.last or None,
+        of_user='true' if said.of_user else None)
 
 
 def field_row(struct, field):

@@ -94,6 +94,14 @@ REFUSED = {
     'a maximum below the minimum': ('minimum: 0, maximum: 9', 'minimum: 3, maximum: 2', 21, '`maximum` must be'),
     'a parameter that is personal': ('maxLength: 32', 'maxLength: 32, x-personal: a/b.c', 12, 'only a member of an object'),
     'a person without a column': ('minLength: 1,', 'x-personal: roster,', 20, 'domain/table.column'),
+    'a column with two texts and no parts': ('name: { type: string', 'label: { type: string, maxLength: 9, x-personal: a/b.c }\n'
+                                             '                name: { x-personal: a/b.c, type: string', 21, 'read twice'),
+    'one part twice': ('name: { type: string', 'label: { type: string, maxLength: 9, x-personal: "a/b.c:1-2" }\n'
+                       '                name: { x-personal: "a/b.c:2", type: string', 21, 'read twice'),
+    'a column sealed in two ways': ('name: { type: string', 'label: { type: string, maxLength: 9, x-personal: "a/b.c:1" }\n'
+                                    '                name: { x-personal: "a/b.c:2 of user", type: string', 20, 'in two ways'),
+    'a member named like the column of its parts': ('minLength: 1,', 'x-personal: "a/b.name:1",', 20, 'could not tell'),
+    'parts that run backwards': ('minLength: 1,', 'x-personal: "a/b.c:2-1",', 20, 'backwards'),
     'an unknown type': ('type: boolean', 'type: number', 53, '`type` cannot be `number`'),
     'an unknown format': ("type: string, enum: [a, b]", 'type: string, format: email, maxLength: 9', 54, 'email'),
     'an object without a name': ('{ type: boolean }', '{ type: object, properties: { a: { type: boolean } } }', 53, 'needs a name'),
@@ -179,6 +187,10 @@ class Generator(unittest.TestCase):
         made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.name'))
         self.assertIn('\tstruct personal name;\n', made['auth_proto.h'])
         self.assertIn('.personal = &(const struct personal_kind){ .domain = "roster", .column = "person.name" }', made['auth_proto.c'])
+
+    def test_parts_and_owners_of_what_is_personal_are_told(self):
+        made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.both:1-2 of user'))
+        self.assertIn('.column = "person.both", .part = 1, .last = 2, .of_user = true }', made['auth_proto.c'])
 
     def test_routes_are_public_operations_only(self):
         table = self.make('routes')['gateway_routes.c']

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from load import Map, demand, load
-from rules import LENGTHS, REFERENCE, RULES, check, one_of, some_of
+from rules import LENGTHS, PERSONAL, REFERENCE, RULES, check, one_of, some_of
 
 C_WORDS = '''auto bool break case char const continue default do double else enum extern float for goto if inline int long
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'''.split()
@@ -12,6 +12,14 @@ KEYS = {  # what a schema must have besides its type, and what it may have
     'boolean': ([], []), 'integer': (['minimum', 'maximum'], []), 'enum': (['enum'], []), 'format': (['format'], []),
     'string': (['maxLength'], ['minLength', 'format', 'x-personal']), 'array': (['maxItems', 'items'], ['minItems'])}
 LIMITS = {'maximum': 'minimum', 'maxLength': 'minLength', 'maxItems': 'minItems'}
+
+
+class Personal:
+    """What x-personal says: for which column a text is sealed, under whose key, and which part of the column it is."""
+
+    def __init__(self, text):
+        self.domain, self.column, self.name, part, last, of_user = re.fullmatch(PERSONAL, text).groups()
+        self.part, self.last, self.of_user = int(part or 0), int(last or part or 0), bool(of_user)
 
 
 @dataclass
@@ -25,7 +33,7 @@ class Field:
     limits: tuple = (0, 0)
     format: str = 'none'
     values: list = None
-    personal: str = None  # domain/table.column
+    personal: Personal = None
     item: 'Field' = None
     in_query: bool = False  # a PARAM that stands behind `?`
     shape: str = None  # C name of the struct of an object, or of an array's items
@@ -50,6 +58,23 @@ class Shape:
             names = {one.column, 'has_' + one.column}
             demand(not names & seen, one.at, f'`{one.column}` would stand twice in struct {name}')
             seen |= names
+        for one in fields:
+            if one.personal:
+                self.check_parts(one)
+
+    def check_parts(self, one):
+        """Members that share a column are parts of it, each another, sealed alike; the column comes under its own name."""
+        said, parts = one.personal, set()
+        demand(said.part <= said.last, one.at, 'its parts run backwards')
+        for other in (field for field in self.fields if field.personal and field.personal.column == said.column):
+            theirs = other.personal
+            demand((theirs.domain, theirs.of_user) == (said.domain, said.of_user), one.at, f'`{said.column}` is sealed in two ways')
+            held = set(range(theirs.part, theirs.last + 1))
+            demand(not held & parts, other.at, f'`{said.column}` would be read twice: say which part each member is')
+            parts |= held
+        demand(parts == {0} or 0 not in parts, one.at, f'`{said.column}` is a text alone or has parts')
+        demand(not said.part or not any(field.column == said.name for field in self.fields), one.at,
+               f'a row could not tell the member `{said.name}` from the column of its parts')
 
 
 class Documents(dict):
@@ -89,7 +114,7 @@ class Documents(dict):
         needed, optional = KEYS[sort]
         check(node, node.here, ['type', *needed], ['description', *optional])
         made.limits, made.format, made.values = limits(node), node.get('format', 'none'), node.get('enum')
-        made.personal = node.get('x-personal')
+        made.personal = Personal(node['x-personal']) if 'x-personal' in node else None
         demand(not made.personal or place == 'BODY', at, 'only a member of an object can be personal')
         if kind == 'array':
             made.item = self.field(owner, node['items'], '', node.at['items'])

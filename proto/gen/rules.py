@@ -11,6 +11,7 @@ READS = METHODS[:3]
 EXACT = 2 ** 53 - 1  # the largest integer that every JSON reader keeps
 LENGTHS = {'uuid': (36, 36), 'date-time': (20, 35), 'date': (10, 10)}  # formats that are limits enough
 REFERENCE = r'(?:([a-z]+)\.yaml)?#/components/(schemas|parameters|x-headers)/([A-Za-z]+)'
+PERSONAL = r'([a-z]+)/([a-z_]+[.]([a-z_]+))(?::([1-4])(?:-([1-4]))?)?( of user)?'  # domain/table.column:part of user
 # OCSF 1.8: class and activities; 99 is "Other" where a class has no word for it.
 CLASSES = {
     'authentication': (3002, {'logon': 1, 'logoff': 2}),
@@ -79,7 +80,7 @@ RULES = {  # what these keys mean is the same wherever they stand
     'x-allow': some_of(*ROLES), 'x-callers': some_of(*SERVICES, 'gateway'), 'x-consumers': some_of(*SERVICES),
     'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'), 'x-fanout': some_of(),
     'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
-    'x-label': one_of('I', 'II', 'III', 'IV'), 'x-personal': word('[a-z]+/[a-z_]+[.][a-z_]+', 'is not of the form domain/table.column'),
+    'x-label': one_of('I', 'II', 'III', 'IV'), 'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
     'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
     'x-stream': one_of('request', 'response', 'events'), 'x-timeout-ms': between(100, 120000)}
 

@@ -48,22 +48,24 @@ enum err learning_comment_list(struct call *c, const struct learning_comment_lis
 		&learning_comment_shape, &out->items);
 }
 
-static enum err comment_add(struct call *c, const char *try_id, int64_t position_ms,
+/* Whoever writes it, it is about the pupil of the try. */
+static enum err comment_add(struct call *c, const struct learning_try *on, int64_t position_ms,
 	struct personal text, struct learning_comment *out)
 {
 	int64_t made;
 	const char *sealed;
 	c->object_id = uuid_make(c->arena);
-	enum err e = personal_seal(c, c->object_id, text, &sealed);
+	const struct personal_place place = { .row_id = c->object_id, .user_id = on->user_id };
+	enum err e = personal_seal_for(c, &place, text, &sealed);
 	if (!e)
 		e = db_count(c, COMMENT_CREATE,
-			DB_ARGS(c->object_id, try_id, ACTOR(c), db_integer(c, position_ms), sealed,
+			DB_ARGS(c->object_id, on->id, ACTOR(c), db_integer(c, position_ms), sealed,
 				db_integer(c, COMMENTS_MAX)),
 			&made);
 	if (e)
 		return e;
 	if (made == 0)
-		return fail_with(c, &comments_full, "try %s", try_id);
+		return fail_with(c, &comments_full, "try %s", on->id);
 	return db_row(c, COMMENT_GET, DB_ARGS(c->object_id), &learning_comment_shape, out);
 }
 
@@ -73,7 +75,7 @@ enum err learning_comment_create(
 	struct learning_try on = { 0 };
 	enum err e = try_find(c, in->try_id, &on);
 	if (!e)
-		e = comment_add(c, in->try_id, in->position_ms, in->text, out);
+		e = comment_add(c, &on, in->position_ms, in->text, out);
 	if (!e)
 		e = try_answered(c, on.id);
 	if (e)
@@ -97,7 +99,7 @@ enum err learning_peer_comment_create(struct call *c,
 		return e;
 	if (strcmp(on.user_id, c->actor->user_id) == 0)
 		return fail(c, ERR_FORBIDDEN, "a comment on the own try");
-	e = comment_add(c, in->try_id, in->position_ms, in->text, out);
+	e = comment_add(c, &on, in->position_ms, in->text, out);
 	if (e)
 		return e;
 	const struct lesson lesson = { .kind = "peer_comment",

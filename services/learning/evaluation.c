@@ -24,7 +24,8 @@ enum err learning_evaluation_put(struct call *c, const struct learning_evaluatio
 	if (e)
 		return e;
 	const char *note;
-	e = personal_seal(c, on.id, in->note, &note);
+	const struct personal_place place = { .row_id = on.id, .user_id = on.user_id };
+	e = personal_seal_for(c, &place, in->note, &note);
 	if (!e)
 		e = db_row(c, EVALUATION_PUT,
 			DB_ARGS(on.id, c->actor->user_id, in->knowledge_and_skills,

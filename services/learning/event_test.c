@@ -109,7 +109,8 @@ static void expect_shown(bool to_pupil, bool to_teacher)
 
 static void a_suspended_class_is_not_shown_and_is_kept(void **state)
 {
-	test_sql(&test, arena_printf(test.arena, "%s%s", LESSON_PEOPLE, LESSON_TRIES));
+	add_people(&test);
+	test_sql(&test, LESSON_TRIES);
 	expect_shown(true, true);
 	assert_int_equal(bring(ID("701"), "class.changed", CLASS_OF("2", "suspended")), 204);
 	expect_shown(false, false);
@@ -124,7 +125,8 @@ static void a_suspended_class_is_not_shown_and_is_kept(void **state)
 
 static void an_enrolment_counts_while_it_is_in_effect(void **state)
 {
-	test_sql(&test, arena_printf(test.arena, "%s%s", LESSON_PEOPLE, LESSON_TRIES));
+	add_people(&test);
+	test_sql(&test, LESSON_TRIES);
 	test_sql(&test,
 		"UPDATE learning.enrollment SET id = '" ID("601") "' WHERE user_id = '" PUPIL "'");
 	static const struct {
@@ -173,13 +175,14 @@ static void only_provisioning_may_tell(void **state)
 /* One teacher and 499 pupils, as many as a class may hold. */
 static void an_assignment_for_a_class_of_500_can_be_told(void **state)
 {
+	add_people(&test);
 	test_sql(&test,
 		arena_printf(test.arena,
-			"%s%sINSERT INTO learning.enrollment (tenant_id, id, version, class_id, "
+			"%sINSERT INTO learning.enrollment (tenant_id, id, version, class_id, "
 			"user_id,"
 			" role, status) SELECT '" TEST_TENANT "', gen_random_uuid(), 1, '" CLASS
 			"', gen_random_uuid(), 'student', 'active' FROM generate_series(1, 497)",
-			LESSON_PEOPLE, LESSON_TRIES));
+			LESSON_TRIES));
 	const struct reply made = ask(&test, T, "assignment_create", NULL,
 		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}");
 	expect_status(&made, 201, "assignment_create", T);

@@ -25,7 +25,8 @@ enum err learning_goal_put(
 	struct call *c, const struct learning_goal_put_in *in, struct learning_goal *out)
 {
 	const char *id = uuid_make(c->arena), *goal;
-	enum err e = personal_seal(c, id, in->goal, &goal);
+	const struct personal_place place = { .row_id = id, .user_id = c->actor->user_id };
+	enum err e = personal_seal_for(c, &place, in->goal, &goal);
 	if (!e)
 		e = db_exec_one(c, GOAL_PUT,
 			DB_ARGS(ACTOR(c), in->assignment_id, id, goal,

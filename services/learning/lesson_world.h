@@ -89,6 +89,15 @@ static const char LESSON_TRIES[] =
 	"INSERT INTO learning.reflection (tenant_id, try_id, feeling)"
 	" VALUES ('" TEST_TENANT "', '" SHARED "', 3);";
 
+static inline void add_people(struct test *test)
+{
+	static const char *const ids[] = { PUPIL, CLASSMATE, OUTSIDER, TEACHER, OTHER_TEACHER };
+	static const char *const foreigners[] = { FOREIGN_TEACHER, FOREIGN_PUPIL };
+	test_people(test, TEST_TENANT, ids, sizeof(ids) / sizeof(*ids));
+	test_people(test, TEST_OTHER_TENANT, foreigners, 2);
+	test_sql(test, LESSON_PEOPLE);
+}
+
 static const struct service learning_under_test = {
 	.name = "learning",
 	.ops = learning_ops,
@@ -122,12 +131,15 @@ static inline struct actor person(struct test *test, enum who who)
 /* The pupil's goal, sealed as the service does it. */
 static inline void add_goal(struct test *test)
 {
-	static const struct personal_kind kind = { "text", "goal.goal" };
+	static const struct personal_kind kind = {
+		.domain = "text", .column = "goal.goal", .of_user = true
+	};
+	const struct personal_place place = { .row_id = GOAL, .user_id = PUPIL };
 	const struct actor actor = person(test, P);
 	struct call c = test_call(test, &actor);
 	const char *sealed;
 	assert_int_equal(
-		personal_seal(&c, GOAL, (struct personal){ "まっすぐ", &kind }, &sealed), OK);
+		personal_seal_for(&c, &place, (struct personal){ "まっすぐ", &kind }, &sealed), OK);
 	db_rollback(c.db);
 	test_sql(test,
 		arena_printf(test->arena,

@@ -20,7 +20,7 @@ static int open_world(void **state)
 	static const char root_key[] =
 		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 	test_open(&test, &learning_under_test);
-	test_sql(&test, LESSON_PEOPLE);
+	add_people(&test);
 	keyring = keyring_open(test_directory(&test), root_key);
 	assert_non_null(keyring);
 	assert_int_equal(keyring_create(keyring, TEST_TENANT), OK);

@@ -33,7 +33,8 @@ enum err learning_reflection_put(struct call *c, const struct learning_reflectio
 	if (!on.submitted_at)
 		return fail_with(c, &not_submitted, "try %s", on.id);
 	const char *text;
-	e = personal_seal(c, on.id, in->text, &text);
+	const struct personal_place place = { .row_id = on.id, .user_id = on.user_id };
+	e = personal_seal_for(c, &place, in->text, &text);
 	if (!e)
 		e = db_row(c, REFLECTION_PUT, DB_ARGS(on.id, db_integer(c, in->feeling), text),
 			&learning_reflection_shape, out);

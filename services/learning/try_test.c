@@ -8,7 +8,7 @@ static struct test test;
 static int open_world(void **state)
 {
 	test_open(&test, &learning_under_test);
-	test_sql(&test, LESSON_PEOPLE);
+	add_people(&test);
 	test_sql(&test, LESSON_TRIES);
 	add_goal(&test);
 	return 0;

@@ -45,6 +45,8 @@ static enum err furnish(struct call *c, const struct provisioning_contract_creat
 {
 	enum err e = service_enter_tenant(c, tenant_id);
 	if (!e)
+		e = people_keys(c, &administrator_id, 1);
+	if (!e)
 		e = db_exec(c, DISTRICT_CREATE, DB_ARGS(uuid_make(c->arena), in->name));
 	if (!e)
 		e = db_exec(c, ADMINISTRATOR_CREATE,

@@ -91,6 +91,15 @@ enum err import_match(struct import *import)
 
 /* ---- ids of the others ---- */
 
+static enum err make_keys(struct import *import)
+{
+	struct call *c = import->c;
+	const char **ids = arena_array(c->arena, import->intents_n, sizeof(*ids));
+	for (size_t i = 0; i < import->intents_n; i++)
+		ids[i] = import->intents[i].id;
+	return import->intents_n > 0 ? people_keys(c, ids, import->intents_n) : OK;
+}
+
 enum err import_intend(struct import *import)
 {
 	struct call *c = import->c;
@@ -105,7 +114,7 @@ enum err import_intend(struct import *import)
 			import->rows[i].id = intents[at++].id;
 	import->intents = intents;
 	import->intents_n = n;
-	return e;
+	return e ? e : make_keys(import);
 }
 
 void import_pretend(struct import *import)

@@ -84,6 +84,10 @@ must_check enum err person_kana(struct call *c, const char *id, const char **out
 must_check enum err version_check(
 	struct call *c, const char *sql, const char *id, const char *if_match);
 
+/* Keys of people who are new (libcommon/keyring_user.h): on the disk before their rows are written,
+ * and before anybody hears of them. */
+must_check enum err people_keys(struct call *c, const char *const *ids, size_t n);
+
 /* ---- enrolments (enrollment.c) ---- */
 
 #define CLASS_SIZE_MAX 500 /* of events.yaml's recipients and of a class board */

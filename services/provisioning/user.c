@@ -12,6 +12,7 @@
 
 #include "auth_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/keyring_user.h"
 #include "libcommon/page.h"
 #include "services/provisioning/provisioning.h"
 
@@ -114,10 +115,20 @@ static enum err reserve(struct call *c, const char *key)
 	return e;
 }
 
+enum err people_keys(struct call *c, const char *const *ids, size_t n)
+{
+	if (keyring_user_create(c->keyring, c->actor->tenant_id, ids, n))
+		return fail(c, ERR_UNAVAILABLE, "the keyring cannot be written");
+	return OK;
+}
+
 static enum err write_user(
 	struct call *c, const struct provisioning_user_create_in *in, const struct intent *person)
 {
-	enum err e = db_exec(c, USER_CREATE,
+	enum err e = people_keys(c, &person->id, 1);
+	if (e)
+		return e;
+	e = db_exec(c, USER_CREATE,
 		DB_ARGS(person->id, in->username, in->role, in->family_name, in->given_name,
 			in->kana_family_name, in->kana_given_name, in->grade));
 	if (e == ERR_CONFLICT)

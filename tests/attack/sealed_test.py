@@ -82,7 +82,7 @@ class StolenDatabaseTest(FlowTest):
 
         def written_under_the_new_one():
             lesson.teacher.post(f'{latest}/comments', positionMs=200, text=COMMENT)
-            return stack.sql(sealed) == 'AQAAAAAB AQAAAAAC'
+            return stack.sql(sealed) == 'AQEAAAAB AQEAAAAC'
         base.eventually(written_under_the_new_one, 'a comment under version 2')
         self.assertEqual({comment['text'] for comment in lesson.teacher.get(f'{latest}/comments')['items']}, {COMMENT})
         self.assertEqual(lesson.teacher.get(latest)['goal']['goal'], GOAL)
