@@ -355,37 +355,3 @@ enum err keyring_user_erase(struct keyring *keyring, const char *tenant_id, cons
 	pthread_mutex_unlock(&users->lock);
 	return e;
 }
-
-/* Zeros over all of it, then the name. */
-static enum err erase_file(const struct keyring_users *users, const struct writing *writing)
-{
-	static const struct keyring_slot nothing;
-	char name[NAME_SIZE];
-	enum err e = OK;
-	for (uint32_t i = 0; i < writing->tenant->slots.seen && !e; i++)
-		if (pwrite(writing->file, &nothing, SLOT_SIZE, (int64_t)i * (int64_t)SLOT_SIZE) !=
-			(ssize_t)SLOT_SIZE)
-			e = ERR_UNAVAILABLE;
-	name_of(writing->tenant->id, name);
-	if (e || fsync(writing->file) != 0 || unlinkat(users->directory, name, 0) != 0 ||
-		fsync(users->directory) != 0)
-		return cannot_write(writing->tenant->id);
-	return OK;
-}
-
-enum err keyring_user_erase_all(struct keyring *keyring, const char *tenant_id)
-{
-	struct keyring_users *users = keyring_users_of(keyring);
-	struct writing writing = { .file = -1 };
-	if (!is_uuid(tenant_id))
-		return ERR_INVALID;
-	pthread_mutex_lock(&users->lock);
-	enum err e = write_begin(users, tenant_id, 0, &writing);
-	if (!e)
-		e = erase_file(users, &writing);
-	if (!e)
-		forget(writing.tenant);
-	write_end(&writing);
-	pthread_mutex_unlock(&users->lock);
-	return e == ERR_NOT_FOUND ? OK : e;
-}

@@ -5,8 +5,9 @@
  * Beside the keys of a tenant lies one file with a slot for each of its users: 32 random bytes. The
  * key of a user is derived from a data key of the tenant and these, so it exists only as long as
  * both do, there is nothing to wrap anew when the tenant's key is rotated, and the file alone opens
- * nothing. Erasing overwrites the slot. Nothing of a slot is remembered: who erases has erased for
- * every process at once.
+ * nothing. Erasing overwrites the slot; with the
+ * tenant's keys the file goes too (keyring_destroy()). Nothing of a slot is remembered: who erases
+ * has erased for every process at once.
  */
 #ifndef MANABIYA_KEYRING_USER_H
 #define MANABIYA_KEYRING_USER_H
@@ -35,9 +36,6 @@ must_check enum err keyring_user_key(struct keyring *keyring, const char *tenant
  * never was one. Provisioning only. */
 must_check enum err keyring_user_erase(
 	struct keyring *keyring, const char *tenant_id, const char *user_id);
-
-/* The same for all users of a tenant, whose file goes too; again is OK. Provisioning only. */
-must_check enum err keyring_user_erase_all(struct keyring *keyring, const char *tenant_id);
 
 /* ---- for keyring.c ---- */
 

@@ -56,7 +56,8 @@ static void path_of(const char *name, char out[160])
 static int tear_down(void **state)
 {
 	static const char *const names[] = { "root.check", TENANT ".1.key", TENANT ".2.key",
-		OTHER_TENANT ".1.key", TENANT ".users", OTHER_TENANT ".users" };
+		OTHER_TENANT ".1.key", TENANT ".users", OTHER_TENANT ".users", KEYRING_LEDGER,
+		"receipt." TENANT };
 	char path[160];
 	keyring_close(keyring);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -209,19 +210,22 @@ static void of_an_erased_user_nothing_is_left(void **state)
 
 static void with_its_tenant_everybody_is_erased(void **state)
 {
+	struct arena *arena = arena_new();
+	struct erasure receipt;
 	unsigned char key[KEY_SIZE];
 	const char *one = HANAKO;
 	assert_int_equal(make(HANAKO), OK);
 	assert_int_equal(keyring_user_create(keyring, OTHER_TENANT, &one, 1), OK);
 	struct keyring *other = open_again();
 	assert_int_equal(key_from(other, TENANT, HANAKO, key), OK);
-	assert_int_equal(keyring_user_erase_all(keyring, TENANT), OK);
+	assert_int_equal(keyring_destroy(keyring, arena, TENANT, &receipt), OK);
+	clock_shift_ms(2 * KEYRING_TRUST_MS);
 	assert_int_not_equal(key_from(other, TENANT, HANAKO, key), OK);
 	assert_int_not_equal(key_of(HANAKO, key), OK);
 	assert_int_equal(key_from(other, OTHER_TENANT, HANAKO, key), OK);
-	assert_int_equal(keyring_user_erase_all(keyring, TENANT), OK);
 	assert_int_equal(size_of_file(), -1);
 	keyring_close(other);
+	arena_free(arena);
 }
 
 /* A crash in the middle of an append: half a slot, or a whole one of which not all was written. */
