@@ -31,6 +31,18 @@ struct signed_tree {
 };
 must_check enum err checkpoint_latest(struct call *c, struct signed_tree *out);
 
+/* ---- retention ---- */
+
+/* Events are kept so long; set at start, before the first job. */
+extern int64_t retention_days;
+
+/* Remove what is older. A job (service.h). */
+must_check enum err retention_run(struct call *c, bool *more);
+
+/* Whether the lines from leaf `first` on are still there, in the log of the tenant that the call
+ * has entered; fails the call with 410 if not. */
+must_check enum err retention_check(struct call *c, int64_t first);
+
 /* ---- anomalies ---- */
 
 /* From where on something is worth a look. Set at start, before the first job. */

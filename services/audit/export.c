@@ -90,6 +90,8 @@ enum err audit_log_export(
 	if (!e && (in->first >= in->end || (uint64_t)in->end > latest.size))
 		e = fail_as(c, &NOT_THERE);
 	if (!e)
+		e = retention_check(c, in->first);
+	if (!e)
 		e = bytes_before(c, in->first, &begin);
 	if (!e)
 		e = bytes_before(c, in->end, &end);

@@ -8,6 +8,7 @@
 static struct {
 	const char *log_name, *checkpoint_key, *checkpoint_key_before;
 	struct sink_conf sinks;
+	int64_t retention_days;
 	struct anomaly_limits anomaly;
 } conf;
 
@@ -35,6 +36,9 @@ static const struct option options[] = {
 		"certificate that we show it (PEM); empty for none" },
 	{ "pipeline-syslog-key", OPTION_RELOADS, "", AT(sinks.syslog_key), 0, 4096,
 		"key of that certificate (PEM)" },
+	{ "retention-days", OPTION_INTEGER, "400", AT(retention_days), 397, 36500,
+		"how long events are kept; thirteen months at least, in which a school year is "
+		"over and looked back at" },
 	{ "anomaly-videos", OPTION_INTEGER, "200", AT(anomaly.videos), 10, 100000,
 		"different videos that one person may open within an hour before administrators "
 		"are "
@@ -57,6 +61,7 @@ static const struct job jobs[] = {
 	{ .name = "pipeline stdout", .every_ms = 500, .run = sink_stdout_run },
 	{ .name = "pipeline syslog", .every_ms = 500, .run = sink_syslog_run },
 	{ .name = "anomaly", .every_ms = 5000, .run = anomaly_run },
+	{ .name = "retention", .every_ms = 60000, .run = retention_run },
 };
 
 static enum err start(void)
@@ -64,6 +69,7 @@ static enum err start(void)
 	sink_conf = conf.sinks;
 	sink_conf.syslog_host_name = conf.log_name;
 	pipeline_open();
+	retention_days = conf.retention_days;
 	anomaly_limits = conf.anomaly;
 	return checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);
 }

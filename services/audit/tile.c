@@ -18,10 +18,14 @@ static const struct problem LOG_MISSING = { ERR_NOT_FOUND, 404, "log_missing",
 static const struct problem NO_TILE = { ERR_NOT_FOUND, 404, "log_no_tile",
 	"署名されたログにこのタイルはありません。", "The signed log has no such tile." };
 
+/* Of lines that are gone, the hashes that they left (retention.c). */
 static const char LEAVES[] =
-	"SELECT encode(string_agg(sha256('\\x00'::bytea || convert_to(e.line, 'UTF8')), ''::bytea"
-	" ORDER BY e.sequence), 'hex') FROM audit.event e"
-	" WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint";
+	"SELECT encode(coalesce("
+	"(SELECT substr(p.hashes, 1, ($2::bigint - $1::bigint)::integer * 32)"
+	"  FROM audit.pruned_tile p WHERE p.place = $1::bigint / 256),"
+	"(SELECT string_agg(sha256('\\x00'::bytea || convert_to(e.line, 'UTF8')), ''::bytea"
+	"  ORDER BY e.sequence) FROM audit.event e"
+	"  WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint)), 'hex')";
 static const char NODES[] =
 	"SELECT encode(string_agg(n.hash, ''::bytea ORDER BY n.place), 'hex') FROM audit.node n"
 	" WHERE n.level = $3::integer AND n.place >= $1::bigint AND n.place < $2::bigint";
@@ -197,6 +201,8 @@ static enum err read_entries(
 		return fail_as(c, &NO_TILE);
 	struct bundle bundle = { .data.arena = c->arena };
 	enum err e = check_signed(c, 0, index, width);
+	if (!e)
+		e = retention_check(c, (int64_t)(index * TILE_WIDTH));
 	if (!e)
 		e = db_each(c, LINES,
 			DB_ARGS(db_integer(c, (int64_t)(index * TILE_WIDTH)),

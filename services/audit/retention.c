@@ -1,0 +1,42 @@
+/*
+ * How long events are kept. What is older goes by tiles of 256, in the database (migrations/): the
+ * hashes stay, so the tree can be verified as before, and only the lines cannot be read any more.
+ */
+#include <stdlib.h>
+
+#include "libcommon/db.h"
+#include "libcommon/log.h"
+#include "services/audit/audit.h"
+
+#define TILES_MAX 32 /* a turn; locks as many logs for some milliseconds */
+
+static const char PRUNE[] = "SELECT audit.prune($1::integer, $2::integer)";
+static const char PRUNED[] = "SELECT audit.pruned()";
+
+static const struct problem TOO_OLD = { ERR_NOT_FOUND, 410, "log_too_old",
+	"この範囲の記録は保存期間を過ぎたため、残っていません。",
+	"These records are older than records are kept." };
+
+int64_t retention_days;
+
+enum err retention_run(struct call *c, bool *more)
+{
+	const char *gone;
+	enum err e = db_text(
+		c, PRUNE, DB_ARGS(db_integer(c, retention_days), db_integer(c, TILES_MAX)), &gone);
+	if (e)
+		return e;
+	*more = strtoll(gone, NULL, 10) > 0;
+	if (*more)
+		log_event(LOG_LEVEL_INFO, "old events removed", LOG_TEXT("tiles", gone));
+	return OK;
+}
+
+enum err retention_check(struct call *c, int64_t first)
+{
+	const char *pruned;
+	enum err e = db_text(c, PRUNED, DB_NONE, &pruned);
+	if (e)
+		return e;
+	return first < strtoll(pruned, NULL, 10) ? fail_as(c, &TOO_OLD) : OK;
+}
