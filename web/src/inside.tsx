@@ -65,6 +65,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 	operator: {
 		"/": page(() => import("./operator/HomePage"), "HomePage"),
 		"/contracts": page(() => import("./operator/ContractsPage"), "ContractsPage"),
+		"/contracts/:id": page(() => import("./operator/ContractPage"), "ContractPage"),
 		"/anomalies": ANOMALIES,
 		"/audit": AUDIT,
 	},

@@ -29,12 +29,19 @@ export function useApi<P extends PathWith<"get">>(
 	});
 }
 
+interface TaggedOptions<P extends PathWith<"get">> {
+	/** How often to look again at something that changes by itself; false when it does not. */
+	everyMsWhile?: (body: Answer<"get", P>) => number | false;
+}
+
 /** A resource with its version, for changing it later. */
 export function useTagged<P extends PathWith<"get">>(
 	path: P,
-	{ params }: ReadOptions<P>,
+	{ params, everyMsWhile }: ReadOptions<P> & TaggedOptions<P>,
 ): UseQueryResult<Tagged<Answer<"get", P>>, ApiError> {
 	return useQuery<Tagged<Answer<"get", P>>, ApiError>({
+		refetchInterval: ({ state }) =>
+			state.data && everyMsWhile ? everyMsWhile(state.data.body) : false,
 		queryKey: [path, params, "tagged"],
 		queryFn: ({ signal }) => apiTagged("get", path, { params, signal }),
 	});

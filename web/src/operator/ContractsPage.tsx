@@ -1,5 +1,6 @@
 /* Contracts: the list, and opening one, which shows its first administrator's secret once. */
 import { useState } from "react";
+import { Link } from "wouter";
 import { usePages, useWrite } from "../api/hooks";
 import type { Answer } from "../api/types";
 import { exactTime } from "../format/time";
@@ -9,6 +10,7 @@ import { Button } from "../ui/button";
 import { Form, TextField, text } from "../ui/form";
 import { Page, TableFrame } from "../ui/page";
 import { Pages } from "../ui/states";
+import { ContractState } from "./ContractPage";
 
 type Opened = Answer<"post", "/v1/contracts">;
 
@@ -120,6 +122,9 @@ export function ContractsPage() {
 										<T k="contracts.code" />
 									</th>
 									<th scope="col">
+										<T k="contracts.stateIs" />
+									</th>
+									<th scope="col">
 										<T k="contracts.administrator" />
 									</th>
 									<th scope="col">
@@ -130,8 +135,13 @@ export function ContractsPage() {
 							<tbody>
 								{items.map((contract) => (
 									<tr key={contract.id}>
-										<th scope="row">{contract.name}</th>
+										<th scope="row">
+											<Link href={`/contracts/${contract.id}`}>{contract.name}</Link>
+										</th>
 										<td>{contract.code}</td>
+										<td>
+											<ContractState contract={contract} />
+										</td>
 										<td>{contract.administratorUsername}</td>
 										<td>
 											<time dateTime={contract.createdAt}>{exactTime(contract.createdAt)}</time>
