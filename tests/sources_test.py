@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ["libcommon", "services", "ctl", "verify"]
+FOLDERS = ["libcommon", "services", "ctl", "verify", "witness"]
 
 
 def main(build):

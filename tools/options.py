@@ -14,12 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / 'docs/operations.md'
 BEGIN, END = '<!-- options: made by tools/options.py -->', '<!-- end of options -->'
 PROGRAMS = ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit')
+ALONE = {'gateway': 'services', 'witness': 'witness'}  # without the skeleton of the services
 OPTION = re.compile(r'^  --(\S+) (\S+)\n((?: {6}.*\n)+)', re.M)
 
 
 def options(build, program):
     """{name: (kind, text)} in the order of --help."""
-    text = subprocess.run([Path(build) / f'services/manabiya-{program}', '--help'], check=True, stdout=subprocess.PIPE,
+    text = subprocess.run([Path(build) / ALONE.get(program, 'services') / f'manabiya-{program}', '--help'], check=True, stdout=subprocess.PIPE,
                           text=True).stdout
     found = {}
     for name, kind, lines in OPTION.findall(text):
@@ -29,15 +30,15 @@ def options(build, program):
 
 
 def tables(build):
-    each = {program: options(build, program) for program in PROGRAMS}
+    each = {program: options(build, program) for program in (*PROGRAMS, 'witness')}
     if not all(each.values()):
         raise SystemExit('options: a --help text has another form now')
     shared = {name: row for name, row in each['auth'].items()
               if all(each[p].get(name, (None,))[0] == row[0] for p in PROGRAMS[1:])}
     yield from table('Every service', shared)
-    for program in PROGRAMS:
+    for program in each:
         yield from table(f'`manabiya-{program}`', {n: row for n, row in each[program].items()
-                                                  if program == 'gateway' or n not in shared})
+                                                  if program in ALONE or n not in shared})
 
 
 def table(title, rows):

@@ -30,6 +30,22 @@ struct signed_tree {
 	const char *note;
 };
 must_check enum err checkpoint_latest(struct call *c, struct signed_tree *out);
+/* The latest that a witness has signed too if it holds `size` leaves, else the latest; NOT_FOUND
+ * when so much is not signed yet. */
+must_check enum err checkpoint_covering(struct call *c, uint64_t size, struct signed_tree *out);
+
+/* ---- witnesses ---- */
+
+struct witness_conf {
+	const char *urls, *keys; /* separated by commas, in the same order; "" for none */
+	const char *ca_file; /* "" for the system's */
+};
+/* Before the first job. Logs the reason when it is not as it should be. */
+must_check enum err witness_open(const struct witness_conf *conf);
+void witness_close(void);
+
+/* Have signed what is not yet. A job (service.h). */
+must_check enum err witness_run(struct call *c, bool *more);
 
 /* ---- retention ---- */
 

@@ -19,6 +19,8 @@
 
 static const struct problem LOG_EMPTY = { ERR_NOT_FOUND, 404, "log_empty",
 	"ログにはまだ署名された記録がありません。", "Nothing in this log has been signed yet." };
+static const struct problem LOG_UNWITNESSED = { ERR_NOT_FOUND, 404, "log_unwitnessed",
+	"ログにはまだ立会人の署名がありません。", "No witness has signed this log yet." };
 
 /* Made at start, const after. */
 static struct {
@@ -31,6 +33,10 @@ static struct {
 static const char TAKE[] = "SELECT tenant_id, size, peaks FROM audit.checkpoint_take($1::integer)";
 static const char PUT[] = "SELECT audit.checkpoint_put($1::uuid[], $2::bigint[], $3::text[])";
 static const char LATEST[] = "SELECT size, note FROM audit.checkpoint ORDER BY size DESC LIMIT 1";
+static const char COVERING[] = "SELECT size, note FROM audit.checkpoint WHERE size >= $1::bigint"
+			       " ORDER BY witnessed DESC, size DESC LIMIT 1";
+static const char WITNESSED[] = "SELECT size, note FROM audit.checkpoint WHERE witnessed"
+				" ORDER BY size DESC LIMIT 1";
 
 static enum err add_key(const char *hex)
 {
@@ -45,6 +51,18 @@ static enum err add_key(const char *hex)
 	return OK;
 }
 
+/* For a witness: what its file of logs has to say for all of them. */
+static void tell_key(void)
+{
+	struct arena *arena = arena_new();
+	const struct note_verifier all =
+		note_verifier_of(arena_printf(arena, "%s/log/*", signer.log_name), NOTE_ED25519,
+			signer.public_keys[0]);
+	log_event(LOG_LEVEL_INFO, "a witness of these logs needs this key",
+		LOG_TEXT("verifier", note_verifier_text(arena, &all)));
+	arena_free(arena);
+}
+
 enum err checkpoint_open(const char *log_name, const char *key, const char *key_before)
 {
 	signer.n = 0;
@@ -54,6 +72,8 @@ enum err checkpoint_open(const char *log_name, const char *key, const char *key_
 		return ERR_INVALID;
 	}
 	enum err e = add_key(key);
+	if (!e)
+		tell_key();
 	return e || !*key_before ? e : add_key(key_before);
 }
 
@@ -150,10 +170,26 @@ enum err checkpoint_latest(struct call *c, struct signed_tree *out)
 	return e || out->size ? e : fail_as(c, &LOG_EMPTY);
 }
 
-enum err audit_log_checkpoint(struct call *c, struct audit_log_checkpoint_out *out)
+enum err checkpoint_covering(struct call *c, uint64_t size, struct signed_tree *out)
+{
+	*out = (struct signed_tree){ 0 };
+	enum err e = db_each(c, COVERING, DB_ARGS(db_integer(c, (int64_t)size)), on_latest, out);
+	return e || out->size ? e : ERR_NOT_FOUND;
+}
+
+static enum err checkpoint_witnessed(struct call *c, struct signed_tree *out)
+{
+	*out = (struct signed_tree){ 0 };
+	enum err e = db_each(c, WITNESSED, DB_NONE, on_latest, out);
+	return e || out->size ? e : fail_as(c, &LOG_UNWITNESSED);
+}
+
+enum err audit_log_checkpoint(struct call *c, const struct audit_log_checkpoint_in *in,
+	struct audit_log_checkpoint_out *out)
 {
 	struct signed_tree latest;
-	enum err e = checkpoint_latest(c, &latest);
+	enum err e =
+		in->witnessed ? checkpoint_witnessed(c, &latest) : checkpoint_latest(c, &latest);
 	if (!e)
 		out->body =
 			(struct bytes){ (const unsigned char *)latest.note, strlen(latest.note) };

@@ -92,6 +92,52 @@ static void a_key_that_is_none_stops_the_start(void **state)
 	log_open("test", LOG_LEVEL_ERROR);
 }
 
+static const char *checkpoint_of_range(const char *end)
+{
+	const char *params = arena_printf(test.arena, "first=0&end=%s", end);
+	return strstr(strstr(ask_text(&test, "log_range", params), "\n\n") + 2, "\n") + 1;
+}
+
+/* What a witness has signed is kept beside the latest, and is what proofs use where it is enough.
+ */
+static void what_is_witnessed_is_kept_until_the_next(void **state)
+{
+	static const char witnessed[] = "witnessed=true";
+	grow_log(&test, 3);
+	sign_log(&test);
+	assert_int_equal(ask_log(&test, "log_checkpoint", witnessed).status, 404);
+	test_sql(&test, "SELECT audit.witness_put(tenant_id, size, note) FROM audit.checkpoint");
+	grow_log(&test, 2);
+	sign_log(&test);
+	assert_int_equal(latest_checkpoint(&test).size, 5);
+	const char *kept = ask_text(&test, "log_checkpoint", witnessed);
+	assert_int_equal(read_checkpoint(&test, kept).size, 3);
+	assert_int_equal(strncmp(checkpoint_of_range("3"), "3\n", 2), 0);
+	assert_int_equal(strncmp(checkpoint_of_range("4"), "5\n", 2), 0);
+	assert_int_equal(ask_log(&test, "log_range", "first=0&end=6").status, 409);
+	test_sql(&test,
+		"SELECT audit.witness_put(tenant_id, size, note) FROM audit.checkpoint"
+		" WHERE size = 5");
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM audit.checkpoint"), "1");
+}
+
+static void options_that_name_no_witness_stop_the_start(void **state)
+{
+	static const char key[] = "w+680f52bc+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+	static const struct witness_conf bad[] = {
+		{ "https://w.example", "", "" },
+		{ "", key, "" },
+		{ "https://w.example", "not a key", "" },
+		{ "http://w.example", key, "" },
+		{ "https://w.example,https://v.example", key, "" },
+	};
+	log_open("test", LOG_LEVEL_ERROR + 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(witness_open(&bad[i]), ERR_INVALID);
+	assert_int_equal(witness_open(&(struct witness_conf){ "", "", "" }), OK);
+	log_open("test", LOG_LEVEL_ERROR);
+}
+
 /* As the service's own role: it can sign, but neither hash nor forget. */
 static void the_service_cannot_touch_the_tree(void **state)
 {
@@ -120,6 +166,8 @@ int main(void)
 		FACT(nothing_new_is_not_signed_again),
 		FACT(keys_overlap),
 		FACT(a_key_that_is_none_stops_the_start),
+		FACT(what_is_witnessed_is_kept_until_the_next),
+		FACT(options_that_name_no_witness_stop_the_start),
 		FACT(the_service_cannot_touch_the_tree),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -10,6 +10,7 @@ static struct {
 	struct sink_conf sinks;
 	int64_t retention_days;
 	struct anomaly_limits anomaly;
+	struct witness_conf witness;
 } conf;
 
 #define AT(field_) offsetof(__typeof__(conf), field_)
@@ -22,6 +23,13 @@ static const struct option options[] = {
 		"file with the Ed25519 seed that signs checkpoints, 32 bytes as hex" },
 	{ "checkpoint-key-before", OPTION_SECRET, "", AT(checkpoint_key_before), 0, 64,
 		"the one that it replaces, which signs as well as long as it is given" },
+	{ "witness-url", OPTION_TEXT, "", AT(witness.urls), 0, 1024,
+		"where witnesses are asked to sign checkpoints, https://…, separated by commas; "
+		"/add-checkpoint is put behind each; empty for none" },
+	{ "witness-key", OPTION_TEXT, "", AT(witness.keys), 0, 2048,
+		"their verifier keys in the same order: what others have signed is not kept" },
+	{ "witness-ca", OPTION_READS, "", AT(witness.ca_file), 0, 4096,
+		"PEM file of the authorities of their certificates; empty for the system's" },
 	{ "pipeline-file", OPTION_WRITES, "", AT(sinks.file), 0, 4096,
 		"file that every event is appended to, one JSON object a line; empty for none" },
 	{ "pipeline-stdout", OPTION_BOOLEAN, "false", AT(sinks.to_stdout), 0, 0,
@@ -53,10 +61,11 @@ static const struct option options[] = {
 };
 
 /* Checkpoints are promised within a second. The pipeline is for watching: half a second late is
- * still at once for a person; so is an anomaly after five. Sinks that are not configured cost a
- * look at the clock. */
+ * still at once for a person; so is an anomaly after five. Sinks and witnesses
+ * that are not configured cost a look at the clock. */
 static const struct job jobs[] = {
 	{ .name = "checkpoint", .every_ms = 250, .run = checkpoint_run },
+	{ .name = "witness", .every_ms = 1000, .run = witness_run },
 	{ .name = "pipeline file", .every_ms = 500, .run = sink_file_run },
 	{ .name = "pipeline stdout", .every_ms = 500, .run = sink_stdout_run },
 	{ .name = "pipeline syslog", .every_ms = 500, .run = sink_syslog_run },
@@ -71,7 +80,15 @@ static enum err start(void)
 	pipeline_open();
 	retention_days = conf.retention_days;
 	anomaly_limits = conf.anomaly;
-	return checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);
+	enum err e =
+		checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);
+	return e ? e : witness_open(&conf.witness);
+}
+
+static void stop(void)
+{
+	witness_close();
+	checkpoint_close();
 }
 
 int main(int argc, char **argv)
@@ -87,7 +104,7 @@ int main(int argc, char **argv)
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.workers = 2,
 		.start = start,
-		.stop = checkpoint_close,
+		.stop = stop,
 	};
 	return service_main(argc, argv, &audit);
 }

@@ -27,6 +27,17 @@ static enum err check_size(struct call *c, int64_t size, struct signed_tree *lat
 	return e;
 }
 
+/* Of what is proven with its checkpoint, one that is witnessed is worth more than the latest. */
+static enum err find_covering(struct call *c, uint64_t size, struct signed_tree *out)
+{
+	enum err e = checkpoint_covering(c, size, out);
+	if (e != ERR_NOT_FOUND)
+		return e;
+	struct signed_tree latest;
+	e = checkpoint_latest(c, &latest); /* an empty log has a problem of its own */
+	return e ? e : fail_as(c, &NOT_SIGNED);
+}
+
 static const char **texts_of(struct call *c, const struct merkle_proof *proof)
 {
 	const char **texts = arena_array(c->arena, proof->n, sizeof(*texts));
@@ -83,21 +94,21 @@ enum err audit_log_consistency(
 enum err proof_of_event(struct call *c, const char *event_id, struct buf *file)
 {
 	const char *text;
-	struct signed_tree latest;
+	struct signed_tree covering;
 	struct merkle_proof proof;
 	const struct merkle_tree tree = tile_tree(c);
 	enum err e = db_text(c, SEQUENCE, DB_ARGS(event_id), &text);
 	if (e)
 		return e;
 	uint64_t sequence = strtoull(text, NULL, 10);
-	e = check_size(c, (int64_t)sequence, &latest);
+	e = find_covering(c, sequence, &covering);
 	if (!e)
-		e = merkle_prove_inclusion(&tree, sequence - 1, latest.size, &proof);
+		e = merkle_prove_inclusion(&tree, sequence - 1, covering.size, &proof);
 	if (e)
 		return e;
 	buf_printf(file, "c2sp.org/tlog-proof@v1\nindex %llu\n", (unsigned long long)sequence - 1);
 	write_proof(c, file, &proof);
-	buf_text(file, latest.note);
+	buf_text(file, covering.note);
 	return OK;
 }
 
@@ -119,22 +130,22 @@ enum err audit_event_proof(
 enum err audit_log_range(
 	struct call *c, const struct audit_log_range_in *in, struct audit_log_range_out *out)
 {
-	struct signed_tree latest;
+	struct signed_tree covering;
 	struct merkle_proof proof;
 	struct buf file = { .arena = c->arena };
 	const struct merkle_tree tree = tile_tree(c);
-	enum err e = check_size(c, in->end, &latest);
+	enum err e = find_covering(c, (uint64_t)in->end, &covering);
 	if (!e && in->first > in->end)
 		e = fail_as(c, &BAD_RANGE);
 	if (!e)
 		e = merkle_prove_range(
-			&tree, (uint64_t)in->first, (uint64_t)in->end, latest.size, &proof);
+			&tree, (uint64_t)in->first, (uint64_t)in->end, covering.size, &proof);
 	if (e)
 		return e;
 	buf_printf(&file, "manabiya-log-range@v1\nrange %lld %lld\n", (long long)in->first,
 		(long long)in->end);
 	write_proof(c, &file, &proof);
-	buf_text(&file, latest.note);
+	buf_text(&file, covering.note);
 	out->body = bytes_of(&file);
 	return OK;
 }

@@ -2,13 +2,17 @@
 //
 // usage: independent DIRECTORY
 //
-// The directory holds what the API answered: key, checkpoint, earlier, consistency.json, index, inclusion.json,
+// The directory holds what the API answered: key, checkpoint, witness (a witness's verifier key, if one has signed), earlier, consistency.json, index, inclusion.json,
 // export.ndjson (all lines), and tile/ as C2SP's tlog-tiles lays it out.
 package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -55,6 +59,35 @@ func checkpoint(name string, verifier note.Verifier) tlog.Tree {
 	return tlog.Tree{N: size, Hash: hashOf(lines[2])}
 }
 
+// x/mod knows no cosignatures: C2SP's tlog-cosignature, type 4, is checked from its definition.
+func checkCosignature(name, verifierText string) {
+	message := read(name)
+	text := message[:strings.Index(message, "\n\n")+1]
+	parts := strings.SplitN(strings.TrimSpace(verifierText), "+", 3)
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	check(err)
+	id := sha256.Sum256(append([]byte(parts[0]+"\n"), key...))
+	if len(key) != 1+ed25519.PublicKeySize || key[0] != 4 || hex.EncodeToString(id[:4]) != parts[1] {
+		check(fmt.Errorf("not a witness's key"))
+	}
+	for _, line := range strings.Split(message[len(text)+1:], "\n") {
+		head := "\u2014 " + parts[0] + " "
+		if !strings.HasPrefix(line, head) {
+			continue
+		}
+		data, err := base64.StdEncoding.DecodeString(line[len(head):])
+		check(err)
+		if len(data) != 4+8+ed25519.SignatureSize || !bytes.Equal(data[:4], id[:4]) {
+			continue
+		}
+		signed := fmt.Sprintf("cosignature/v1\ntime %d\n%s", binary.BigEndian.Uint64(data[4:12]), text)
+		if ed25519.Verify(ed25519.PublicKey(key[1:]), []byte(signed), data[12:]) {
+			return
+		}
+	}
+	check(fmt.Errorf("not signed by the witness"))
+}
+
 func hashes(name string) []tlog.Hash {
 	var answer struct{ Hashes []string }
 	check(json.Unmarshal([]byte(read(name)), &answer))
@@ -93,6 +126,9 @@ func main() {
 	verifier, err := note.NewVerifier(strings.TrimSpace(read("key")))
 	check(err)
 	now, before := checkpoint("checkpoint", verifier), checkpoint("earlier", verifier)
+	if data, err := os.ReadFile(filepath.Join(os.Args[1], "witness")); err == nil {
+		checkCosignature("checkpoint", string(data))
+	}
 	check(tlog.CheckTree(hashes("consistency.json"), now.N, now.Hash, before.N, before.Hash))
 
 	lines := bytes.Split([]byte(strings.TrimSuffix(read("export.ndjson"), "\n")), []byte("\n"))

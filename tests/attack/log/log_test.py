@@ -216,27 +216,8 @@ class DatabaseTest(Files):
         self.assertFound('ROLLED-BACK', 'export', log.keys, file, proof=proof, since=earlier)
 
 
-class IndependentTest(Files):
+class Independent(Files):
     """golang.org/x/mod/sumdb as Debian packages it."""
-
-    def test_go_verifies_what_the_service_says(self):
-        log = Log('mori')
-        log.grow(LINES)
-        self.put('earlier', log.checkpoint())
-        before = log.size()
-        log.grow(300)
-        checkpoint = log.checkpoint()
-        size = int(checkpoint.split(b'\n')[1])
-        self.put('checkpoint', checkpoint)
-        self.put('key', log.keys[0].encode())
-        self.put('consistency.json', log.text(f'consistency?from={before}&to={size}'))
-        self.put('index', b'300')
-        self.put('inclusion.json', log.text(f'inclusion?index=300&size={size}'))
-        export = self.put('export.ndjson', log.text(f'export?first=0&end={size}'))
-        self.tiles(log, size)
-        self.assertEqual(self.go(), (0, f'verified {size}\n'))
-        export.write_bytes(export.read_bytes().replace('なわとび 7"'.encode(), 'なわとび 8"'.encode(), 1))
-        self.assertEqual(self.go()[0], 1)
 
     def tiles(self, log, size):
         for level in range(3):
@@ -246,6 +227,19 @@ class IndependentTest(Files):
                 path = f'tile/{level}/{n:03}' + (f'.p/{width}' if width < 256 else '')
                 self.put(path, log.text(path))
 
+    def collect(self, log, earlier, checkpoint):
+        """Everything that Go's verifier reads, of the tree of `checkpoint`; returns its size."""
+        before, size = (int(text.split(b'\n')[1]) for text in (earlier, checkpoint))
+        self.put('earlier', earlier)
+        self.put('checkpoint', checkpoint)
+        self.put('key', log.keys[0].encode())
+        self.put('consistency.json', log.text(f'consistency?from={before}&to={size}'))
+        self.put('index', b'300')
+        self.put('inclusion.json', log.text(f'inclusion?index=300&size={size}'))
+        self.put('export.ndjson', log.text(f'export?first=0&end={size}'))
+        self.tiles(log, size)
+        return size
+
     def go(self):
         program = self.folder / 'independent'
         if not program.exists():
@@ -254,6 +248,19 @@ class IndependentTest(Files):
             subprocess.run(['go', 'build', '-o', program, HERE / 'independent.go'], env=environment, check=True)
         done = subprocess.run([program, self.folder], stdout=subprocess.PIPE, text=True, check=False)
         return done.returncode, done.stdout
+
+
+class IndependentTest(Independent):
+    def test_go_verifies_what_the_service_says(self):
+        log = Log('mori')
+        log.grow(LINES)
+        earlier = log.checkpoint()
+        log.grow(300)
+        size = self.collect(log, earlier, log.checkpoint())
+        self.assertEqual(self.go(), (0, f'verified {size}\n'))
+        export = self.folder / 'export.ndjson'
+        export.write_bytes(export.read_bytes().replace('なわとび 7"'.encode(), 'なわとび 8"'.encode(), 1))
+        self.assertEqual(self.go()[0], 1)
 
 
 if __name__ == '__main__':
