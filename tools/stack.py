@@ -14,6 +14,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -155,10 +156,13 @@ class Stack:
 
     def readiness(self):
         """(status, body) of the gateway's /readyz; (0, reason) when it does not answer."""
+        return self._ask_admin('/readyz')
+
+    def _ask_admin(self, path):
         tls = ssl.create_default_context(cafile=self.ca)
         link = http.client.HTTPSConnection('localhost', self.admin_port, timeout=5, context=tls)
         try:
-            link.request('GET', '/readyz')
+            link.request('GET', path)
             answer = link.getresponse()
             return answer.status, answer.read().decode()
         except OSError as error:
@@ -166,10 +170,16 @@ class Stack:
         finally:
             link.close()
 
+    def _unlinked(self):
+        """Services that do not yet reach all whom they call: /readyz tells of the gateway's links only, on purpose."""
+        _, text = self._ask_admin('/metrics')
+        up = {name: int(float(n)) for name, n in re.findall(r'^manabiya_bus_instances_up{service="(\w+)"[^}]*} (\S+)$', text, re.M)}
+        return [name for name in SERVICES if up.get(name, 0) < len(self._peers(name).split(','))]
+
     def wait_ready(self, names=None):
-        """Until /readyz says 200; a process that ends meanwhile is an error with its last lines."""
+        """Until all answer and reach each other; a process that ends meanwhile is an error with its last lines."""
         end, answer = time.monotonic() + READY_WITHIN_S, (0, '')
-        while answer[0] != 200:
+        while answer[0] != 200 or self._unlinked():
             for name in names or self.processes:
                 self._check_alive(name)
             if time.monotonic() > end:
