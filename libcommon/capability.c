@@ -104,6 +104,8 @@ const char *capability_mint(struct arena *arena, const unsigned char key[SIGNING
 	add_text(&payload, "session", actor->session_id);
 	add_text(&payload, "tenantKey", actor->tenant_key);
 	buf_printf(&payload, "\"authenticated\":%" PRId64 ",", actor->authenticated_unix_ms);
+	buf_printf(&payload, "\"factors\":%u,\"secondFactor\":%d,", actor->factors,
+		actor->needs_second_factor);
 	buf_printf(&payload, "\"initial\":%d,\"iat\":%" PRId64 ",\"exp\":%" PRId64 "}",
 		actor->initial, now_unix_ms, expires);
 	return paseto_sign(
@@ -143,7 +145,9 @@ static bool read_actor(const struct json *payload, struct actor *out)
 		.denied = read_denied(json_member(payload, "denied")),
 		.session_id = json_text(json_member(payload, "session")),
 		.authenticated_unix_ms = json_integer(json_member(payload, "authenticated"), 0),
+		.factors = json_integer(json_member(payload, "factors"), 0) == 2 ? 2 : 1,
 		/* What is missing or odd counts as set: it only takes rights away. */
+		.needs_second_factor = json_integer(json_member(payload, "secondFactor"), 1) != 0,
 		.initial = json_integer(json_member(payload, "initial"), 1) != 0,
 		.tenant_key = json_text(json_member(payload, "tenantKey")),
 		.expires_unix_ms = json_integer(json_member(payload, "exp"), 0),

@@ -25,6 +25,8 @@ static const struct actor PUPIL = {
 	.denied = FEATURE_PEER_COMMENT,
 	.session_id = SESSION,
 	.authenticated_unix_ms = NOW - 1000,
+	.factors = 2,
+	.needs_second_factor = true,
 	.initial = true,
 	.tenant_key = TENANT ".1775606460.00ff",
 	.expires_unix_ms = NOW + 10000,
@@ -43,6 +45,8 @@ static void what_was_minted_is_read(void **state)
 	assert_string_equal(actor.session_id, SESSION);
 	assert_true(actor.initial);
 	assert_int_equal(actor.authenticated_unix_ms, NOW - 1000);
+	assert_int_equal(actor.factors, 2);
+	assert_true(actor.needs_second_factor);
 	assert_string_equal(actor.tenant_key, PUPIL.tenant_key);
 	assert_int_equal(actor.expires_unix_ms, NOW + 10000);
 }

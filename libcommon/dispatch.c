@@ -33,6 +33,9 @@ static const struct problem FEATURE_DENIED = { ERR_FORBIDDEN, 403, "feature_deni
 	"Your administrator has switched this function off." };
 static const struct problem STEP_UP_REQUIRED = { ERR_FORBIDDEN, 403, "step_up_required",
 	"この操作には、パスワードの再入力が必要です。", "This needs your password once more." };
+static const struct problem SECOND_FACTOR_REQUIRED = { ERR_FORBIDDEN, 403, "second_factor_required",
+	"この操作には二段階認証が必要です。設定の画面で確認コードのアプリを登録してください。",
+	"This needs two-step login. Set up an authenticator app on the settings page." };
 static const struct problem KEY_MISSING = { ERR_INVALID, 400, "idempotency_key_missing",
 	"Idempotency-Keyヘッダーが必要です。", "The Idempotency-Key header is required." };
 static const struct problem TOO_LATE = { ERR_UNAVAILABLE, 504, "deadline_exceeded",
@@ -131,10 +134,18 @@ static enum err check_actor(struct call *c)
 	return fail(c, ERR_FORBIDDEN, "not for %s", role_name(c->actor->role));
 }
 
-/* A session that was left open, or a stolen token, is not enough for what cannot be undone. */
+/* A password that somebody has seen is not enough for what would do large harm. */
+static bool needs_second_factor(const struct call *c)
+{
+	return c->op->label != LABEL_NONE && c->op->label <= LABEL_II &&
+		c->actor->needs_second_factor && c->actor->factors < 2;
+}
+
+/* A session that was left open, or a stolen token, is not enough for what cannot be undone or would
+ * do grave harm. */
 static bool needs_step_up(const struct call *c)
 {
-	return c->op->flags & OP_STEP_UP &&
+	return (c->op->flags & OP_STEP_UP || c->op->label == LABEL_I) &&
 		clock_unix_ms() - c->actor->authenticated_unix_ms > STEP_UP_LIFETIME_MS;
 }
 
@@ -142,6 +153,8 @@ static enum err check_limits(struct call *c)
 {
 	if (c->actor->initial && !(c->op->flags & OP_INITIAL))
 		return fail_with(c, &CHANGE_PASSWORD_FIRST, "initial session");
+	if (needs_second_factor(c))
+		return fail_with(c, &SECOND_FACTOR_REQUIRED, "one factor");
 	if (needs_step_up(c))
 		return fail_with(c, &STEP_UP_REQUIRED, "step-up");
 	if (c->op->feature & c->actor->denied)

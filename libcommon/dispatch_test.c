@@ -48,6 +48,12 @@ static const struct op ops[] = {
 		.flags = OP_INITIAL,
 		.status = 204,
 		.callers = by_gateway },
+	{ .name = "grades",
+		.handler = count_runs,
+		.allow = STAFF | ROLE_STUDENT,
+		.label = LABEL_II,
+		.status = 204,
+		.callers = by_gateway },
 	{ .name = "internal",
 		.handler = count_runs,
 		.flags = OP_INTERNAL | OP_NO_CAPABILITY,
@@ -64,6 +70,12 @@ static const struct op ops[] = {
 		.allow = ROLE_ANONYMOUS,
 		.status = 204,
 		.callers = by_gateway },
+	{ .name = "record",
+		.handler = count_runs,
+		.allow = STAFF,
+		.label = LABEL_I,
+		.status = 204,
+		.callers = by_gateway },
 	{ .name = "refuse",
 		.handler = refuse,
 		.allow = ROLE_ANONYMOUS,
@@ -73,6 +85,7 @@ static const struct op ops[] = {
 		.handler = count_runs,
 		.allow = STAFF,
 		.feature = FEATURE_VIDEO_UPLOAD,
+		.label = LABEL_III,
 		.status = 204,
 		.callers = by_gateway },
 };
@@ -91,6 +104,7 @@ struct attempt {
 	enum role role; /* 0: no capability */
 	unsigned denied;
 	bool initial;
+	unsigned factors; /* 0: one, and none more is wanted */
 	int64_t age_ms; /* of the capability */
 	int64_t time_left_ms;
 	const char *params;
@@ -100,41 +114,41 @@ struct attempt {
 
 #define HOUR_MS 3600000
 static const struct attempt attempts[] = {
-	{ "anyone may use a public operation", "public", "gateway", 0, 0, false, 0, 1000, "", 204,
-		"" },
-	{ "an unknown operation is not found", "nothing", "gateway", 0, 0, false, 0, 1000, "", 404,
-		"unknown_operation" },
-	{ "a name that is only a prefix is not found", "publi", "gateway", 0, 0, false, 0, 1000, "",
-		404, "unknown_operation" },
-	{ "another service may not use a public operation", "public", "audit", 0, 0, false, 0, 1000,
-		"", 403, "caller_forbidden" },
-	{ "the gateway may not use an internal operation", "internal", "gateway", ROLE_CONTRACTOR,
-		0, false, 0, 1000, "", 403, "caller_forbidden" },
-	{ "a named caller may use an internal operation", "internal", "learning", 0, 0, false, 0,
-		1000, "", 204, "" },
-	{ "without a capability one has to log in", "staff", "gateway", 0, 0, false, 0, 1000, "",
-		401, "unauthenticated" },
-	{ "an allowed role is let in", "staff", "gateway", ROLE_INSTRUCTOR, 0, false, 0, 1000, "",
+	{ "anyone may use a public operation", "public", "gateway", 0, 0, false, 0, 0, 1000, "",
 		204, "" },
-	{ "another role is not", "staff", "gateway", ROLE_STUDENT, 0, false, 0, 1000, "", 403,
+	{ "an unknown operation is not found", "nothing", "gateway", 0, 0, false, 0, 0, 1000, "",
+		404, "unknown_operation" },
+	{ "a name that is only a prefix is not found", "publi", "gateway", 0, 0, false, 0, 0, 1000,
+		"", 404, "unknown_operation" },
+	{ "another service may not use a public operation", "public", "audit", 0, 0, false, 0, 0,
+		1000, "", 403, "caller_forbidden" },
+	{ "the gateway may not use an internal operation", "internal", "gateway", ROLE_CONTRACTOR,
+		0, false, 0, 0, 1000, "", 403, "caller_forbidden" },
+	{ "a named caller may use an internal operation", "internal", "learning", 0, 0, false, 0, 0,
+		1000, "", 204, "" },
+	{ "without a capability one has to log in", "staff", "gateway", 0, 0, false, 0, 0, 1000, "",
+		401, "unauthenticated" },
+	{ "an allowed role is let in", "staff", "gateway", ROLE_INSTRUCTOR, 0, false, 0, 0, 1000,
+		"", 204, "" },
+	{ "another role is not", "staff", "gateway", ROLE_STUDENT, 0, false, 0, 0, 1000, "", 403,
 		"forbidden" },
 	{ "an expired capability is no capability", "staff", "gateway", ROLE_INSTRUCTOR, 0, false,
-		HOUR_MS, 1000, "", 401, "unauthenticated" },
+		0, HOUR_MS, 1000, "", 401, "unauthenticated" },
 	{ "a denied feature is refused", "staff", "gateway", ROLE_INSTRUCTOR, FEATURE_VIDEO_UPLOAD,
-		false, 0, 1000, "", 403, "feature_denied" },
+		false, 0, 0, 1000, "", 403, "feature_denied" },
 	{ "another denied feature does not matter", "staff", "gateway", ROLE_INSTRUCTOR,
-		FEATURE_PEER_COMMENT, false, 0, 1000, "", 204, "" },
-	{ "the initial password comes first", "staff", "gateway", ROLE_INSTRUCTOR, 0, true, 0, 1000,
-		"", 403, "password_change_required" },
-	{ "what is needed to change it is open", "early", "gateway", ROLE_INSTRUCTOR, 0, true, 0,
+		FEATURE_PEER_COMMENT, false, 0, 0, 1000, "", 204, "" },
+	{ "the initial password comes first", "staff", "gateway", ROLE_INSTRUCTOR, 0, true, 0, 0,
+		1000, "", 403, "password_change_required" },
+	{ "what is needed to change it is open", "early", "gateway", ROLE_INSTRUCTOR, 0, true, 0, 0,
 		1000, "", 204, "" },
 	{ "a missing idempotency key is refused", "keyed", "gateway", ROLE_INSTRUCTOR, 0, false, 0,
-		1000, "", 400, "idempotency_key_missing" },
-	{ "a call that is too late does not run", "public", "gateway", 0, 0, false, 0, 0, "", 504,
-		"deadline_exceeded" },
-	{ "parameters that nobody declared are refused", "public", "gateway", 0, 0, false, 0, 1000,
-		"a=b", 422, "invalid" },
-	{ "a handler's refusal is told", "refuse", "gateway", 0, 0, false, 0, 1000, "", 409,
+		0, 1000, "", 400, "idempotency_key_missing" },
+	{ "a call that is too late does not run", "public", "gateway", 0, 0, false, 0, 0, 0, "",
+		504, "deadline_exceeded" },
+	{ "parameters that nobody declared are refused", "public", "gateway", 0, 0, false, 0, 0,
+		1000, "a=b", 422, "invalid" },
+	{ "a handler's refusal is told", "refuse", "gateway", 0, 0, false, 0, 0, 1000, "", 409,
 		"conflict" },
 };
 
@@ -148,6 +162,8 @@ static const char *capability_for(
 		.denied = attempt->denied,
 		.session_id = "00000000-0000-7000-8000-0000000000b1",
 		.authenticated_unix_ms = clock_unix_ms() - password_age_ms,
+		.factors = attempt->factors ? attempt->factors : 1,
+		.needs_second_factor = attempt->factors > 0,
 		.initial = attempt->initial,
 		.tenant_key = "x",
 	};
@@ -223,6 +239,45 @@ static void what_is_dangerous_wants_a_password_proven_just_now(void **state)
 	arena_free(arena);
 }
 
+/* As many factors as the class of what is touched wants, and no more. */
+static void what_is_large_wants_a_second_factor(void **state)
+{
+	static const struct {
+		const char *operation;
+		enum role role;
+		unsigned factors;
+		int64_t password_age_ms;
+		unsigned status;
+		const char *code;
+	} rows[] = {
+		{ "grades", ROLE_INSTRUCTOR, 1, 0, 403, "second_factor_required" },
+		{ "grades", ROLE_INSTRUCTOR, 2, HOUR_MS, 204, "" },
+		{ "grades", ROLE_INSTRUCTOR, 0, HOUR_MS, 204, "" }, /* not wanted of this one */
+		{ "grades", ROLE_OPERATOR, 1, 0, 403, "forbidden" },
+		{ "staff", ROLE_INSTRUCTOR, 1, HOUR_MS, 204, "" }, /* class III */
+		{ "early", ROLE_INSTRUCTOR, 1, HOUR_MS, 204, "" }, /* no class */
+		{ "record", ROLE_INSTRUCTOR, 1, 0, 403, "second_factor_required" },
+		{ "record", ROLE_INSTRUCTOR, 2, HOUR_MS, 403, "step_up_required" },
+		{ "record", ROLE_INSTRUCTOR, 0, HOUR_MS, 403, "step_up_required" },
+		{ "record", ROLE_INSTRUCTOR, 2, 0, 204, "" },
+	};
+	struct arena *arena = arena_new();
+	struct db *db = db_open("host=/nonexistent", "learning");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct attempt row = { .operation = rows[i].operation,
+			.caller = "gateway",
+			.role = rows[i].role,
+			.factors = rows[i].factors,
+			.time_left_ms = 1000,
+			.params = "",
+			.status = rows[i].status,
+			.code = rows[i].code };
+		attempt(&row, rows[i].password_age_ms, arena, db);
+	}
+	db_close(db);
+	arena_free(arena);
+}
+
 static void a_capability_of_another_key_is_refused(void **state)
 {
 	struct arena *arena = arena_new();
@@ -255,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_attempt_ends_as_it_must),
 		cmocka_unit_test(what_is_dangerous_wants_a_password_proven_just_now),
+		cmocka_unit_test(what_is_large_wants_a_second_factor),
 		cmocka_unit_test(a_capability_of_another_key_is_refused),
 	};
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -53,7 +53,7 @@ static void add_actor(struct buf *out, const struct actor *actor)
 	if (*actor->session_id) {
 		buf_text(out, ",\"session\":{");
 		add_member(out, "uid", actor->session_id);
-		buf_char(out, '}');
+		buf_text(out, actor->factors > 1 ? ",\"is_mfa\":true}" : "}");
 	}
 	buf_text(out, "},");
 }
@@ -90,13 +90,14 @@ static void add_origin(
 }
 
 static void add_metadata(
-	struct buf *out, const char *label, const char *tenant_id, const char *event_id)
+	struct buf *out, enum label label, const char *tenant_id, const char *event_id)
 {
+	static const char *const names[] = { "", "I", "II", "III", "IV" };
 	buf_text(out,
 		"\"metadata\":{\"version\":\"1.8.0\",\"product\":{\"name\":\"Manabiya\","
 		"\"vendor_name\":\"Manabiya\"},");
 	if (label)
-		buf_printf(out, "\"labels\":[\"%s\"],", label);
+		buf_printf(out, "\"labels\":[\"%s\"],", names[label]);
 	if (*tenant_id) {
 		add_member(out, "tenant_uid", tenant_id);
 		buf_char(out, ',');
@@ -162,7 +163,7 @@ const char *ocsf_access_line(struct arena *arena, const struct ocsf_access *acce
 	add_actor(&out, &access->actor);
 	add_origin(&out, ACCESS_OPERATION, access->call_id, access->source);
 	add_exchange(&out, access);
-	add_metadata(&out, NULL, access->actor.tenant_id, access->event_id);
+	add_metadata(&out, LABEL_NONE, access->actor.tenant_id, access->event_id);
 	assert(out.n <= OCSF_LINE_MAX); /* a route template and ids */
 	return out.data;
 }
@@ -179,6 +180,6 @@ const char *ocsf_lost_line(
 	add_actor(&out, &nobody);
 	add_origin(&out, ACCESS_LOST_OPERATION, call_id, "");
 	buf_printf(&out, "\"count\":%llu,", (unsigned long long)n);
-	add_metadata(&out, NULL, "", event_id);
+	add_metadata(&out, LABEL_NONE, "", event_id);
 	return out.data;
 }

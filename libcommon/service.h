@@ -56,7 +56,7 @@ struct op {
 	const char *const *callers; /* who may call it over the bus, NULL-terminated; the gateway
 				       may call all that is not internal */
 	const char *content_type; /* of the reply; NULL: no body */
-	const char *label; /* "I".."IV" */
+	enum label label; /* of what it touches; LABEL_NONE: nothing of anybody's */
 	struct audit_kind audit;
 };
 

@@ -58,6 +58,9 @@ enum place {
 	PLACE_HEADER, /* of a reply: written as the HTTP header `name` */
 };
 
+/* How much harm comes of it when something is told to the wrong ones: x-label. I is the gravest. */
+enum label { LABEL_NONE, LABEL_I, LABEL_II, LABEL_III, LABEL_IV };
+
 #define NO_PRESENCE SIZE_MAX
 
 struct field {

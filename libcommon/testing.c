@@ -160,6 +160,7 @@ struct actor test_actor(
 		.session_id = role == ROLE_SERVICE ? "" : "01890000-0000-7000-8000-0000000000f1",
 		.tenant_key = test_tenant_key(test, tenant_id, expires_ms),
 		.authenticated_unix_ms = clock_unix_ms(),
+		.factors = 1,
 		.expires_unix_ms = expires_ms };
 }
 

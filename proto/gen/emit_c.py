@@ -111,7 +111,7 @@ def op_row(o):
         name=quote(o.name), handler=f'call_{o.name}', **shape_refs(o), allow=mask('ROLE_', o.allow),
         feature=mask('FEATURE_', filter(None, [node.get('x-feature')])), flags=flags('OP_', OP_FLAGS, o), status=o.status,
         callers=texts(([] if o.internal else ['gateway']) + node.get('x-callers', [])), content_type=quote(o.answer_type),
-        label=quote(node.get('x-label')),
+        label=mask('LABEL_', filter(None, [node.get('x-label')])),
         audit=audit and record(name=quote(node['x-audit']), class_uid=audit[0], activity_id=audit[1]))
 
 
