@@ -1,9 +1,13 @@
 """A small client of Manabiya's HTTP API, for the demo's seed, the tests and the benchmark."""
 
 import base64
+import hashlib
+import hmac
 import http.client
 import json
 import ssl
+import struct
+import time
 import urllib.parse
 import uuid
 
@@ -28,6 +32,26 @@ class Answer:
         return json.loads(self.body) if self.body else None
 
 
+class Authenticator:
+    """Somebody's app: six digits every thirty seconds (RFC 6238), each of them given once."""
+
+    STEP_S, ASIDE = 30, 1
+
+    def __init__(self, secret):
+        self.secret, self.given = base64.b32decode(secret), 0
+
+    def code_of(self, step):
+        mac = hmac.new(self.secret, struct.pack('>Q', step), hashlib.sha1).digest()
+        at = mac[-1] & 15
+        return f'{(int.from_bytes(mac[at:at + 4], "big") & 0x7fffffff) % 10**6:06}'
+
+    def code(self):
+        """The next one that is good; waits when those around now have been used."""
+        self.given = max(self.given + 1, int(time.time()) // self.STEP_S)
+        time.sleep(max(0, (self.given - self.ASIDE) * self.STEP_S - time.time()))
+        return self.code_of(self.given)
+
+
 class Client:
     """One person (or nobody yet) talking to the gateway over one kept connection."""
 
@@ -35,7 +59,7 @@ class Client:
         self.url = urllib.parse.urlsplit(address)
         self.origin = f'{self.url.scheme}://{self.url.netloc}'
         self.tls = ssl.create_default_context(cafile=str(ca))
-        self.token, self.password, self.link = None, None, None
+        self.token, self.password, self.link, self.app = None, None, None, None
 
     def connect(self):
         return http.client.HTTPSConnection(self.url.hostname, self.url.port, timeout=TIMEOUT_S, context=self.tls)
@@ -108,6 +132,8 @@ class Client:
         self.token = None
         answer = self.post('/v1/sessions', tenantCode=tenant_code, username=username, password=password,
                            delivery='bearer')
+        if 'challenge' in answer:
+            answer = self.post('/v1/sessions/second-factor', challenge=answer['challenge'], code=self.app.code())
         self.token, self.password = answer['token'], password
         return answer
 
@@ -122,6 +148,13 @@ class Client:
         """Log in with a one-time secret and change it, as everybody must."""
         self.login(tenant_code, username, secret)
         self.change_password(secret, password)
+
+    def enrol(self):
+        """Set a second factor up; returns the recovery codes."""
+        self.app = Authenticator(self.post('/v1/second-factor')['secret'])
+        answer = self.put('/v1/second-factor', code=self.app.code())
+        self.token = answer['token']
+        return answer['recoveryCodes']
 
     # ---- media (tus 1.0) ----
 

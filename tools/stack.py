@@ -45,6 +45,8 @@ POSTGRES_SETTINGS = {
 }
 # For loads from one address, which the gateway would take for an attack. Counted all the same: that is part of the cost.
 LOAD_LIMITS = {f'limit-{name}': 10**9 for name in ('login', 'anonymous', 'source', 'read', 'write', 'upload', 'tenant')}
+# The people of a demo and of tests have no telephones; nothing here is anybody's.
+NO_SECOND_FACTOR = 'none: a demo or a test, with nobody\'s real data'
 SANITIZERS = {
     'ASAN_OPTIONS': 'abort_on_error=0:detect_leaks=1',
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1',
@@ -291,7 +293,8 @@ class Stack:
 
     def _auth_options(self):
         return {'capability-key': self.keys / 'capability.key', 'tenant-mac-key': self.keys / 'tenant-mac.key',
-                'password-key': self.keys / 'password.key', 'bootstrap-secret': self.keys / 'bootstrap.secret'}
+                'password-key': self.keys / 'password.key', 'bootstrap-secret': self.keys / 'bootstrap.secret',
+                'second-factor-required': NO_SECOND_FACTOR}
 
     def _provisioning_options(self):
         return {'keyring': self.directory / 'keyring', 'keyring-root': self.keys / 'keyring-root.key'}

@@ -16,6 +16,7 @@ PERSONAL = r'([a-z]+)/([a-z_]+[.]([a-z_]+))(?::([1-4])(?:-([1-4]))?)?( of user)?
 CLASSES = {
     'authentication': (3002, {'logon': 1, 'logoff': 2}),
     'account_change': (3001, {'create': 1, 'enable': 2, 'password_change': 3, 'password_reset': 4, 'disable': 5, 'delete': 6,
+                              'mfa_enable': 10, 'mfa_disable': 11,
                               'update': 99}),
     'entity_management': (3004, {'create': 1, 'read': 2, 'update': 3, 'delete': 4}),
     'user_access': (3005, {'assign': 1, 'revoke': 2, 'update': 99}),

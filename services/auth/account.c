@@ -160,6 +160,8 @@ enum err auth_account_put(
 enum err auth_account_status_put(struct call *c, const struct auth_account_status_put_in *in)
 {
 	enum err e = db_exec_one(c, STATUS_PUT, DB_ARGS(in->user_id, in->status));
+	if (!e && strcmp(in->status, "deleted") == 0)
+		e = second_factor_forget(c, in->user_id);
 	if (e || strcmp(in->status, "active") == 0)
 		return e;
 	return sessions_end(c, in->user_id, NULL);

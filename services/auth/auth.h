@@ -20,6 +20,7 @@
 struct auth_conf {
 	const char *capability_key, *tenant_mac_key, *password_key; /* hex */
 	const char *bootstrap_secret; /* "" for none */
+	const char *second_factor_required;
 };
 extern struct auth_conf auth_conf;
 
@@ -44,6 +45,13 @@ must_check enum err password_unseal(struct call *c, const char *tenant_id, const
 const char *entry_seal(struct call *c, const char *key, const char *text);
 must_check enum err entry_open(
 	struct call *c, const char *key, const char *sealed, const char **text);
+
+/* The secret of an authenticator app, the same way. */
+#define TOTP_SECRET_SIZE 20 /* RFC 4226, 4: as long as the hash */
+const char *totp_seal(struct call *c, const char *tenant_id, const char *user_id,
+	const unsigned char secret[TOTP_SECRET_SIZE]);
+must_check enum err totp_unseal(struct call *c, const char *tenant_id, const char *user_id,
+	const char *sealed_hex, unsigned char secret[TOTP_SECRET_SIZE]);
 
 /* A new one-time secret, and what is stored of it (hex). They are random, so a keyed hash is
  * enough. Case, spaces and hyphens do not count: people copy them by hand. */
@@ -112,6 +120,62 @@ must_check enum err sessions_renew(struct call *c, const char *user_id);
 
 /* All of a user's sessions end, but the one named (NULL: none). */
 must_check enum err sessions_end(struct call *c, const char *user_id, const char *but_session_id);
+
+/* ---- a login under way (entry.c) ---- */
+
+struct entry {
+	const char *tenant_id, *tenant_key, *tenant_code;
+	const char *user_id, *username, *version; /* of the account */
+	const struct policy *policy;
+	unsigned char subject[HASH_SIZE]; /* in the throttle */
+	bool is_initial; /* with a one-time secret */
+	bool is_bearer; /* the token is wanted in the body, not as a cookie */
+	unsigned factors; /* proven so far */
+	const char *session_id, *token; /* of the session, once it has begun */
+};
+
+bool is_bearer(const char *delivery);
+
+/* Charge the attempt; before anything that could tell whether it is right. */
+must_check enum err entry_charge(struct call *c, const struct entry *entry);
+
+/* From here on the record of a failure belongs to the school that it was tried on. */
+void entry_name(struct call *c, const struct entry *entry);
+
+/* All is proven: the session begins, within the call's transaction, and the call is theirs. */
+must_check enum err entry_complete(struct call *c, struct entry *entry);
+
+/* ---- the second factor (totp.c, second_factor.c, login_code.c) ---- */
+
+#define TOTP_DIGITS 6
+
+/* The step of a time, the code of a step. */
+int64_t totp_step(int64_t unix_ms);
+const char *totp_code(
+	struct arena *arena, const unsigned char secret[TOTP_SECRET_SIZE], int64_t step);
+/* The step whose code it is, among those around now; 0 for none. */
+int64_t totp_find(struct arena *arena, const unsigned char secret[TOTP_SECRET_SIZE],
+	const char *code, int64_t unix_ms);
+/* What people type into their app, and what they scan. */
+const char *totp_secret_text(struct arena *arena, const unsigned char secret[TOTP_SECRET_SIZE]);
+const char *totp_uri(struct arena *arena, const unsigned char secret[TOTP_SECRET_SIZE],
+	const char *tenant_code, const char *username);
+
+/* Use up a code of the app (six digits) or a recovery code of a user of the tenant that the call
+ * has entered; *is_right tells whether it was good. */
+must_check enum err second_factor_use(struct call *c, const char *tenant_id, const char *user_id,
+	const char *code, bool *is_right);
+
+/* As if it had never been set up. */
+must_check enum err second_factor_forget(struct call *c, const char *user_id);
+
+/* Whose sessions need a second factor: read from --second-factor-required at the start. */
+must_check enum err second_factor_policy_read(void);
+bool second_factor_is_required(enum role role);
+
+/* The password was right: what the second step must show, for five minutes. Sealed, so that nobody
+ * can make or change one, and bound to the account as it is now. */
+const char *challenge_make(struct call *c, const struct entry *entry);
 
 /* ---- from where (source_range.c) ---- */
 

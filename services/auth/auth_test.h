@@ -219,10 +219,11 @@ static inline int open_auth(void **state)
 		.tenant_mac_key = mac_key ? mac_key : "",
 		.password_key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
 		.bootstrap_secret = "",
+		.second_factor_required = "staff",
 	};
 	test_open(&test, &AUTH);
 	move_clock_to_morning();
-	if (keys_open() != OK || hash_pool_start(2, 6) != OK)
+	if (second_factor_policy_read() != OK || keys_open() != OK || hash_pool_start(2, 6) != OK)
 		return -1;
 	return 0;
 }

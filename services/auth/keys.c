@@ -13,7 +13,7 @@
 
 #define SECRET_GROUPS 4 /* 80 bit */
 #define SECRET_LIFETIME_MS (30 * INT64_C(86400000)) /* of one on paper that nobody used */
-#define PASSWORD_SEAL_VERSION "1"
+#define SEAL_VERSION "1"
 
 struct auth_conf auth_conf;
 
@@ -22,6 +22,7 @@ static struct keys {
 	unsigned char signing[SIGNING_KEY_SIZE];
 	unsigned char tenant_mac[KEY_SIZE];
 	unsigned char password_seal[KEY_SIZE];
+	unsigned char totp_seal[KEY_SIZE];
 	unsigned char secret_hash[KEY_SIZE];
 	unsigned char throttle[KEY_SIZE];
 	unsigned char cache_seal[KEY_SIZE];
@@ -51,6 +52,7 @@ enum err keys_open(void)
 		return e;
 	crypto_sign_keys(seed, public_key, keys->signing);
 	crypto_derive(password_key, "password-seal", keys->password_seal);
+	crypto_derive(password_key, "totp-seal", keys->totp_seal);
 	crypto_derive(password_key, "secret-hash", keys->secret_hash);
 	crypto_derive(password_key, "throttle", keys->throttle);
 	crypto_derive(password_key, "cache-seal", keys->cache_seal);
@@ -106,10 +108,11 @@ enum err entry_open(struct call *c, const char *key, const char *sealed, const c
 
 /* ---- passwords ---- */
 
-static struct bytes seal_context(struct call *c, const char *tenant_id, const char *user_id)
+static struct bytes seal_context(
+	struct call *c, const char *tenant_id, const char *user_id, const char *kind)
 {
-	return bytes_of(arena_printf(
-		c->arena, "%s|%s|pwhash|%s", tenant_id, user_id, PASSWORD_SEAL_VERSION));
+	return bytes_of(
+		arena_printf(c->arena, "%s|%s|%s|%s", tenant_id, user_id, kind, SEAL_VERSION));
 }
 
 const char *password_seal(
@@ -117,7 +120,8 @@ const char *password_seal(
 {
 	size_t n = strlen(phc);
 	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
-	crypto_seal(keys->password_seal, seal_context(c, tenant_id, user_id), phc, n, sealed);
+	crypto_seal(
+		keys->password_seal, seal_context(c, tenant_id, user_id, "pwhash"), phc, n, sealed);
 	return db_bytea(c, sealed, n + SEAL_OVERHEAD);
 }
 
@@ -129,12 +133,34 @@ enum err password_unseal(struct call *c, const char *tenant_id, const char *user
 	char *plain = arena_alloc(c->arena, n + 1);
 	enum err e = crypto_from_hex(sealed_hex, sealed, n);
 	if (!e)
-		e = crypto_open(keys->password_seal, seal_context(c, tenant_id, user_id), sealed, n,
-			(unsigned char *)plain);
+		e = crypto_open(keys->password_seal, seal_context(c, tenant_id, user_id, "pwhash"),
+			sealed, n, (unsigned char *)plain);
 	if (e)
 		return fail(c, ERR_INTERNAL, "a stored password does not open with this key");
 	*phc = plain;
 	return OK;
+}
+
+/* ---- secrets of authenticator apps ---- */
+
+const char *totp_seal(struct call *c, const char *tenant_id, const char *user_id,
+	const unsigned char secret[TOTP_SECRET_SIZE])
+{
+	unsigned char sealed[TOTP_SECRET_SIZE + SEAL_OVERHEAD];
+	crypto_seal(keys->totp_seal, seal_context(c, tenant_id, user_id, "totp"), secret,
+		TOTP_SECRET_SIZE, sealed);
+	return db_bytea(c, sealed, sizeof sealed);
+}
+
+enum err totp_unseal(struct call *c, const char *tenant_id, const char *user_id,
+	const char *sealed_hex, unsigned char secret[TOTP_SECRET_SIZE])
+{
+	unsigned char sealed[TOTP_SECRET_SIZE + SEAL_OVERHEAD];
+	enum err e = crypto_from_hex(sealed_hex, sealed, sizeof sealed);
+	if (!e)
+		e = crypto_open(keys->totp_seal, seal_context(c, tenant_id, user_id, "totp"),
+			sealed, sizeof sealed, secret);
+	return e ? fail(c, ERR_INTERNAL, "a stored secret does not open with this key") : OK;
 }
 
 /* ---- one-time secrets ---- */

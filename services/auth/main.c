@@ -15,6 +15,9 @@ static const struct option options[] = {
 		"file with the key that seals password hashes, 32 bytes as hex" },
 	{ "bootstrap-secret", OPTION_SECRET, "", AT(bootstrap_secret), 16, 256,
 		"file with the one-time secret of the first operator; used while there is none" },
+	{ "second-factor-required", OPTION_TEXT, "staff", AT(second_factor_required), 1, 256,
+		"whose sessions need a second factor for what is of class II and above: `staff`, "
+		"`privileged` (operators and contractors), or `none: ` and the reason why not" },
 };
 
 static const struct job jobs[] = {
@@ -37,7 +40,9 @@ static unsigned cores(void)
 
 static enum err auth_start(void)
 {
-	enum err e = keys_open();
+	enum err e = second_factor_policy_read();
+	if (!e)
+		e = keys_open();
 	return e ? e : hash_pool_start(cores(), hash_limit());
 }
 
