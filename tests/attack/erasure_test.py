@@ -113,7 +113,7 @@ def sealed_columns():
     return sorted(found)
 
 
-SEALS_NAMES = any(column.endswith('.family_name') for _, column in sealed_columns())
+SEALS_NAMES = any(column.startswith('person.') for _, column in sealed_columns())
 
 
 class Database:

@@ -28,12 +28,14 @@ struct world {
 
 static enum err open_text(struct call *c, const char *const *fields, struct bytes *out)
 {
-	const char *text = "";
+	const char *text = NULL;
 	const struct personal_kind kind = { .domain = fields[2], .column = fields[3] };
 	const char *sealed = arena_printf(c->arena, "%s:%s", fields[4], fields[5]);
 	enum err e = personal_open_of(c, fields[1], &kind, sealed, &text);
+	if (e)
+		return e;
 	*out = (struct bytes){ (const unsigned char *)text, strlen(text) };
-	return e;
+	return text == personal_erased[0] ? ERR_NOT_FOUND : OK;
 }
 
 static enum err open_media(

@@ -63,6 +63,7 @@ class ContractFlow(FlowTest):
         for tenant in (gone, stays):
             tenant.lesson().sent_try(tenant.enter('jido1'))
         self.assertGreater(sum(rows(gone).values()), 20)
+        eventually(lambda: nothing_waits(stays), 'what happened is told everywhere')
         before = rows(stays)
         act(gone.contract['id'], 'close')
         contract = eventually(lambda: erased(gone), 'the contract is erased', 90)
@@ -132,6 +133,13 @@ def rows(tenant):
         if not any(name in table for name in KEPT):
             found[table] = int(n)
     return found
+
+
+def nothing_waits(tenant):
+    """Neither an event nor a mail of it: they go by themselves."""
+    queues = ('auth.outbox', 'provisioning.outbox', 'learning.outbox', 'notification.outbox', 'notification.mail')
+    return all(base.world.stack.sql(f"SELECT count(*) FROM {queue} WHERE tenant_id = '{tenant.contract['tenantId']}'") == '0'
+               for queue in queues)
 
 
 def folder(tenant):
