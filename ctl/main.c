@@ -8,6 +8,7 @@
 #include "ctl/keys.h"
 #include "ctl/migrate.h"
 #include "ctl/outbox.h"
+#include "ctl/pipeline.h"
 
 static const struct command {
 	const char *name;
@@ -20,6 +21,7 @@ static const struct command {
 	{ "keys", keys_command, "make the keys of a deployment that are not there yet" },
 	{ "migrate", migrate_command, "bring the database to this release's schema" },
 	{ "outbox", outbox_command, "list or redrive what could not be delivered" },
+	{ "pipeline", pipeline_command, "how far the log's sinks are; send one something again" },
 };
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
 

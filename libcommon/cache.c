@@ -1,10 +1,11 @@
 /*
- * Redis behind four verbs; see cache.h. It refuses to be waited for: 100 ms, then a second's rest.
+ * Redis behind a few verbs; see cache.h. It refuses to be waited for: 100 ms, then a second's rest.
  *
  * hiredis 0.14 and 1.x: only calls that both have.
  */
 #include "libcommon/cache.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -212,5 +213,53 @@ enum err cache_count(struct cache *cache, struct cache_counter *counters, size_t
 		if (!e)
 			e = read_integer(cache, &ignored);
 	}
+	return e ? rest(cache) : OK;
+}
+
+/* ---- streams ---- */
+
+static enum err append_entry(
+	struct cache *cache, const struct cache_stream *stream, const struct cache_entry *entry)
+{
+	char max[24];
+	const char *words[CACHE_ENTRY_FIELDS_MAX + 6] = { "XADD", stream->name, "MAXLEN", "~", max,
+		"*" };
+	assert(entry->n <= CACHE_ENTRY_FIELDS_MAX);
+	(void)snprintf(max, sizeof(max), "%lld", (long long)stream->max_length);
+	memcpy(words + 6, entry->fields, entry->n * sizeof(*words));
+	return append(cache, (int)entry->n + 6, words);
+}
+
+/* An id for every entry; *why is left alone when there was no answer at all. */
+static enum err read_id(struct cache *cache, struct arena *arena, const char **why)
+{
+	void *got = NULL;
+	if (redisGetReply(cache->redis, &got) != REDIS_OK)
+		return ERR_UNAVAILABLE;
+	auto_reply answer = got;
+	if (answer->type == REDIS_REPLY_STRING)
+		return OK;
+	if (answer->type == REDIS_REPLY_ERROR)
+		*why = arena_strndup(arena, answer->str, (size_t)answer->len);
+	return ERR_UNAVAILABLE;
+}
+
+enum err cache_append(struct cache *cache, struct arena *arena, const struct cache_stream *stream,
+	const struct cache_entry *entries, size_t n, const char **why)
+{
+	const struct timeval timeout = { .tv_sec = stream->timeout_ms / 1000,
+		.tv_usec = stream->timeout_ms % 1000 * 1000L };
+	int64_t end_ms = clock_steady_ms() + stream->timeout_ms;
+	*why = "no connection";
+	enum err e = connect_if_needed(cache);
+	if (e)
+		return e;
+	*why = "no answer";
+	if (redisSetTimeout(cache->redis, timeout) != REDIS_OK)
+		return rest(cache);
+	for (size_t i = 0; !e && i < n; i++)
+		e = append_entry(cache, stream, &entries[i]);
+	for (size_t i = 0; !e && i < n; i++)
+		e = clock_steady_ms() > end_ms ? ERR_UNAVAILABLE : read_id(cache, arena, why);
 	return e ? rest(cache) : OK;
 }

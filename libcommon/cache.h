@@ -37,4 +37,23 @@ struct cache_counter {
 must_check enum err cache_count(
 	struct cache *cache, struct cache_counter *counters, size_t n, int64_t ttl_ms);
 
+/*
+ * Entries at the end of a stream, which keeps about `max_length` of them, all in one round trip.
+ * For whom this is no cache: it may take `timeout_ms`, an error's text goes to *why (in the arena),
+ * and OK means that Redis has all of them. On failure it may have some.
+ */
+struct cache_entry {
+	const char *const *fields; /* name, value, name, … */
+	size_t n; /* of both */
+};
+struct cache_stream {
+	const char *name;
+	int64_t max_length;
+	int64_t timeout_ms;
+};
+#define CACHE_ENTRY_FIELDS_MAX 16
+must_check enum err cache_append(struct cache *cache, struct arena *arena,
+	const struct cache_stream *stream, const struct cache_entry *entries, size_t n,
+	const char **why);
+
 #endif

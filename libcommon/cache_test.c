@@ -1,7 +1,9 @@
 /* Facts about the cache: it remembers, forgets, and never makes anyone wait. */
 #include "libcommon/cache.h"
 
+#include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -147,6 +149,40 @@ static void a_wrong_password_is_unavailable(void **state)
 	cache_close(cache);
 }
 
+static void a_stream_keeps_about_so_many(void **state)
+{
+	struct cache *cache = open_cache();
+	const char *const fields[] = { "line", "一" };
+	const struct cache_stream stream = { "t:stream", 200, 5000 };
+	struct cache_entry entries[500];
+	const char *why = NULL;
+	for (int i = 0; i < 500; i++)
+		entries[i] = (struct cache_entry){ fields, 2 };
+	assert_int_equal(cache_append(cache, arena, &stream, entries, 0, &why), OK);
+	assert_int_equal(cache_append(cache, arena, &stream, entries, 500, &why), OK);
+	redisContext *redis = redisConnectUnix(test_cache_address());
+	redisReply *length = redisCommand(redis, "XLEN t:stream");
+	assert_in_range(length->integer, 200, 300); /* whole nodes of a hundred go */
+	freeReplyObject(length);
+	redisFree(redis);
+	assert_int_equal(cache_delete(cache, "t:stream"), OK);
+	cache_close(cache);
+}
+
+static void what_is_no_stream_says_why(void **state)
+{
+	struct cache *cache = open_cache(), *other = open_cache();
+	const char *const fields[] = { "line", "x" }, *why = NULL;
+	const struct cache_stream stream = { "t:text", 200, 5000 };
+	const struct cache_entry entry = { fields, 2 };
+	assert_int_equal(cache_set(cache, "t:text", "x", 60000), OK);
+	assert_int_equal(cache_append(cache, arena, &stream, &entry, 1, &why), ERR_UNAVAILABLE);
+	assert_non_null(strstr(why, "WRONGTYPE"));
+	assert_int_equal(cache_delete(other, "t:text"), OK);
+	cache_close(cache);
+	cache_close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +190,8 @@ int main(void)
 		cmocka_unit_test(a_value_expires),
 		cmocka_unit_test(counters_add_up_and_expire),
 		cmocka_unit_test(a_counter_that_is_none_is_unavailable),
+		cmocka_unit_test(a_stream_keeps_about_so_many),
+		cmocka_unit_test(what_is_no_stream_says_why),
 		cmocka_unit_test(a_stranger_is_unavailable),
 		cmocka_unit_test(no_address_is_unavailable),
 		cmocka_unit_test(a_silent_server_costs_a_tenth_of_a_second_once),

@@ -44,6 +44,19 @@ static const struct option options[] = {
 		"certificate that we show it (PEM); empty for none" },
 	{ "pipeline-syslog-key", OPTION_RELOADS, "", AT(sinks.syslog_key), 0, 4096,
 		"key of that certificate (PEM)" },
+	{ "pipeline-redis", OPTION_TEXT, "", AT(sinks.redis), 0, 300,
+		"Redis with a stream of all events, socket path or host:port; not the cache, which "
+		"may evict it; empty for none" },
+	{ "pipeline-redis-user", OPTION_TEXT, "", AT(sinks.redis_user), 0, 64,
+		"name to log in with there; empty for the default user" },
+	{ "pipeline-redis-password", OPTION_SECRET, "", AT(sinks.redis_password), 0, 512,
+		"file with its password; empty for none" },
+	{ "pipeline-redis-stream", OPTION_TEXT, "manabiya:audit", AT(sinks.redis_stream), 1, 128,
+		"name of the stream" },
+	{ "pipeline-redis-max-length", OPTION_INTEGER, "100000", AT(sinks.redis_max_length), 100,
+		100000000,
+		"events that the stream keeps, about; the default takes some 150 MB of Redis's "
+		"memory" },
 	{ "retention-days", OPTION_INTEGER, "400", AT(retention_days), 397, 36500,
 		"how long events are kept; thirteen months at least, in which a school year is "
 		"over and looked back at" },
@@ -69,6 +82,7 @@ static const struct job jobs[] = {
 	{ .name = "pipeline file", .every_ms = 500, .run = sink_file_run },
 	{ .name = "pipeline stdout", .every_ms = 500, .run = sink_stdout_run },
 	{ .name = "pipeline syslog", .every_ms = 500, .run = sink_syslog_run },
+	{ .name = "pipeline redis", .every_ms = 500, .run = sink_redis_run },
 	{ .name = "anomaly", .every_ms = 5000, .run = anomaly_run },
 	{ .name = "retention", .every_ms = 60000, .run = retention_run },
 };

@@ -9,6 +9,7 @@ static struct test test;
 static struct receiver {
 	struct buf text;
 	bool is_dead;
+	bool is_set_back; /* by somebody while a batch is under way */
 	int asked;
 } one, other;
 
@@ -18,6 +19,9 @@ static enum err receive(struct call *c, const struct batch *batch, struct receiv
 	if (receiver->is_dead)
 		return fail(c, ERR_UNAVAILABLE, "dead");
 	batch_lines(batch, &receiver->text);
+	if (receiver->is_set_back)
+		test_sql(&test, "UPDATE audit.sink_position SET sequence = 1");
+	receiver->is_set_back = false;
 	return OK;
 }
 
@@ -137,6 +141,39 @@ static void what_a_crash_cut_off_comes_again(void **state)
 	assert_string_equal(one.text.data, arena_printf(test.arena, "%s%s", stored(), stored()));
 }
 
+static void a_batch_under_way_does_not_undo_a_rewind(void **state)
+{
+	bool more;
+	const struct happening what = { .tenant_id = TEST_TENANT };
+	for (int i = 0; i < 3; i++)
+		happen(&test, what);
+	drain(&to_one);
+	happen(&test, what);
+	one.is_set_back = true;
+	assert_int_equal(turn(&to_one, false, &more), OK);
+	one.text.n = 0;
+	drain(&to_one);
+	assert_string_equal(one.text.data,
+		test_sql_text(&test,
+			"SELECT string_agg(line || chr(10), '' ORDER BY arrival) FROM audit.event"
+			" WHERE sequence > 1"));
+}
+
+/* A new sink, long after the beginning. */
+static void a_log_need_not_begin_at_its_first_event(void **state)
+{
+	for (int i = 0; i < 4; i++)
+		happen(&test, (struct happening){ .tenant_id = TEST_TENANT });
+	happen(&test, (struct happening){ .tenant_id = TEST_OTHER_TENANT });
+	test_sql(&test,
+		"DELETE FROM audit.event WHERE sequence < 3 AND tenant_id = '" TEST_TENANT "';"
+		"DELETE FROM audit.event WHERE tenant_id = '" TEST_OTHER_TENANT "'");
+	drain(&to_one);
+	assert_string_equal(one.text.data, stored());
+	drain(&to_one);
+	assert_int_equal(one.asked, 1);
+}
+
 static void one_process_sends_at_a_time(void **state)
 {
 	bool more;
@@ -182,6 +219,8 @@ int main(void)
 		FACT(a_dead_one_holds_up_no_other),
 		FACT(a_dead_one_is_asked_seldom),
 		FACT(what_a_crash_cut_off_comes_again),
+		FACT(a_batch_under_way_does_not_undo_a_rewind),
+		FACT(a_log_need_not_begin_at_its_first_event),
 		FACT(one_process_sends_at_a_time),
 		FACT(nobody_is_kept_waiting_by_those_who_tell_much),
 	};

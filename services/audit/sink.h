@@ -69,6 +69,9 @@ struct sink_conf {
 	const char *syslog; /* host:port */
 	const char *syslog_ca, *syslog_certificate, *syslog_key;
 	const char *syslog_host_name; /* HOSTNAME of its messages */
+	const char *redis; /* socket path or host:port */
+	const char *redis_user, *redis_password, *redis_stream;
+	int64_t redis_max_length;
 };
 extern struct sink_conf sink_conf;
 
@@ -78,5 +81,6 @@ void syslog_frame(const struct sink_event *event, struct buf *out);
 enum err sink_file_run(struct call *c, bool *more);
 enum err sink_stdout_run(struct call *c, bool *more);
 enum err sink_syslog_run(struct call *c, bool *more);
+enum err sink_redis_run(struct call *c, bool *more);
 
 #endif

@@ -11,22 +11,27 @@ from pathlib import Path
 import base
 import certificates
 from base import FlowTest, eventually
-from receivers import Rsyslog
-from stack import Stack
+from receivers import Redis, RedisError, Rsyslog, as_entries, read_group
+from stack import Stack, run
 
 OPERATOR_TENANT = '00000000-0000-7000-8000-000000000001'
 LOG_NAME = 'audit.example.jp'
+MAX_LENGTH = 400  # of the stream; each test below makes fewer events before it reads
 
 
 def setUpModule():
-    global directory, rsyslog
+    global directory, rsyslog, redis
     directory = Path(tempfile.mkdtemp(prefix='manabiya-pipeline-', dir='/tmp'))
     unittest.addModuleCleanup(shutil.rmtree, directory)
-    (directory / 'syslog').mkdir()
-    rsyslog = Rsyslog(directory / 'syslog')
-    unittest.addModuleCleanup(rsyslog.process.stop)
+    for name in ('syslog', 'redis'):
+        (directory / name).mkdir()
+    rsyslog, redis = Rsyslog(directory / 'syslog'), Redis(directory / 'redis')
+    for receiver in (rsyslog, redis):
+        unittest.addModuleCleanup(receiver.process.stop)
     options = {'log-name': LOG_NAME,
-               'pipeline-syslog': f'localhost:{rsyslog.port}', 'pipeline-syslog-ca': rsyslog.tls / 'ca.pem'}
+               'pipeline-syslog': f'localhost:{rsyslog.port}', 'pipeline-syslog-ca': rsyslog.tls / 'ca.pem',
+               'pipeline-redis': f'127.0.0.1:{redis.port}', 'pipeline-redis-user': redis.USER,
+               'pipeline-redis-password': redis.own_password, 'pipeline-redis-max-length': MAX_LENGTH}
     base.open_world(lambda place: Stack(place, base.BUILD, extra={'audit': options}))
 
 
@@ -157,6 +162,81 @@ class Syslog(Pipeline, FlowTest):
         self.assertEqual(messages['audit.audit_search'][:4], ('audit', 'info', LOG_NAME, 'manabiya'))
         failed = [message[1] for message in rsyslog.messages() if json.loads(message[5])['status_id'] == 2]
         self.assertEqual(set(failed), {'warning'})
+
+
+class RedisStream(Pipeline, FlowTest):
+    @property
+    def receiver(self):
+        return redis
+
+    def test_of_two_consumers_one_dies_and_the_other_gets_its_share(self):
+        self.assertComplete()
+        group = 'siem'
+        dying, living = redis.make_group(group), redis.link()
+        had = set(self.take_all(dying, group))
+        self.happen(40)
+        self.assertComplete()
+        lost = read_group(dying, group, 'dying', 15)  # and dies before it acknowledges
+        dying.close()
+        self.assertEqual(len(lost), 15)
+        got = self.take_all(living, group)
+        claimed = as_entries(living.ask('XAUTOCLAIM', redis.STREAM, group, 'living', '0', '0', 'COUNT', '100')[1])
+        self.assertEqual(claimed, lost)
+        living.ask('XACK', redis.STREAM, group, *(number for number, _ in claimed))
+        everything = had | set(got) | {fields['line'] for _, fields in claimed}
+        self.assertLessEqual({fields['line'] for _, fields in as_entries(living.ask('XRANGE', redis.STREAM, '-', '+'))},
+                             everything)
+        self.assertEqual(living.ask('XPENDING', redis.STREAM, group)[0], 0)
+        living.close()
+
+    def take_all(self, link, group):
+        lines = []
+        while entries := read_group(link, group, 'living', 50):
+            link.ask('XACK', redis.STREAM, group, *(number for number, _ in entries))
+            lines += [fields['line'] for _, fields in entries]
+        return lines
+
+    def test_who_was_away_too_long_finds_a_gap_and_reads_it_by_sequence(self):
+        self.assertComplete()
+        self.happen(MAX_LENGTH + 300)
+        self.settled()
+        self.waits_for_nothing()
+        link = redis.link()
+        self.assertLess(link.ask('XLEN', redis.STREAM), MAX_LENGTH + 100)  # whole nodes of a hundred go
+        link.close()
+        mine = sorted({sequence for tenant, sequence in map(place_of, redis.lines()) if tenant == self.tenant_id()})
+        gaps = [(one, other) for one, other in zip(mine, mine[1:]) if other > one + 1]
+        self.assertEqual(len(gaps), 1)
+        last, following = gaps[0]  # leaves are numbered from 0
+        answer = self.admin.send('GET', f'/v1/audit/log/export?first={last}&end={following - 1}')
+        missed = answer.body.decode().splitlines()
+        self.assertEqual([place_of(line)[1] for line in missed], list(range(last + 1, following)))
+        at = [place_of(line) for line in redis.read].index((self.tenant_id(), last)) + 1
+        redis.read[at:at] = missed
+        self.assertComplete()
+
+    def test_it_is_sent_again_what_it_asks_for(self):
+        self.happen(60)
+        self.assertComplete()
+        self.waits_for_nothing()
+        had, first = len(redis.lines()), max(sequence for _, sequence in stored()) - 50
+        run(base.world.stack.build / 'ctl/manabiyactl', 'pipeline', 'rewind', '--database', base.world.stack.conninfo(),
+            '--sink', 'redis', '--tenant', self.tenant_id(), '--sequence', first)
+        wanted = [line for place, line in sorted(stored().items()) if place[0] == self.tenant_id() and place[1] >= first]
+        eventually(lambda: redis.lines()[had:had + len(wanted)] == wanted, 'it has them once more')
+
+    def waits_for_nothing(self):
+        stack = base.world.stack
+        eventually(lambda: 'redis\t0 waiting' in run(stack.build / 'ctl/manabiyactl', 'pipeline', 'list', '--database',
+                                                     stack.conninfo()), 'the stream has got all of it')
+
+    def test_redis_lets_it_do_nothing_else(self):
+        link = redis.link()
+        link.ask('AUTH', redis.USER, redis.own_password.read_text())
+        for words in (('XRANGE', redis.STREAM, '-', '+'), ('XADD', 'other', '*', 'a', 'b'), ('DEL', redis.STREAM)):
+            with self.assertRaisesRegex(RedisError, 'NOPERM'):
+                link.ask(*words)
+        link.close()
 
 
 if __name__ == '__main__':

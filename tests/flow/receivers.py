@@ -1,6 +1,8 @@
 """Receivers of the log pipeline that tests start, kill and start again: real programs, on ports of their own."""
 
+import secrets
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -43,3 +45,87 @@ class Rsyslog:
 
     def lines(self):
         return [message[5] for message in self.messages()]
+
+
+class RedisError(Exception):
+    pass
+
+
+class RedisLink:
+    """As much of Redis's protocol (RESP 2) as a consumer needs."""
+
+    def __init__(self, port, password):
+        self.socket = socket.create_connection(('127.0.0.1', port), timeout=30)
+        self.file = self.socket.makefile('rb')
+        self.ask('AUTH', password)
+
+    def ask(self, *words):
+        parts = [str(word).encode() for word in words]
+        self.socket.sendall(b'*%d\r\n' % len(parts) + b''.join(b'$%d\r\n%s\r\n' % (len(part), part) for part in parts))
+        return self.answer()
+
+    def answer(self):
+        line = self.file.readline()
+        if not line:
+            raise ConnectionError('Redis ended the connection')
+        kind, rest = line[:1], line[1:-2]
+        if kind == b'-':
+            raise RedisError(rest.decode())
+        if kind == b'$':
+            return None if rest == b'-1' else self.file.read(int(rest) + 2)[:-2].decode()
+        if kind == b'*':
+            return None if rest == b'-1' else [self.answer() for _ in range(int(rest))]
+        return int(rest) if kind == b':' else rest.decode()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Redis:
+    """Debian's redis-server, which keeps everything it has acknowledged; and a group of one consumer that reads all."""
+
+    STREAM, GROUP, USER = 'manabiya:audit', 'collector', 'manabiya'
+
+    def __init__(self, directory):
+        self.directory, self.port, self.read = Path(directory), free_port(), []
+        self.password, self.own_password = secrets.token_hex(16), self.directory / 'password'
+        self.own_password.write_text(secrets.token_hex(16))
+        users = self.directory / 'users.acl'
+        users.write_text(f'user default on >{self.password} ~* &* +@all\n'
+                         f'user {self.USER} on >{self.own_password.read_text()} ~{self.STREAM} resetchannels -@all +xadd\n')
+        program = shutil.which('redis-server') or '/usr/bin/redis-server'
+        self.process = Process('redis-sink', [program, '--port', self.port, '--bind', '127.0.0.1', '--dir', self.directory,
+                                              '--appendonly', 'yes', '--appendfsync', 'always', '--save', '',
+                                              '--aclfile', users], self.directory / 'redis.log')
+
+    def link(self):
+        return RedisLink(self.port, self.password)
+
+    def make_group(self, name):
+        link = self.link()
+        try:
+            link.ask('XGROUP', 'CREATE', self.STREAM, name, '0', 'MKSTREAM')
+        except RedisError as error:
+            if 'BUSYGROUP' not in str(error):
+                raise
+        return link
+
+    def lines(self):
+        """All that the collector has ever read."""
+        link = self.make_group(self.GROUP)
+        while entries := read_group(link, self.GROUP, 'one', 100):
+            self.read += [fields['line'] for _, fields in entries]
+            link.ask('XACK', self.STREAM, self.GROUP, *(number for number, _ in entries))
+        link.close()
+        return self.read
+
+
+def read_group(link, group, consumer, most, start='>'):
+    """The next entries for this consumer, as (id, fields)."""
+    streams = link.ask('XREADGROUP', 'GROUP', group, consumer, 'COUNT', most, 'STREAMS', Redis.STREAM, start)
+    return as_entries(streams[0][1]) if streams else []
+
+
+def as_entries(rows):
+    return [(number, dict(zip(fields[::2], fields[1::2]))) for number, fields in rows]
