@@ -17,18 +17,26 @@ static const char INBOX_INSERT[] =
 
 const struct personal_kind outbox_body = { .domain = "outbox", .column = "outbox.body" };
 
-static enum err seal_body(struct call *c, const char *event_id, const char **body)
+static enum err seal_body(
+	struct call *c, const char *event_id, const char *user_id, const char **body)
 {
 	const struct personal plain = { .text = *body, .kind = &outbox_body };
-	return c->keyring ? personal_seal(c, event_id, plain, body) : OK;
+	const struct personal_place place = { .row_id = event_id, .user_id = user_id };
+	return c->keyring ? personal_seal_for(c, &place, plain, body) : OK;
 }
 
 enum err event_emit(struct call *c, const struct event_type *type, const void *data)
 {
+	return event_emit_about(c, type, NULL, data);
+}
+
+enum err event_emit_about(
+	struct call *c, const struct event_type *type, const char *user_id, const void *data)
+{
 	struct buf body = { .arena = c->arena };
 	shape_write_json(type->shape, data, &body);
 	const char *id = uuid_make(c->arena), *text = body.data;
-	enum err e = seal_body(c, id, &text);
+	enum err e = seal_body(c, id, user_id, &text);
 	for (const char *const *consumer = type->consumers; *consumer && !e; consumer++)
 		e = db_later(c, OUTBOX_INSERT, DB_ARGS(*consumer, "event", type->name, id, text));
 	return e;

@@ -28,6 +28,11 @@ struct event_type {
 /* Write an event of the call's tenant, once per consumer. */
 must_check enum err event_emit(struct call *c, const struct event_type *type, const void *data);
 
+/* The same for one that tells something personal of a user: while it waits, and in whatever backup
+ * of the database it gets into, it lies under that user's key. NULL: nobody's. */
+must_check enum err event_emit_about(
+	struct call *c, const struct event_type *type, const char *user_id, const void *data);
+
 /* Remember an event's id in the call's transaction. ERR_CONFLICT when it was taken before. */
 must_check enum err event_take(struct call *c, const char *event_id);
 
@@ -50,7 +55,7 @@ struct event_text {
 must_check enum err event_accept(
 	struct call *c, const struct event_taker *takers, const struct event_text *event);
 
-/* How bodies are sealed: for the row of their event's id. */
+/* How bodies are sealed: for the row of their event's id, some for a user. */
 extern const struct personal_kind outbox_body;
 
 /* Write one audit line into the outbox (the skeleton calls it; handlers do not). */

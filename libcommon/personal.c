@@ -214,9 +214,10 @@ static enum err open_row(struct call *c, const char *tenant_id, const struct per
 enum err personal_open_of(struct call *c, const char *tenant_id, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **text)
 {
-	enum err e = open_row(c, tenant_id, kind, row_and_sealed, text);
-	if (!e && !*text)
-		*text = personal_erased[0];
+	const char *opened = NULL;
+	enum err e = open_row(c, tenant_id, kind, row_and_sealed, &opened);
+	if (!e)
+		*text = opened ? opened : personal_erased[0];
 	return e;
 }
 

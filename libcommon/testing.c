@@ -201,6 +201,48 @@ void test_people(struct test *test, const char *tenant_id, const char *const *id
 		stop("keyring", tenant_id);
 }
 
+#define NAME_PART(part_)                                                                           \
+	{                                                                                          \
+		.domain = "name", .column = "person.name", .part = (part_), .last = (part_),       \
+		.of_user = true                                                                    \
+	}
+static const struct personal_kind name_kinds[PERSONAL_PARTS_MAX] = { NAME_PART(1), NAME_PART(2),
+	NAME_PART(3), NAME_PART(4) };
+
+const char *test_sealed_name(struct test *test, const char *tenant_id, const char *user_id,
+	const char *const parts[PERSONAL_PARTS_MAX])
+{
+	const struct actor actor = { .tenant_id = tenant_id, .user_id = user_id };
+	struct call c = call_of(test);
+	struct personal name[PERSONAL_PARTS_MAX];
+	const char *sealed;
+	c.actor = &actor;
+	for (size_t i = 0; i < PERSONAL_PARTS_MAX; i++)
+		name[i] = (struct personal){ .text = parts[i], .kind = &name_kinds[i] };
+	if (personal_seal_parts(&c,
+		    &(struct personal_place){ .row_id = user_id, .user_id = user_id }, name,
+		    PERSONAL_PARTS_MAX, &sealed))
+		stop("name", "cannot be sealed");
+	return sealed;
+}
+
+const char *test_name(struct test *test, const char *table, const char *user_id)
+{
+	const char *row = test_sql_text(test,
+		arena_printf(test->arena,
+			"SELECT tenant_id || id::text || ':' || name FROM %s WHERE id = '%s'",
+			table, user_id));
+	const struct actor actor = { .tenant_id = arena_strndup(test->arena, row, UUID_SIZE - 1),
+		.user_id = "" };
+	const char *parts[PERSONAL_PARTS_MAX];
+	struct call c = call_of(test);
+	c.actor = &actor;
+	if (strlen(row) < UUID_SIZE ||
+		personal_open_parts(&c, name_kinds, row + UUID_SIZE - 1, parts))
+		stop("name", "does not open");
+	return arena_printf(test->arena, "%s %s %s %s", parts[0], parts[1], parts[2], parts[3]);
+}
+
 const char *test_capability(struct test *test, const struct actor *actor)
 {
 	return capability_mint(test->arena, key_pair()->signing_key, actor, clock_unix_ms());

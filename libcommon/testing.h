@@ -14,6 +14,7 @@
 #include "libcommon/cmocka_call.h"
 #pragma pop_macro("fail")
 
+#include "libcommon/personal.h"
 #include "libcommon/service.h"
 
 #define TEST_TENANT "01890000-0000-7000-8000-00000000000a"
@@ -52,6 +53,12 @@ struct call test_call(struct test *test, const struct actor *actor);
 
 /* Keys of users of a tenant, as provisioning makes them. */
 void test_people(struct test *test, const char *tenant_id, const char *const *ids, size_t n);
+
+/* A user's name (family, given, and the readings of both) as a row of the user holds it, and back:
+ * what the row of a table with a column `name` says, with spaces between. The user has a key. */
+const char *test_sealed_name(struct test *test, const char *tenant_id, const char *user_id,
+	const char *const parts[PERSONAL_PARTS_MAX]);
+const char *test_name(struct test *test, const char *table, const char *user_id);
 
 /* What auth would mint for the actor. */
 const char *test_capability(struct test *test, const struct actor *actor);

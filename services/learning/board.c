@@ -1,5 +1,9 @@
 /* The class board: every pupil of a class at a glance. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "libcommon/db.h"
+#include "libcommon/kana.h"
 #include "libcommon/personal.h"
 #include "services/learning/learning.h"
 
@@ -12,38 +16,77 @@ static const char ASSIGNMENT_GET[] = DB_PLAN_ONCE
  * others, a submitted one before one that is only recorded, then the newest. A try that was not
  * submitted is the pupil's own: the board counts it but does not name it.
  */
-static const char BOARD[] =
-	"SELECT m.id AS user_id, m.family_name, m.given_name, m.kana_family_name,"
-	" m.kana_given_name,"
-	" coalesce(w.state, CASE WHEN g.goal IS NULL THEN 'none' ELSE 'goal' END) AS state,"
-	" " SEALED("g.id",
-		"g.goal") " AS goal, g.condition, coalesce(t.try_count, 0) AS try_count,"
-			  " CASE WHEN t.submitted_at IS NOT NULL THEN t.id END AS latest_try_id,"
-			  " tenancy.stamp(t.submitted_at) AS submitted_at"
-			  " FROM learning.assignment a"
-			  " CROSS JOIN LATERAL (SELECT DISTINCT e.user_id FROM "
-			  "learning.effective_enrollment e"
-			  "  WHERE e.tenant_id = a.tenant_id AND e.class_id = a.class_id"
-			  "   AND e.role = 'student') p"
-			  " JOIN learning.member m ON m.tenant_id = a.tenant_id AND m.id = "
-			  "p.user_id"
-			  "  AND m.status <> 'deleted'"
-			  " LEFT JOIN LATERAL (SELECT l.id, l.goal, l.condition FROM learning.goal "
-			  "l"
-			  "  WHERE l.tenant_id = a.tenant_id AND l.assignment_id = a.id AND "
-			  "l.user_id = m.id"
-			  "  ORDER BY l.id DESC LIMIT 1) g ON true"
-			  " LEFT JOIN LATERAL (SELECT s.id, s.submitted_at, count(*) OVER () AS "
-			  "try_count,"
-			  "   s.submitted_at IS NOT NULL AND s.answered_at IS NULL AS is_waiting"
-			  "  FROM learning.try s"
-			  "  WHERE s.tenant_id = a.tenant_id AND s.assignment_id = a.id AND "
-			  "s.user_id = m.id"
-			  "  ORDER BY is_waiting DESC, (s.submitted_at IS NOT NULL) DESC, s.id DESC"
-			  "  LIMIT 1) t ON true"
-			  " LEFT JOIN learning.try_state w ON w.tenant_id = a.tenant_id AND w.id = "
-			  "t.id"
-			  " WHERE a.id = $1::uuid ORDER BY m.kana_sort, m.id LIMIT 500";
+static const char BOARD[] = "SELECT m.id AS user_id, " SEALED("m.id",
+	"m.name") " AS name,"
+		  " coalesce(w.state, CASE WHEN g.goal IS NULL THEN 'none' ELSE 'goal' END) AS "
+		  "state,"
+		  " " SEALED("g.id",
+			  "g.goal") " AS goal, g.condition, coalesce(t.try_count, 0) AS try_count,"
+				    " CASE WHEN t.submitted_at IS NOT NULL THEN t.id END AS "
+				    "latest_try_id,"
+				    " tenancy.stamp(t.submitted_at) AS submitted_at"
+				    " FROM learning.assignment a"
+				    " CROSS JOIN LATERAL (SELECT DISTINCT e.user_id FROM "
+				    "learning.effective_enrollment e"
+				    "  WHERE e.tenant_id = a.tenant_id AND e.class_id = a.class_id"
+				    "   AND e.role = 'student') p"
+				    " JOIN learning.member m ON m.tenant_id = a.tenant_id AND m.id "
+				    "= "
+				    "p.user_id"
+				    "  AND m.status <> 'deleted'"
+				    " LEFT JOIN LATERAL (SELECT l.id, l.goal, l.condition FROM "
+				    "learning.goal "
+				    "l"
+				    "  WHERE l.tenant_id = a.tenant_id AND l.assignment_id = a.id "
+				    "AND "
+				    "l.user_id = m.id"
+				    "  ORDER BY l.id DESC LIMIT 1) g ON true"
+				    " LEFT JOIN LATERAL (SELECT s.id, s.submitted_at, count(*) "
+				    "OVER () AS "
+				    "try_count,"
+				    "   s.submitted_at IS NOT NULL AND s.answered_at IS NULL AS "
+				    "is_waiting"
+				    "  FROM learning.try s"
+				    "  WHERE s.tenant_id = a.tenant_id AND s.assignment_id = a.id "
+				    "AND "
+				    "s.user_id = m.id"
+				    "  ORDER BY is_waiting DESC, (s.submitted_at IS NOT NULL) "
+				    "DESC, s.id DESC"
+				    "  LIMIT 1) t ON true"
+				    " LEFT JOIN learning.try_state w ON w.tenant_id = a.tenant_id "
+				    "AND w.id = "
+				    "t.id"
+				    " WHERE a.id = $1::uuid LIMIT 500";
+
+/* ---- the order of readings: names are opened here only ---- */
+
+struct ordered {
+	const char *key;
+	struct learning_board_row row;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct ordered *left = a, *right = b;
+	int order = strcmp(left->key, right->key);
+	return order ? order : strcmp(left->row.user_id, right->row.user_id);
+}
+
+static void sort(struct call *c, struct learning_board_get_out *out)
+{
+	size_t n = out->items.n;
+	struct ordered *rows = arena_array(c->arena, n + 1, sizeof(*rows));
+	for (size_t i = 0; i < n; i++) {
+		const struct learning_board_row *row = &out->items.items[i];
+		rows[i].row = *row;
+		rows[i].key = kana_key(c->arena,
+			arena_printf(c->arena, "%s %s", row->kana_family_name.text,
+				row->kana_given_name.text));
+	}
+	qsort(rows, n, sizeof(*rows), compare);
+	for (size_t i = 0; i < n; i++)
+		out->items.items[i] = rows[i].row;
+}
 
 enum err learning_board_get(
 	struct call *c, const struct learning_board_get_in *in, struct learning_board_get_out *out)
@@ -53,6 +96,8 @@ enum err learning_board_get(
 		&learning_assignment_shape, out->assignment);
 	if (e)
 		return e;
-	return db_rows(
-		c, BOARD, DB_ARGS(in->assignment_id), &learning_board_row_shape, &out->items);
+	e = db_rows(c, BOARD, DB_ARGS(in->assignment_id), &learning_board_row_shape, &out->items);
+	if (!e)
+		sort(c, out);
+	return e;
 }

@@ -8,12 +8,14 @@
 #include "services/learning/learning.h"
 
 #define COMMENT_COLUMNS                                                                            \
-	"k.id, k.try_id, k.author_id, left(m.family_name || ' ' || m.given_name, 100)"             \
-	" AS author_name, k.author_role, k.position_ms,"                                           \
-	" " SEALED("k.id", "k.text") " AS text, tenancy.stamp(k.created_at) AS created_at"         \
-				     " FROM learning.comment k"                                    \
-				     " LEFT JOIN learning.member m ON m.tenant_id = k.tenant_id "  \
-				     "AND m.id = k.author_id"
+	"k.id, k.try_id, k.author_id, " SEALED("m.id",                                             \
+		"m.name") " AS name, k.author_role, k.position_ms,"                                \
+			  " " SEALED("k.id",                                                       \
+				  "k.text") " AS text, tenancy.stamp(k.created_at) AS created_at"  \
+					    " FROM learning.comment k"                             \
+					    " LEFT JOIN learning.member m ON m.tenant_id = "       \
+					    "k.tenant_id "                                         \
+					    "AND m.id = k.author_id"
 
 /* What comment_list may answer; one that no list shows would be lost. */
 #define COMMENTS_MAX 500

@@ -4,20 +4,21 @@
  * Events come in any order and more than once: the inbox takes each id once, and a copy only ever
  * moves to a higher version.
  */
+#include <string.h>
+
 #include "events_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "services/learning/learning.h"
 
 /* ---- in ---- */
 
 static const char MEMBER_PUT[] =
-	"INSERT INTO learning.member AS m (id, version, role, status, family_name, given_name,"
-	" kana_family_name, kana_given_name)"
-	" VALUES ($1::uuid, $2::bigint, $3, $4, $5, $6, $7, $8)"
+	"INSERT INTO learning.member AS m (id, version, role, status, name)"
+	" VALUES ($1::uuid, $2::bigint, $3, $4, $5)"
 	" ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
-	" role = excluded.role, status = excluded.status, family_name = excluded.family_name,"
-	" given_name = excluded.given_name, kana_family_name = excluded.kana_family_name,"
-	" kana_given_name = excluded.kana_given_name WHERE m.version < excluded.version";
+	" role = excluded.role, status = excluded.status, name = excluded.name"
+	" WHERE m.version < excluded.version";
 
 static const char CLASS_PUT[] =
 	"INSERT INTO learning.class AS k (id, version, title, status)"
@@ -34,13 +35,25 @@ static const char ENROLLMENT_PUT[] =
 	" status = excluded.status, begin_date = excluded.begin_date,"
 	" end_date = excluded.end_date WHERE e.version < excluded.version";
 
+/* Who is deleted has no name any more, and soon no key. */
+static enum err seal_name(struct call *c, const struct user_changed *user, const char **sealed)
+{
+	const struct personal parts[] = { user->family_name, user->given_name,
+		user->kana_family_name, user->kana_given_name };
+	const struct personal_place place = { .row_id = user->user_id,
+		.user_id = strcmp(user->status, "deleted") == 0 ? NULL : user->user_id };
+	return personal_seal_parts(c, &place, parts, sizeof(parts) / sizeof(*parts), sealed);
+}
+
 static enum err on_user(struct call *c, const void *data)
 {
 	const struct user_changed *user = data;
-	return db_exec(c, MEMBER_PUT,
-		DB_ARGS(user->user_id, db_integer(c, user->version), user->role, user->status,
-			user->family_name, user->given_name, user->kana_family_name,
-			user->kana_given_name));
+	const char *name;
+	enum err e = seal_name(c, user, &name);
+	return e ? e
+		 : db_exec(c, MEMBER_PUT,
+			   DB_ARGS(user->user_id, db_integer(c, user->version), user->role,
+				   user->status, name));
 }
 
 static enum err on_class(struct call *c, const void *data)

@@ -4,12 +4,15 @@
 
 #include "events_proto.h"
 #include "libcommon/json.h"
+#include "libcommon/keyring_user.h"
 
 static struct test test;
 
 static int open_world(void **state)
 {
+	static const char *const pupil = PUPIL;
 	test_open(&test, &learning_under_test);
+	test_people(&test, TEST_TENANT, &pupil, 1);
 	return 0;
 }
 
@@ -49,6 +52,11 @@ static unsigned bring(const char *event_id, const char *type, const char *data)
 				      "','userId':'" PUPIL "','role':'student','status':'" status_ \
 				      "'}"
 
+static const char *name(void)
+{
+	return test_name(&test, "learning.member", PUPIL);
+}
+
 static const char *member(const char *column)
 {
 	return test_sql_text(&test,
@@ -60,16 +68,16 @@ static void the_higher_version_wins_in_any_order(void **state)
 {
 	assert_int_equal(bring(ID("701"), "user.changed", USER("2", "active", "新山")), 204);
 	assert_int_equal(bring(ID("702"), "user.changed", USER("1", "active", "山田")), 204);
-	assert_string_equal(member("family_name"), "新山");
+	assert_string_equal(name(), "新山 花子 ヤマダ ﾊﾅｺ");
 	assert_int_equal(bring(ID("703"), "user.changed", USER("3", "active", "森")), 204);
-	assert_string_equal(member("family_name"), "森");
+	assert_string_equal(name(), "森 花子 ヤマダ ﾊﾅｺ");
 }
 
 static void an_event_takes_effect_once(void **state)
 {
 	assert_int_equal(bring(ID("701"), "user.changed", USER("1", "active", "山田")), 204);
 	assert_int_equal(bring(ID("701"), "user.changed", USER("9", "active", "山本")), 204);
-	assert_string_equal(member("family_name"), "山田");
+	assert_string_equal(name(), "山田 花子 ヤマダ ﾊﾅｺ");
 }
 
 static void what_was_deleted_does_not_come_back(void **state)
@@ -146,10 +154,15 @@ static void an_enrolment_counts_while_it_is_in_effect(void **state)
 	}
 }
 
-static void kana_are_sorted_as_full_width_hiragana(void **state)
+/* Whatever becomes of the key afterwards. */
+static void who_is_deleted_is_called_so_under_nobodys_key(void **state)
 {
 	assert_int_equal(bring(ID("701"), "user.changed", USER("1", "active", "山田")), 204);
-	assert_string_equal(member("kana_sort"), "やまだ はなこ");
+	assert_string_equal(
+		test_sql_text(&test, "SELECT left(name, 4) FROM learning.member"), "AQEA");
+	assert_int_equal(bring(ID("702"), "user.changed", USER("2", "deleted", "削除済み")), 204);
+	assert_int_equal(keyring_user_erase(test.keyring, TEST_TENANT, PUPIL), OK);
+	assert_string_equal(name(), "削除済み 花子 ヤマダ ﾊﾅｺ");
 }
 
 static void what_is_not_for_us_is_refused(void **state)
@@ -213,7 +226,7 @@ int main(void)
 		FACT(an_enrolment_may_come_before_its_class_and_user),
 		FACT(a_suspended_class_is_not_shown_and_is_kept),
 		FACT(an_enrolment_counts_while_it_is_in_effect),
-		FACT(kana_are_sorted_as_full_width_hiragana),
+		FACT(who_is_deleted_is_called_so_under_nobodys_key),
 		FACT(what_is_not_for_us_is_refused),
 		FACT(only_provisioning_may_tell),
 		FACT(an_assignment_for_a_class_of_500_can_be_told),

@@ -5,6 +5,7 @@
 
 #include "learning_proto.h"
 #include "libcommon/call.h"
+#include "libcommon/personal.h"
 
 struct media_store;
 
@@ -22,10 +23,10 @@ extern struct media_store *learning_media;
 /* Columns of struct learning_try, and what they are taken from beside learning.visible_try() as
  * `t`. */
 #define TRY_COLUMNS                                                                                \
-	"t.id, t.assignment_id, t.skill_id, s.name AS skill_name, t.user_id, m.family_name,"       \
-	" m.given_name, t.media_id, w.state, t.shared,"                                            \
-	" tenancy.stamp(t.created_at) AS created_at,"                                              \
-	" tenancy.stamp(t.submitted_at) AS submitted_at"
+	"t.id, t.assignment_id, t.skill_id, s.name AS skill_name, t.user_id,"                      \
+	" " SEALED("m.id", "m.name") " AS name, t.media_id, w.state, t.shared,"                    \
+				     " tenancy.stamp(t.created_at) AS created_at,"                 \
+				     " tenancy.stamp(t.submitted_at) AS submitted_at"
 #define TRY_JOINS                                                                                  \
 	" JOIN learning.try_state w ON w.tenant_id = t.tenant_id AND w.id = t.id"                  \
 	" JOIN learning.skill s ON s.tenant_id = t.tenant_id AND s.id = t.skill_id"                \

@@ -41,16 +41,17 @@
 #define SHARED ID("503")
 #define MISSING ID("999")
 
-static const char LESSON_PEOPLE[] =
-	"INSERT INTO learning.member (tenant_id, id, version, role, status, family_name,"
-	" given_name, kana_family_name, kana_given_name)"
-	" SELECT '" TEST_TENANT "', id::uuid, 1, role, 'active', family, given, kana, given_kana"
-	" FROM (VALUES ('" PUPIL "', 'student', '山田', '花子', 'ヤマダ', 'はなこ'),"
-	" ('" CLASSMATE "', 'student', '青木', '健', 'あおき', 'ケン'),"
-	" ('" OUTSIDER "', 'student', '原', '光', 'はら', 'ひかる'),"
-	" ('" TEACHER "', 'instructor', '佐藤', '先生', 'さとう', 'せんせい'),"
-	" ('" OTHER_TEACHER "', 'instructor', '鈴木', '先生', 'すずき', 'せんせい'))"
-	" AS m (id, role, family, given, kana, given_kana);"
+static const struct {
+	const char *id, *role, *name[PERSONAL_PARTS_MAX];
+} LESSON_PEOPLE[] = {
+	{ PUPIL, "student", { "山田", "花子", "ヤマダ", "はなこ" } },
+	{ CLASSMATE, "student", { "青木", "健", "あおき", "ケン" } },
+	{ OUTSIDER, "student", { "原", "光", "はら", "ひかる" } },
+	{ TEACHER, "instructor", { "佐藤", "先生", "さとう", "せんせい" } },
+	{ OTHER_TEACHER, "instructor", { "鈴木", "先生", "すずき", "せんせい" } },
+};
+
+static const char LESSON_CLASSES[] =
 	"INSERT INTO learning.class (tenant_id, id, version, title, status) VALUES"
 	" ('" TEST_TENANT "', '" CLASS "', 1, '1年1組', 'active'),"
 	" ('" TEST_TENANT "', '" OTHER_CLASS "', 1, '1年2組', 'active');"
@@ -91,11 +92,19 @@ static const char LESSON_TRIES[] =
 
 static inline void add_people(struct test *test)
 {
-	static const char *const ids[] = { PUPIL, CLASSMATE, OUTSIDER, TEACHER, OTHER_TEACHER };
 	static const char *const foreigners[] = { FOREIGN_TEACHER, FOREIGN_PUPIL };
-	test_people(test, TEST_TENANT, ids, sizeof(ids) / sizeof(*ids));
 	test_people(test, TEST_OTHER_TENANT, foreigners, 2);
-	test_sql(test, LESSON_PEOPLE);
+	for (size_t i = 0; i < sizeof(LESSON_PEOPLE) / sizeof(*LESSON_PEOPLE); i++) {
+		const char *id = LESSON_PEOPLE[i].id;
+		test_people(test, TEST_TENANT, &id, 1);
+		test_sql(test,
+			arena_printf(test->arena,
+				"INSERT INTO learning.member (tenant_id, id, version, role, status,"
+				" name) VALUES ('" TEST_TENANT "', '%s', 1, '%s', 'active', '%s')",
+				id, LESSON_PEOPLE[i].role,
+				test_sealed_name(test, TEST_TENANT, id, LESSON_PEOPLE[i].name)));
+	}
+	test_sql(test, LESSON_CLASSES);
 }
 
 static const struct service learning_under_test = {

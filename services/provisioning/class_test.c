@@ -86,10 +86,10 @@ static void a_class_holds_so_many_people(void **state)
 	test_sql(&test,
 		arena_printf(test.arena,
 			"WITH p AS (INSERT INTO provisioning.person (tenant_id, id, username, role,"
-			" family_name, given_name, kana_family_name, kana_given_name)"
-			" SELECT '" TEST_TENANT
-			"', public.any_id(), 'many' || i, 'student', 'a', 'a',"
-			" 'a', 'a' FROM generate_series(1, 500) i RETURNING id)"
+			" name) SELECT '" TEST_TENANT
+			"', public.any_id(), 'many' || i, 'student', n.name"
+			" FROM generate_series(1, 500) i, provisioning.person n"
+			" WHERE n.id = '" HEAD "' RETURNING id)"
 			" INSERT INTO provisioning.enrollment (tenant_id, id, class_id, user_id, "
 			"role)"
 			" SELECT '" TEST_TENANT "', public.any_id(), '%s', p.id, 'student' FROM p"

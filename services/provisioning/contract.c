@@ -33,9 +33,10 @@ static const char DISTRICT_CREATE[] =
 
 /* Nobody has told the administrator's name yet: it can be changed like every other. */
 static const char ADMINISTRATOR_CREATE[] =
-	"INSERT INTO provisioning.person (id, username, role, family_name, given_name,"
-	" kana_family_name, kana_given_name)"
-	" VALUES ($1::uuid, $2, 'contractor', '管理者', '初期', 'かんりしゃ', 'しょき')";
+	"INSERT INTO provisioning.person (id, username, role, name)"
+	" VALUES ($1::uuid, $2, 'contractor', $3)";
+static const char *const ADMINISTRATOR_NAME[NAME_PARTS] = { "管理者", "初期", "かんりしゃ",
+	"しょき" };
 
 /* ---- contract_create ---- */
 
@@ -43,14 +44,17 @@ static const char ADMINISTRATOR_CREATE[] =
 static enum err furnish(struct call *c, const struct provisioning_contract_create_in *in,
 	const char *tenant_id, const char *administrator_id)
 {
+	const char *name = NULL;
 	enum err e = service_enter_tenant(c, tenant_id);
 	if (!e)
 		e = people_keys(c, &administrator_id, 1);
 	if (!e)
+		e = name_seal(c, administrator_id, ADMINISTRATOR_NAME, &name);
+	if (!e)
 		e = db_exec(c, DISTRICT_CREATE, DB_ARGS(uuid_make(c->arena), in->name));
 	if (!e)
 		e = db_exec(c, ADMINISTRATOR_CREATE,
-			DB_ARGS(administrator_id, in->administrator_username));
+			DB_ARGS(administrator_id, in->administrator_username, name));
 	return e ? e : people_tell(c, &administrator_id, 1);
 }
 

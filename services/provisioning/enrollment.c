@@ -10,6 +10,7 @@
 
 #include "libcommon/db.h"
 #include "libcommon/page.h"
+#include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
@@ -26,8 +27,7 @@ static const struct problem ENROLLED = { ERR_CONFLICT, 409, "already_enrolled",
 
 #define ENROLLMENT_COLUMNS                                                                         \
 	"e.id, e.user_id, e.role, e.is_primary AS \"primary\", e.begin_date, e.end_date,"          \
-	" e.status, e.version, p.family_name, p.given_name, p.kana_family_name,"                   \
-	" p.kana_given_name"
+	" e.status, e.version, " SEALED("p.id", "p.name") " AS name"
 
 #define ENROLLMENT_TABLES                                                                          \
 	" FROM provisioning.enrollment e"                                                          \
@@ -40,12 +40,15 @@ static const char CLASS_VISIBLE[] = "SELECT k.id FROM provisioning.class k WHERE
 static const char CLASS_STATUS[] =
 	"SELECT status FROM provisioning.class WHERE id = $1::uuid FOR SHARE";
 
-static const char ENROLLMENT_LIST[] =
-	"SELECT " ENROLLMENT_COLUMNS ENROLLMENT_TABLES " WHERE e.class_id = $1::uuid"
+static const char LISTED[] = "SELECT e.id, " SEALED("p.id", "p.name") ENROLLMENT_TABLES
+	" WHERE e.class_id = $1::uuid"
 	" AND ($2 = 'contractor' OR EXISTS (SELECT FROM provisioning.effective_enrollment f"
-	"  WHERE f.tenant_id = e.tenant_id AND f.id = e.id))"
-	" AND ($4::uuid IS NULL OR (p.kana_sort, e.id) > ($3, $4::uuid))"
-	" ORDER BY p.kana_sort, e.id LIMIT $5::integer";
+	"  WHERE f.tenant_id = e.tenant_id AND f.id = e.id))";
+
+static const char ENROLLMENT_PAGE[] =
+	"SELECT " ENROLLMENT_COLUMNS ENROLLMENT_TABLES
+	" JOIN unnest($1::uuid[]) WITH ORDINALITY AS shown (id, position) ON shown.id = e.id"
+	" ORDER BY shown.position";
 
 static const char ENROLLMENT_GET[] =
 	"SELECT " ENROLLMENT_COLUMNS ENROLLMENT_TABLES " WHERE e.id = $1::uuid";
@@ -110,15 +113,18 @@ enum err enrollments_remove(struct call *c, const char *sql, const char *id)
 	return e ? e : db_exec(c, ENROLLMENTS_REMOVE, DB_ARGS(db_text_array(c, ids.items, ids.n)));
 }
 
-/* The reading is not in the answer in the form that the order uses: fetch it. */
-static enum err next_page(struct call *c, struct provisioning_enrollment_list_out *out)
+static enum err read_page(struct call *c, const struct provisioning_enrollment_list_in *in,
+	const struct page *page, struct provisioning_enrollment_list_out *out)
 {
-	const struct provisioning_enrollment *last = &out->items.items[out->items.n - 1];
-	const char *parts[2] = { NULL, last->id };
-	enum err e = person_kana(c, last->user_id, &parts[0]);
-	if (!e)
-		out->next_cursor = cursor_make(c, parts, 2);
-	return e;
+	struct roster roster = { .q = NULL };
+	enum err e =
+		roster_read(c, LISTED, DB_ARGS(in->class_id, role_name(c->actor->role)), &roster);
+	if (e)
+		return e;
+	const struct roster_page shown = roster_cut(c, &roster, page);
+	out->next_cursor = shown.next_cursor;
+	return db_rows(c, ENROLLMENT_PAGE, DB_ARGS(db_text_array(c, shown.ids, shown.n)),
+		&provisioning_enrollment_shape, &out->items);
 }
 
 enum err provisioning_enrollment_list(struct call *c,
@@ -130,14 +136,7 @@ enum err provisioning_enrollment_list(struct call *c,
 	enum err e = db_text(c, CLASS_VISIBLE, DB_ARGS(in->class_id, ACTOR(c)), &id);
 	if (!e)
 		e = page_read(c, in->cursor, in->has_limit, in->limit, 2, &page);
-	if (!e)
-		e = db_rows(c, ENROLLMENT_LIST,
-			DB_ARGS(in->class_id, role_name(c->actor->role), page.after[0],
-				page.after[1], page.rows),
-			&provisioning_enrollment_shape, &out->items);
-	if (e || !page_goes_on(&page, &out->items.n))
-		return e;
-	return next_page(c, out);
+	return e ? e : read_page(c, in, &page, out);
 }
 
 enum err provisioning_enrollment_get(struct call *c,

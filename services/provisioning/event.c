@@ -3,12 +3,13 @@
 
 #include "events_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "services/provisioning/provisioning.h"
 
 /* Joins, because `id = ANY ($1)` over thousands of ids compares each row with each id. */
-static const char PEOPLE[] =
-	"SELECT id AS user_id, version, role, status, family_name, given_name, kana_family_name,"
-	" kana_given_name FROM unnest($1::uuid[]) AS told (id) JOIN provisioning.person USING (id)";
+static const char PEOPLE[] = "SELECT id AS user_id, version, role, status, " SEALED(
+	"id", "name") " AS name"
+		      " FROM unnest($1::uuid[]) AS told (id) JOIN provisioning.person USING (id)";
 
 static const char CLASSES[] = "SELECT id AS class_id, version, title, status"
 			      " FROM unnest($1::uuid[]) AS told (id)"
@@ -33,9 +34,22 @@ static enum err tell(struct call *c, const struct event_type *type, const char *
 	return e;
 }
 
+/* Who is deleted has no name any more, and soon no key. */
 enum err people_tell(struct call *c, const char *const *ids, size_t n)
 {
-	return tell(c, &event_user_changed, PEOPLE, ids, n);
+	struct {
+		struct user_changed *items;
+		size_t n;
+	} people = { 0 };
+	enum err e =
+		db_rows(c, PEOPLE, DB_ARGS(db_text_array(c, ids, n)), &user_changed_shape, &people);
+	for (size_t i = 0; i < people.n && !e; i++) {
+		const struct user_changed *person = &people.items[i];
+		bool is_gone = strcmp(person->status, "deleted") == 0;
+		e = event_emit_about(
+			c, &event_user_changed, is_gone ? NULL : person->user_id, person);
+	}
+	return e;
 }
 
 enum err classes_tell(struct call *c, const char *const *ids, size_t n)

@@ -1,22 +1,26 @@
 /* My part of the home screen: who I am, and where. */
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "services/provisioning/provisioning.h"
 
 /* The first class by name stands for the school day; a contractor sees how many people there are.
  */
-static const char HOME[] =
-	"SELECT p.family_name, p.given_name, p.kana_family_name, p.kana_given_name,"
-	" coalesce(k.org_name, (SELECT o.name FROM provisioning.org o WHERE o.type = 'district'"
-	"  AND p.role = 'contractor' LIMIT 1)) AS org_name, k.class_title,"
-	" CASE p.role WHEN 'contractor' THEN (SELECT count(*) FROM provisioning.person) END"
-	" AS user_count"
-	" FROM provisioning.person p LEFT JOIN LATERAL ("
-	"  SELECT o.name AS org_name, k.title AS class_title"
-	"  FROM provisioning.effective_enrollment e"
-	"  JOIN provisioning.class k ON k.tenant_id = e.tenant_id AND k.id = e.class_id"
-	"  JOIN provisioning.org o ON o.tenant_id = k.tenant_id AND o.id = k.org_id"
-	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id ORDER BY k.title, k.id LIMIT 1"
-	" ) k ON true WHERE p.id = $1::uuid";
+static const char HOME[] = "SELECT " SEALED("p.id",
+	"p.name") " AS name,"
+		  " coalesce(k.org_name, (SELECT o.name FROM provisioning.org o WHERE o.type = "
+		  "'district'"
+		  "  AND p.role = 'contractor' LIMIT 1)) AS org_name, k.class_title,"
+		  " CASE p.role WHEN 'contractor' THEN (SELECT count(*) FROM provisioning.person) "
+		  "END"
+		  " AS user_count"
+		  " FROM provisioning.person p LEFT JOIN LATERAL ("
+		  "  SELECT o.name AS org_name, k.title AS class_title"
+		  "  FROM provisioning.effective_enrollment e"
+		  "  JOIN provisioning.class k ON k.tenant_id = e.tenant_id AND k.id = e.class_id"
+		  "  JOIN provisioning.org o ON o.tenant_id = k.tenant_id AND o.id = k.org_id"
+		  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id ORDER BY k.title, k.id "
+		  "LIMIT 1"
+		  " ) k ON true WHERE p.id = $1::uuid";
 
 enum err provisioning_home_part(struct call *c, struct provisioning_home_part_out *out)
 {

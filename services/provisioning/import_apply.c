@@ -4,31 +4,26 @@
 
 #include "auth_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
-static const char PEOPLE_FIND[] =
-	"SELECT username_key, id, role, family_name, given_name, kana_family_name, kana_given_name,"
-	" grade FROM unnest($1::text[]) AS wanted (username_key)"
-	" JOIN provisioning.person USING (username_key)";
+static const char PEOPLE_FIND[] = "SELECT username_key, id, role, grade, " SEALED(
+	"id", "name") " FROM unnest($1::text[]) AS wanted (username_key)"
+		      " JOIN provisioning.person USING (username_key)";
 
 static const char PEOPLE_CREATE[] =
-	"INSERT INTO provisioning.person (id, username, role, family_name, given_name,"
-	" kana_family_name, kana_given_name, grade)"
-	" SELECT u.id, u.username, u.role, u.family, u.given, u.kana_family, u.kana_given,"
-	" nullif(u.grade, '')"
-	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
-	" $7::text[], $8::text[]) AS u (id, username, role, family, given, kana_family, kana_given,"
-	" grade)";
+	"INSERT INTO provisioning.person (id, username, role, name, grade)"
+	" SELECT u.id, u.username, u.role, u.name, nullif(u.grade, '')"
+	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])"
+	" AS u (id, username, role, name, grade)";
 
 /* A grade that the file leaves out stays as it is. */
 static const char PEOPLE_UPDATE[] =
-	"UPDATE provisioning.person p SET version = p.version + 1, family_name = u.family,"
-	" given_name = u.given, kana_family_name = u.kana_family, kana_given_name = u.kana_given,"
+	"UPDATE provisioning.person p SET version = p.version + 1, name = u.name,"
 	" grade = coalesce(nullif(u.grade, ''), p.grade)"
-	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
-	" $7::text[], $8::text[]) AS u (id, username, role, family, given, kana_family, kana_given,"
-	" grade) WHERE p.id = u.id";
+	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])"
+	" AS u (id, username, role, name, grade) WHERE p.id = u.id";
 
 /* Plans made while a table was nearly empty read all of it, row by row, also those that check
  * foreign keys; after thousands of new rows that takes minutes. The next use of each plans again.
@@ -53,6 +48,15 @@ static bool is_same(const char *ours, const char *theirs)
 	return theirs == NULL || (ours != NULL && strcmp(ours, theirs) == 0);
 }
 
+static bool is_same_name(
+	const char *const parts[NAME_PARTS], const struct provisioning_user_create_in *user)
+{
+	return is_same(parts[0], user->family_name.text) &&
+		is_same(parts[1], user->given_name.text) &&
+		is_same(parts[2], user->kana_family_name.text) &&
+		is_same(parts[3], user->kana_given_name.text);
+}
+
 static enum err on_person(struct call *c, void *arg, const char *const *columns, size_t n)
 {
 	struct import *import = arg;
@@ -61,12 +65,13 @@ static enum err on_person(struct call *c, void *arg, const char *const *columns,
 	if (row == NULL)
 		return OK;
 	const struct provisioning_user_create_in *user = &row->user;
+	const char *parts[NAME_PARTS];
+	enum err e = name_open(c, columns[4], parts);
+	if (e)
+		return e;
 	row->id = arena_strdup(c->arena, columns[1]);
 	row->is_new = false;
-	row->is_changed = !is_same(columns[3], user->family_name) ||
-		!is_same(columns[4], user->given_name) ||
-		!is_same(columns[5], user->kana_family_name) ||
-		!is_same(columns[6], user->kana_given_name) || !is_same(columns[7], user->grade);
+	row->is_changed = !is_same_name(parts, user) || !is_same(columns[3], user->grade);
 	if (!is_same(columns[2], user->role))
 		import_refuse(import, import->role_column,
 			(struct csv_fault){ row->number, "role_change",
@@ -126,29 +131,40 @@ void import_pretend(struct import *import)
 
 /* ---- columns of rows ---- */
 
-enum { ID, LOGIN, ROLE, FAMILY, GIVEN, KANA_FAMILY, KANA_GIVEN, GRADE, USER_COLUMNS };
+enum { ID, LOGIN, ROLE, NAME, GRADE, USER_COLUMNS };
 
 struct people {
 	const char **columns[USER_COLUMNS];
 	size_t n;
 };
 
-static void add_person(struct people *people, const struct import_row *row)
+/* Whom a dry run only pretends to make has no key. */
+static enum err seal_name(
+	const struct import *import, const struct import_row *row, const char **sealed)
 {
 	const struct provisioning_user_create_in *user = &row->user;
-	const char *const values[USER_COLUMNS] = {
+	const char *const parts[NAME_PARTS] = { user->family_name.text, user->given_name.text,
+		user->kana_family_name.text, user->kana_given_name.text };
+	bool is_nobody = row->is_new && !import->out->applied;
+	return is_nobody ? name_seal_nobody(import->c, row->id, parts, sealed)
+			 : name_seal(import->c, row->id, parts, sealed);
+}
+
+static enum err add_person(
+	const struct import *import, struct people *people, const struct import_row *row)
+{
+	const struct provisioning_user_create_in *user = &row->user;
+	const char *values[USER_COLUMNS] = {
 		[ID] = row->id,
 		[LOGIN] = user->username,
 		[ROLE] = user->role,
-		[FAMILY] = user->family_name,
-		[GIVEN] = user->given_name,
-		[KANA_FAMILY] = user->kana_family_name,
-		[KANA_GIVEN] = user->kana_given_name,
 		[GRADE] = user->grade != NULL ? user->grade : "",
 	};
-	for (int i = 0; i < USER_COLUMNS; i++)
+	enum err e = seal_name(import, row, &values[NAME]);
+	for (int i = 0; i < USER_COLUMNS && !e; i++)
 		people->columns[i][people->n] = values[i];
 	people->n++;
+	return e;
 }
 
 static struct people people_new(struct import *import)
@@ -159,9 +175,12 @@ static struct people people_new(struct import *import)
 	return people;
 }
 
-/* One statement with a column per array, whatever the number of rows. */
-static enum err write_people(struct call *c, const char *sql, const struct people *people)
+/* One statement with a column per array, whatever the number of rows. Of whom a dry run only
+ * pretends to make nothing can be told: events of people lie under their keys. */
+static enum err write_people(
+	const struct import *import, const char *sql, const struct people *people)
 {
+	struct call *c = import->c;
 	const char *values[USER_COLUMNS];
 	if (people->n == 0)
 		return OK;
@@ -170,21 +189,23 @@ static enum err write_people(struct call *c, const char *sql, const struct peopl
 	enum err e = db_exec(c, sql, (struct db_args){ values, USER_COLUMNS });
 	if (!e)
 		e = import_replan(c);
-	return e ? e : people_tell(c, people->columns[ID], people->n);
+	if (e || !import->out->applied)
+		return e;
+	return people_tell(c, people->columns[ID], people->n);
 }
 
 static enum err put_people(struct import *import)
 {
 	struct people created = people_new(import), changed = people_new(import);
-	for (size_t i = 0; i < import->n; i++) {
+	enum err e = OK;
+	for (size_t i = 0; i < import->n && !e; i++) {
 		const struct import_row *row = &import->rows[i];
-		if (row->is_new)
-			add_person(&created, row);
-		else if (row->is_changed)
-			add_person(&changed, row);
+		if (row->is_new || row->is_changed)
+			e = add_person(import, row->is_new ? &created : &changed, row);
 	}
-	enum err e = write_people(import->c, PEOPLE_CREATE, &created);
-	return e ? e : write_people(import->c, PEOPLE_UPDATE, &changed);
+	if (!e)
+		e = write_people(import, PEOPLE_CREATE, &created);
+	return e ? e : write_people(import, PEOPLE_UPDATE, &changed);
 }
 
 enum err import_apply(struct import *import)

@@ -199,6 +199,11 @@ static const char *kept(const struct checker *checker, const char *text)
 	return text == NULL ? NULL : arena_strdup(checker->import->c->arena, text);
 }
 
+static struct personal kept_personal(const struct checker *checker, struct personal value)
+{
+	return (struct personal){ .text = kept(checker, value.text), .kind = value.kind };
+}
+
 static void read_user(struct checker *checker, struct provisioning_user_create_in *out)
 {
 	struct provisioning_user_create_in in = { 0 };
@@ -210,10 +215,10 @@ static void read_user(struct checker *checker, struct provisioning_user_create_i
 	*out = (struct provisioning_user_create_in){
 		.username = kept(checker, in.username),
 		.role = kept(checker, in.role),
-		.family_name = kept(checker, in.family_name),
-		.given_name = kept(checker, in.given_name),
-		.kana_family_name = kept(checker, in.kana_family_name),
-		.kana_given_name = kept(checker, in.kana_given_name),
+		.family_name = kept_personal(checker, in.family_name),
+		.given_name = kept_personal(checker, in.given_name),
+		.kana_family_name = kept_personal(checker, in.kana_family_name),
+		.kana_given_name = kept_personal(checker, in.kana_given_name),
 		.grade = kept(checker, in.grade),
 	};
 	arena_reset(scratch->arena);
@@ -317,8 +322,8 @@ static void read_person(struct checker *checker, struct import_row *out)
 	struct import *import = checker->import;
 	out->number = checker->row->number;
 	read_user(checker, &out->user);
-	check_kana(checker, KANA_FAMILY_NAME, out->user.kana_family_name);
-	check_kana(checker, KANA_GIVEN_NAME, out->user.kana_given_name);
+	check_kana(checker, KANA_FAMILY_NAME, out->user.kana_family_name.text);
+	check_kana(checker, KANA_GIVEN_NAME, out->user.kana_given_name.text);
 	read_place(checker, out);
 	out->key = login_key(import->c->arena, out->user.username ? out->user.username : "");
 }

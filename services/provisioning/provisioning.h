@@ -8,6 +8,7 @@
 
 #include "libcommon/db.h"
 #include "libcommon/intent.h"
+#include "libcommon/page.h"
 #include "provisioning_proto.h"
 #include "services/provisioning/csv.h"
 #include "services/provisioning/purge.h"
@@ -72,10 +73,43 @@ must_check enum err lock_roster_share(struct call *c);
 /* The intent (libcommon/intent.h) to make the person of this login name. */
 #define PERSON_INTENT(c_, key_) arena_printf((c_)->arena, "person/%s", (key_))
 
-/* ---- people (user.c) ---- */
+/* ---- names (name.c) ---- */
 
-/* A person's reading in the form that lists are sorted by. */
-must_check enum err person_kana(struct call *c, const char *id, const char **out);
+/* Family name, given name, and the readings of both. */
+#define NAME_PARTS 4
+
+/* The parameter for provisioning.person.name. */
+must_check enum err name_seal(struct call *c, const char *user_id,
+	const char *const parts[NAME_PARTS], const char **sealed);
+/* The same for one whom nobody may name: who was deleted, or is only pretended to be. */
+must_check enum err name_seal_nobody(struct call *c, const char *user_id,
+	const char *const parts[NAME_PARTS], const char **sealed);
+
+/* What SEALED("p.id", "p.name") gave. */
+must_check enum err name_open(
+	struct call *c, const char *row_and_sealed, const char *parts[NAME_PARTS]);
+
+/* ---- people in the order of their readings (roster.c) ---- */
+
+/* The people whom a statement returns: in its first column what the list is of, in the second
+ * SEALED("p.id", "p.name"), in a third, if there is one, a key that may begin with `q` too. */
+struct roster {
+	const char *q; /* NULL: all of them; else the start of a reading or a part of a name */
+	const char **ids; /* of the first column, sorted */
+	size_t n;
+};
+must_check enum err roster_read(
+	struct call *c, const char *sql, struct db_args args, struct roster *out);
+
+/* The part of a roster that a page shows, and the cursor to the next one or NULL. */
+struct roster_page {
+	const char *const *ids;
+	size_t n;
+	const char *next_cursor;
+};
+struct roster_page roster_cut(struct call *c, const struct roster *roster, const struct page *page);
+
+/* ---- people (user.c) ---- */
 
 /*
  * 412 unless If-Match is the ETag of the version that `sql` finds for the id and locks: nobody

@@ -103,6 +103,20 @@ static inline void wait_for_auth(void)
 	}
 }
 
+/* A person without account. */
+static inline void add_person(
+	const char *tenant_id, const char *id, const char *username, const char *role)
+{
+	static const char *const name[] = { "長", "一", "おさ", "はじめ" };
+	test_people(&test, tenant_id, &id, 1);
+	test_sql(&test,
+		arena_printf(test.arena,
+			"INSERT INTO provisioning.person (tenant_id, id, username, role, name)"
+			" VALUES ('%s', '%s', '%s', '%s', '%s')",
+			tenant_id, id, username, role,
+			test_sealed_name(&test, tenant_id, id, name)));
+}
+
 /* A contract with its head in both tenants, here and in auth. */
 static inline void add_tenants(void)
 {
@@ -111,13 +125,9 @@ static inline void add_tenants(void)
 		" ('" TEST_TENANT "', 'city', 'City'), ('" TEST_OTHER_TENANT "', 'town', 'Town');"
 		"INSERT INTO auth.account (tenant_id, id, username, role) VALUES"
 		" ('" TEST_TENANT "', '" HEAD "', 'head', 'contractor'),"
-		" ('" TEST_OTHER_TENANT "', '" OTHER_HEAD "', 'head', 'contractor');"
-		"INSERT INTO provisioning.person (tenant_id, id, username, role, family_name,"
-		" given_name, kana_family_name, kana_given_name) VALUES"
-		" ('" TEST_TENANT "', '" HEAD
-		"', 'head', 'contractor', '長', '一', 'おさ', 'はじめ'),"
-		" ('" TEST_OTHER_TENANT "', '" OTHER_HEAD
-		"', 'head', 'contractor', '長', '二', 'おさ', 'つぎ')");
+		" ('" TEST_OTHER_TENANT "', '" OTHER_HEAD "', 'head', 'contractor');");
+	add_person(TEST_TENANT, HEAD, "head", "contractor");
+	add_person(TEST_OTHER_TENANT, OTHER_HEAD, "head", "contractor");
 	head = test_actor(&test, TEST_TENANT, HEAD, ROLE_CONTRACTOR);
 	other_head = test_actor(&test, TEST_OTHER_TENANT, OTHER_HEAD, ROLE_CONTRACTOR);
 	operator= test_actor(&test, TEST_OPERATOR_TENANT, TEST_USER, ROLE_OPERATOR);

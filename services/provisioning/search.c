@@ -3,26 +3,27 @@
  * instructor the own classes and who is in them.
  */
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 #include "services/provisioning/provisioning.h"
 
-/* As the list of users searches; a class is that of the first enrolment that counts today. */
-static const char USERS[] =
-	"SELECT p.id, p.family_name, p.given_name, p.kana_family_name, p.kana_given_name, p.role,"
-	" p.status, k.class_id FROM provisioning.person p LEFT JOIN LATERAL ("
-	"  SELECT e.class_id FROM provisioning.effective_enrollment e"
-	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND ($1::text = 'contractor'"
-	"   OR e.class_id IN (SELECT t.class_id FROM provisioning.effective_enrollment t"
-	"    WHERE t.user_id = $2::uuid AND t.role = 'teacher'))"
-	"  ORDER BY e.class_id LIMIT 1) k ON true"
-	" WHERE p.status <> 'deleted'"
+#define FOUND_MAX 20 /* of each kind */
+
+/* Whom the actor may find; a class is that of the first enrolment that counts today. */
+#define FINDABLE                                                                                   \
+	" FROM provisioning.person p LEFT JOIN LATERAL ("                                          \
+	"  SELECT e.class_id FROM provisioning.effective_enrollment e"                             \
+	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND ($1::text = 'contractor'"      \
+	"   OR e.class_id IN (SELECT t.class_id FROM provisioning.effective_enrollment t"          \
+	"    WHERE t.user_id = $2::uuid AND t.role = 'teacher'))"                                  \
+	"  ORDER BY e.class_id LIMIT 1) k ON true"                                                 \
+	" WHERE p.status <> 'deleted'"                                                             \
 	" AND ($1::text = 'contractor' OR (p.role = 'student' AND k.class_id IS NOT NULL))"
-	" AND (starts_with(p.kana_sort, provisioning.kana_key($3))"
-	"  OR starts_with(replace(p.kana_sort, ' ', ''),"
-	"   replace(provisioning.kana_key($3), ' ', ''))"
-	"  OR strpos(p.family_name || ' ' || p.given_name, $3) > 0"
-	"  OR strpos(p.family_name || p.given_name, $3) > 0"
-	"  OR starts_with(p.username_key, lower($3)))"
-	" ORDER BY p.kana_sort, p.id LIMIT 20";
+
+static const char NAMES[] = "SELECT p.id, " SEALED("p.id", "p.name") ", p.username_key" FINDABLE;
+
+static const char USERS[] = "SELECT p.id, " SEALED(
+	"p.id", "p.name") " AS name, p.role, p.status, k.class_id" FINDABLE
+			  " AND p.id = ANY ($3::uuid[]) ORDER BY array_position($3::uuid[], p.id)";
 
 static const char CLASSES[] =
 	"SELECT k.id, k.title, o.name AS org_name FROM provisioning.class k"
@@ -32,12 +33,24 @@ static const char CLASSES[] =
 	"  AND t.class_id = k.id AND t.user_id = $2::uuid AND t.role = 'teacher'))"
 	" ORDER BY o.name, k.title, k.id LIMIT 20";
 
+/* As the list of users searches. */
+static enum err find_users(struct call *c, const char *role,
+	const struct provisioning_search_part_in *in, struct provisioning_search_part_out *out)
+{
+	struct roster found = { .q = in->q };
+	enum err e = roster_read(c, NAMES, DB_ARGS(role, c->actor->user_id), &found);
+	if (e)
+		return e;
+	size_t n = found.n < FOUND_MAX ? found.n : FOUND_MAX;
+	return db_rows(c, USERS, DB_ARGS(role, c->actor->user_id, db_text_array(c, found.ids, n)),
+		&provisioning_found_user_shape, &out->users);
+}
+
 enum err provisioning_search_part(struct call *c, const struct provisioning_search_part_in *in,
 	struct provisioning_search_part_out *out)
 {
 	const char *role = role_name(c->actor->role);
-	enum err e = db_rows(c, USERS, DB_ARGS(role, c->actor->user_id, in->q),
-		&provisioning_found_user_shape, &out->users);
+	enum err e = find_users(c, role, in, out);
 	return e ? e
 		 : db_rows(c, CLASSES, DB_ARGS(role, c->actor->user_id, in->q),
 			   &provisioning_found_class_shape, &out->classes);

@@ -14,6 +14,7 @@
 #include "libcommon/db.h"
 #include "libcommon/keyring_user.h"
 #include "libcommon/page.h"
+#include "libcommon/personal.h"
 #include "services/provisioning/provisioning.h"
 
 static const struct problem YOURSELF = { ERR_CONFLICT, 409, "own_account",
@@ -22,16 +23,18 @@ static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_take
 	"この利用者IDはすでに使われています。", "This login name is taken." };
 
 #define USER_COLUMNS                                                                               \
-	"p.id, p.username, p.role, p.family_name, p.given_name, p.kana_family_name,"               \
-	" p.kana_given_name, p.grade, p.status, p.version,"                                        \
-	" (SELECT k.title FROM provisioning.effective_enrollment e JOIN provisioning.class k"      \
-	"  ON k.tenant_id = e.tenant_id AND k.id = e.class_id"                                     \
-	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id ORDER BY k.title, k.id LIMIT 1)"   \
-	" AS class_title"
+	"p.id, p.username, p.role, " SEALED(                                                       \
+		"p.id", "p.name") " AS name, p.grade, p.status, p.version,"                        \
+				  " (SELECT k.title FROM provisioning.effective_enrollment e "     \
+				  "JOIN provisioning.class k"                                      \
+				  "  ON k.tenant_id = e.tenant_id AND k.id = e.class_id"           \
+				  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id ORDER "  \
+				  "BY k.title, k.id LIMIT 1)"                                      \
+				  " AS class_title"
 
 static const char USER_CREATE[] =
-	"INSERT INTO provisioning.person (id, username, role, family_name, given_name,"
-	" kana_family_name, kana_given_name, grade) VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8)";
+	"INSERT INTO provisioning.person (id, username, role, name, grade)"
+	" VALUES ($1::uuid, $2, $3, $4, $5)";
 
 static const char USER_GET[] =
 	"SELECT " USER_COLUMNS " FROM provisioning.person p WHERE p.id = $1::uuid";
@@ -40,39 +43,34 @@ static const char USER_GET_WITH_ETAG[] =
 	"SELECT " USER_COLUMNS ", '\"v' || p.version || '\"' AS etag"
 	" FROM provisioning.person p WHERE p.id = $1::uuid";
 
-static const char USER_LIST[] =
-	"SELECT " USER_COLUMNS " FROM provisioning.person p"
-	" WHERE ($2::uuid IS NULL OR (p.kana_sort, p.id) > ($1, $2::uuid))"
-	" AND ($3::text IS NULL OR p.role = $3)"
-	" AND ($4::uuid IS NULL OR EXISTS (SELECT FROM provisioning.enrollment e"
-	"  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.class_id = $4::uuid))"
-	" AND ($5::text IS NULL OR starts_with(p.kana_sort, provisioning.kana_key($5))"
-	"  OR starts_with(replace(p.kana_sort, ' ', ''), replace(provisioning.kana_key($5), ' ', "
-	"''))"
-	"  OR strpos(p.family_name || ' ' || p.given_name, $5) > 0"
-	"  OR strpos(p.family_name || p.given_name, $5) > 0)"
-	" ORDER BY p.kana_sort, p.id LIMIT $6::integer";
+static const char LISTED[] = "SELECT p.id, " SEALED(
+	"p.id", "p.name") " FROM provisioning.person p"
+			  " WHERE ($1::text IS NULL OR p.role = $1)"
+			  " AND ($2::uuid IS NULL OR EXISTS (SELECT FROM provisioning.enrollment e"
+			  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.class_id = "
+			  "$2::uuid))";
 
-static const char KANA_SORT[] = "SELECT kana_sort FROM provisioning.person WHERE id = $1::uuid";
+static const char USER_PAGE[] =
+	"SELECT " USER_COLUMNS " FROM provisioning.person p"
+	" JOIN unnest($1::uuid[]) WITH ORDINALITY AS shown (id, position) ON shown.id = p.id"
+	" ORDER BY shown.position";
+
+static const char NAME_GET[] =
+	"SELECT " SEALED("id", "name") " FROM provisioning.person WHERE id = $1::uuid";
 
 static const char VERSION_LOCK[] =
 	"SELECT version FROM provisioning.person WHERE id = $1::uuid FOR UPDATE";
 
-static const char USER_UPDATE[] =
-	"UPDATE provisioning.person SET version = version + 1,"
-	" family_name = coalesce($2, family_name), given_name = coalesce($3, given_name),"
-	" kana_family_name = coalesce($4, kana_family_name),"
-	" kana_given_name = coalesce($5, kana_given_name), grade = coalesce($6, grade)"
-	" WHERE id = $1::uuid";
+static const char USER_UPDATE[] = "UPDATE provisioning.person SET version = version + 1, name = $2,"
+				  " grade = coalesce($3, grade) WHERE id = $1::uuid";
 
 static const char STATUS_PUT[] = "UPDATE provisioning.person SET version = version + 1, status = $2"
 				 " WHERE id = $1::uuid";
 
 /* What the others hear of somebody who is gone: no name, so that no copy keeps one. */
 static const char ERASE[] =
-	"UPDATE provisioning.person SET version = version + 1, status = 'deleted',"
-	" family_name = '削除済み', given_name = '利用者', kana_family_name = 'さくじょずみ',"
-	" kana_given_name = 'りようしゃ', grade = NULL WHERE id = $1::uuid";
+	"UPDATE provisioning.person SET version = version + 1, status = 'deleted', name = $2,"
+	" grade = NULL WHERE id = $1::uuid";
 
 static const char USERNAME_OWNER[] =
 	"SELECT count(*) FROM provisioning.person WHERE username_key = $1";
@@ -125,12 +123,15 @@ enum err people_keys(struct call *c, const char *const *ids, size_t n)
 static enum err write_user(
 	struct call *c, const struct provisioning_user_create_in *in, const struct intent *person)
 {
+	const char *const parts[NAME_PARTS] = { in->family_name.text, in->given_name.text,
+		in->kana_family_name.text, in->kana_given_name.text };
+	const char *name;
 	enum err e = people_keys(c, &person->id, 1);
+	if (!e)
+		e = name_seal(c, person->id, parts, &name);
 	if (e)
 		return e;
-	e = db_exec(c, USER_CREATE,
-		DB_ARGS(person->id, in->username, in->role, in->family_name, in->given_name,
-			in->kana_family_name, in->kana_given_name, in->grade));
+	e = db_exec(c, USER_CREATE, DB_ARGS(person->id, in->username, in->role, name, in->grade));
 	if (e == ERR_CONFLICT)
 		return fail_as(c, &USERNAME_TAKEN);
 	if (!e)
@@ -169,46 +170,49 @@ enum err provisioning_user_get(struct call *c, const struct provisioning_user_ge
 		c, USER_GET_WITH_ETAG, DB_ARGS(in->user_id), &provisioning_user_get_out_shape, out);
 }
 
-enum err person_kana(struct call *c, const char *id, const char **out)
-{
-	return db_text(c, KANA_SORT, DB_ARGS(id), out);
-}
-
-/* The reading is not in the answer in the form that the order uses: fetch it. */
-static enum err next_page(struct call *c, struct provisioning_user_list_out *out)
-{
-	const char *parts[2] = { NULL, out->items.items[out->items.n - 1].id };
-	enum err e = person_kana(c, parts[1], &parts[0]);
-	if (!e)
-		out->next_cursor = cursor_make(c, parts, 2);
-	return e;
-}
-
 enum err provisioning_user_list(struct call *c, const struct provisioning_user_list_in *in,
 	struct provisioning_user_list_out *out)
 {
 	struct page page;
+	struct roster roster = { .q = in->q };
 	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 2, &page);
 	if (!e)
-		e = db_rows(c, USER_LIST,
-			DB_ARGS(page.after[0], page.after[1], in->role, in->class_id, in->q,
-				page.rows),
-			&provisioning_user_shape, &out->items);
-	if (e || !page_goes_on(&page, &out->items.n))
+		e = roster_read(c, LISTED, DB_ARGS(in->role, in->class_id), &roster);
+	if (e)
 		return e;
-	return next_page(c, out);
+	const struct roster_page shown = roster_cut(c, &roster, &page);
+	out->next_cursor = shown.next_cursor;
+	return db_rows(c, USER_PAGE, DB_ARGS(db_text_array(c, shown.ids, shown.n)),
+		&provisioning_user_shape, &out->items);
 }
 
 /* ---- change ---- */
 
+/* The name with what changes of it, sealed anew. The row is locked. */
+static enum err changed_name(
+	struct call *c, const struct provisioning_user_update_in *in, const char **sealed)
+{
+	const char *const changed[NAME_PARTS] = { in->family_name.text, in->given_name.text,
+		in->kana_family_name.text, in->kana_given_name.text };
+	const char *parts[NAME_PARTS], *present;
+	enum err e = db_text(c, NAME_GET, DB_ARGS(in->user_id), &present);
+	if (!e)
+		e = name_open(c, present, parts);
+	for (size_t i = 0; i < NAME_PARTS && !e; i++)
+		if (changed[i])
+			parts[i] = changed[i];
+	return e ? e : name_seal(c, in->user_id, parts, sealed);
+}
+
 enum err provisioning_user_update(struct call *c, const struct provisioning_user_update_in *in,
 	struct provisioning_user_update_out *out)
 {
+	const char *name = NULL;
 	enum err e = version_check(c, VERSION_LOCK, in->user_id, in->if_match);
 	if (!e)
-		e = db_exec_one(c, USER_UPDATE,
-			DB_ARGS(in->user_id, in->family_name, in->given_name, in->kana_family_name,
-				in->kana_given_name, in->grade));
+		e = changed_name(c, in, &name);
+	if (!e)
+		e = db_exec_one(c, USER_UPDATE, DB_ARGS(in->user_id, name, in->grade));
 	if (!e)
 		e = people_tell(c, &in->user_id, 1);
 	return e ? e
@@ -264,9 +268,12 @@ enum err provisioning_user_restore(struct call *c, const struct provisioning_use
 /* The person stays, and can be deleted again, until both sides are done. */
 enum err provisioning_user_delete(struct call *c, const struct provisioning_user_delete_in *in)
 {
+	const char *nobody = NULL;
 	enum err e = put_account_status(c, in->user_id, "deleted");
 	if (!e)
-		e = db_exec_one(c, ERASE, DB_ARGS(in->user_id));
+		e = name_seal_nobody(c, in->user_id, personal_erased, &nobody);
+	if (!e)
+		e = db_exec_one(c, ERASE, DB_ARGS(in->user_id, nobody));
 	if (!e)
 		e = people_tell(c, &in->user_id, 1);
 	if (!e)

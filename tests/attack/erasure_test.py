@@ -46,7 +46,7 @@ class KeptStack(Stack):
 
 
 class Side:
-    """A tenant in which canaries were planted: texts, a video, and where the contract seals them, names."""
+    """A tenant in which canaries were planted: texts, a video, names."""
 
     def __init__(self, code):
         self.code, self.tenant = code, base.world.tenant(code)
@@ -63,7 +63,7 @@ class Side:
         lesson.teacher.put(f'{self.path}/evaluation', knowledgeAndSkills='B', thinkingJudgementExpression='A',
                            proactiveAttitude='A', note=self.note)
         pupil.put(f'{self.path}/reflection', feeling=3, text=self.reflection)
-        self.names = self.plant_name() if SEALS_NAMES else []
+        self.names = self.plant_name()
         self.key_files = {path.name: path.read_bytes() for path in keyring().glob(f'{self.id}.*')}
 
     def plant_name(self):
@@ -113,7 +113,11 @@ def sealed_columns():
     return sorted(found)
 
 
+<<<<<<< HEAD
 SEALS_NAMES = any(column.startswith('person.') for _, column in sealed_columns())
+=======
+COPIES = {'person': ('person', 'member')}  # learning keeps the names of people under the same seal
+>>>>>>> cf4ce79 (provisioning: seal the names of people under their own keys)
 
 
 class Database:
@@ -132,7 +136,7 @@ class Database:
             for relation, key in (row.split('|') for row in self.sql(
                     "SELECT c.oid::regclass, CASE WHEN EXISTS (SELECT FROM pg_attribute i WHERE i.attrelid = c.oid AND i.attname"
                     f" = 'id') THEN 'id' ELSE 'try_id' END FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname"
-                    f" = '{name}' WHERE c.relname = '{table}' AND c.relkind = 'r'")):
+                    f" = '{name}' WHERE c.relname = ANY ('{{{','.join(COPIES.get(table, [table]))}}}') AND c.relkind = 'r'")):
                 yield from self.sql(f"SELECT concat_ws(' ', 'text', tenant_id, '{domain}', '{column}', {key}, {name}) FROM"
                                     f" {relation} WHERE tenant_id = '{tenant}' AND {name} IS NOT NULL")
         yield from self.sql("SELECT concat_ws(' ', 'media', tenant_id, id, size) FROM learning.media"
@@ -146,8 +150,8 @@ def opened(lines, media):
         return 0, 0, []
     answers = subprocess.run([base.BUILD / 'tests/attack/unseal', keyring(), stack.keys / 'keyring-root.key', media],
                              input='\n'.join(lines) + '\n', check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    words = [bytes.fromhex(line.split()[1]).decode(errors='replace') for line in answers if line.startswith('opens')]
-    return len(words), len(answers) - len(words), words
+    texts = [bytes.fromhex(line.split()[1]).decode(errors='replace') for line in answers if line.startswith('opens')]
+    return len(texts), len(answers) - len(texts), [part for text in texts for part in text.split('\x1f')]
 
 
 # ---- backups ----

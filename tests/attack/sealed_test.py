@@ -1,4 +1,4 @@
-"""What somebody finds who has stolen the database: a dump of it holds nothing that was written in a lesson."""
+"""What somebody finds who has stolen the database: a dump of it holds no name, and nothing that was written in a lesson."""
 
 import subprocess
 import sys
@@ -11,6 +11,9 @@ from base import FlowTest  # noqa: E402
 from stack import StackError, postgres_bin  # noqa: E402
 
 GOAL, COMMENT, NOTE, REFLECTION = WRITTEN = 'カナリア目標', 'カナリア助言', 'カナリア評価', 'カナリア感想'
+FAMILY, GIVEN, KANA_FAMILY, KANA_GIVEN = NAME = 'カナリア姓', 'カナリア名', 'カナリアノヨミ', 'カナリアノナ'
+CHANGED = 'カナリア新姓'
+CANARIES = (*WRITTEN, *NAME, CHANGED)
 
 
 def setUpModule():
@@ -25,6 +28,19 @@ def setUpModule():
     lesson.teacher.put(f'{latest}/evaluation', knowledgeAndSkills='B', thinkingJudgementExpression='A', proactiveAttitude='A',
                        note=NOTE)
     pupil.put(f'{latest}/reflection', feeling=3, text=REFLECTION)
+    plant_name()
+
+
+def plant_name():
+    """Somebody with a name that is found nowhere else, changed once, in a class, so that learning has it too."""
+    global bird
+    made = tenant.admin.post('/v1/users', username='tori', role='student', familyName=FAMILY, givenName=GIVEN,
+                             kanaFamilyName=KANA_FAMILY, kanaGivenName=KANA_GIVEN, grade='P3')
+    bird = made['user']['id']
+    path = f'/v1/users/{bird}'
+    etag = tenant.admin.send('GET', path).headers['ETag']
+    tenant.admin.send('PATCH', path, {'familyName': CHANGED}, {'If-Match': etag})
+    tenant.admin.post(f'/v1/classes/{lesson.class_id}/enrollments', userId=bird)
 
 
 class StolenDatabaseTest(FlowTest):
@@ -35,11 +51,29 @@ class StolenDatabaseTest(FlowTest):
         self.assertEqual(lesson.teacher.get(f'{latest}/comments')['items'][0]['text'], COMMENT)
         self.assertEqual(lesson.board_row('jido1')['goal'], GOAL)
 
+    def test_people_read_the_name(self):
+        self.assertEqual([(user['familyName'], user['givenName']) for user in tenant.admin.pages('/v1/users', q=KANA_FAMILY)],
+                         [(CHANGED, GIVEN)])
+
+        def on_the_board():
+            rows = lesson.teacher.get(f'{lesson.path}/board')['items']
+            return any(row['familyName'] == CHANGED and row['kanaGivenName'] == KANA_GIVEN for row in rows)
+        base.eventually(on_the_board, 'learning knows the name')
+
+    def test_names_and_texts_are_under_the_childs_own_key(self):
+        for table, column, whose in (('provisioning.person', 'name', 'id'), ('learning.member', 'name', 'id'),
+                                     ('learning.goal', 'goal', 'user_id')):
+            with self.subTest(table=table):
+                mark = f"substring(decode(translate(left({column}, 32), '-_', '+/'), 'base64') FROM 7 FOR 16)"
+                self.assertEqual(base.world.stack.sql(
+                    f"SELECT count(*) FROM {table} WHERE left({column}, 4) <> 'AQEA'"
+                    f" OR {mark} <> decode(replace({whose}::text, '-', ''), 'hex')"), '0')
+
     def test_a_dump_of_the_database_does_not_hold_it(self):
         dump = subprocess.run([postgres_bin() / 'pg_dump', '-d', base.world.stack.conninfo()], check=True,
                               stdout=subprocess.PIPE).stdout.decode()
         self.assertIn('COPY learning.comment', dump)
-        for text in WRITTEN:
+        for text in CANARIES:
             self.assertNotIn(text, dump)
 
     def test_nor_do_the_files_of_the_database_and_the_cache(self):
@@ -52,7 +86,7 @@ class StolenDatabaseTest(FlowTest):
             data = path.read_bytes()
         except FileNotFoundError:  # temporary ones come and go
             return False
-        return any(canary in data for canary in canaries or [text.encode() for text in WRITTEN])
+        return any(canary in data for canary in canaries or [text.encode() for text in CANARIES])
 
     def test_the_root_key_is_nowhere_but_in_its_file(self):
         kept = base.world.stack.keys / 'keyring-root.key'
@@ -90,6 +124,9 @@ class StolenDatabaseTest(FlowTest):
     def test_the_database_takes_nothing_in_the_clear(self):
         with self.assertRaises(StackError):
             base.world.stack.sql("UPDATE learning.comment SET text = 'in the clear'")
+        for table in ('provisioning.person', 'learning.member'):
+            with self.assertRaises(StackError):
+                base.world.stack.sql(f"UPDATE {table} SET name = 'in the clear'")
 
 
 if __name__ == '__main__':
