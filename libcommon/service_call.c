@@ -10,7 +10,7 @@
 #include "libcommon/json.h"
 #include "libcommon/service.h"
 
-#define CALL_TIMEOUT_MS 5000 /* of a call that has no deadline of its own before */
+#define CALL_TIMEOUT_MS 10000 /* unless x-timeout-ms says otherwise; what the gateway waits */
 #define CAPABILITIES_MAX 256 /* tenants whose service capability is remembered */
 #define CAPABILITY_MARGIN_MS 15000 /* it must outlive the call that carries it */
 

@@ -199,6 +199,11 @@ class Generator(unittest.TestCase):
         self.assertIn('{ "if-match", "ifMatch" }', table)
         self.assertNotIn('/internal', table)
 
+    def test_a_route_states_a_time_only_when_the_contract_does(self):
+        self.assertNotIn('timeout_ms', self.make('routes')['gateway_routes.c'])
+        timed = AUTH.replace('x-allow: [contractor]', 'x-allow: [contractor]\n      x-timeout-ms: 20000')
+        self.assertIn('.timeout_ms = 20000', self.make('routes', timed)['gateway_routes.c'])
+
     def test_the_bundle_is_closed(self):
         bundle = json.loads(self.make('openapi')['openapi.json'])
         self.assertEqual(list(bundle['paths']), ['/v1/things/{thingId}'])

@@ -9,7 +9,6 @@ OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-bounded', 'x-c
             'x-initial', 'x-internal', 'x-label', 'x-step-up', 'x-stream', 'x-timeout-ms']
 SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent', 'Range', 'Host']
 PATH, HEADER = r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', '[A-Z][a-z]+(-[A-Z][a-z]+)*'
-CALL_TIMEOUT_MS = 10000  # unless x-timeout-ms says otherwise
 JSON = 'application/json'
 ANSWER_MAX = 1 << 30  # bytes of an answer that is not JSON
 
@@ -20,7 +19,7 @@ class Operation:
         self.documents, self.service, self.path, self.method, self.node, self.at = documents, service, path, method, node, at
         self.name, self.internal, self.reads = node['operationId'], 'x-internal' in node, method in READS
         self.allow, self.stream = node.get('x-allow', []), node.get('x-stream')
-        self.timeout_ms = node.get('x-timeout-ms', CALL_TIMEOUT_MS)
+        self.timeout_ms = node.get('x-timeout-ms')  # None: the caller's own
         self.check()
         self.params = {'path': {}, 'query': {}, 'header': {}}  # which are required, by place and name
         self.shapes, self.structs = [], {'in': None, 'out': None}  # its own; what the handler takes and fills

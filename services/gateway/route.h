@@ -37,7 +37,7 @@ struct route {
 	unsigned allow; /* a mask of enum role, from x-allow */
 	int64_t body_max; /* bytes; 0: no body */
 	const char *content_type; /* the one that the request body must have; NULL: no body */
-	int64_t timeout_ms;
+	int64_t timeout_ms; /* from x-timeout-ms; 0: --request-timeout-ms */
 	const struct route_header *headers; /* NULL-name terminated */
 	const struct route_part *fanout; /* NULL-service terminated, or NULL */
 };

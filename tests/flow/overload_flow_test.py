@@ -1,0 +1,96 @@
+"""What a service that does nothing costs those who ask it: a request its time, and behind a full window no time at all.
+
+The gateway of this module waits two seconds for an answer and has at most four requests under way to one instance.
+"""
+
+import signal
+import threading
+import time
+import unittest
+from contextlib import contextmanager
+
+import base
+from base import FlowTest, eventually
+
+WAIT_MS, WINDOW = 2000, 4
+UNSAID_MS = 10_000  # the default, which nobody may meet here
+BOARD = '/v1/assignments'
+ROUNDS = 5  # a machine that sleeps for longer than a request waits spoils one
+
+
+def setUpModule():
+    base.world = base.World()
+    unittest.addModuleCleanup(base.world.close, 'overload_flow')
+    base.world.stack.extra['gateway'] = {'request-timeout-ms': WAIT_MS, 'bus-window': WINDOW, 'bus-tenant-share': 100}
+    base.world.open()
+
+
+@contextmanager
+def stopped(name):
+    """The process is there but does nothing."""
+    base.world.stack.kill(name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        base.world.stack.kill(name, signal.SIGCONT)
+
+
+class Asking(threading.Thread):
+    """One request on a connection of its own, which is open already."""
+
+    def __init__(self, who):
+        super().__init__(daemon=True)
+        self.client = base.world.client()
+        self.client.token, self.client.link = who.token, self.client.connect()
+        self.client.link.connect()
+
+    def run(self):
+        begin = time.monotonic()
+        answer = self.client.send('GET', BOARD)
+        self.ended = time.monotonic()
+        self.ms = (self.ended - begin) * 1000
+        self.status, self.retry_after = answer.status, answer.headers['Retry-After']
+
+
+class Overload(FlowTest):
+    def setUp(self):
+        self.teacher = base.world.tenant('sumire').enter('sensei')
+        self.wait_well()
+
+    def wait_well(self):
+        eventually(lambda: self.teacher.send('GET', BOARD).status == 200, 'learning answers')
+
+    def ask(self, n):
+        """n requests at once while learning does nothing."""
+        asking = [Asking(self.teacher) for _ in range(n)]
+        self.wait_well()  # so that the session is known
+        with stopped('learning'):
+            for one in asking:
+                one.start()
+            for one in asking:
+                one.join()
+        self.wait_well()
+        return asking
+
+    def test_a_request_waits_as_long_as_the_option_says(self):
+        [one] = self.ask(1)
+        self.assertEqual(one.status, 504)
+        self.assertLess(one.ms, UNSAID_MS)
+
+    def test_behind_a_full_window_nobody_waits(self):
+        for _ in range(ROUNDS):
+            asking = self.ask(2 * WINDOW)
+            waited = [one for one in asking if one.status == 504]
+            refused = [one for one in asking if one.status == 503]
+            self.assertLessEqual(len(waited), WINDOW)
+            if len(waited) == WINDOW:
+                break
+        self.assertEqual((len(waited), len(refused)), (WINDOW, WINDOW))
+        self.assertLess(max(one.ended for one in refused), min(one.ended for one in waited))
+        for one in refused:
+            self.assertGreater(int(one.retry_after), 0)
+        print(f'refused behind a full window after {", ".join(f"{one.ms:.1f}" for one in refused)} ms')
+
+
+if __name__ == '__main__':
+    unittest.main()
