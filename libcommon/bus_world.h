@@ -1,5 +1,5 @@
 /* What the tests of the bus share: a folder with keys, ends that answer, calls that wait. Included
- * by bus_test.c and bus_fault_test.c, each with cmocka before it. */
+ * by them with cmocka before it. */
 #ifndef MANABIYA_BUS_WORLD_H
 #define MANABIYA_BUS_WORLD_H
 
@@ -19,7 +19,7 @@ static char url[128], peers[160];
 static atomic_int slow_runs; /* how often a slow request was worked on here */
 
 /* What the serving end does with a request whose operation is… */
-static void answer(struct bus *bus, struct bus_job *job)
+static inline void answer(struct bus *bus, struct bus_job *job)
 {
 	struct frame reply = { .status = 200, .flags = FRAME_EXECUTED };
 	const struct bytes *name = &job->frame.texts[TEXT_OPERATION];
@@ -32,12 +32,16 @@ static void answer(struct bus *bus, struct bus_job *job)
 	char runs = (char)('0' + atomic_load(&slow_runs));
 	if (name->n == 4 && memcmp(name->data, "runs", 4) == 0)
 		reply.texts[TEXT_BODY] = (struct bytes){ (unsigned char *)&runs, 1 };
+	char left_ms[16];
+	snprintf(left_ms, sizeof(left_ms), "%u", (unsigned)job->frame.time_left_ms);
+	if (name->n == 4 && memcmp(name->data, "left", 4) == 0)
+		reply.texts[TEXT_BODY] = frame_text(left_ms);
 	if (name->n == 6 && memcmp(name->data, "caller", 6) == 0)
 		reply.texts[TEXT_BODY] = frame_text(job->caller);
 	bus_answer(bus, job, &reply);
 }
 
-static void *serve(void *arg)
+static inline void *serve(void *arg)
 {
 	struct bus *bus = arg;
 	for (struct bus_job *job; (job = bus_take(bus));)
@@ -50,7 +54,7 @@ struct end {
 	pthread_t threads[2];
 };
 
-static void open_server_with(struct end *end, int64_t queue_max)
+static inline void open_server_with(struct end *end, int64_t queue_max)
 {
 	end->bus = bus_open(&(struct bus_options){ .name = "learning",
 		.listen = url,
@@ -62,12 +66,12 @@ static void open_server_with(struct end *end, int64_t queue_max)
 		assert_int_equal(pthread_create(&end->threads[i], NULL, serve, end->bus), 0);
 }
 
-static void open_server(struct end *end)
+static inline void open_server(struct end *end)
 {
 	open_server_with(end, 1024);
 }
 
-static void close_server(struct end *end)
+static inline void close_server(struct end *end)
 {
 	bus_drain(end->bus);
 	for (int i = 0; i < 2; i++)
@@ -75,7 +79,7 @@ static void close_server(struct end *end)
 	bus_close(end->bus);
 }
 
-static struct bus *open_client_with(const char *name, const char *key_directory)
+static inline struct bus *open_client_with(const char *name, const char *key_directory)
 {
 	struct bus *bus = bus_open(&(struct bus_options){
 		.name = name, .peers = peers, .key_directory = key_directory, .window = 64 });
@@ -83,19 +87,19 @@ static struct bus *open_client_with(const char *name, const char *key_directory)
 	return bus;
 }
 
-static struct bus *open_client(const char *name)
+static inline struct bus *open_client(const char *name)
 {
 	return open_client_with(name, directory);
 }
 
-static void wait_until(struct bus *bus, bool up)
+static inline void wait_until(struct bus *bus, bool up)
 {
 	for (int i = 0; i < 500 && bus_is_up(bus, "learning") != up; i++)
 		usleep(10000);
 	assert_int_equal(bus_is_up(bus, "learning"), up);
 }
 
-static struct bus_request request_of(const char *operation, const char *body)
+static inline struct bus_request request_of(const char *operation, const char *body)
 {
 	return (struct bus_request){
 		.service = "learning",
@@ -105,19 +109,19 @@ static struct bus_request request_of(const char *operation, const char *body)
 	};
 }
 
-static enum err ask(struct bus *bus, struct arena *arena, const char *operation, const char *body,
-	struct bus_reply *reply)
+static inline enum err ask(struct bus *bus, struct arena *arena, const char *operation,
+	const char *body, struct bus_reply *reply)
 {
 	struct bus_request request = request_of(operation, body);
 	return bus_call(bus, arena, &request, reply);
 }
 
-static void key_path(char out[160], const char *in_directory)
+static inline void key_path(char out[160], const char *in_directory)
 {
 	snprintf(out, 160, "%s/gateway-learning.key", in_directory);
 }
 
-static int write_key(char in_directory[64], char digit)
+static inline int write_key(char in_directory[64], char digit)
 {
 	char path[160], hex[2 * KEY_SIZE + 1] = { 0 };
 	snprintf(in_directory, 64, "/tmp/bus_test.XXXXXX");
@@ -137,13 +141,13 @@ struct tally {
 	atomic_int answered, refused;
 };
 
-static void on_reply(void *arg, const struct bus_reply *reply)
+static inline void on_reply(void *arg, const struct bus_reply *reply)
 {
 	struct tally *tally = arg;
 	atomic_fetch_add(reply->err == OK ? &tally->answered : &tally->refused, 1);
 }
 
-static int start(void **state)
+static inline int start(void **state)
 {
 	crypto_start();
 	if (write_key(directory, 'a') || write_key(other_directory, 'b'))
@@ -153,7 +157,7 @@ static int start(void **state)
 	return 0;
 }
 
-static int finish(void **state)
+static inline int finish(void **state)
 {
 	char path[160];
 	unlink(url + strlen("ipc://"));

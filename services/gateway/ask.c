@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/clock.h"
 #include "services/gateway/gateway.h"
 #include "services/gateway/load.h"
 
@@ -14,6 +15,7 @@ struct ask {
 	ask_on_answer *fn; /* NULL: cancelled */
 	void *arg;
 	const struct bus_request *again; /* NULL: not to be sent again */
+	int64_t began_ms;
 	struct bus_ticket ticket;
 };
 
@@ -57,18 +59,29 @@ static struct posted *copy_reply(const struct bus_reply *reply)
 
 static void on_reply(void *arg, const struct bus_reply *reply);
 
+/* Once more, for the time that the first try has left; false when there is no reason or no time. */
+static bool send_again(struct ask *ask, const struct bus_reply *reply)
+{
+	bool certainly_not_executed = reply->err == ERR_UNAVAILABLE && !reply->executed;
+	if (!ask->fn || !ask->again || !certainly_not_executed) {
+		return false;
+	}
+	struct bus_request request = *ask->again;
+	request.timeout_ms -= clock_steady_ms() - ask->began_ms;
+	if (request.timeout_ms <= 0) {
+		return false;
+	}
+	ask->again = NULL;
+	ask->ticket = bus_send(gateway.bus, &request, on_reply, ask);
+	return true;
+}
+
 /* On the loop's thread. */
 static void deliver(void *arg)
 {
 	struct posted *posted = arg;
 	struct ask *ask = posted->ask;
-	bool certainly_not_executed =
-		posted->reply.err == ERR_UNAVAILABLE && !posted->reply.executed;
-	if (ask->fn && ask->again && certainly_not_executed) {
-		const struct bus_request *request = ask->again;
-		ask->again = NULL;
-		ask->ticket = bus_send(gateway.bus, request, on_reply, ask);
-	} else {
+	if (!send_again(ask, &posted->reply)) {
 		load_wait_ends();
 		if (ask->fn) {
 			ask->fn(ask->arg, &posted->reply);
@@ -90,7 +103,10 @@ struct ask *ask_send(
 	const struct bus_request *request, bool may_retry, ask_on_answer *fn, void *arg)
 {
 	struct ask *ask = checked(malloc(sizeof *ask));
-	*ask = (struct ask){ .fn = fn, .arg = arg, .again = may_retry ? request : NULL };
+	*ask = (struct ask){ .fn = fn,
+		.arg = arg,
+		.again = may_retry ? request : NULL,
+		.began_ms = clock_steady_ms() };
 	load_wait_begins();
 	ask->ticket = bus_send(gateway.bus, request, on_reply, ask);
 	return ask;

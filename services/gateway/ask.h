@@ -14,7 +14,8 @@ typedef void ask_on_answer(void *arg, const struct bus_reply *reply);
 /*
  * The request and what it points to must live until the answer, or until ask_cancel(), when
  * `may_retry`; otherwise it is copied. `may_retry`: send once more when the first try was certainly
- * not executed; only for what is idempotent.
+ * not executed; only for what is idempotent. Both tries together have the request's timeout, so
+ * that parts of a fan-out that are asked at the same time have one deadline.
  */
 struct ask *ask_send(
 	const struct bus_request *request, bool may_retry, ask_on_answer *fn, void *arg);
