@@ -13,7 +13,7 @@
 
 enum {
 	RING_MAX = 4096, /* records, 1.2 MB: some seconds of a busy instance without audit */
-	BATCH_MAX = 100, /* one statement in audit; below event_append's 500 with the loss */
+	BATCH_MAX = 250, /* one statement in audit; half of what event_append takes */
 	GATHER_MS = 500, /* a person who looks does not wait, and a quiet hour costs few batches */
 	SEND_TIMEOUT_MS = 5000, /* as the outbox's */
 	BACK_OFF_MAX_MS = 10000, /* how long audit may be back before it is asked again */

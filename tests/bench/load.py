@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,8 +50,9 @@ class Result:
         return sum(self.cpu.values())
 
 
-def drive(url, headers, requests, pids, rate=None, options=()):
-    """One run. `rate`: requests a second altogether; None means as fast as it goes. `options`: more for h2load."""
+def drive(url, headers, requests, pids, rate=None, options=(), settle_s=0):
+    """One run. `rate`: requests a second altogether; None means as fast as it goes. `options`: more for h2load. `settle_s`: how
+    long after the last answer work that belongs to the requests may still go on; its CPU counts."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'requests'
         command = ['h2load', '-c', str(CONNECTIONS), '-m', '1', '-t', '1', '-n', str(requests), f'--log-file={log}']
@@ -61,6 +63,7 @@ def drive(url, headers, requests, pids, rate=None, options=()):
             command += ['-H', header]
         before = cpu_us(pids)
         text = subprocess.run([*command, url], check=True, stdout=subprocess.PIPE, text=True).stdout
+        time.sleep(settle_s)
         after = cpu_us(pids)
         rows = [line.split('\t') for line in log.read_text().splitlines()]
     bad = [status for _, status, _ in rows if status != '200']

@@ -2,8 +2,8 @@
 """An authenticated read of one row through everything, beside nginx -> fastify -> pg.
 
 GET /v1/skills with one skill in the tenant: TLS, HTTP/2, session, capability, bus, row security,
-JSON. Both sides use the same PostgreSQL, in turns, in the same run. Decide on CPU time: the rate of a
-shared machine swings. h2load itself takes part of the machine from both sides.
+JSON; with and without the event in the audit log that every request is by default. The peer uses the
+same PostgreSQL, in turns, in the same run. Decide on CPU time: the rate of a shared machine swings. h2load itself takes part of the machine from both sides.
 
     ./dev bench read, or tests/bench/read.py [--rounds 3] [--requests 8000]
 """
@@ -21,6 +21,7 @@ from load import ROOT, drive  # noqa: E402
 from sides import School, folder, free_port, median, running  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
+SETTLE_S = 3  # until audit has stored what it was told
 
 
 class Peer:
@@ -71,17 +72,21 @@ class Peer:
 
 
 def table(sides, full, half):
-    def row(name, values, better_is_more=False, digits=1):
-        a, b = values
-        ratio = (a / b if better_is_more else b / a) if a and b else float('nan')
-        print(f'{name:30}{a:>16,.{digits}f}{b:>20,.{digits}f}{ratio:>12.1f} ×')
+    ours, peer = sides[0], sides[-1]
 
-    print(f'\n{"":30}{sides[0].name:>16}{sides[1].name:>20}{"better by":>14}')
-    row('requests/s', [median(r.rate for r in full[s]) for s in sides], True, 0)
+    def row(name, values, better_is_more=False, digits=1):
+        ratio = values[ours] / values[peer] if better_is_more else values[peer] / values[ours]
+        print(f'{name:30}' + ''.join(f'{values[s]:>20,.{digits}f}' for s in sides) + f'{ratio:>12.1f} ×')
+
+    def medians(runs, of):
+        return {s: median(of(r) for r in runs[s]) for s in sides}
+
+    print(f'\n{"":30}' + ''.join(f'{s.name:>20}' for s in sides) + f'{"better by":>14}')
+    row('requests/s', medians(full, lambda r: r.rate), True, 0)
     for share, name in ((0.5, 'p50 ms'), (0.99, 'p99 ms')):
-        row(name, [median(r.percentile_ms(share) for r in full[s]) for s in sides], digits=2)
-        row(f'{name} at half that rate', [median(r.percentile_ms(share) for r in half[s]) for s in sides], digits=2)
-    row('CPU µs per request', [median(r.cpu_sum for r in full[s]) for s in sides])
+        row(name, medians(full, lambda r, share=share: r.percentile_ms(share)), digits=2)
+        row(f'{name} at half that rate', medians(half, lambda r, share=share: r.percentile_ms(share)), digits=2)
+    row('CPU µs per request', medians(full, lambda r: r.cpu_sum))
     for side in sides:
         print(f'\nCPU µs per request of {side.name}')
         for name in full[side][0].cpu:
@@ -99,12 +104,16 @@ def same_answer(ours, peer):
 
 def measure(sides, rounds, requests):
     full, half = {s: [] for s in sides}, {s: [] for s in sides}
+
+    def run(side, *more):
+        return drive(side.address(), side.headers, *more, settle_s=SETTLE_S)
+
     for side in sides:
-        drive(side.address(), side.headers, 2000, side.pids())  # warm up: prepared statements, JIT, caches
+        run(side, 2000, side.pids())  # warm up: prepared statements, JIT, caches
     for number in range(rounds):
         for side in sides:
-            full[side].append(drive(side.address(), side.headers, requests, side.pids()))
-            half[side].append(drive(side.address(), side.headers, requests // 4, side.pids(), full[side][-1].rate / 2))
+            full[side].append(run(side, requests, side.pids()))
+            half[side].append(run(side, requests // 4, side.pids(), full[side][-1].rate / 2))
             print(f'round {number + 1} of {rounds}, {side.name}: {full[side][-1].rate:,.0f}/s, '
                   f'{full[side][-1].cpu_sum:.0f} µs', flush=True)
     return full, half
@@ -119,8 +128,10 @@ def main():
         subprocess.run(['npm', 'ci', '--no-fund', '--no-audit', '--loglevel=error'], cwd=HERE, check=True)
     with folder() as directory:
         ours = School(directory / 'stack')
-        with running(ours, Peer(ours, directory / 'peer')) as sides:
-            same_answer(*sides)
+        unlogged = School(directory / 'unlogged', extra={'gateway': {'access-log': 'false'}})
+        unlogged.name = 'no access log'
+        with running(ours, unlogged, Peer(ours, directory / 'peer')) as sides:
+            same_answer(ours, sides[-1])
             table(sides, *measure(sides, arguments.rounds, arguments.requests))
 
 
