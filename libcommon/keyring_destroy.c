@@ -11,8 +11,8 @@
 
 #include "libcommon/buf.h"
 #include "libcommon/clock.h"
-#include "libcommon/keyring.h"
 #include "libcommon/keyring_file.h"
+#include "libcommon/keyring_user.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 
@@ -154,9 +154,10 @@ enum err keyring_destroy(struct keyring *keyring, struct arena *arena, const cha
 /* A backup of the store may have brought keys back. */
 static enum err on_erased(void *arg, const struct erasure *erasure)
 {
-	if (strcmp(erasure->user_id, ERASURE_ALL) != 0)
-		return OK;
-	return destroy_files(keyring_directory(arg), erasure->tenant_id);
+	if (strcmp(erasure->user_id, ERASURE_ALL) == 0)
+		return destroy_files(keyring_directory(arg), erasure->tenant_id);
+	enum err e = keyring_user_erase(arg, erasure->tenant_id, erasure->user_id);
+	return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err keyring_destroy_again(struct keyring *keyring)

@@ -3,6 +3,7 @@
 
 #include "libcommon/keyring.h"
 #include "libcommon/service.h"
+#include "services/provisioning/erasure.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
 
@@ -21,7 +22,7 @@ static const struct job jobs[] = {
 	{ .name = "contract_clock", .every_ms = 2000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
 	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },
-	{ .name = "purge_replay", .every_ms = 2000, .run = purge_replay },
+	{ .name = "erasure_replay", .every_ms = 2000, .run = erasure_replay },
 };
 
 /* A backup of the keyring may have brought back what is erased: away with it before anybody asks.

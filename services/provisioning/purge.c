@@ -21,9 +21,6 @@
 static const char NEXT[] = "SELECT id, customer_tenant_id, purge_step FROM provisioning.contract"
 			   " WHERE state = 'purging' ORDER BY id <= $1::uuid, id LIMIT 1";
 
-static const char CONTRACT_OF[] =
-	"SELECT id, state FROM provisioning.contract WHERE customer_tenant_id = $1::uuid";
-
 /* Another instance may have been faster. */
 static const char STEP_DONE[] = "UPDATE provisioning.contract SET purge_step = purge_step + 1"
 				" WHERE id = $1::uuid AND purge_step = $2::integer";
@@ -180,77 +177,15 @@ enum err purge_run(struct call *c, bool *more)
 	return run_step(c, &purge);
 }
 
-/* ---- what a backup brought back ---- */
-
-struct erased {
-	struct call *c;
-	struct ids tenants;
-};
-
-static enum err on_erasure(void *arg, const struct erasure *erasure)
+enum err purge_leavings(struct call *c, const char *tenant_id)
 {
-	struct erased *erased = arg;
-	if (strcmp(erasure->user_id, ERASURE_ALL) != 0)
-		return OK;
-	ids_add(erased->c, &erased->tenants, erasure->tenant_id);
-	return OK;
-}
-
-/* The backup is older than the contract: what an attempt to open it left behind. */
-static enum err purge_leavings(struct call *c, struct purge *purge)
-{
-	enum err e = service_enter_tenant(c, purge->tenant_id);
+	struct purge purge = { .tenant_id = tenant_id };
+	enum err e = service_enter_tenant(c, tenant_id);
 	for (size_t i = 0; STEPS[i] != destroy_keys && !e; i++) {
 		do {
-			purge->part.more = false;
-			e = STEPS[i](c, purge);
-		} while (!e && purge->part.more);
+			purge.part.more = false;
+			e = STEPS[i](c, &purge);
+		} while (!e && purge.part.more);
 	}
-	return e;
-}
-
-static enum err on_contract(struct call *c, void *arg, const char *const *columns, size_t n)
-{
-	struct move *move = arg;
-	move->contract_id = columns[0];
-	if (strcmp(columns[1], "purging") == 0 || strcmp(columns[1], "erased") == 0)
-		move->to = NULL;
-	return OK;
-}
-
-static enum err replay(struct call *c, const char *tenant_id)
-{
-	struct move move = { .to = "purging", .mover = MOVER_LEDGER };
-	struct purge purge = { .tenant_id = tenant_id };
-	enum err e = service_enter_tenant(c, OPERATOR_TENANT);
-	if (!e)
-		e = db_each(c, CONTRACT_OF, DB_ARGS(tenant_id), on_contract, &move);
-	if (e || !move.to)
-		return e;
-	if (!move.contract_id)
-		return purge_leavings(c, &purge);
-	log_event(LOG_LEVEL_WARNING, "an erased tenant is back and goes again",
-		LOG_TEXT("tenant", tenant_id));
-	return lifecycle_move(c, &move);
-}
-
-/* One tenant a turn. A database that is restored while we run is one that we were told nothing of:
- * operations.md has it done with the services stopped. Only the one job thread comes here. */
-enum err purge_replay(struct call *c, bool *more)
-{
-	static size_t done;
-	static bool is_over;
-	struct erased erased = { .c = c };
-	if (is_over)
-		return OK;
-	enum err e = erasure_each(keyring_ledger(c->keyring), c->arena, on_erasure, &erased);
-	if (e)
-		return fail(c, e, "the ledger of erasures cannot be read");
-	is_over = done >= erased.tenants.n;
-	if (is_over)
-		return OK;
-	e = replay(c, erased.tenants.items[done]);
-	done += !e;
-	*more = !e;
 	return e;
 }

@@ -18,8 +18,8 @@
 /* One part of one step of one contract. A job (service.h). */
 enum err purge_run(struct call *c, bool *more);
 
-/* What the ledger of erasures says and the database does not, because it was restored from a
- * backup: contracts are moved to their purge again. Once after each start. A job (service.h). */
-enum err purge_replay(struct call *c, bool *more);
+/* All rows of a tenant that has no contract, at once: what an attempt to open it left behind in a
+ * database that is older than the contract. */
+must_check enum err purge_leavings(struct call *c, const char *tenant_id);
 
 #endif

@@ -15,6 +15,7 @@
 #include "libcommon/keyring_user.h"
 #include "libcommon/page.h"
 #include "libcommon/personal.h"
+#include "services/provisioning/erasure.h"
 #include "services/provisioning/provisioning.h"
 
 static const struct problem YOURSELF = { ERR_CONFLICT, 409, "own_account",
@@ -278,7 +279,9 @@ enum err provisioning_user_delete(struct call *c, const struct provisioning_user
 		e = people_tell(c, &in->user_id, 1);
 	if (!e)
 		e = enrollments_remove(c, ENROLLMENTS_MARK, in->user_id);
-	return e ? e : db_exec_one(c, USER_REMOVE, DB_ARGS(in->user_id));
+	if (!e)
+		e = db_exec_one(c, USER_REMOVE, DB_ARGS(in->user_id));
+	return e ? e : erasure_of_user(c, in->user_id);
 }
 
 enum err provisioning_user_secret_issue(struct call *c,

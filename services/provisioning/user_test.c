@@ -4,6 +4,7 @@
 
 #include "libcommon/capability_cache.h"
 #include "libcommon/db.h"
+#include "libcommon/keyring_user.h"
 #include "services/provisioning/provisioning_test.h"
 
 static const char *account_status(const char *id)
@@ -314,6 +315,21 @@ static void only_contractors_manage_users(void **state)
 	(void)expect(401, NULL, "user_list", NULL, NULL);
 }
 
+static void a_deleted_user_has_no_key_and_stands_in_the_ledger(void **state)
+{
+	struct erasure erasure;
+	unsigned char key[KEY_SIZE];
+	const struct data_key which = { .domain = "text", .version = 1 };
+	const char *id = add_user(&head, "kieru", "student", "きえ", "る");
+	assert_int_equal(keyring_user_key(test.keyring, TEST_TENANT, which, id, key), OK);
+	(void)expect(204, &head, "user_delete", params_of("userId", id), NULL);
+	assert_int_equal(
+		keyring_user_key(test.keyring, TEST_TENANT, which, id, key), ERR_NOT_FOUND);
+	assert_int_equal(
+		erasure_find(keyring_ledger(test.keyring), test.arena, TEST_TENANT, id, &erasure),
+		OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +348,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_searched_by_reading_or_part_of_the_name),
 		cmocka_unit_test(another_tenant_sees_none_of_it),
 		cmocka_unit_test(only_contractors_manage_users),
+		cmocka_unit_test(a_deleted_user_has_no_key_and_stands_in_the_ledger),
 		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);

@@ -4,7 +4,7 @@ import ja from "../i18n/ja.json";
 import { OPERATIONS } from "./operations";
 
 /** What services do by themselves, with nobody's call. */
-const JOBS = ["provisioning.contract_erase", "provisioning.contract_step"];
+const JOBS = ["provisioning.contract_erase", "provisioning.contract_step", "provisioning.user_erase"];
 
 const CONTRACTS = ["auth", "provisioning", "learning", "notification", "audit"];
 

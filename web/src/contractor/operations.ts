@@ -25,6 +25,7 @@ const BY_SERVICE = {
 		"user_create",
 		"user_update",
 		"user_delete",
+		"user_erase",
 		"user_suspend",
 		"user_restore",
 		"user_secret_issue",

@@ -1,0 +1,144 @@
+/* What the ledger of erasures has to do with the database; see erasure.h. */
+#include "services/provisioning/erasure.h"
+
+#include <string.h>
+
+#include "libcommon/clock.h"
+#include "libcommon/db.h"
+#include "libcommon/keyring_user.h"
+#include "libcommon/log.h"
+#include "libcommon/ocsf.h"
+#include "libcommon/outbox.h"
+#include "libcommon/service.h"
+#include "libcommon/uuid.h"
+#include "services/provisioning/lifecycle.h"
+#include "services/provisioning/provisioning.h"
+
+/* What the log of the tenant calls it when a user goes again. */
+static const struct op USER_ERASE = { .name = "user_erase",
+	.audit = { "account_change.delete", 3001, 6 } };
+
+static const char CONTRACT_OF[] =
+	"SELECT id, state FROM provisioning.contract WHERE customer_tenant_id = $1::uuid";
+
+static const char IS_BACK[] = "SELECT EXISTS (SELECT FROM provisioning.person WHERE id = $1::uuid)";
+
+/* ---- one user ---- */
+
+enum err erasure_of_user(struct call *c, const char *user_id)
+{
+	const struct erasure erasure = { .tenant_id = c->actor->tenant_id,
+		.user_id = user_id,
+		.at = clock_now_text(c->arena),
+		.keys = "-" };
+	if (erasure_add(keyring_ledger(c->keyring), &erasure))
+		return fail(c, ERR_UNAVAILABLE, "the ledger of erasures cannot be written");
+	enum err e = keyring_user_erase(c->keyring, erasure.tenant_id, user_id);
+	if (e && e != ERR_NOT_FOUND) /* one who is older than keys of users has none */
+		return fail(c, ERR_UNAVAILABLE, "the key of a user cannot be destroyed");
+	return OK;
+}
+
+/* ---- what a backup brought back ---- */
+
+/* The ledger is read whole for each turn, so a turn looks at many lines. */
+#define LINES_MAX 500
+
+struct turn {
+	struct call *c;
+	size_t first, at; /* lines of the ledger */
+	size_t n;
+	struct erasure lines[LINES_MAX];
+	bool is_back; /* one of them was: its changes are committed before the next is looked at */
+};
+
+static enum err on_line(void *arg, const struct erasure *erasure)
+{
+	struct turn *turn = arg;
+	if (turn->at++ >= turn->first && turn->n < LINES_MAX)
+		turn->lines[turn->n++] = (struct erasure){
+			.tenant_id = arena_strdup(turn->c->arena, erasure->tenant_id),
+			.user_id = arena_strdup(turn->c->arena, erasure->user_id),
+		};
+	return OK;
+}
+
+static enum err on_contract(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct move *move = arg;
+	move->contract_id = columns[0];
+	if (strcmp(columns[1], "purging") == 0 || strcmp(columns[1], "erased") == 0)
+		move->to = NULL;
+	return OK;
+}
+
+static enum err replay_tenant(struct turn *turn, const char *tenant_id)
+{
+	struct call *c = turn->c;
+	struct move move = { .to = "purging", .mover = MOVER_LEDGER };
+	enum err e = service_enter_tenant(c, OPERATOR_TENANT);
+	if (!e)
+		e = db_each(c, CONTRACT_OF, DB_ARGS(tenant_id), on_contract, &move);
+	if (e || !move.to)
+		return e;
+	turn->is_back = true;
+	if (!move.contract_id)
+		return purge_leavings(c, tenant_id);
+	log_event(LOG_LEVEL_WARNING, "an erased tenant is back and goes again",
+		LOG_TEXT("tenant", tenant_id));
+	return lifecycle_move(c, &move);
+}
+
+static enum err replay_user(struct turn *turn, const char *tenant_id, const char *user_id)
+{
+	struct call *c = turn->c;
+	const char *is_back;
+	const struct provisioning_user_delete_in in = { .user_id = user_id };
+	enum err e = service_enter_tenant(c, tenant_id);
+	if (!e)
+		e = db_text(c, IS_BACK, DB_ARGS(user_id), &is_back);
+	if (e || *is_back != 't')
+		return e;
+	turn->is_back = true;
+	log_event(LOG_LEVEL_WARNING, "an erased user is back and goes again",
+		LOG_TEXT("tenant", tenant_id), LOG_TEXT("user", user_id));
+	e = provisioning_user_delete(c, &in);
+	if (e)
+		return e;
+	const char *event_id = uuid_make(c->arena);
+	c->op = &USER_ERASE;
+	c->object_id = user_id;
+	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
+}
+
+static enum err replay(struct turn *turn, const struct erasure *line)
+{
+	bool is_tenant = strcmp(line->user_id, ERASURE_ALL) == 0;
+	return is_tenant ? replay_tenant(turn, line->tenant_id)
+			 : replay_user(turn, line->tenant_id, line->user_id);
+}
+
+/* A database that is restored while we run is one that we were told nothing of: operations.md has
+ * it done with the services stopped. Only the one job thread comes here. */
+enum err erasure_replay(struct call *c, bool *more)
+{
+	static size_t done;
+	static bool is_over;
+	if (is_over)
+		return OK;
+	struct turn *turn = arena_alloc(c->arena, sizeof(*turn));
+	turn->c = c;
+	turn->first = done;
+	enum err e = erasure_each(keyring_ledger(c->keyring), c->arena, on_line, turn);
+	if (e)
+		return fail(c, e, "the ledger of erasures cannot be read");
+	size_t seen = 0;
+	while (seen < turn->n && !turn->is_back && !e)
+		e = replay(turn, &turn->lines[seen++]);
+	if (e)
+		return e;
+	done += seen;
+	is_over = turn->n == 0;
+	*more = !is_over;
+	return OK;
+}
