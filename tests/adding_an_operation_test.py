@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """docs/adding-an-operation.md is true: its blocks, put where it says into a copy of the tree, build and pass."""
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "adding-an-operation.md"
 BLOCK = re.compile(r"^<!-- (?P<path>\S+) (?:(?P<where>above|below) \"(?P<line>[^\n]*)\"|at the end) -->\n```\w+\n(?P<text>.*?)^```$",
                    re.MULTILINE | re.DOTALL)
-LEFT_OUT = shutil.ignore_patterns(".git", "build*", "node_modules", "dist", ".manabiya", "__pycache__", "web")
+LEFT_OUT = shutil.ignore_patterns(".git", "build*", "node_modules", "dist", ".manabiya", "__pycache__", "schema.d.ts", "recorded.json")
 TARGETS = ["services/manabiya-provisioning", "services/provisioning_org_test", "services/manabiya-auth", "ctl/manabiyactl",
            "proto/openapi.json", "proto/gateway_routes.c"]
 
@@ -54,11 +55,22 @@ class AddingAnOperation(unittest.TestCase):
             done = self.succeed(tree / "tests" / "with-services", "--build", build, "meson", "test", "-C", build,
                                 "--no-rebuild", "--verbose", "provisioning-org", cwd=tree)
             self.assertIn("a_school_is_renamed_by_its_own_contractor", done.stdout)
+            self.check_web(tree / "web")
 
     def succeed(self, *command, cwd):
         done = run(*map(str, command), cwd=cwd)
         self.assertEqual(done.returncode, 0, f"{command[0]}:\n{done.stdout[-6000:]}")
         return done
+
+    def check_web(self, web):
+        """The client keeps all its own checks with the new operation, which readers of the log see by its title."""
+        self.succeed(ROOT / "tools" / "build", "web", cwd=ROOT)  # for the packages; nothing if they are there
+        (web / "node_modules").symlink_to(ROOT / "web" / "node_modules")
+        folder = self.succeed(ROOT / "tools" / "node", cwd=ROOT).stdout.split()[-1]
+        self.succeed("env", f"PATH={folder}{os.pathsep}{os.environ['PATH']}", "npm", "run", "check", cwd=web)
+        recorded = json.loads((web / "src" / "api" / "recorded.json").read_text(encoding="utf-8"))
+        self.assertEqual(recorded["provisioning.org_update"]["ja"], "学校名の変更")
+        self.assertTrue(any("学校名の変更" in path.read_text(encoding="utf-8") for path in (web / "dist").rglob("*.js")))
 
     def check_generated(self, build):
         bundle = json.loads((build / "proto" / "openapi.json").read_text(encoding="utf-8"))

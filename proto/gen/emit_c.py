@@ -64,14 +64,13 @@ def personal(field):
 
 def field_row(struct, field):
     """A struct field of shape.h; the items of an array stand in no struct."""
-    def offset(name):
-        return f'offsetof(struct {struct}, {name})'
+    offset = f'offsetof(struct {struct}, '
     return record(
         name=f'"{field.name}"', column=f'"{field.column}"', kind=f'KIND_{field.kind.upper()}',
         format=f'FORMAT_{snake(field.format).upper()}', place=f'PLACE_{field.place}', in_query=field.in_query and 'true' or None,
         required=str(field.required).lower(), min=field.limits[0], max=field.limits[1], values=texts(field.values),
-        personal=personal(field), offset=struct and offset(field.column),
-        has=offset(field.has) if field.has else 'NO_PRESENCE', shape=field.shape and f'&{field.shape}_shape',
+        personal=personal(field), offset=struct and f'{offset}{field.column})',
+        has=f'{offset}{field.has})' if field.has else 'NO_PRESENCE', shape=field.shape and f'&{field.shape}_shape',
         item=field.item and not field.shape and '&(const struct field)' + field_row(None, field.item) or None)
 
 
@@ -131,13 +130,11 @@ def service(documents, name, operations):
     internal = [o for o in operations if o.internal]
     prototypes = ''.join(f'/* {o.node["summary"]} */\n{signature(o)};\n' for o in operations)
     prototypes += ''.join(f'must_check {signature(o, "_call")};\n' for o in internal)
-    sizes = (f'\nextern const struct op {name}_ops[]; /* sorted by name */\nextern const size_t {name}_ops_n;\n'
-             f'enum {{ {name.upper()}_OPS_N = {len(operations)} }}; /* the same, for initialisers */\n\n')
-    ops = (f'{NOTE}\n#include "{name}_proto.h"\n\n{"".join(map(adapter, operations))}'
-           + table(f'const struct op {name}_ops', map(op_row, operations))
-           + f'const size_t {name}_ops_n = {name.upper()}_OPS_N;\n')
-    return {f'{name}_ops.c': ops, **header_and_source(name, ['libcommon/service.h', 'common_proto.h'], shapes,
-                                                      prototypes + sizes, ''.join(map(client, internal)))}
+    prototypes += f'\nextern const struct op {name}_ops[]; /* sorted by name */\n'
+    prototypes += f'enum {{ {name.upper()}_OPS_N = {len(operations)} }};\n\n'
+    ops = f'{NOTE}\n#include "{name}_proto.h"\n\n{"".join(map(adapter, operations))}'
+    return {f'{name}_ops.c': ops + table(f'const struct op {name}_ops', map(op_row, operations)), **header_and_source(
+        name, ['libcommon/service.h', 'common_proto.h'], shapes, prototypes, ''.join(map(client, internal)))}
 
 
 def events(documents):

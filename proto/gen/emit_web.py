@@ -42,8 +42,7 @@ class Bundle:
             return node
         if '$ref' in node:
             document, target, name = self.documents.resolve(owner, node)
-            is_schema = '/schemas/' in node['$ref']
-            return self.refer(document, name, target, node.here) if is_schema else self.copy(document, target)
+            return self.refer(document, name, target, node.here) if 'type' in target else self.copy(document, target)
         out = {key: self.copy(owner, value) for key, value in node.items() if key not in INSIDE}
         if node.get('format') in PATTERNS:
             out['pattern'] = PATTERNS[out.pop('format')]
@@ -87,8 +86,8 @@ def typed(schema):
     if '$ref' in schema:
         return schema['$ref'].rpartition('/')[2]
     if 'properties' in schema:
-        given = {name: '' if name in schema.get('required', []) else '?' for name in schema['properties']}
-        members = [f'{name}{given[name]}: {typed(member)}' for name, member in schema['properties'].items()]
+        members = [f'{name}{"" if name in schema.get("required", []) else "?"}: {typed(member)}'
+                   for name, member in schema['properties'].items()]
         return f'{{ {"; ".join(members)} }}' if members else 'Record<string, never>'
     if 'items' in schema:
         return f'({typed(schema["items"])})[]'
@@ -110,10 +109,14 @@ def typed_operation(node):
 
 
 def types(documents, operations):
+    """The bundle as types, and in words what the log records: by its title, or else by the summary."""
     bundle = Bundle(documents, operations)
     lines = [NOTE]
     lines += [f'export type {name} = {typed(schema)};' for name, schema in sorted(bundle.schemas.items())]
     lines += ['', 'export interface Paths {']
     for path, item in bundle.paths.items():
         lines += [f'\t"{path}": {{', *(f'\t\t{method}: {typed_operation(node)};' for method, node in item.items()), '\t};']
-    return {'schema.d.ts': '\n'.join([*lines, '}', ''])}
+    recorded = {f'{o.service}.{o.name}': o.node.get('x-title') or dict.fromkeys(['ja', 'en'], o.node['summary'])
+                for o in operations if 'x-audit' in o.node}  # calls; and jobs
+    recorded |= {f'{name}.{job}': title for name in list(documents) for job, title in documents[name].get('x-jobs', {}).items()}
+    return {'schema.d.ts': '\n'.join([*lines, '}', '']), 'recorded.json': json.dumps(recorded, ensure_ascii=False, indent=0) + '\n'}

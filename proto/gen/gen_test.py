@@ -116,6 +116,8 @@ REFUSED = {
     'a path parameter that is not required': ('in: path, required: true', 'in: path', 11, 'always required'),
     'a public operation without x-allow': ('      x-allow: [contractor]\n', '', 5, '`x-allow` is missing'),
     'an unknown role': ('[contractor]', '[teacher]', 8, '`teacher`'),
+    'a title in one language': ('x-allow: [contractor]', 'x-title: { ja: 変更 }\n      x-allow: [contractor]', 8, '`ja` and `en`'),
+    'a job without a title': ('paths:', 'x-jobs: { thing_rot: rotting }\npaths:', 3, '`ja` and `en`'),
     'an unknown event': ('entity_management.update', 'entity_management.bend', 9, 'not in the table'),
     'a required member that is not there': ('required: [name]', 'required: [nam]', 18, '`nam`'),
     'a reference to nothing': ("'#/components/schemas/Thing' }\n  /int", "'#/components/schemas/Think' }\n  /int", 27, 'leads nowhere'),
@@ -218,6 +220,18 @@ class Generator(unittest.TestCase):
         self.assertIn('"/v1/things/{thingId}": {\n\t\tpatch: { params: { thingId: Id }; query: Record<string, never>; '
                       'body: { name: string; count?: number }; answer: Thing; };', made)
         self.assertNotIn('/internal', made)
+
+    def recorded(self, auth):
+        return json.loads(self.make('types', auth)['recorded.json'])
+
+    def test_what_the_log_records_has_a_title_or_its_summary(self):
+        self.assertEqual(self.recorded(AUTH), {'auth.thing_update': {'ja': 'Change a thing.', 'en': 'Change a thing.'}})
+        titled = AUTH.replace('summary: Change a thing.', 'summary: x\n      x-title: { ja: 物の変更, en: Changed a thing }')
+        self.assertEqual(self.recorded(titled), {'auth.thing_update': {'ja': '物の変更', 'en': 'Changed a thing'}})
+
+    def test_what_a_service_does_by_itself_is_recorded_too(self):
+        jobs = AUTH.replace('paths:', 'x-jobs:\n  thing_rot: { ja: 劣化, en: It rotted }\npaths:')
+        self.assertEqual(self.recorded(jobs)['auth.thing_rot'], {'ja': '劣化', 'en': 'It rotted'})
 
     def test_what_is_made_compiles(self):
         for what in ('common', 'auth', 'routes'):

@@ -58,7 +58,6 @@ class Shape:
             names = {one.column, 'has_' + one.column}
             demand(not names & seen, one.at, f'`{one.column}` would stand twice in struct {name}')
             seen |= names
-        for one in fields:
             if one.personal:
                 self.check_parts(one)
 
@@ -118,8 +117,8 @@ class Documents(dict):
         demand(not made.personal or place == 'BODY', at, 'only a member of an object can be personal')
         if kind == 'array':
             made.item = self.field(owner, node['items'], '', node.at['items'])
-            demand(made.item.kind != 'array', node.at['items'], 'an array of arrays is not understood')
-            demand(not made.item.personal, node.at['items'], 'only a member of an object can be personal')
+            demand(made.item.kind != 'array' and not made.item.personal, node.at['items'],
+                   'an array of arrays, or of what is personal, is not understood')
             made.shape = made.item.shape
         return made
 

@@ -6,7 +6,7 @@ from model import Field, Shape, camel
 from rules import METHODS, READS, check, flag
 
 OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-bounded', 'x-callers', 'x-fanout', 'x-feature', 'x-idempotency',
-            'x-initial', 'x-internal', 'x-label', 'x-step-up', 'x-stream', 'x-timeout-ms']
+            'x-initial', 'x-internal', 'x-label', 'x-step-up', 'x-stream', 'x-timeout-ms', 'x-title']
 SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent', 'Range', 'Host']
 PATH, HEADER = r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', '[A-Z][a-z]+(-[A-Z][a-z]+)*'
 JSON = 'application/json'
@@ -91,7 +91,7 @@ class Operation:
             self.answer_type, self.answer, members = self.content(node, [])
         self.check_list({member.name for member in members})
         self.paged = any(member.name == 'nextCursor' for member in members)
-        headers = self.documents.resolve(self.service, node.get('headers', Map()))[1]
+        headers = node.get('headers', Map())
         if '$ref' in self.answer and not headers:
             self.structs['out'] = self.documents.field(self.service, self.answer, '', self.answer.here).shape
             return []
@@ -112,8 +112,8 @@ class Operation:
 
 def operations(documents, service):
     root = documents[service]
-    check(root, root.here, ['openapi', 'info', 'paths'], ['components'])
-    check(root.get('components', Map()), root.here, [], ['schemas', 'parameters', 'x-headers'])
+    check(root, root.here, ['openapi', 'info', 'paths'], ['components', 'x-jobs'])
+    check(root.get('components', Map()), root.here, [], ['schemas', 'parameters'])
     found, paths = {}, root['paths']
     for path, item in paths.items():
         for method, node in check(item, paths.at[path], [], METHODS).items():

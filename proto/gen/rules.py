@@ -10,7 +10,7 @@ METHODS = ['get', 'head', 'options', 'post', 'put', 'patch', 'delete']
 READS = METHODS[:3]
 EXACT = 2 ** 53 - 1  # the largest integer that every JSON reader keeps
 LENGTHS = {'uuid': (36, 36), 'date-time': (20, 35), 'date': (10, 10)}  # formats that are limits enough
-REFERENCE = r'(?:([a-z]+)\.yaml)?#/components/(schemas|parameters|x-headers)/([A-Za-z]+)'
+REFERENCE = r'(?:([a-z]+)\.yaml)?#/components/(schemas|parameters)/([A-Za-z]+)'
 PERSONAL = r'([a-z]+)/([a-z_]+[.]([a-z_]+))(?::([1-4])(?:-([1-4]))?)?( of user)?'  # domain/table.column:part of user
 # OCSF 1.8: class and activities; 99 is "Other" where a class has no word for it.
 CLASSES = {
@@ -63,6 +63,8 @@ def some_of(*values):
 text = value(lambda v: isinstance(v, str), '`{key}` must be text')
 flag = value(lambda v: v is True, '`{key}` is either `true` or left out')
 named = value(lambda v: isinstance(v, Map), '`{key}` must be a mapping')
+title = value(lambda v: isinstance(v, Map) and v.keys() == {'ja', 'en'} and all(isinstance(said, str) for said in v.values()),
+              '`{key}` is said in `ja` and `en`')
 RULES = {  # what these keys mean is the same wherever they stand
     **dict.fromkeys(['description', 'name', 'summary', 'x-bounded'], text),
     **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
@@ -83,6 +85,7 @@ RULES = {  # what these keys mean is the same wherever they stand
     'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
     'x-label': one_of('I', 'II', 'III', 'IV'), 'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
     'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
+    'x-title': title, 'x-jobs': lambda node, key: [title(node[key], job) for job in named(node, key)],
     'x-stream': one_of('request', 'response', 'events'), 'x-timeout-ms': between(100, 120000)}
 
 

@@ -1,16 +1,17 @@
 /* The log of one's own tenant: who did what, when, and whether it succeeded. */
 import { useState } from "react";
 import { usePages } from "../api/hooks";
+import recorded from "../api/recorded.json";
 import type { AuditEvent } from "../api/types";
 import { endOfDay, exactTime, startOfDay } from "../format/time";
 import { T, t } from "../i18n";
+import { type Language, language } from "../i18n/language";
 import { Button } from "../ui/button";
-import { Form, SelectField, TextField, text } from "../ui/form";
+import { Form, type Option, SelectField, TextField, text } from "../ui/form";
 import { Icon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
 import { useNames } from "./names";
-import { OPERATIONS } from "./operations";
 
 const PAGE_SIZE = 50;
 
@@ -23,18 +24,30 @@ interface Filter {
 	kind?: "access" | "all";
 }
 
+/** What the contract says that the log records, calls and jobs, in the reader's language. */
+const TITLES: Record<string, Record<Language, string>> = recorded;
+
+/** An operation in words, or its name when it is a newer one. */
+function titleOf(operation: string): string {
+	return TITLES[operation]?.[language()] ?? operation;
+}
+
+function recordedOperations(): Option[] {
+	const options = Object.keys(TITLES).map((value) => ({ value, text: titleOf(value) }));
+	return options.sort((a, b) => a.text.localeCompare(b.text, language()));
+}
+
 /** An access in the words of HTTP: its stored line says what was asked and how it was answered. */
 function describeAccess(line: string): string {
 	const { http_request: request, http_response: response } = JSON.parse(line);
 	return `${request.http_method} ${request.url.path} → ${response.code}`;
 }
 
-/** A readable line: the operation in words, or its name when it is a newer one. */
+/** A readable line. */
 function describe(event: AuditEvent): string {
 	if (event.operation === "gateway.request") return describeAccess(event.line);
 	if (event.operation === "gateway.access_lost") return t("audit.accessLost");
-	const known = OPERATIONS.find(({ operation }) => operation === event.operation);
-	return known ? t(known.label) : event.operation;
+	return titleOf(event.operation);
 }
 
 interface EventRowProps {
@@ -105,10 +118,7 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 						label="audit.operation"
 						optional
 						blank="common.all"
-						options={OPERATIONS.map(({ operation, label }) => ({
-							value: operation,
-							text: t(label),
-						}))}
+						options={recordedOperations()}
 					/>
 					<SelectField
 						name="outcome"
