@@ -2,7 +2,8 @@
 
 Each answer must be byte-identical to the answer for an id that does not exist: whether another
 tenant's thing is there must not be told, neither by status nor by text nor by headers. The list of
-operations is the published contract itself, so a new operation is attacked from its first day.
+operations is the published contract itself, and a place for an id that this file knows no thing for
+fails, so a new operation is attacked from its first day.
 """
 
 import json
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
 import base  # noqa: E402
 from base import FlowTest  # noqa: E402
 
-CHANGING = {'date', 'ratelimit', 'traceparent', 'x-request-id', 'server-timing'}  # headers that differ by nature
+CHANGING = {'date', 'ratelimit', 'ratelimit-policy', 'traceparent', 'x-request-id', 'server-timing'}  # headers that differ by nature
 ROLES = {'contractor': 'admin', 'instructor': 'teacher', 'student': 'pupil'}
 # Operations that take no id of a tenant's thing, or whose ids are not checked against anything by design.
 OWN_IDS_ONLY = {'notification_notice_read'}  # marks own notices; others' ids are silently none of mine
@@ -45,7 +46,7 @@ class Side:
             'sessionId': self.pupil.get('/v1/sessions')['items'][0]['id'],
             'skillId': lesson.skill['id'], 'skillIds': [lesson.skill['id']], 'unitId': lesson.unit['id'],
             'assignmentId': lesson.assignment['id'], 'tryId': made['id'], 'mediaId': made['mediaId'],
-            'eventId': self.signed_event(),
+            'eventId': self.signed_event(), 'anomalyId': self.anomaly(), 'ids': [self.notice()],
         }
 
     def signed_event(self):
@@ -53,6 +54,16 @@ class Side:
             rows = self.admin.get('/v1/audit/events')['items']
             return rows and self.admin.send('GET', f'/v1/audit/events/{rows[-1]["id"]}/proof').status == 200 and rows[-1]['id']
         return base.eventually(found, 'an event is in the log and signed')
+
+    def anomaly(self):
+        for number in range(2 * base.ANOMALY_FAILURES - 1):  # as many as it takes lie in one window; a name each: nobody waits
+            base.world.client().send('POST', '/v1/sessions', {
+                'tenantCode': self.tenant.code, 'username': f'dare{number}', 'password': 'chigau-kotoba', 'delivery': 'bearer'})
+        rows = base.eventually(lambda: self.admin.get('/v1/audit/anomalies')['items'], 'something unusual is in the log')
+        return rows[0]['id']
+
+    def notice(self):
+        return base.eventually(lambda: self.pupil.get('/v1/notices')['items'], 'the pupil has a notice')[0]['id']
 
 
 def missing(value):
@@ -85,6 +96,17 @@ def sample(name, schema, ids):
     return '"1"' if name == 'If-Match' else 'x' * max(1, schema.get('minLength', 1))
 
 
+def id_places(name, schema):
+    """Where a schema takes ids, at any depth: names with dots between."""
+    schema = resolve(schema)
+    if schema.get('format') == 'uuid':
+        return [name]
+    if 'items' in schema:
+        return id_places(name, schema['items'])
+    members = schema.get('properties', {}).items()
+    return [f'{name}.{place}'.lstrip('.') for member, inner in members for place in id_places(member, inner)]
+
+
 class Operation:
     def __init__(self, path, method, node):
         self.path, self.method, self.node, self.name = path, method.upper(), node, node['operationId']
@@ -99,6 +121,11 @@ class Operation:
         if self.body_schema:
             found += [('body', name) for name in resolve(self.body_schema).get('properties', {}) if name in here.ids]
         return found
+
+    def id_slots(self):
+        """Every place that takes an id, as the contract says, whether anything is known for it or not."""
+        named = [(p['in'], place) for p in self.parameters for place in id_places(p['name'], p['schema'])]
+        return named + [('body', place) for place in id_places('', self.body_schema or {})]
 
     def call(self, client, place, slot, value):
         """Call with valid ids of the caller's own everywhere but in one slot."""
@@ -158,6 +185,12 @@ class Isolation(FlowTest):
                         attacked += 1
         self.assertGreater(attacked, 50)
 
+    def test_every_id_that_a_tenant_may_send_is_attacked(self):
+        for operation in operations():
+            if set(operation.node['x-allow']) & set(ROLES):
+                with self.subTest(operation=operation.name):
+                    self.assertEqual(set(operation.id_slots()) - set(operation.slots()), set())
+
     def attack(self, operation, client, place, slot):
         theirs, nobodys = there.ids[slot], missing(there.ids[slot])
         answer = operation.call(client, place, slot, theirs)
@@ -203,6 +236,9 @@ class Isolation(FlowTest):
         """The attacks changed nothing of the other tenant."""
         self.assertEqual(there.pupil.get(f'/v1/tries/{there.ids["tryId"]}')['try']['id'], there.ids['tryId'])
         self.assertEqual(len(there.tenant.lesson().board()), there.tenant.PUPILS)
+        self.assertEqual(there.tenant.admin.get('/v1/audit/anomalies')['unseenCount'], 1)
+        notices = there.pupil.get('/v1/notices')['items']
+        self.assertEqual([notice['read'] for notice in notices if notice['id'] in there.ids['ids']], [False])
 
 
 if __name__ == '__main__':
