@@ -17,9 +17,11 @@
 #include "libcommon/outbox.h"
 #include "libcommon/page.h"
 #include "libcommon/service.h"
+#include "libcommon/spool.h"
 #include "libcommon/uuid.h"
 
 #define RETRY_AFTER_S 1 /* what a client waits when we do not know better */
+#define SPOOL_RETRY_AFTER_S 5 /* audit is away: that takes longer than a moment */
 
 static const struct problem UNKNOWN_OPERATION = { ERR_NOT_FOUND, 404, "unknown_operation",
 	"この操作はありません。", "There is no such operation." };
@@ -38,6 +40,9 @@ static const struct problem SECOND_FACTOR_REQUIRED = { ERR_FORBIDDEN, 403, "seco
 	"This needs two-step login. Set up an authenticator app on the settings page." };
 static const struct problem KEY_MISSING = { ERR_INVALID, 400, "idempotency_key_missing",
 	"Idempotency-Keyヘッダーが必要です。", "The Idempotency-Key header is required." };
+static const struct problem AUDIT_UNAVAILABLE = { ERR_UNAVAILABLE, 503, "audit_unavailable",
+	"操作の記録を保存できないため、変更を受け付けられません。しばらくしてからお試しください。",
+	"What is done cannot be recorded now, so nothing can be changed. Try again soon." };
 static const struct problem TOO_LATE = { ERR_UNAVAILABLE, 504, "deadline_exceeded",
 	"時間内に処理できませんでした。", "This could not be done in time." };
 
@@ -166,12 +171,29 @@ static enum err check_limits(struct call *c)
 	return OK;
 }
 
+static bool is_audited(const struct call *c)
+{
+	return c->op && c->op->audit.name && !c->window.continued;
+}
+
+/* Before anything whose refusal would be recorded: those records need the same room. */
+static enum err check_spool(struct call *c)
+{
+	if (!is_audited(c) || spool_has_room(c->op->flags & OP_READS))
+		return OK;
+	c->failure.retry_after_s = SPOOL_RETRY_AFTER_S;
+	return fail_with(
+		c, &AUDIT_UNAVAILABLE, "%lld lines wait for audit", (long long)spool_rows());
+}
+
 static enum err check_all(struct call *c, const struct frame *request)
 {
 	c->op = op_find(c->service, &request->texts[TEXT_OPERATION]);
 	if (!c->op)
 		return fail_with(c, &UNKNOWN_OPERATION, "unknown operation");
-	enum err e = check_caller(c);
+	enum err e = check_spool(c);
+	if (!e)
+		e = check_caller(c);
 	if (!e)
 		e = check_actor(c);
 	return e ? e : check_limits(c);
@@ -263,11 +285,6 @@ static const char *find_object(const struct op *op, const void *in, const void *
 	return NULL;
 }
 
-static bool is_audited(const struct call *c)
-{
-	return c->op && c->op->audit.name && !c->window.continued;
-}
-
 static enum err record(struct call *c, const void *in, const void *out)
 {
 	if (!is_audited(c))
@@ -275,13 +292,14 @@ static enum err record(struct call *c, const void *in, const void *out)
 	if (!c->object_id)
 		c->object_id = find_object(c->op, in, out);
 	const char *event_id = uuid_make(c->arena);
+	spool_added();
 	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
 }
 
 /* A refused or failed call leaves its record in a transaction of its own. */
 static void record_failure(struct call *c, const void *in, const void *out)
 {
-	if (!is_audited(c))
+	if (!is_audited(c) || c->failure.problem == &AUDIT_UNAVAILABLE)
 		return;
 	struct failure failure = c->failure;
 	db_begin(c->db, c->actor->tenant_key, true);

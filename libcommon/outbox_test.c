@@ -356,6 +356,19 @@ static void a_relay_that_died_is_followed_by_another(void **state)
 	assert_int_equal(relay(), 1);
 }
 
+/* Rows from before carry times that are far ahead then. */
+static void a_clock_that_was_set_back_delays_nothing(void **state)
+{
+	tell(&actor, "from tomorrow");
+	tell(&actor, "put off");
+	test_sql(&test,
+		"UPDATE learning.outbox SET due_at = now() + CASE WHEN id ="
+		" (SELECT min(id) FROM learning.outbox) THEN interval '1 day' ELSE interval '5"
+		" minutes' END");
+	assert_int_equal(relay(), 1);
+	assert_string_equal(left("due_at > now() + interval '4 minutes'"), "t");
+}
+
 /* What an injected statement could call: it is refused, in a tenant, without one, and in the
  * relay's name without its key. */
 static void a_handler_gets_at_no_row_of_the_outbox(void **state)
@@ -505,6 +518,7 @@ int main(void)
 		FACT(a_refused_login_leaves_an_audit_line_without_tenant),
 		FACT(a_row_that_commits_late_is_not_lost),
 		FACT(a_relay_that_died_is_followed_by_another),
+		FACT(a_clock_that_was_set_back_delays_nothing),
 		FACT(a_handler_gets_at_no_row_of_the_outbox),
 		FACT(what_waits_is_sealed),
 		FACT(a_row_that_does_not_open_stops_nobody),

@@ -14,6 +14,7 @@
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
 #include "libcommon/resident.h"
+#include "libcommon/spool.h"
 #include "libcommon/view.h"
 #include "libcommon/worker.h"
 
@@ -23,7 +24,7 @@
 static struct service_conf {
 	const char *listen, *peers, *bus_keys, *database, *cache, *cache_password, *auth_public_key,
 		*log_level;
-	int64_t workers;
+	int64_t workers, audit_spool_rows;
 } conf;
 static struct bus_conf bus_conf;
 static struct bus_serve_conf bus_serve_conf;
@@ -49,6 +50,11 @@ static const struct option options[] = {
 		"file with auth's Ed25519 public key, 32 bytes as hex" },
 	{ "workers", OPTION_INTEGER, "4", AT(workers), 1, 64,
 		"threads that run handlers, each with a database connection" },
+	{ "audit-spool-rows", OPTION_INTEGER, "100000", AT(audit_spool_rows), 10, 100000000,
+		"audit lines that may wait in the outbox while audit is away, some 1 KB each; "
+		"beyond "
+		"it what changes something is refused, at twice as many what must be recorded when "
+		"read; a large deployment's busiest quarter of an hour" },
 	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
 };
 
@@ -111,6 +117,7 @@ static enum err open_process(struct process *process, const struct service *serv
 	for (size_t i = 0; i < service->ops_n; i++)
 		names[i] = service->ops[i].name;
 	process->service = service;
+	spool_bound(conf.audit_spool_rows);
 	process->database = conf.database;
 	process->cache = conf.cache;
 	process->cache_password = conf.cache_password;

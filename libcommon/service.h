@@ -34,6 +34,7 @@ enum op_flag {
 	OP_STREAM_REQUEST = 1 << 5,
 	OP_STREAM_RESPONSE = 1 << 6,
 	OP_STEP_UP = 1 << 8, /* x-step-up: the password was proven within STEP_UP_LIFETIME_MS */
+	OP_READS = 1 << 9, /* an audited read: writes nothing but its record */
 	OP_RAW_BODY = 1 << 7, /* the request body goes into the in shape's bytes field `body` */
 };
 

@@ -13,6 +13,7 @@
 #include "libcommon/keyring.h"
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
+#include "libcommon/spool.h"
 #include "libcommon/uuid.h"
 
 #define JOB_DEADLINE_MS 30000 /* one run of a job: longer means stuck */
@@ -93,6 +94,7 @@ static void answer_metrics(const struct worker *worker, struct call *c, struct r
 	const char *service = worker->process->service->name;
 	metrics_write(worker->process->metrics, &out);
 	metrics_write_bus(&out, service, worker->process->bus);
+	metrics_write_value(&out, "manabiya_audit_spool_rows", service, (uint64_t)spool_rows());
 	if (c->keyring)
 		metrics_write_value(&out, "manabiya_keyring_unwraps_total", service,
 			keyring_unwraps(c->keyring));
@@ -194,7 +196,9 @@ static struct {
 static enum err run_relay(struct call *c, bool *more)
 {
 	int64_t shipped;
-	enum err e = outbox_relay(c, &shipped);
+	enum err e = spool_measure(c);
+	if (!e)
+		e = outbox_relay(c, &shipped);
 	*more = !e && shipped > 0;
 	return e;
 }

@@ -185,6 +185,11 @@ class Generator(unittest.TestCase):
         table = self.make('auth', AUTH.replace('x-allow: [contractor]', 'x-allow: [contractor]\n      x-step-up: true'))['auth_ops.c']
         self.assertIn('.flags = OP_WRITES | OP_STEP_UP', table)
 
+    def test_an_audited_read_is_told_from_a_change(self):
+        audited = AUTH.replace('operationId: thing_list', 'operationId: thing_list\n      x-audit: api_activity.read')
+        self.assertIn(' | OP_READS', self.make('auth', audited)['auth_ops.c'])
+        self.assertNotIn('OP_READS', self.make('auth')['auth_ops.c'])
+
     def test_what_is_personal_has_a_type_of_its_own(self):
         made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.name'))
         self.assertIn('\tstruct personal name;\n', made['auth_proto.h'])

@@ -83,6 +83,17 @@ class KillFlow(FlowTest):
         self.assertLessEqual(set(self.writer.acknowledged), set(there))
         self.assertEqual(len(texts), len(set(texts)), 'a repeated request took effect twice')
         self.assertEqual(self.writer.failed, [])
+        self.assert_recorded(self.writer.acknowledged)
+
+    def assert_recorded(self, comments):
+        """Each of them is in the audit log, once."""
+        wanted = {comment: 1 for comment in comments}
+        eventually(lambda: {id: n for id, n in self.recorded().items() if id in wanted} == wanted, 'every change is in the log, once')
+
+    def recorded(self):
+        rows = self.stack.sql("SELECT object_id, count(*) FROM audit.event WHERE operation = 'learning.comment_create'"
+                              " AND outcome = 'success' GROUP BY 1").splitlines()
+        return {id: int(n) for id, n in (row.split('|') for row in rows)}
 
     # ---- questions to ask while something is dead: one of each process ----
 

@@ -1,0 +1,146 @@
+"""audit is away until the bound of what may wait for it is reached, or the disk is full: changes are refused, reading goes
+on, nothing that was acknowledged is missing from the log or stands in it twice, and all of it heals by itself."""
+
+import ctypes
+import os
+import signal
+import unittest
+import uuid
+
+import base
+from base import FlowTest, eventually
+
+BOUND = 30
+DISK_BYTES = 256 << 20  # a cluster with some WAL is 80 MB
+CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_PRIVATE = 0x20000, 0x10000000, 0x4000, 0x40000
+
+
+def must(result):
+    if result:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def small_disk(directory):
+    """A file system of its own for PostgreSQL, seen by this process and its children alone. Works for every user."""
+    libc, me, group = ctypes.CDLL(None, use_errno=True), os.geteuid(), os.getegid()
+    must(libc.unshare(CLONE_NEWNS | (CLONE_NEWUSER if me else 0)))
+    if me:
+        for name, text in (('setgroups', 'deny'), ('uid_map', f'{me} {me} 1'), ('gid_map', f'{group} {group} 1')):
+            with open(f'/proc/self/{name}', 'w') as file:
+                file.write(text)
+    must(libc.mount(None, b'/', None, MS_REC | MS_PRIVATE, None))
+    directory.mkdir()
+    must(libc.mount(b'tmpfs', bytes(directory), b'tmpfs', 0, f'size={DISK_BYTES},mode=0700'.encode()))
+    return lambda: must(libc.umount(bytes(directory)))
+
+
+def setUpModule():
+    base.world = base.World()
+    unittest.addModuleCleanup(base.world.close, __name__)
+    unittest.addModuleCleanup(small_disk(base.world.directory / 'postgres'))
+    unittest.addModuleCleanup(base.world.stack.stop)
+    base.world.stack.extra['learning'] = {'audit-spool-rows': BOUND}
+    base.world.open()
+
+
+class SpoolFlow(FlowTest):
+    def setUp(self):
+        self.stack, self.tenant = base.world.stack, base.world.tenant('minato')
+        lesson = self.tenant.lesson()
+        self.teacher, self.pupil = self.tenant.enter('sensei'), self.tenant.enter('jido1')
+        self.made = lesson.sent_try(self.pupil)
+        self.path = f'/v1/tries/{self.made["id"]}/comments'
+        self.acknowledged = []
+        eventually(lambda: self.waiting() == 0, 'nothing waits for audit')
+        eventually(self.write, 'and learning knows it')
+
+    def waiting(self):
+        return int(self.stack.sql("SELECT count(*) FROM learning.outbox WHERE consumer = 'audit'"))
+
+    def send(self):
+        body = {'positionMs': 1, 'text': f'コメント{uuid.uuid4()}'}
+        return self.teacher.send('POST', self.path, body, {'Idempotency-Key': str(uuid.uuid4())})
+
+    def write(self, code='audit_unavailable'):
+        """Whether a change is taken; what is refused must be refused for this reason."""
+        answer = self.send()
+        if answer.status == 201:
+            self.acknowledged.append(answer.json['id'])
+            return True
+        self.assertEqual((answer.status, answer.json['code']), (503, code))
+        self.assertIn('retry-after', answer.headers)
+        return False
+
+    def fill(self, most=2 * BOUND, code='audit_unavailable'):
+        """Write until a change is refused; returns how many were taken."""
+        for taken in range(most):
+            if not self.write(code):
+                return taken
+        raise AssertionError('changes are taken without end')
+
+    def assert_reading_goes_on(self):
+        self.assertEqual(self.teacher.send('GET', self.path).status, 200)
+        self.assertEqual(self.pupil.send('GET', '/v1/home').status, 200)
+        video = f'/v1/media/{self.made["mediaId"]}/content'
+        self.assertEqual(self.teacher.send('GET', video).status, 200, 'and what is recorded when it is read')
+
+    def assert_recorded(self):
+        """What was acknowledged has happened and is in the log once; what was refused has not happened."""
+        there = [comment['id'] for comment in self.teacher.pages(self.path)]
+        self.assertEqual(sorted(set(there) & set(self.acknowledged)), sorted(self.acknowledged))
+        self.assertEqual(len(self.texts()), len(set(self.texts())))
+        wanted = {comment: 1 for comment in there}
+        eventually(lambda: self.recorded() == wanted, 'every change is in the log, once')
+
+    def texts(self):
+        return [comment['text'] for comment in self.teacher.pages(self.path)]
+
+    def recorded(self):
+        comments = set(comment['id'] for comment in self.teacher.pages(self.path))
+        rows = self.stack.sql("SELECT object_id, count(*) FROM audit.event WHERE operation = 'learning.comment_create'"
+                              " AND outcome = 'success' GROUP BY 1").splitlines()
+        return {id: int(n) for id, n in (row.split('|') for row in rows) if id in comments}
+
+    def test_audit_hangs(self):
+        self.stack.kill('audit', signal.SIGSTOP)
+        try:
+            self.assertLessEqual(self.fill(), BOUND)
+            self.assert_reading_goes_on()
+            self.assertFalse(self.write(), 'nothing has gone, nothing may come')
+            self.assertEqual(self.tenant.admin.send('POST', '/v1/orgs', {'name': '別の学校'}).status, 201, 'others have room yet')
+        finally:
+            self.stack.kill('audit', signal.SIGCONT)
+        eventually(self.write, 'changes are taken again')
+        self.assert_recorded()
+
+    def test_audit_is_dead_and_learning_dies_too(self):
+        self.stack.kill('audit')
+        self.fill()
+        self.stack.kill('learning')
+        self.stack.restart('learning')
+        eventually(lambda: self.teacher.send('GET', self.path).status == 200, 'learning reads again')
+        eventually(lambda: not self.write(), 'and knows how much waits')
+        self.stack.restart('audit')
+        eventually(self.write, 'changes are taken again')
+        self.stack.kill('audit')  # in the middle of what comes now
+        self.stack.restart('audit')
+        eventually(self.write, 'changes are taken again')
+        self.assert_recorded()
+
+    def test_the_disk_is_full(self):
+        filler = base.world.directory / 'postgres/filler'
+        with open(filler, 'wb', buffering=0) as file:
+            with self.assertRaises(OSError):
+                while True:
+                    file.write(bytes(1 << 16))
+        try:
+            self.fill(500, 'unavailable')
+            self.assert_reading_goes_on()
+        finally:
+            filler.unlink()
+        eventually(lambda: self.write('unavailable'), 'changes are taken again')
+        self.assert_recorded()
+
+
+if __name__ == '__main__':
+    unittest.main()
