@@ -19,6 +19,7 @@
 #include "libcommon/frame.h"
 
 struct bus;
+struct bus_job;
 
 /* An address as text, "127.0.0.1" or "[::1]". */
 #define BUS_ADDRESS_MAX 64
@@ -73,6 +74,8 @@ struct bus_request {
 	unsigned flags; /* enum frame_flag */
 	bool may_retry; /* bus_call() only: idempotent, so try once more if certainly not executed
 			 */
+	struct bus_job *within; /* bus_call() only: what is being worked on and needs this; when its
+				   caller cancels it, this is cancelled too. NULL: nothing */
 };
 
 struct bus_reply {
@@ -83,6 +86,7 @@ struct bus_reply {
 	struct bytes body;
 	int64_t total_bytes; /* of a streamed response */
 	bool executed; /* false: certainly not executed, trying again is safe */
+	bool cancelled; /* because what it was made within was */
 };
 
 /* One request under way; all zero for one that no instance took. */
@@ -135,7 +139,7 @@ struct bus_job {
 };
 
 /* The next request, or NULL when the bus drains. Expired and cancelled ones are dropped before they
- * get here. Any thread. */
+ * get here; one that is cancelled later ends the bus_call()s made within it. Any thread. */
 must_check struct bus_job *bus_take(struct bus *bus);
 
 /* Answer and free the job. `reply` is a frame of kind FRAME_REPLY; its id is filled in here. */

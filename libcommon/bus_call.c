@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libcommon/bus_impl.h"
+#include "libcommon/bus_server.h"
 #include "libcommon/clock.h"
 
 /* What keeps an instance from taking a request. */
@@ -228,8 +228,8 @@ void bus_gather_end(void)
 
 struct waiting {
 	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool is_done;
+	pthread_cond_t told;
+	bool is_done, is_cancelled;
 	struct arena *arena;
 	struct bus_reply reply;
 };
@@ -250,22 +250,62 @@ static void on_awaited(void *arg, const struct bus_reply *reply)
 	waiting->reply.content_type = keep(waiting->arena, reply->content_type);
 	waiting->reply.body = keep(waiting->arena, reply->body);
 	waiting->is_done = true;
-	pthread_cond_signal(&waiting->done);
+	pthread_cond_signal(&waiting->told);
 	pthread_mutex_unlock(&waiting->lock);
+}
+
+/* With the server's lock held. */
+static void on_cancelled(void *arg)
+{
+	struct waiting *waiting = arg;
+	pthread_mutex_lock(&waiting->lock);
+	waiting->is_cancelled = true;
+	pthread_cond_signal(&waiting->told);
+	pthread_mutex_unlock(&waiting->lock);
+}
+
+/* Is the reply there? False: cancelled before; asked only when `may_be_cancelled`. */
+static bool is_replied(struct waiting *waiting, bool may_be_cancelled)
+{
+	pthread_mutex_lock(&waiting->lock);
+	while (!waiting->is_done && !(may_be_cancelled && waiting->is_cancelled))
+		pthread_cond_wait(&waiting->told, &waiting->lock);
+	bool is_done = waiting->is_done;
+	pthread_mutex_unlock(&waiting->lock);
+	return is_done;
+}
+
+static void send_and_wait(
+	struct bus *bus, const struct bus_request *request, struct waiting *waiting)
+{
+	struct bus_ticket ticket = bus_send(bus, request, on_awaited, waiting);
+	if (is_replied(waiting, true))
+		return;
+	if (bus_cancel(ticket))
+		waiting->reply = (struct bus_reply){
+			.err = ERR_UNAVAILABLE, .status = 503, .executed = true, .cancelled = true
+		};
+	else
+		(void)is_replied(waiting, false); /* it is on its way */
 }
 
 static void call_once(struct bus *bus, struct arena *arena, const struct bus_request *request,
 	struct bus_reply *reply)
 {
 	struct waiting waiting = { .arena = arena };
+	struct bus_job *within = request->within;
 	pthread_mutex_init(&waiting.lock, NULL);
-	pthread_cond_init(&waiting.done, NULL);
-	bus_send(bus, request, on_awaited, &waiting);
-	pthread_mutex_lock(&waiting.lock);
-	while (!waiting.is_done)
-		pthread_cond_wait(&waiting.done, &waiting.lock);
-	pthread_mutex_unlock(&waiting.lock);
-	pthread_cond_destroy(&waiting.done);
+	pthread_cond_init(&waiting.told, NULL);
+	if (within && !job_watch(bus->server, within, on_cancelled, &waiting)) {
+		waiting.reply = (struct bus_reply){
+			.err = ERR_UNAVAILABLE, .status = 503, .cancelled = true
+		};
+	} else {
+		send_and_wait(bus, request, &waiting);
+	}
+	if (within)
+		job_unwatch(bus->server, within);
+	pthread_cond_destroy(&waiting.told);
 	pthread_mutex_destroy(&waiting.lock);
 	*reply = waiting.reply;
 }
@@ -275,7 +315,8 @@ enum err bus_call(struct bus *bus, struct arena *arena, const struct bus_request
 {
 	int64_t began_ms = clock_steady_ms();
 	call_once(bus, arena, request, reply);
-	if (reply->err != ERR_UNAVAILABLE || reply->executed || !request->may_retry)
+	if (reply->err != ERR_UNAVAILABLE || reply->executed || reply->cancelled ||
+		!request->may_retry)
 		return reply->err;
 	struct bus_request again = *request;
 	again.timeout_ms -= clock_steady_ms() - began_ms;

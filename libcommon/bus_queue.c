@@ -1,6 +1,6 @@
 /*
  * Requests that were accepted and wait for a worker (bus_server.h): one queue, bounded in number
- * and in bytes.
+ * and in bytes. What a worker has taken is bus_running.c's.
  *
  * Workers are woken one after the other: a message wakes one, and a worker that takes a request and
  * leaves others wakes the next. So a worker that is through quickly takes several, and nobody is
@@ -122,6 +122,8 @@ void job_cancel(struct server *server, struct caller *caller, uint64_t id)
 		job_free(server, job);
 		return;
 	}
+	if (running_cancel(server, caller, id))
+		atomic_fetch_add(&server->bus->count.cancelled, 1);
 }
 
 void jobs_clear(struct server *server)
@@ -197,8 +199,10 @@ static struct queued_job *take(struct server *server, bool *settled)
 		return NULL;
 	unlink_job(server, &server->head, NULL);
 	*settled = is_settled(server, job);
-	if (!*settled)
+	if (!*settled) {
+		running_add(server, job);
 		return job;
+	}
 	block_unref(job->block);
 	job_free(server, job);
 	return NULL;
@@ -240,6 +244,7 @@ void bus_answer(struct bus *bus, struct bus_job *bus_job, struct frame *reply)
 	pthread_mutex_lock(&server->lock);
 	caller_reply(job->caller, server, reply);
 	server_flush(server);
+	running_remove(server, job);
 	job_free(server, job);
 	pthread_mutex_unlock(&server->lock);
 	bus_tasks_end();

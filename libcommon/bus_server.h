@@ -39,11 +39,14 @@ struct caller {
 
 struct queued_job {
 	struct bus_job job; /* first: bus_answer() gets its address */
-	struct queued_job *next;
+	struct queued_job *next; /* of those that wait, or of those that are worked on */
 	struct caller *caller;
 	struct block *block;
 	size_t bytes;
 	bool is_probe;
+	bool is_cancelled; /* while it was worked on */
+	void (*on_cancel)(void *arg); /* NULL: it waits for no other service */
+	void *cancel_arg;
 };
 
 struct server {
@@ -57,6 +60,7 @@ struct server {
 	int64_t drain_until_ms; /* then callers that have not said that they know are not waited
 				   for */
 	struct queued_job *head, *tail, *spare;
+	struct queued_job *running; /* as many as there are workers at most */
 	int64_t queue_n;
 	size_t queue_bytes; /* of jobs waiting and being worked on */
 	unsigned idle; /* workers in bus_take() */
@@ -89,6 +93,19 @@ void job_accept(struct server *server, struct caller *caller, struct block *bloc
 	const struct frame *frame, int64_t now_ms);
 void job_cancel(struct server *server, struct caller *caller, uint64_t id);
 void jobs_clear(struct server *server);
+
+/* ---- jobs that a worker has, bus_running.c ---- */
+
+void running_add(struct server *server, struct queued_job *job);
+void running_remove(struct server *server, struct queued_job *job);
+/* False: there is no such job. */
+bool running_cancel(struct server *server, const struct caller *caller, uint64_t id);
+
+/* Without the lock: have fn(arg) called, at most once and with the lock held, when the job is
+ * cancelled; until job_unwatch(), which never is during a call. False: it is cancelled already. */
+must_check bool job_watch(
+	struct server *server, struct bus_job *job, void (*fn)(void *arg), void *arg);
+void job_unwatch(struct server *server, struct bus_job *job);
 
 /* Without the lock: wake a worker if one sleeps and there is work. */
 void jobs_wake(struct server *server);

@@ -17,6 +17,7 @@
 #include "libcommon/shape.h"
 
 struct bus;
+struct bus_job;
 struct cache;
 struct db;
 struct keyring;
@@ -64,6 +65,7 @@ struct call {
 	struct db *db;
 	struct cache *cache;
 	struct bus *bus;
+	struct bus_job *job; /* what it answers; NULL: its own idea */
 	struct keyring *keyring; /* NULL: the service has none */
 	const struct service *service;
 	const struct op *op;

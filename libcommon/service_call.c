@@ -34,6 +34,9 @@ static enum err take_failure(
 	struct call *c, const struct client_op *op, const struct bus_reply *reply)
 {
 	const struct json *body;
+	if (reply->cancelled)
+		return fail(c, ERR_UNAVAILABLE, "cancelled while it waited for %s.%s", op->service,
+			op->operation);
 	if (!reply->body.n ||
 		json_parse(c->arena, (const char *)reply->body.data, reply->body.n, &body))
 		return fail(c, reply->err, "%s.%s answered %u", op->service, op->operation,
@@ -69,6 +72,7 @@ enum err service_call(struct call *c, const struct client_op *op, const void *in
 		.content_type = "application/json",
 		.body = { (const unsigned char *)body.data, body.n },
 		.timeout_ms = time_left_ms(c, op->timeout_ms),
+		.within = c->job,
 		.flags = c->language == LANGUAGE_EN ? FRAME_ENGLISH : 0,
 	};
 	if (bus_call(c->bus, c->arena, &request, &reply))
@@ -135,6 +139,7 @@ static enum err ask_auth(struct call *c, const char *tenant_id, const char **cap
 		.content_type = "application/json",
 		.body = { (const unsigned char *)body.data, body.n },
 		.timeout_ms = time_left_ms(c, 0),
+		.within = c->job,
 	};
 	if (bus_call(c->bus, c->arena, &request, &reply))
 		return take_failure(c, &mint, &reply);

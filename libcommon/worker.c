@@ -159,6 +159,7 @@ static void work_on(const struct worker *worker, struct bus_job *job)
 	struct reply reply;
 	struct call c = call_of(worker);
 	c.caller = job->caller;
+	c.job = job;
 	c.deadline_ms = job->deadline_ms;
 	if (!answer_about_itself(worker, &c, &job->frame, &reply)) {
 		service_dispatch(&c, process->auth_key, &job->frame, &reply);
