@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "libcommon/clock.h"
-#include "libcommon/keyring.h"
 #include "libcommon/keyring_file.h"
+#include "libcommon/keyring_user.h"
 
 #define ROOT "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 #define OTHER_ROOT "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -315,6 +315,25 @@ static void an_erased_tenant_never_has_a_key_again(void **state)
 	arena_free(arena);
 }
 
+static void a_user_whom_a_backup_of_the_store_brings_back_goes_again(void **state)
+{
+	static const char user[] = "01920000-0000-7000-8000-0000000000a1";
+	static const char *const users[] = { user };
+	const struct data_key which = { .domain = "text", .version = 1 };
+	const struct erasure line = {
+		.tenant_id = A, .user_id = user, .at = "2026-11-26T00:00:00.000Z", .keys = "-"
+	};
+	unsigned char out[KEY_SIZE];
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(keyring_user_create(keyring, A, users, 1), OK);
+	assert_int_equal(erasure_add(keyring_ledger(keyring), &line), OK);
+	assert_int_equal(keyring_user_key(keyring, A, which, user, out), OK);
+	assert_int_equal(keyring_destroy_again(keyring), OK);
+	assert_int_equal(keyring_user_key(keyring, A, which, user, out), ERR_NOT_FOUND);
+	keyring_close(keyring);
+}
+
 static void destruction_goes_on_where_a_crash_left_it(void **state)
 {
 	struct erasure receipt;
@@ -492,6 +511,7 @@ int main(void)
 		FACT(a_key_that_is_gone_does_not_come_back),
 		FACT(nothing_of_a_destroyed_tenant_is_left),
 		FACT(an_erased_tenant_never_has_a_key_again),
+		FACT(a_user_whom_a_backup_of_the_store_brings_back_goes_again),
 		FACT(destruction_goes_on_where_a_crash_left_it),
 		FACT(a_ledger_may_lie_elsewhere),
 		FACT(rotated_key_is_newest_and_the_old_one_opens),

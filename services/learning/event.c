@@ -50,10 +50,11 @@ static enum err on_user(struct call *c, const void *data)
 	const struct user_changed *user = data;
 	const char *name;
 	enum err e = seal_name(c, user, &name);
-	return e ? e
-		 : db_exec(c, MEMBER_PUT,
-			   DB_ARGS(user->user_id, db_integer(c, user->version), user->role,
-				   user->status, name));
+	if (!e)
+		e = db_exec(c, MEMBER_PUT,
+			DB_ARGS(user->user_id, db_integer(c, user->version), user->role,
+				user->status, name));
+	return e || strcmp(user->status, "deleted") != 0 ? e : erase_pupil(c, user->user_id);
 }
 
 static enum err on_class(struct call *c, const void *data)

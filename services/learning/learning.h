@@ -55,6 +55,9 @@ struct lesson {
 /* Into the outbox, in the call's transaction. */
 must_check enum err event_lesson(struct call *c, const struct lesson *lesson);
 
+/* Remove what a pupil who is deleted did: tries, goals, videos (erase.c). */
+must_check enum err erase_pupil(struct call *c, const char *user_id);
+
 /* Remove what no one came back for: see media.c. A job (service.h). */
 must_check enum err media_clean(struct call *c, bool *more);
 

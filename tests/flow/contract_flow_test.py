@@ -93,6 +93,24 @@ class ContractFlow(FlowTest):
         stores = {row['store']: row['removed'] for row in contract['stores']}
         self.assertEqual((stores['learning.try'], stores['provisioning.person'], stores['auth.account']), (1, 6, 6))
 
+    def test_a_pupil_who_is_deleted_leaves_nothing_behind(self):
+        tenant = base.world.tenant('tenkou')
+        lesson, sql, leaves, stays = tenant.lesson(), base.world.stack.sql, tenant.enter('jido1'), tenant.enter('jido2')
+        for pupil in (leaves, stays):
+            pupil.put(f'{lesson.path}/goal', goal='めあて', condition=4)
+            made = lesson.sent_try(pupil)
+            lesson.teacher.post(f'/v1/tries/{made["id"]}/comments', positionMs=1, text='よい')
+            pupil.put(f'/v1/tries/{made["id"]}/reflection', feeling=2)
+        gone, videos = tenant.user_id('jido1'), len([path for path in folder(tenant) if path.is_file()])
+        self.assertEqual(tenant.admin.send('DELETE', f'/v1/users/{gone}').status, 204)
+        eventually(lambda: sql(f"SELECT count(*) FROM learning.media WHERE uploader_id = '{gone}'") == '0', 'the videos are gone')
+        for table in ('try', 'goal'):
+            self.assertEqual(sql(f"SELECT count(*) FROM learning.{table} WHERE user_id = '{gone}'"), '0')
+        self.assertEqual(len([path for path in folder(tenant) if path.is_file()]), videos - 1)
+        own = stays.get(f'/v1/tries/{made["id"]}')
+        self.assertEqual((own['try']['id'], len(stays.get(f'/v1/tries/{made["id"]}/comments')['items'])), (made['id'], 1))
+        self.assertNotIn(gone, [row['userId'] for row in lesson.board()])
+
     def test_a_certificate_is_checked_with_the_key_that_the_customer_kept(self):
         tenant, operator = base.world.tenant('shoumei'), base.world.operator
         own, others = (client.get('/v1/audit/log/key')['keys'][0] for client in (tenant.admin, operator))
