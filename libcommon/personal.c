@@ -203,7 +203,12 @@ static enum err open_row(struct call *c, const char *tenant_id, const struct per
 {
 	struct bytes sealed;
 	struct sealed_place place = { .tenant_id = tenant_id, .kind = kind };
-	const char *colon = strchr(row_and_sealed, ':');
+	const char *colon = strchr(row_and_sealed, ':'), *slash = strchr(row_and_sealed, '/');
+	if (slash) { /* SEALED_OF() */
+		place.tenant_id =
+			arena_strndup(c->arena, row_and_sealed, (size_t)(slash - row_and_sealed));
+		row_and_sealed = slash + 1;
+	}
 	if (!colon || crypto_from_base64url(c->arena, colon + 1, &sealed) ||
 		!read_header(sealed, &place.header))
 		return is_foreign(c, kind);

@@ -28,6 +28,10 @@ struct call;
 /* A sealed column of a statement, with the id that its row is sealed for. */
 #define SEALED(row_id_, column_) row_id_ "::text || ':' || " column_
 
+/* The same where rows of another tenant are read too: row security says which. */
+#define SEALED_OF(tenant_id_, row_id_, column_)                                                    \
+	tenant_id_ "::text || '/' || " SEALED(row_id_, column_)
+
 #define PERSONAL_PARTS_MAX 4
 
 /* The parameter for a statement that writes the value into its row; NULL for one that is absent. */

@@ -144,6 +144,18 @@ static void copied_elsewhere_it_does_not_open(void **state)
 	call.actor = &actor;
 }
 
+/* A statement that reads rows of another tenant says whose each is. */
+static void a_row_of_another_tenant_opens_under_its_own_key(void **state)
+{
+	call.actor = &other;
+	const char *sealed = sealed_for(ROW);
+	call.actor = &actor;
+	assert_int_equal(open_with(&kind, from_row(ROW, sealed)), ERR_INTERNAL);
+	assert_int_equal(open_with(&kind, from_row(OTHER_TENANT "/" ROW, sealed)), OK);
+	assert_int_equal(open_with(&kind, from_row(TENANT "/" ROW, sealed)), ERR_INTERNAL);
+	assert_int_equal(open_with(&kind, from_row("/" ROW, sealed)), ERR_UNAVAILABLE);
+}
+
 static void every_flipped_bit_is_noticed(void **state)
 {
 	struct bytes sealed;
@@ -363,6 +375,7 @@ int main(void)
 		cmocka_unit_test(what_was_sealed_opens),
 		cmocka_unit_test(what_is_absent_stays_absent),
 		cmocka_unit_test(copied_elsewhere_it_does_not_open),
+		cmocka_unit_test(a_row_of_another_tenant_opens_under_its_own_key),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
 		cmocka_unit_test(what_is_not_sealed_is_refused),
 		cmocka_unit_test(json_shows_the_text_and_rows_do_not),

@@ -102,7 +102,8 @@ static struct keyring *make_keyring(struct test *test)
 {
 	static const char root[] =
 		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-	static const char *const tenants[] = { TEST_TENANT, TEST_OTHER_TENANT };
+	static const char *const tenants[] = { TEST_TENANT, TEST_OTHER_TENANT,
+		TEST_OPERATOR_TENANT };
 	const char *directory = arena_printf(test->arena, "%s/keyring", test_directory(test));
 	if (mkdir(directory, 0700) != 0)
 		stop("mkdir", directory);

@@ -303,8 +303,9 @@ class Stack:
         return self._provisioning_options() | {'media': self.directory / 'media'}
 
     def _notification_options(self):
-        return {'smtp-url': f'smtp://127.0.0.1:{self.mail_port}', 'mail-from': 'manabiya@example.jp',
-                'operator-mail': 'system-administrators@example.jp'}
+        return self._provisioning_options() | {
+            'smtp-url': f'smtp://127.0.0.1:{self.mail_port}', 'mail-from': 'manabiya@example.jp',
+            'operator-mail': 'system-administrators@example.jp'}
 
     def _audit_options(self):
         return {'pipeline-file': self.ndjson, 'checkpoint-key': self.keys / 'checkpoint.key'}

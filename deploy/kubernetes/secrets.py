@@ -25,7 +25,7 @@ SECRETS = {
                              'bootstrap-secret': 'bootstrap.secret'}),
     'provisioning': service('provisioning', KEYRING),
     'learning': service('learning', KEYRING),
-    'notification': service('notification'),
+    'notification': service('notification', KEYRING),
     'audit': service('audit', {'checkpoint-key': 'checkpoint.key'}),
     'gateway': {**PUBLIC, 'redis-gateway': 'redis/gateway.password', 'admin-certificate': 'tls/server.pem',
                 'admin-key': 'tls/server.key', 'ca.pem': 'tls/ca.pem'},

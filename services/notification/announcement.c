@@ -7,27 +7,24 @@
 #include "libcommon/db.h"
 #include "libcommon/json.h"
 #include "libcommon/page.h"
+#include "libcommon/personal.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/notification/notification.h"
 
 #define COLUMNS                                                                                    \
-	"id, title, body, audience, tenant_id = '00000000-0000-7000-8000-000000000001'"            \
-	" AS from_operator, tenancy.stamp(created_at) AS created_at"
+	"id, " SEALED_OF("tenant_id", "id",                                                        \
+		"text") " AS text, audience,"                                                      \
+			" tenant_id = '00000000-0000-7000-8000-000000000001' AS from_operator,"    \
+			" tenancy.stamp(created_at) AS created_at"
 
-static const char ANNOUNCEMENT_INSERT[] =
-	"INSERT INTO announcement (id, writer_id, title, body, audience)"
-	" VALUES ($1::uuid, $2::uuid, $3, $4, $5) RETURNING " COLUMNS;
+static const char ANNOUNCEMENT_INSERT[] = "INSERT INTO announcement (id, writer_id, text, audience)"
+					  " VALUES ($1::uuid, $2::uuid, $3, $4) RETURNING " COLUMNS;
 
 static const char ANNOUNCEMENTS[] = "SELECT " COLUMNS " FROM announcement"
 				    " WHERE (audience IN ('everyone', $1) OR writer_id = $2::uuid)"
 				    " AND ($3::uuid IS NULL OR id < $3::uuid)"
 				    " ORDER BY id DESC LIMIT $4::integer";
-
-static const char SEARCH[] = "SELECT " COLUMNS " FROM announcement"
-			     " WHERE (audience IN ('everyone', $1) OR writer_id = $2::uuid)"
-			     " AND strpos(lower(title || ' ' || body), lower($3)) > 0"
-			     " ORDER BY id DESC LIMIT 20";
 
 /* Open pages fetch anew; an operator's announcement has no tenant: it is for all of them. */
 static void push_hint(struct call *c, const struct notification_announcement *announcement)
@@ -50,9 +47,14 @@ enum err notification_announcement_create(struct call *c,
 	const struct notification_announcement_create_in *in, struct notification_announcement *out)
 {
 	c->object_id = uuid_make(c->arena);
-	enum err e = db_row(c, ANNOUNCEMENT_INSERT,
-		DB_ARGS(c->object_id, c->actor->user_id, in->title, in->body, in->audience),
-		&notification_announcement_shape, out);
+	const struct personal parts[] = { in->title, in->body };
+	const char *text;
+	enum err e = personal_seal_parts(
+		c, &(struct personal_place){ .row_id = c->object_id }, parts, 2, &text);
+	if (!e)
+		e = db_row(c, ANNOUNCEMENT_INSERT,
+			DB_ARGS(c->object_id, c->actor->user_id, text, in->audience),
+			&notification_announcement_shape, out);
 	if (!e)
 		push_hint(c, out);
 	return e;
@@ -63,13 +65,6 @@ enum err announcements_read(struct call *c, const struct page *page, void *list)
 	return db_rows(c, ANNOUNCEMENTS,
 		DB_ARGS(role_name(c->actor->role), c->actor->user_id, page->after[0], page->rows),
 		&notification_announcement_shape, list);
-}
-
-enum err notification_search_part(struct call *c, const struct notification_search_part_in *in,
-	struct notification_search_part_out *out)
-{
-	return db_rows(c, SEARCH, DB_ARGS(role_name(c->actor->role), c->actor->user_id, in->q),
-		&notification_announcement_shape, &out->announcements);
 }
 
 enum err notification_announcement_list(struct call *c,

@@ -5,9 +5,10 @@
 #include "libcommon/testing.h"
 #include "services/notification/notification.h"
 
-static const struct service notification = {
-	.name = "notification", .ops = notification_ops, .ops_n = NOTIFICATION_OPS_N
-};
+static const struct service notification = { .name = "notification",
+	.ops = notification_ops,
+	.ops_n = NOTIFICATION_OPS_N,
+	.keyring = KEYRING_READS };
 
 enum who { OPERATOR, CONTRACTOR, TEACHER, PUPIL, OTHER_CONTRACTOR, OTHER_PUPIL, WHO_COUNT };
 
@@ -196,7 +197,7 @@ static void what_may_not_be_is_refused(void **state)
 
 static void nobody_changes_what_the_operator_wrote(void **state)
 {
-	static const char change[] = "UPDATE announcement SET title = 'x'";
+	static const char change[] = "UPDATE announcement SET audience = 'student'";
 	static const char delete[] = "DELETE FROM announcement";
 	int64_t n = -1;
 	assert_int_equal(announce(OPERATOR, "a", "everyone", NULL), 201);

@@ -10,6 +10,7 @@
 #include "libcommon/db.h"
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
+#include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 #include "services/notification/notification.h"
 
@@ -24,14 +25,24 @@ static const char PUT_OFF[] = "SELECT mail_put_off($1::uuid, $2::uuid, $3)";
 
 struct notification_conf notification_conf;
 
+/* It says who did something, by the login name. */
+static const struct personal_kind mail_body = { .domain = "text", .column = "mail.body" };
+
+static enum err add(struct call *c, const char *address, const char *subject, const char *body)
+{
+	const char *id = uuid_make(c->arena), *sealed;
+	enum err e = personal_seal(
+		c, id, (struct personal){ .text = body, .kind = &mail_body }, &sealed);
+	return e ? e : db_later(c, MAIL_INSERT, DB_ARGS(id, address, subject, sealed));
+}
+
 enum err mail_to_operators(struct call *c, const char *subject, const char *body)
 {
 	char *rest = arena_strdup(c->arena, notification_conf.operator_mail);
 	enum err e = OK;
 	for (char *address; !e && (address = strsep(&rest, ", "));)
 		if (*address)
-			e = db_later(c, MAIL_INSERT,
-				DB_ARGS(uuid_make(c->arena), address, subject, body));
+			e = add(c, address, subject, body);
 	return e;
 }
 
@@ -75,17 +86,28 @@ static enum err put_off(struct call *c, const struct taken *taken, const char *r
 	return e;
 }
 
+/* One that does not open is put off; the others go. */
+static enum err open_body(struct call *c, const char *tenant_id, struct mail *mail)
+{
+	enum err e = personal_open_of(c, tenant_id, &mail_body,
+		arena_printf(c->arena, "%s:%s", mail->id, mail->body), &mail->body);
+	c->failure = (struct failure){ 0 };
+	return e;
+}
+
 static enum err send_one(struct call *c, struct smtp *smtp, const struct taken *taken)
 {
 	const char *reason = "the address is none";
-	const struct mail *mail = &taken->mail;
+	struct mail mail = taken->mail;
 	enum err e = ERR_INVALID;
-	if (is_mail_address(mail->to))
-		e = smtp_send(smtp, mail->to, mime_write(c->arena, mail), &reason);
+	if (open_body(c, taken->tenant_id, &mail))
+		reason = "it does not open";
+	else if (is_mail_address(mail.to))
+		e = smtp_send(smtp, mail.to, mime_write(c->arena, &mail), &reason);
 	if (e)
 		return put_off(c, taken, reason);
 	e = outbox_enter_relay(c);
-	return e ? e : db_exec(c, DONE, DB_ARGS(taken->tenant_id, mail->id));
+	return e ? e : db_exec(c, DONE, DB_ARGS(taken->tenant_id, mail.id));
 }
 
 enum err mail_send_due(struct call *c, bool *more)

@@ -26,6 +26,7 @@ static enum err mint(struct call *c, const char *tenant_id, const char **capabil
 static const struct service notification = { .name = "notification",
 	.ops = notification_ops,
 	.ops_n = NOTIFICATION_OPS_N,
+	.keyring = KEYRING_READS,
 	.service_capability = mint };
 static struct {
 	pid_t pid;
@@ -194,6 +195,18 @@ static void administrators_hear_of_a_privileged_login(void **state)
 	assert_string_equal(mailbox(), "");
 }
 
+static void mail_waits_sealed_and_one_that_does_not_open_stops_nobody(void **state)
+{
+	assert_int_equal(log_in(TEST_USER), 204);
+	assert_string_equal(left("bool_and(left(body, 4) = 'AQAA')"), "t");
+	test_sql(&test,
+		"UPDATE notification.mail SET recipient = recipient, body = (SELECT max(body)"
+		" FROM notification.mail)");
+	run_job();
+	assert_string_equal(left("count(*) || ' ' || max(attempts)"), "1 1");
+	assert_non_null(strstr(mailbox(), "ログイン名: admin"));
+}
+
 static void without_addresses_there_is_no_mail(void **state)
 {
 	const char *addresses = notification_conf.operator_mail;
@@ -274,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FACT(administrators_hear_of_a_privileged_login),
+		FACT(mail_waits_sealed_and_one_that_does_not_open_stops_nobody),
 		FACT(without_addresses_there_is_no_mail),
 		FACT(a_dead_mail_server_is_tried_again),
 		FACT(after_a_day_it_is_given_up),

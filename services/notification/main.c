@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 		.conf = &notification_conf,
 		.jobs = jobs,
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
+		.keyring = KEYRING_READS,
 		.workers = 4,
 		.start = notification_start,
 		.stop = smtp_stop,

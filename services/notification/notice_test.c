@@ -6,9 +6,10 @@
 
 #define ID(end_) "01890000-0000-7000-8000-000000000" end_
 
-static const struct service notification = {
-	.name = "notification", .ops = notification_ops, .ops_n = NOTIFICATION_OPS_N
-};
+static const struct service notification = { .name = "notification",
+	.ops = notification_ops,
+	.ops_n = NOTIFICATION_OPS_N,
+	.keyring = KEYRING_READS };
 static struct test test;
 static struct actor pupil, classmate, foreigner;
 

@@ -15,7 +15,7 @@ from api import Problem  # noqa: E402
 from stack import Stack  # noqa: E402
 
 CTL = base.BUILD / 'ctl/manabiyactl'
-HOLDERS = ('provisioning', 'learning')
+HOLDERS = ('provisioning', 'learning', 'notification')
 TEXT = '鍵をかえても読める'
 KILLS = 20  # of a program that runs some milliseconds: some of them hit it half way
 

@@ -13,7 +13,8 @@ from stack import StackError, postgres_bin  # noqa: E402
 GOAL, COMMENT, NOTE, REFLECTION = WRITTEN = 'カナリア目標', 'カナリア助言', 'カナリア評価', 'カナリア感想'
 FAMILY, GIVEN, KANA_FAMILY, KANA_GIVEN = NAME = 'カナリア姓', 'カナリア名', 'カナリアノヨミ', 'カナリアノナ'
 CHANGED = 'カナリア新姓'
-CANARIES = (*WRITTEN, *NAME, CHANGED)
+TITLE, BODY = ANNOUNCED = 'カナリアお知らせ', 'カナリア本文'
+CANARIES = (*WRITTEN, *NAME, CHANGED, *ANNOUNCED)
 
 
 def setUpModule():
@@ -29,6 +30,8 @@ def setUpModule():
                        note=NOTE)
     pupil.put(f'{latest}/reflection', feeling=3, text=REFLECTION)
     plant_name()
+    for writer in (tenant.admin, base.world.operator):
+        writer.post('/v1/announcements', title=TITLE, body=BODY, audience='everyone')
 
 
 def plant_name():
@@ -59,6 +62,14 @@ class StolenDatabaseTest(FlowTest):
             rows = lesson.teacher.get(f'{lesson.path}/board')['items']
             return any(row['familyName'] == CHANGED and row['kanaGivenName'] == KANA_GIVEN for row in rows)
         base.eventually(on_the_board, 'learning knows the name')
+
+    def test_people_read_what_is_announced_here_and_by_the_operator(self):
+        for path, query in (('/v1/announcements', {}), ('/v1/search', {'q': 'かなりあ本文'})):
+            with self.subTest(path=path):
+                answer = lesson.teacher.get(path, **query)
+                found = answer.get('items') or answer['notification']['announcements']
+                self.assertEqual([(item['title'], item['body'], item['fromOperator']) for item in found],
+                                 [(TITLE, BODY, True), (TITLE, BODY, False)])
 
     def test_names_and_texts_are_under_the_childs_own_key(self):
         for table, column, whose in (('provisioning.person', 'name', 'id'), ('learning.member', 'name', 'id'),

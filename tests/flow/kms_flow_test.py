@@ -20,7 +20,7 @@ def setUpModule():
                'kms-endpoint': f'http://127.0.0.1:{keeper.stdout.readline().decode().strip()}/', 'regions-allowed': 'ap-northeast-1'}
     base.world = base.World()
     unittest.addModuleCleanup(base.world.close, __name__)
-    base.world.stack.extra.update(provisioning=options, learning=options)
+    base.world.stack.extra.update(provisioning=options, learning=options, notification=options)
     base.world.open()
 
 
@@ -41,7 +41,7 @@ class KeyServiceTest(FlowTest):
     def test_lessons_go_on_with_keys_that_only_the_service_opens(self):
         tenant = base.eventually(self.opened, 'provisioning has found auth')
         lesson, pupil = tenant.lesson(), tenant.enter('jido1')
-        files = list((base.world.directory / 'keyring').glob('*.1.key'))
+        files = list((base.world.directory / 'keyring').glob(f'{tenant.contract["tenantId"]}.1.key'))
         self.assertEqual([path.read_bytes()[0] for path in files], [FORMAT_KMS])
         pupil.put(f'{lesson.path}/goal', goal='まっすぐ回る', condition=4)
         self.assertEqual(lesson.board_row('jido1')['goal'], 'まっすぐ回る')
