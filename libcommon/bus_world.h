@@ -14,9 +14,12 @@
 #include "libcommon/clock.h"
 #include "libcommon/crypto.h"
 
+#define LARGE_BYTES (4 * 1024 * 1024)
+
 static char directory[64], other_directory[64];
 static char url[128], peers[160];
 static atomic_int slow_runs; /* how often a slow request was worked on here */
+static unsigned char zeros[LARGE_BYTES];
 
 /* What the serving end does with a request whose operation is… */
 static inline void answer(struct bus *bus, struct bus_job *job)
@@ -36,6 +39,8 @@ static inline void answer(struct bus *bus, struct bus_job *job)
 	snprintf(left_ms, sizeof(left_ms), "%u", (unsigned)job->frame.time_left_ms);
 	if (name->n == 4 && memcmp(name->data, "left", 4) == 0)
 		reply.texts[TEXT_BODY] = frame_text(left_ms);
+	if (name->n == 5 && memcmp(name->data, "large", 5) == 0) /* as many bytes as one asks for */
+		reply.texts[TEXT_BODY] = (struct bytes){ zeros, (size_t)job->frame.window_length };
 	if (name->n == 6 && memcmp(name->data, "caller", 6) == 0)
 		reply.texts[TEXT_BODY] = frame_text(job->caller);
 	bus_answer(bus, job, &reply);

@@ -143,7 +143,7 @@ def threads():
     if not (build / 'build.ninja').exists():
         subprocess.run(['meson', 'setup', build, '-Db_sanitize=thread', '-Db_lundef=false'], check=True,
                        stdout=subprocess.DEVNULL)
-    facts = [f'libcommon/{name}_test' for name in ('bus', 'bus_cancel', 'bus_fault')]
+    facts = [f'libcommon/{name}_test' for name in ('bus', 'bus_bounds', 'bus_cancel', 'bus_cut', 'bus_fault')]
     services = [f'services/manabiya-{name}' for name in
                 ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit')]
     status, text = run('ninja', '-C', build, *facts, *services, 'ctl/manabiyactl')

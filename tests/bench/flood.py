@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Five times as many requests as can be answered: how many are answered all the same, and how fast.
+"""Five times as many requests as can be answered: how many are answered all the same, and how fast. Then, how soon one is
+refused behind a window that is full, because the service does nothing at all.
 
 The load takes its part of the same machine, the more the more it sends: a ratio below 1 is in part its own doing.
 
@@ -7,6 +8,7 @@ The load takes its part of the same machine, the more the more it sends: a ratio
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ from sides import School, folder, head, row, running  # noqa: E402
 
 TIMES = 5
 FLOOD_CONNECTIONS = 256
+WINDOW = 8  # of the gateway while the service is stopped
+FULL_SECONDS = 1  # then silence opens the breaker, and it is that which refuses
 
 
 def flood(school, seconds, log, options):
@@ -43,6 +47,7 @@ def main():
         school = School(directory / 'stack')
         with running(school):
             compare(school, arguments.seconds, directory / 'log')
+            refuse(school, directory / 'log')
 
 
 def compare(school, seconds, log):
@@ -58,6 +63,23 @@ def compare(school, seconds, log):
         if not peak:
             peak = rate
     row('answered, of what goes at most', f'{rate / peak:.0%}')
+
+
+def refuse(school, log):
+    """A few requests a second on each connection, so that what is seen is the refusal and not a queue before it."""
+    stack = school.stack
+    stack.processes['gateway'].command += [f'--bus-window={WINDOW}', '--bus-tenant-share=100']
+    stack.restart('gateway')
+    stack.wait_ready()
+    flood(school, 1, log, ['-c', '1', '-m', '1', '--rps=20'])
+    stack.kill('learning', signal.SIGSTOP)
+    try:
+        answers = flood(school, FULL_SECONDS, log, ['-c', str(4 * WINDOW), '-m', '1', '--rps=20'])
+    finally:
+        stack.kill('learning', signal.SIGCONT)
+    times = sorted(ms for status, ms in answers if status == 503)
+    head('', 'refused', 'p50 ms', 'p99 ms', 'slowest ms')
+    row('behind a full window', len(times), times[len(times) // 2], times[int(len(times) * 0.99)], times[-1], digits=2)
 
 
 if __name__ == '__main__':
