@@ -1,4 +1,6 @@
 """C from shapes and operations: structs, shapes, client stubs, operation tables, event types."""
+import operation
+from load import demand
 from model import Shape, snake
 from rules import AUDIT, check
 
@@ -110,7 +112,7 @@ def op_row(o):
     return record(
         name=quote(o.name), handler=f'call_{o.name}', **shape_refs(o), allow=mask('ROLE_', o.allow),
         feature=mask('FEATURE_', filter(None, [node.get('x-feature')])), flags=flags('OP_', OP_FLAGS, o), status=o.status,
-        callers=texts(([] if o.internal else ['gateway']) + node.get('x-callers', [])), content_type=quote(o.answer_type),
+        callers=texts(o.callers), content_type=quote(o.answer_type),
         label=mask('LABEL_', filter(None, [node.get('x-label')])),
         audit=audit and record(name=quote(node['x-audit']), class_uid=audit[0], activity_id=audit[1]))
 
@@ -123,6 +125,7 @@ def header_and_source(name, includes, shapes, declarations='', definitions=''):
 
 
 def common(documents):
+    demand(not operation.operations(documents, 'common'), 'common.yaml:1', 'operations belong to a service')
     return header_and_source('common', ['libcommon/shape.h'], documents.shapes('common'))
 
 
@@ -146,6 +149,10 @@ def events(documents):
     for name, node in channels.items():
         at = channels.at[name]
         check(node, at, ['x-producer', 'x-consumers', 'messages'])
+        for i, consumer in enumerate(node['x-consumers']):
+            callers = [caller for o in operation.operations(documents, consumer) if o.name == 'event_accept' for caller in o.callers]
+            demand(node['x-producer'] in callers, node['x-consumers'].at[i],
+                   f'`{consumer}` has no event_accept that {node["x-producer"]} may call')
         message = check(check(node['messages'], at, ['event'])['event'], at, ['payload'])
         shapes.append(Shape(snake(name), documents.fields_of('events', message['payload'])))
         declaration = f'const struct event_type event_{snake(name)}'

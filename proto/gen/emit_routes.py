@@ -55,7 +55,7 @@ def row(o, shapes, callers):
 
 def routes(documents, operations):
     shapes = {shape.name: shape for name in list(documents) for shape in documents.shapes(name)}
-    callers, public = {f'{o.service}.{o.name}': o.node['x-callers'] for o in operations if o.internal}, {}
+    callers, public = {f'{o.service}.{o.name}': o.callers for o in operations if o.internal}, {}
     for o in operations:
         before = o if o.internal else public.setdefault((o.path, o.method), o)
         demand(before is o, o.at, f'{o.method.upper()} {o.path} stands at {before.at} already')

@@ -15,6 +15,9 @@ from load import Fault  # noqa: E402
 from model import camel, snake  # noqa: E402
 
 COMMON = '''\
+openapi: 3.1.0
+info: { title: common, version: 1.0.0 }
+paths: {}
 components:
   schemas:
     Id: { type: string, format: uuid }
@@ -116,8 +119,11 @@ REFUSED = {
     'a path parameter that is not required': ('in: path, required: true', 'in: path', 11, 'always required'),
     'a public operation without x-allow': ('      x-allow: [contractor]\n', '', 5, '`x-allow` is missing'),
     'an unknown role': ('[contractor]', '[teacher]', 8, '`teacher`'),
-    'a title in one language': ('x-allow: [contractor]', 'x-title: { ja: 変更 }\n      x-allow: [contractor]', 8, '`ja` and `en`'),
-    'a job without a title': ('paths:', 'x-jobs: { thing_rot: rotting }\npaths:', 3, '`ja` and `en`'),
+    'another version of OpenAPI': ('openapi: 3.1.0', 'openapi: []', 1, '3.1 is'),
+    'no title of the whole': ('info: { title: auth, version: 1.0.0 }', 'info: { version: 1.0.0 }', 2, '`title` is missing'),
+    'a version that is a list': ('version: 1.0.0', 'version: [1]', 2, '`version` must be text'),
+    'a title in one language': ('x-allow: [contractor]', 'x-title: { ja: 変更 }\n      x-allow: [contractor]', 8, '`en` is missing'),
+    'a job without a title': ('paths:', 'x-jobs: { thing_rot: rotting }\npaths:', 3, 'a mapping is wanted'),
     'an unknown event': ('entity_management.update', 'entity_management.bend', 9, 'not in the table'),
     'a required member that is not there': ('required: [name]', 'required: [nam]', 18, '`nam`'),
     'a reference to nothing': ("'#/components/schemas/Thing' }\n  /int", "'#/components/schemas/Think' }\n  /int", 27, 'leads nowhere'),
@@ -141,9 +147,37 @@ REFUSED = {
 }
 
 
+EVENTS = '''\
+asyncapi: 3.0.0
+info: { title: events, version: 1.0.0 }
+channels:
+  thing.changed:
+    x-producer: learning
+    x-consumers: [auth]
+    messages:
+      event:
+        payload:
+          type: object
+          properties:
+            thingId: { $ref: 'common.yaml#/components/schemas/Id' }
+'''
+
+TAKING = '''\
+  /internal/auth/events:
+    post:
+      operationId: event_accept
+      summary: Take events.
+      x-internal: true
+      x-callers: [learning]
+      responses:
+        '204': { description: Taken. }
+components:
+'''
+
+
 def schemas(directory, auth):
-    texts = {'common': COMMON, 'auth': auth}
-    for name in ['common', 'auth', 'provisioning', 'learning', 'notification', 'audit', 'gateway']:
+    texts = {'common': COMMON, 'auth': auth, 'events': EVENTS}
+    for name in ['events', 'common', 'auth', 'provisioning', 'learning', 'notification', 'audit', 'gateway']:
         with open(os.path.join(directory, name + '.yaml'), 'w', encoding='utf-8') as stream:
             stream.write(texts.get(name, EMPTY))
 
@@ -257,6 +291,24 @@ class Generator(unittest.TestCase):
                     self.make('auth', AUTH.replace(old, new, 1))
                 self.assertRegex(str(caught.exception), f'^auth.yaml:{line}: ')
                 self.assertIn(reason, str(caught.exception))
+
+    def test_an_event_goes_where_it_is_taken(self):
+        taking = AUTH.replace('components:\n', TAKING, 1)
+        self.assertIn('.consumers = (const char *const[]){ "auth", NULL }', self.make('events', taking)['events_proto.c'])
+        for auth in (AUTH, taking.replace('x-callers: [learning]', 'x-callers: [audit]')):
+            with self.assertRaisesRegex(Fault, '^events.yaml:6: `auth` has no event_accept that learning may call'):
+                self.make('events', auth)
+
+    def test_other_versions_are_refused_everywhere(self):
+        for name, what, old in (('events', 'events', 'asyncapi: 3.0.0'), ('common', 'common', 'openapi: 3.1.0')):
+            schemas(self.directory, AUTH)
+            path = os.path.join(self.directory, name + '.yaml')
+            with open(path, encoding='utf-8') as stream:
+                text = stream.read()
+            with open(path, 'w', encoding='utf-8') as stream:
+                stream.write(text.replace(old, old.partition(':')[0] + ': 2.0.0'))
+            with self.assertRaisesRegex(Fault, f'^{name}.yaml:1: .*is not understood'):
+                gen.make(what, self.directory)
 
     def test_two_schemas_of_one_name_are_refused_in_the_bundle(self):
         with self.assertRaisesRegex(Fault, 'Problem is in'):

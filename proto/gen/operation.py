@@ -19,6 +19,7 @@ class Operation:
         self.documents, self.service, self.path, self.method, self.node, self.at = documents, service, path, method, node, at
         self.name, self.internal, self.reads = node['operationId'], 'x-internal' in node, method in READS
         self.allow, self.stream = node.get('x-allow', []), node.get('x-stream')
+        self.callers = ([] if self.internal else ['gateway']) + node.get('x-callers', [])
         self.timeout_ms = node.get('x-timeout-ms')  # None: the caller's own
         self.check()
         self.params = {'path': {}, 'query': {}, 'header': {}}  # which are required, by place and name

@@ -60,16 +60,19 @@ def some_of(*values):
     return rule
 
 
+def holding(required, optional=()):
+    return lambda node, key: check(node[key], node.at[key], required, optional)
+
+
 text = value(lambda v: isinstance(v, str), '`{key}` must be text')
 flag = value(lambda v: v is True, '`{key}` is either `true` or left out')
 named = value(lambda v: isinstance(v, Map), '`{key}` must be a mapping')
-title = value(lambda v: isinstance(v, Map) and v.keys() == {'ja', 'en'} and all(isinstance(said, str) for said in v.values()),
-              '`{key}` is said in `ja` and `en`')
 RULES = {  # what these keys mean is the same wherever they stand
-    **dict.fromkeys(['description', 'name', 'summary', 'x-bounded'], text),
+    **dict.fromkeys(['description', 'en', 'ja', 'name', 'summary', 'title', 'version', 'x-bounded'], text),
     **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
     **dict.fromkeys(['x-initial', 'x-internal', 'x-step-up'], flag),
-    '$ref': word(REFERENCE, 'is not a reference of the known form'),
+    'openapi': word(r'3\.1\.\d', 'is not understood: 3.1 is'), 'asyncapi': word(r'3\.0\.\d', 'is not understood: 3.0 is'),
+    'info': holding(['title', 'version'], ['description']), '$ref': word(REFERENCE, 'is not a reference of the known form'),
     'content': value(lambda v: isinstance(v, Map) and len(v) == 1, 'exactly one content type is understood'),
     'enum': some_of(), 'format': one_of(*LENGTHS, 'username', 'code'), 'in': one_of('path', 'query', 'header'),
     'minimum': between(-EXACT, EXACT), 'maximum': between(-EXACT, EXACT),
@@ -85,7 +88,7 @@ RULES = {  # what these keys mean is the same wherever they stand
     'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
     'x-label': one_of('I', 'II', 'III', 'IV'), 'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
     'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
-    'x-title': title, 'x-jobs': lambda node, key: [title(node[key], job) for job in named(node, key)],
+    'x-title': holding(['ja', 'en']), 'x-jobs': lambda node, key: [holding(['ja', 'en'])(node[key], job) for job in named(node, key)],
     'x-stream': one_of('request', 'response', 'events'), 'x-timeout-ms': between(100, 120000)}
 
 
