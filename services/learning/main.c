@@ -24,7 +24,7 @@ static const struct job jobs[] = {
 
 static enum err start(void)
 {
-	learning_media = media_store_open(conf.media, service_keyring());
+	learning_media = media_store_open(conf.media);
 	return learning_media ? OK : ERR_UNAVAILABLE;
 }
 

@@ -10,10 +10,12 @@
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
 #include "libcommon/log.h"
+#include "libcommon/personal.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
 #include "services/learning/media_folder.h"
+#include "services/learning/media_key.h"
 #include "services/learning/media_store.h"
 
 #define TUS "1.0.0"
@@ -88,13 +90,15 @@ static const struct problem media_in_use = {
 };
 
 static const char MEDIA_CREATE[] =
-	"INSERT INTO learning.media (id, uploader_id, uploader_role, size)"
-	" SELECT $3::uuid, $1::uuid, $2, $4::bigint WHERE (SELECT count(*) FROM learning.media m"
+	"INSERT INTO learning.media (id, uploader_id, uploader_role, size, sealed_key)"
+	" SELECT $3::uuid, $1::uuid, $2, $4::bigint, $6 WHERE (SELECT count(*) FROM learning.media "
+	"m"
 	"  WHERE m.uploader_id = $1::uuid AND m.completed_at IS NULL) < $5::integer";
 
 #define UPLOAD_COLUMNS                                                                             \
-	"SELECT m.size, m.received, m.content_type FROM learning.media m"                          \
-	" WHERE m.id = $1::uuid AND m.uploader_id = $2::uuid"
+	"SELECT m.size, m.received, m.content_type, " SEALED(                                      \
+		"m.id", "m.sealed_key") " FROM learning.media m"                                   \
+					" WHERE m.id = $1::uuid AND m.uploader_id = $2::uuid"
 
 static const char UPLOAD_GET[] = UPLOAD_COLUMNS;
 static const char UPLOAD_LOCK[] = UPLOAD_COLUMNS " FOR UPDATE";
@@ -109,8 +113,9 @@ static const char MEDIA_USED[] =
 
 static const char MEDIA_DELETE[] = "DELETE FROM learning.media WHERE id = $1::uuid";
 
-static const char MEDIA_SEE[] = "SELECT m.size, 0, m.content_type FROM "
-				"learning.visible_media($1::uuid, $2::text, $3::uuid) m";
+static const char MEDIA_SEE[] = "SELECT m.size, 0, m.content_type, " SEALED("k.id",
+	"k.sealed_key") " FROM learning.visible_media($1::uuid, $2::text, $3::uuid) m"
+			" JOIN learning.media k ON k.tenant_id = m.tenant_id AND k.id = m.id";
 
 static const char ABANDONED_DELETE[] =
 	"DELETE FROM learning.media WHERE completed_at IS NULL"
@@ -128,6 +133,7 @@ static const char MEDIA_KNOWN[] =
 struct upload {
 	int64_t size, received;
 	const char *content_type; /* NULL until enough has come to know it */
+	const char *sealed_key;
 	bool is_found;
 };
 
@@ -137,6 +143,7 @@ static enum err on_upload(struct call *c, void *arg, const char *const *columns,
 		.size = strtoll(columns[0], NULL, 10),
 		.received = strtoll(columns[1], NULL, 10),
 		.content_type = columns[2] ? arena_strdup(c->arena, columns[2]) : NULL,
+		.sealed_key = arena_strdup(c->arena, columns[3]),
 		.is_found = true,
 	};
 	return OK;
@@ -171,11 +178,14 @@ enum err learning_media_create(struct call *c, const struct learning_media_creat
 	struct learning_media_create_out *out)
 {
 	int64_t made;
+	const char *sealed_key;
 	c->object_id = uuid_make(c->arena);
-	enum err e = db_count(c, MEDIA_CREATE,
-		DB_ARGS(ACTOR(c), c->object_id, db_integer(c, in->upload_length),
-			db_integer(c, UNFINISHED_MAX)),
-		&made);
+	enum err e = media_key_make(c, c->object_id, &sealed_key);
+	if (!e)
+		e = db_count(c, MEDIA_CREATE,
+			DB_ARGS(ACTOR(c), c->object_id, db_integer(c, in->upload_length),
+				db_integer(c, UNFINISHED_MAX), sealed_key),
+			&made);
 	if (e)
 		return e;
 	if (made == 0)
@@ -284,8 +294,10 @@ enum err learning_media_append(struct call *c, const struct learning_media_appen
 {
 	auto_media_lock lock = -1;
 	struct upload upload = { 0 };
-	const struct media_name name = name_of(c, in->media_id);
+	struct media_name name = name_of(c, in->media_id);
 	enum err e = upload_lock(c, &name, &lock, &upload);
+	if (!e)
+		e = media_key_open(c, upload.sealed_key, &name.key);
 	if (e)
 		return e;
 	const struct media_part part = { .offset = in->upload_offset + c->window.offset,
@@ -338,11 +350,12 @@ enum err learning_media_content(struct call *c, const struct learning_media_cont
 	out->etag = arena_printf(c->arena, "\"%s\"", in->media_id);
 	if (c->window.offset >= video.size || c->window.length <= 0)
 		return OK;
-	const struct media_name name = name_of(c, in->media_id);
+	struct media_name name = name_of(c, in->media_id);
 	const struct media_range range = {
 		.size = video.size, .offset = c->window.offset, .length = c->window.length
 	};
-	return media_store_read(c, learning_media, &name, &range, &out->body);
+	e = media_key_open(c, video.sealed_key, &name.key);
+	return e ? e : media_store_read(c, learning_media, &name, &range, &out->body);
 }
 
 /* ---- cleaning ---- */

@@ -17,19 +17,14 @@
 #include "libcommon/arena.h"
 #include "libcommon/call.h"
 #include "libcommon/crypto.h"
-#include "libcommon/keyring.h"
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 #include "services/learning/media_folder.h"
-
-/* A video does not say which version of its tenant's key it is under: all stay under the first. */
-#define MEDIA_KEY ((struct data_key){ .domain = "media", .version = 1 })
 
 #define SEALED_CHUNK_SIZE (MEDIA_CHUNK_SIZE + SEAL_OVERHEAD)
 
 struct media_store {
 	int directory; /* everything is opened beneath it */
-	struct keyring *keyring;
 };
 
 /* One video while it is worked on. */
@@ -38,10 +33,8 @@ struct video {
 	const struct media_store *store;
 	const struct media_name *name;
 	const char *folder; /* <tenant>/<2 hex> */
-	unsigned char key[KEY_SIZE];
 	const char *key_id; /* a seal does not commit to its key: the associated data names it */
 };
-#define auto_video __attribute__((cleanup(video_fini))) struct video
 
 /* What the associated data says about a chunk or a tail. */
 struct slot {
@@ -73,25 +66,16 @@ static const char *tail_path(struct call *c, const struct media_name *name, int6
 	return arena_printf(c->arena, "%s" MEDIA_TAIL_MARK "%" PRId64, path_of(c, name), offset);
 }
 
-static void video_fini(struct video *video)
-{
-	crypto_wipe(video->key, sizeof(video->key));
-}
-
-static enum err video_init(struct video *video, struct call *c, const struct media_store *store,
-	const struct media_name *name)
+static struct video video_of(
+	struct call *c, const struct media_store *store, const struct media_name *name)
 {
 	unsigned char id[KEY_SIZE];
-	*video = (struct video){
-		.c = c, .store = store, .name = name, .folder = media_folder_of(c, name)
-	};
-	enum err e = keyring_data_key(store->keyring, name->tenant_id, MEDIA_KEY, video->key);
-	if (e)
-		return fail(c, ERR_UNAVAILABLE, "no data key of tenant %s: %s", name->tenant_id,
-			err_name(e));
-	crypto_derive(video->key, "media key id", id);
-	video->key_id = crypto_hex(c->arena, id, sizeof(id));
-	return OK;
+	crypto_derive(name->key, "media key id", id);
+	return (struct video){ .c = c,
+		.store = store,
+		.name = name,
+		.folder = media_folder_of(c, name),
+		.key_id = crypto_hex(c->arena, id, sizeof(id)) };
 }
 
 static struct bytes associated_of(const struct video *video, const struct slot *slot)
@@ -137,7 +121,7 @@ static bool read_all(int fd, unsigned char *data, size_t n, int64_t offset)
 
 /* ---- opening and closing ---- */
 
-struct media_store *media_store_open(const char *directory, struct keyring *keyring)
+struct media_store *media_store_open(const char *directory)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || faccessat(fd, ".", R_OK | W_OK | X_OK, AT_EACCESS)) {
@@ -148,7 +132,7 @@ struct media_store *media_store_open(const char *directory, struct keyring *keyr
 	struct media_store *store = calloc(1, sizeof(*store));
 	if (!store)
 		abort();
-	*store = (struct media_store){ .directory = fd, .keyring = keyring };
+	*store = (struct media_store){ .directory = fd };
 	return store;
 }
 
@@ -241,8 +225,8 @@ static enum err read_tail(const struct video *video, int64_t offset, unsigned ch
 	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
 	struct slot slot = tail_slot(offset);
 	if (!read_all(fd, sealed, n + SEAL_OVERHEAD, 0) ||
-		crypto_open(
-			video->key, associated_of(video, &slot), sealed, n + SEAL_OVERHEAD, out))
+		crypto_open(video->name->key, associated_of(video, &slot), sealed,
+			n + SEAL_OVERHEAD, out))
 		return fail(c, ERR_INTERNAL, "upload %s: its tail at %" PRId64 " was changed",
 			video->name->media_id, offset);
 	return OK;
@@ -259,7 +243,7 @@ static enum err write_tail(
 		return fail_system(c, "create tail");
 	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
 	struct slot slot = tail_slot(offset);
-	crypto_seal(video->key, associated_of(video, &slot), plain, n, sealed);
+	crypto_seal(video->name->key, associated_of(video, &slot), plain, n, sealed);
 	if (!write_all(fd, sealed, n + SEAL_OVERHEAD, 0) || fdatasync(fd))
 		return fail_system(c, "write tail");
 	return sync_folder(video->store, video->folder) ? fail_system(c, "sync folder") : OK;
@@ -298,7 +282,8 @@ static enum err write_chunks(
 	for (size_t done = 0; done < plain->n; index++) {
 		size_t n = plain->n - done < MEDIA_CHUNK_SIZE ? plain->n - done : MEDIA_CHUNK_SIZE;
 		struct slot slot = chunk_slot(index, size);
-		crypto_seal(video->key, associated_of(video, &slot), plain->data + done, n, sealed);
+		crypto_seal(video->name->key, associated_of(video, &slot), plain->data + done, n,
+			sealed);
 		if (!write_all(fd, sealed, n + SEAL_OVERHEAD, index * SEALED_CHUNK_SIZE))
 			return fail_system(c, "write");
 		done += n;
@@ -309,13 +294,10 @@ static enum err write_chunks(
 enum err media_store_append(struct call *c, struct media_store *store,
 	const struct media_name *name, const struct media_part *part)
 {
-	auto_video video = { 0 };
-	enum err e = video_init(&video, c, store, name);
-	if (e)
-		return e;
+	const struct video video = video_of(c, store, name);
 	size_t before = (size_t)into_chunk(part->offset), n = before + part->data.n;
 	unsigned char *plain = arena_alloc(c->arena, n);
-	e = read_tail(&video, part->offset, plain);
+	enum err e = read_tail(&video, part->offset, plain);
 	if (e)
 		return e;
 	if (part->data.n)
@@ -334,10 +316,7 @@ enum err media_store_append(struct call *c, struct media_store *store,
 enum err media_store_head(struct call *c, struct media_store *store, const struct media_name *name,
 	int64_t offset, struct bytes *out)
 {
-	auto_video video = { 0 };
-	enum err e = video_init(&video, c, store, name);
-	if (e)
-		return e;
+	const struct video video = video_of(c, store, name);
 	unsigned char *plain = arena_alloc(c->arena, MEDIA_CHUNK_SIZE);
 	*out = (struct bytes){ plain, (size_t)into_chunk(offset) };
 	return read_tail(&video, offset, plain);
@@ -381,7 +360,7 @@ static enum err read_chunk(const struct video *video, const struct reading *read
 	struct slot slot = chunk_slot(index, reading->size);
 	if (!read_all(reading->fd, reading->sealed, n, index * SEALED_CHUNK_SIZE))
 		return fail_system(c, "read");
-	if (crypto_open(video->key, associated_of(video, &slot), reading->sealed, n, plain))
+	if (crypto_open(video->name->key, associated_of(video, &slot), reading->sealed, n, plain))
 		return fail(c, ERR_INTERNAL,
 			"video %s: chunk %" PRId64 " was changed, moved or is of another video",
 			video->name->media_id, index);
@@ -393,13 +372,11 @@ enum err media_store_read(struct call *c, struct media_store *store, const struc
 	const struct media_range *range, struct bytes *out)
 {
 	auto_descriptor fd = -1;
-	auto_video video = { 0 };
+	const struct video video = video_of(c, store, name);
 	int64_t left = range->size - range->offset;
 	int64_t n = range->length < left ? range->length : left;
 	*out = (struct bytes){ NULL, 0 };
-	enum err e = video_init(&video, c, store, name);
-	if (!e)
-		e = open_complete(&video, range->size, &fd);
+	enum err e = open_complete(&video, range->size, &fd);
 	if (e || n <= 0)
 		return e;
 	int64_t first = range->offset / MEDIA_CHUNK_SIZE;

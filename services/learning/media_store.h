@@ -2,7 +2,7 @@
  * Videos as encrypted files in a local directory: <directory>/<tenant>/<2 hex>/<media id>.
  *
  * Format 1. The plain bytes are cut into chunks of 64 KiB, the last one shorter; chunk i lies,
- * sealed (crypto_seal) under the tenant's data key of domain "media", at i × (64 KiB + 40). The
+ * sealed (crypto_seal) under the video's own key (media_key.h), at i × (64 KiB + 40). The
  * associated data names format, tenant, video, key, chunk index, whether it is the last chunk, and
  * for the last one the size of the whole video: a chunk cannot be moved, exchanged between videos
  * or tenants, and a video cannot be cut short or made longer, without the read being refused.
@@ -29,13 +29,12 @@
 #include "libcommon/err.h"
 
 struct call;
-struct keyring;
 struct media_store;
 
 #define MEDIA_CHUNK_SIZE 65536
 
 /* NULL with a logged reason when the directory cannot be used. */
-struct media_store *media_store_open(const char *directory, struct keyring *keyring);
+struct media_store *media_store_open(const char *directory);
 void media_store_close(struct media_store *store);
 
 /* For media_folder.h. */
@@ -45,6 +44,7 @@ int media_store_directory(const struct media_store *store);
 struct media_name {
 	const char *tenant_id;
 	const char *media_id;
+	const unsigned char *key; /* KEY_SIZE; only for what seals or opens: append, head, read */
 };
 
 /* An empty upload, so that it can be locked and found by the sweep. */

@@ -3,7 +3,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
-#include "libcommon/keyring.h"
+#include "libcommon/keyring_user.h"
 #include "services/learning/lesson_world.h"
 #include "services/learning/media_store.h"
 
@@ -11,21 +11,15 @@
 #define WINDOW 262144
 
 static struct test test;
-static struct keyring *keyring;
 static unsigned char video[SIZE];
 static const char *directory;
 
 static int open_world(void **state)
 {
-	static const char root_key[] =
-		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 	test_open(&test, &learning_under_test);
 	add_people(&test);
-	keyring = keyring_open(test_directory(&test), root_key);
-	assert_non_null(keyring);
-	assert_int_equal(keyring_create(keyring, TEST_TENANT), OK);
 	directory = test_directory(&test);
-	learning_media = media_store_open(directory, keyring);
+	learning_media = media_store_open(directory);
 	assert_non_null(learning_media);
 	for (size_t i = 0; i < SIZE; i++)
 		video[i] = (unsigned char)(i * 31 + i / 251);
@@ -39,7 +33,6 @@ static int open_world(void **state)
 static int close_world(void **state)
 {
 	media_store_close(learning_media);
-	keyring_close(keyring);
 	test_close(&test);
 	return 0;
 }
@@ -151,6 +144,45 @@ static void an_upload_in_windows_is_read_in_windows(void **state)
 		assert_string_equal(c.content_type, "video/mp4");
 		assert_string_equal(out.etag, arena_printf(test.arena, "\"%s\"", id));
 	}
+}
+
+static enum err see(enum who who, const char *id)
+{
+	const struct actor actor = person(&test, who);
+	struct call c = test_call(&test, &actor);
+	c.window.length = 1;
+	const struct learning_media_content_in in = { .media_id = id };
+	struct learning_media_content_out out = { 0 };
+	return end_call(&c, learning_media_content(&c, &in, &out));
+}
+
+/* The file is still there, as it is in every copy of it. */
+static void a_pupils_videos_go_with_the_pupils_key(void **state)
+{
+	static const char *const erased[] = { PUPIL, TEACHER };
+	const char *of_pupil = whole_upload(P), *of_mate = whole_upload(MATE),
+		   *of_teacher = whole_upload(T);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(keyring_user_erase(test.keyring, TEST_TENANT, erased[i]), OK);
+	assert_int_equal(see(P, of_pupil), ERR_NOT_FOUND);
+	assert_int_equal(see(MATE, of_mate), OK);
+	/* What the staff uploads is the school's. */
+	assert_int_equal(see(T, of_teacher), OK);
+}
+
+static void a_video_is_readable_under_an_older_key_of_the_tenant(void **state)
+{
+	const char *of_pupil = whole_upload(P), *of_teacher = whole_upload(T);
+	assert_int_equal(keyring_rotate(test.keyring, TEST_TENANT), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	assert_int_equal(see(P, of_pupil), OK);
+	assert_int_equal(see(T, of_teacher), OK);
+	assert_int_equal(see(P, whole_upload(P)), OK);
+	clock_shift_ms(0);
+	assert_string_equal(
+		test_sql_text(
+			&test, "SELECT count(DISTINCT left(sealed_key, 8)) FROM learning.media"),
+		"3");
 }
 
 static void a_cut_upload_goes_on_where_it_was(void **state)
@@ -332,6 +364,8 @@ int main(void)
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		FACT(an_upload_in_windows_is_read_in_windows),
+		FACT(a_pupils_videos_go_with_the_pupils_key),
+		FACT(a_video_is_readable_under_an_older_key_of_the_tenant),
 		FACT(a_cut_upload_goes_on_where_it_was),
 		FACT(a_part_elsewhere_is_refused),
 		FACT(a_complete_upload_takes_no_more),

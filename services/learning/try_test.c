@@ -199,8 +199,9 @@ static const char *make_try(void)
 {
 	test_sql(&test,
 		"INSERT INTO learning.media (tenant_id, id, uploader_id, uploader_role,"
-		" size, received, content_type, completed_at) VALUES ('" TEST_TENANT
-		"', '" NEW_MEDIA "', '" PUPIL "', 'student', 10, 10, 'video/webm', now())");
+		" size, received, content_type, completed_at, sealed_key) VALUES ('" TEST_TENANT
+		"', '" NEW_MEDIA "', '" PUPIL "', 'student', 10, 10, 'video/webm',"
+		" now(), " NO_MEDIA_KEY ")");
 	struct reply reply = ask(&test, P, "try_create", NULL,
 		"{\"assignmentId\":\"" ASSIGNMENT "\",\"skillId\":\"" SKILL
 		"\",\"mediaId\":\"" NEW_MEDIA "\"}");

@@ -138,7 +138,7 @@ class Database:
                     f" = '{name}' WHERE c.relname = ANY ('{{{','.join(COPIES.get(table, [table]))}}}') AND c.relkind = 'r'")):
                 yield from self.sql(f"SELECT concat_ws(' ', 'text', tenant_id, '{domain}', '{column}', {key}, {name}) FROM"
                                     f" {relation} WHERE tenant_id = '{tenant}' AND {name} IS NOT NULL")
-        yield from self.sql("SELECT concat_ws(' ', 'media', tenant_id, id, size) FROM learning.media"
+        yield from self.sql("SELECT concat_ws(' ', 'media', tenant_id, id, size, sealed_key) FROM learning.media"
                             f" WHERE tenant_id = '{tenant}' AND completed_at IS NOT NULL")
 
 

@@ -1,8 +1,8 @@
 /*
  * Opens what is sealed, with the keys of a keyring: for whoever has a backup. Each line of stdin is
  *
- *     text <tenant> <domain> <table.column> <row> <sealed>        or        media <tenant> <id>
- * <size>
+ *     text <tenant> <domain> <table.column> <row> <sealed>
+ *     media <tenant> <id> <size> <sealed key>
  *
  * and is answered by `opens <hex of the beginning>` or `fails <why>`.
  *
@@ -15,6 +15,7 @@
 #include "libcommon/call.h"
 #include "libcommon/keyring.h"
 #include "libcommon/personal.h"
+#include "services/learning/media_key.h"
 #include "services/learning/media_store.h"
 
 #define FIELDS 6
@@ -41,7 +42,15 @@ static enum err open_text(struct call *c, const char *const *fields, struct byte
 static enum err open_media(
 	const struct world *world, struct call *c, const char *const *fields, struct bytes *out)
 {
-	const struct media_name name = { .tenant_id = fields[1], .media_id = fields[2] };
+	const char *hex = NULL;
+	unsigned char *key = arena_alloc(c->arena, KEY_SIZE);
+	const char *sealed = arena_printf(c->arena, "%s:%s", fields[2], fields[4]);
+	enum err e = personal_open_of(c, fields[1], &media_key_kind, sealed, &hex);
+	if (e || crypto_from_hex(hex, key, KEY_SIZE))
+		return e ? e : ERR_NOT_FOUND; /* of a user who was erased */
+	const struct media_name name = {
+		.tenant_id = fields[1], .media_id = fields[2], .key = key
+	};
 	const int64_t size = strtoll(fields[3], NULL, 10);
 	const struct media_range range = { .size = size, .length = size };
 	return media_store_read(c, world->media, &name, &range, out);
@@ -76,7 +85,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	root[strcspn(root, "\n")] = '\0';
 	struct world world = { .arena = arena_new(), .keyring = keyring_open(argv[1], root) };
-	world.media = world.keyring ? media_store_open(argv[3], world.keyring) : NULL;
+	world.media = world.keyring ? media_store_open(argv[3]) : NULL;
 	if (!world.media)
 		return EXIT_FAILURE;
 	while (getline(&line, &room, stdin) > 0) {
