@@ -108,11 +108,29 @@ class Corpus(unittest.TestCase):
                 for _ in range(expected if isinstance(expected, int) else 1):
                     response = http.response(is_head=expected == "head")
                     self.assertNotIn(response.status, REFUSALS)
+                    self.assertGreaterEqual(response.status, 200)
                     self.check_headers(response)
                 if expected == "close":
                     self.assertEqual(http.rest(), b"")
                 else:
                     http.send(GET + END)
+                    self.assertNotIn(http.response().status, REFUSALS)
+
+    def test_nothing_switches_protocols(self):
+        """RFC 9110, 7.8: what does not know the protocol answers as if it had not been asked; so never 101."""
+        for protocol in (b"websocket", b"h2c", b"HTTP/2.0", b"TLS/1.2", b"websocket, h2c"):
+            for method, end in ((b"GET", b"\r\n"), (b"POST", b"Content-Length: 0\r\n\r\n")):
+                with self.subTest(protocol=protocol, method=method), Http1(probe) as http:
+                    head = method + b" / HTTP/1.1\r\nHost: {HOST}\r\n"
+                    http.send(head + end)
+                    usual = http.response().status
+                    http.send(head + b"Connection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"
+                              b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" + end)
+                    response = http.response()
+                    self.assertEqual(response.status, usual)
+                    self.assertNotEqual(response.status, 101)
+                    self.assertNotIn("upgrade", response.headers)
+                    http.send(GET + END)  # still HTTP/1.1
                     self.assertNotIn(http.response().status, REFUSALS)
 
 

@@ -12,6 +12,7 @@ END_STREAM, ACK, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
  REFUSED_STREAM, CANCEL, COMPRESSION_ERROR, CONNECT_ERROR, ENHANCE_YOUR_CALM) = range(12)
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = \
     range(1, 7)
+ENABLE_CONNECT_PROTOCOL = 8  # RFC 8441
 
 
 def frame(kind, flags, stream, payload=b"", length=None):
@@ -29,6 +30,10 @@ def ping(flags=0):
 
 def reset(stream, code=CANCEL):
     return frame(RST_STREAM, 0, stream, struct.pack(">I", code))
+
+
+def goaway(last_stream=0, code=NO_ERROR):
+    return frame(GOAWAY, 0, 0, struct.pack(">II", last_stream, code))
 
 
 def window_update(stream, n):

@@ -57,6 +57,7 @@ class Greetings(Case):
             pairs = dict(struct.iter_unpack(">HI", found.payload))
             self.assertEqual(pairs[MAX_CONCURRENT_STREAMS], 100)
             self.assertEqual(pairs[MAX_HEADER_LIST_SIZE], 32768)
+            self.assertNotIn(ENABLE_CONNECT_PROTOCOL, pairs, "no WebSocket over HTTP/2")
 
     def test_wrong_preface(self):
         for preface in (b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\0" * 24):
@@ -219,6 +220,9 @@ class Heads(Case):
         yield "length without a body", [*sound, ("content-length", "5")]
         yield "TRACE", [(":method", "TRACE"), *sound[1:]]
         yield "CONNECT", [(":method", "CONNECT"), sound[3]]
+        yield "WebSocket by CONNECT (RFC 8441)", [(":method", "CONNECT"), (":protocol", "websocket"), *sound[1:]]
+        yield ":protocol with GET", [sound[0], (":protocol", "websocket"), *sound[1:]]
+        yield ":protocol that is empty", [(":method", "CONNECT"), (":protocol", ""), *sound[1:]]
         yield "method unknown", [(":method", "FETCH"), *sound[1:]]
         yield "empty method", [(":method", ""), *sound[1:]]
         yield "101 fields", [*sound, *((f"a{i}", "b") for i in range(101))]
@@ -491,6 +495,49 @@ class Streams(WithProbe):
             self.assertEqual(http.answer(1), (403, b"no\n"))
             self.resets(http, 1, NO_ERROR)
             self.lives(http, 3)
+
+
+class Farewells(WithProbe):
+    """The client says GOAWAY: it is about streams of the server, so its own are finished (RFC 9113, 6.8)."""
+
+    def test_streams_under_way_are_finished(self):
+        with Http2(probe) as http:
+            http.request(1, path="/later?ms=300")
+            http.request(3, "POST", "/count", is_end=False)
+            http.send(goaway())
+            http.send(data(3, b"abc", END_STREAM))
+            answers = {}
+            while len(answers) < 2:
+                found = http.read()
+                self.assertIsNotNone(found, "closed before all was answered")
+                self.assertNotIn(found.kind, (RST_STREAM, GOAWAY))
+                if found.kind == DATA and found.payload:
+                    answers[found.stream] = found.payload
+            self.assertEqual(answers, {1: b"later\n", 3: b"3\n"})
+
+    def test_it_ends_once_all_is_answered(self):
+        with Http2(probe) as http:
+            http.request(1)
+            http.send(goaway())
+            self.assertEqual(http.answer(1)[0], 200)
+            self.assertIn(http.goaway(), (NO_ERROR, None))
+            self.assertTrue(http.is_closed)
+
+    def test_an_error_of_the_clients_lets_go_of_everything(self):
+        with Http2(probe) as http:
+            http.request(1, path="/big?bytes=100000000")  # its window is never opened
+            http.send(goaway(0, INTERNAL_ERROR))
+        probe.settled_figures()
+
+    def test_one_that_names_streams_which_never_were(self):
+        with Http2(probe) as http:
+            http.request(1, path="/later?ms=300")
+            http.send(goaway(2**31 - 1) + goaway(2**31 - 1))
+            found = http.read()
+            while found and found.kind not in (HEADERS, GOAWAY):
+                found = http.read()
+            self.assertIsNotNone(found)
+        probe.settled_figures()
 
 
 class Pressure(WithProbe):
