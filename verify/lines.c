@@ -63,14 +63,6 @@ enum finding check_line(
 
 /* ---- an export ---- */
 
-struct range {
-	uint64_t first, end;
-	struct merkle_proof proof;
-	struct checkpoint checkpoint, since; /* since.size is 0 without */
-	struct merkle_peaks peaks;
-	size_t used; /* hashes of the proof */
-};
-
 static enum finding read_range(struct request *request, struct range *range)
 {
 	const char *rest = input_text(request, request->proof);
@@ -160,7 +152,8 @@ static enum finding compare_root(struct request *request, struct range *range)
 		&range->peaks, range->checkpoint.size, &range->proof, &range->used);
 	merkle_root(&range->peaks, &root);
 	if (!is_complete)
-		return found(request, MALFORMED, "%s", request->proof);
+		return found(
+			request, MALFORMED, "%s", request->proof ? request->proof : request->file);
 	if (!merkle_equal(&root, &range->checkpoint.root))
 		return found(request, CHANGED, "%llu - %llu", (unsigned long long)range->first + 1,
 			(unsigned long long)range->end);
@@ -175,19 +168,26 @@ static bool is_covered(const struct range *range)
 		(range->since.size >= range->first && range->since.size <= range->end);
 }
 
+enum finding check_lines(struct request *request, struct range *range, FILE *file)
+{
+	if (!merkle_range_begin(&range->peaks, range->first, &range->proof, &range->used) ||
+		!is_covered(range))
+		return found(
+			request, MALFORMED, "%s", request->proof ? request->proof : request->file);
+	enum finding finding = read_lines(request, range, file);
+	return finding == GOOD ? compare_root(request, range) : finding;
+}
+
 enum finding check_export(struct request *request)
 {
 	struct range *range = arena_alloc(request->arena, sizeof(*range));
 	enum finding finding = read_range(request, range);
 	if (finding != GOOD)
 		return finding;
-	if (!merkle_range_begin(&range->peaks, range->first, &range->proof, &range->used) ||
-		!is_covered(range))
-		return found(request, MALFORMED, "%s", request->proof);
 	FILE *file = fopen(request->file, "re");
 	if (!file)
 		return found(request, UNREADABLE, "%s", request->file);
-	finding = read_lines(request, range, file);
+	finding = check_lines(request, range, file);
 	(void)fclose(file);
-	return finding == GOOD ? compare_root(request, range) : finding;
+	return finding;
 }

@@ -20,6 +20,8 @@ static const struct command {
 	{ "event", check_event, true, false, "FILE is one line that is in the log" },
 	{ "export", check_export, true, false,
 		"FILE is a run of lines of the log, none missing, none changed" },
+	{ "download", check_download, false, false,
+		"FILE is what the page of the log gave: lines with their proof in one" },
 	{ "certificate", check_certificate, false, false,
 		"FILE certifies an erasure, which is in the operator's log" },
 };

@@ -7,6 +7,8 @@
 #ifndef MANABIYA_VERIFY_H
 #define MANABIYA_VERIFY_H
 
+#include <stdio.h>
+
 #include "libcommon/note.h"
 
 enum finding {
@@ -58,6 +60,19 @@ enum finding check_certificate(struct request *request);
 /* The line is in the log, as the text of a tlog-proof says; `path` is where that came from. */
 enum finding check_line(
 	struct request *request, struct bytes line, const char *proof, const char *path);
+
+enum finding check_download(struct request *request);
+
+/* A run of the log: its lines are those from `first` to before `end`. */
+struct range {
+	uint64_t first, end;
+	struct merkle_proof proof;
+	struct checkpoint checkpoint, since; /* since.size is 0 without */
+	struct merkle_peaks peaks;
+	size_t used; /* hashes of the proof */
+};
+/* The rest of the file against what the range says of itself; peaks and used are made here. */
+enum finding check_lines(struct request *request, struct range *range, FILE *file);
 
 /* A checkpoint, signed as the request demands. */
 enum finding read_signed(

@@ -34,6 +34,10 @@ must_check enum err checkpoint_latest(struct call *c, struct signed_tree *out);
  * when so much is not signed yet. */
 must_check enum err checkpoint_covering(struct call *c, uint64_t size, struct signed_tree *out);
 
+/* The inclusion of each event in the tree of a size that is signed (proof.c). */
+must_check enum err proof_of_events(
+	struct call *c, uint64_t size, struct audit_audit_event *events, size_t n);
+
 /* ---- witnesses ---- */
 
 struct witness_conf {
@@ -55,6 +59,8 @@ extern int64_t retention_days;
 /* Remove what is older. A job (service.h). */
 must_check enum err retention_run(struct call *c, bool *more);
 
+/* The first leaf whose line is still there, in the log of the tenant that the call has entered. */
+must_check enum err retention_first(struct call *c, int64_t *first);
 /* Whether the lines from leaf `first` on are still there, in the log of the tenant that the call
  * has entered; fails the call with 410 if not. */
 must_check enum err retention_check(struct call *c, int64_t first);

@@ -207,5 +207,5 @@ enum err audit_log_key(struct call *c, struct audit_log_key_out *out)
 	}
 	out->keys.items = keys;
 	out->keys.n = signer.n;
-	return OK;
+	return retention_first(c, &out->first);
 }

@@ -112,6 +112,24 @@ enum err proof_of_event(struct call *c, const char *event_id, struct buf *file)
 	return OK;
 }
 
+enum err proof_of_events(struct call *c, uint64_t size, struct audit_audit_event *events, size_t n)
+{
+	struct signed_tree latest;
+	const struct merkle_tree tree = tile_tree(c);
+	enum err e = check_size(c, (int64_t)size, &latest);
+	for (size_t i = 0; i < n && !e; i++) {
+		struct buf text = { .arena = c->arena };
+		struct merkle_proof proof;
+		uint64_t index = (uint64_t)events[i].sequence - 1;
+		e = merkle_prove_inclusion(&tree, index, size, &proof);
+		if (e)
+			return e;
+		write_proof(c, &text, &proof);
+		events[i].proof = arena_strndup(c->arena, text.data, text.n - 1);
+	}
+	return e;
+}
+
 static struct bytes bytes_of(const struct buf *buf)
 {
 	return (struct bytes){ (const unsigned char *)buf->data, buf->n };

@@ -32,11 +32,18 @@ enum err retention_run(struct call *c, bool *more)
 	return OK;
 }
 
-enum err retention_check(struct call *c, int64_t first)
+enum err retention_first(struct call *c, int64_t *first)
 {
 	const char *pruned;
 	enum err e = db_text(c, PRUNED, DB_NONE, &pruned);
-	if (e)
-		return e;
-	return first < strtoll(pruned, NULL, 10) ? fail_as(c, &TOO_OLD) : OK;
+	if (!e)
+		*first = strtoll(pruned, NULL, 10);
+	return e;
+}
+
+enum err retention_check(struct call *c, int64_t first)
+{
+	int64_t kept;
+	enum err e = retention_first(c, &kept);
+	return !e && first < kept ? fail_as(c, &TOO_OLD) : e;
 }

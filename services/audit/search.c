@@ -17,7 +17,11 @@
 	" AND ($3::uuid IS NULL OR e.actor_id = $3::uuid)"                                         \
 	" AND ($4::text IS NULL OR e.operation = $4::text)"                                        \
 	" AND ($5::text IS NULL OR e.outcome = $5::text)"                                          \
-	" AND ($6::bigint IS NULL OR e.sequence < $6::bigint)" kind_                               \
+	" AND ($6::bigint IS NULL OR e.sequence < $6::bigint)"                                     \
+	" AND ($8::text IS NULL OR e.object_id = $8::text)"                                        \
+	" AND ($9::text IS NULL OR audit.label_of(e.line) = $9::text)"                             \
+	" AND ($10::text[] IS NULL OR audit.type_of(e.line) = ANY ($10::text[]))"                  \
+	" AND ($11::bigint IS NULL OR e.sequence <= $11::bigint)" kind_                            \
 	" ORDER BY e.sequence DESC LIMIT $7::integer"
 
 /* A text for each kind: only a condition without parameters lets the planner use the index that
@@ -25,6 +29,36 @@
 static const char ACTIVITY[] = SEARCH(" AND e.operation <> '" ACCESS_OPERATION "'");
 static const char ACCESS[] = SEARCH(" AND e.operation = '" ACCESS_OPERATION "'");
 static const char ALL[] = SEARCH("");
+
+/* OCSF's type_uid of everything that the word means, over all classes. */
+static const struct verb {
+	const char *name;
+	const char *types[5];
+} verbs[] = {
+	{ "create", { "300101", "300401", "300606", "600301", NULL } },
+	{ "read", { "300402", "600302", "600501", NULL } },
+	{ "update", { "300199", "300403", "300599", "300699", "600303" } },
+	{ "delete", { "300106", "300404", "300605", "600304", NULL } },
+	{ "logon", { "300201", NULL } },
+	{ "logoff", { "300202", NULL } },
+	{ "enable", { "300102", "300110", NULL } },
+	{ "disable", { "300105", "300111", NULL } },
+	{ "assign", { "300501", "300603", NULL } },
+	{ "revoke", { "300502", "300604", NULL } },
+};
+
+static const char *types_of(struct call *c, const char *name)
+{
+	for (size_t i = 0; name && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		const char *const *types = verbs[i].types;
+		size_t n = 0;
+		while (n < sizeof(verbs[i].types) / sizeof(types[0]) && types[n])
+			n++;
+		if (strcmp(verbs[i].name, name) == 0)
+			return db_text_array(c, types, n);
+	}
+	return NULL;
+}
 
 static const char *statement_for(const char *kind)
 {
@@ -58,11 +92,18 @@ enum err audit_audit_search(
 	/* One more than asked tells whether there is another page. */
 	e = db_rows(c, statement_for(in->kind),
 		DB_ARGS(in->from, in->until, in->actor_id, in->operation, in->outcome, before,
-			db_integer(c, (int64_t)limit + 1)),
+			db_integer(c, (int64_t)limit + 1), in->object_id, in->label,
+			types_of(c, in->verb),
+			in->has_proven_in ? db_integer(c, in->proven_in) : NULL),
 		&audit_audit_event_shape, &out->items);
-	if (e || out->items.n <= limit)
+	if (e)
 		return e;
-	out->items.n = limit;
+	bool goes_on = out->items.n > limit;
+	out->items.n = goes_on ? limit : out->items.n;
+	if (in->has_proven_in)
+		e = proof_of_events(c, (uint64_t)in->proven_in, out->items.items, out->items.n);
+	if (e || !goes_on)
+		return e;
 	const char *last = db_integer(c, out->items.items[limit - 1].sequence);
 	out->next_cursor = cursor_make(c, &last, 1);
 	return OK;

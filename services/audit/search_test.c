@@ -67,6 +67,37 @@ static void filters_leave_what_they_name(void **state)
 			searches[i].found);
 }
 
+/* What the line says of itself: class and activity, what was touched, and the object. */
+static void lines_are_found_by_what_they_say(void **state)
+{
+	static const struct {
+		const char *params, *found;
+	} searches[] = {
+		{ "label=III", "6" },
+		{ "label=III&verb=read", "6" },
+		{ "label=II", "" },
+		{ "verb=read", "6" },
+		{ "verb=update", "7" },
+		{ "verb=logon", "" },
+		{ "objectId=the+%22thing%22", "5 4 3 2 1" },
+		{ "objectId=\"labels\":[\"II\"]", "7" },
+	};
+	/* An object whose name looks like a member passes for none. */
+	static const char *const heads[] = { "\"type_uid\":300402,\"entity\":{\"uid\":\"x\"}",
+		"\"type_uid\":300403,\"entity\":{\"uid\":\"\\\"labels\\\":[\\\"II\\\"]\"}" };
+	for (int i = 0; i < 2; i++) {
+		const char *line = arena_printf(test.arena,
+			"{\"class_uid\":3004,%s,\"time\":1,\"status_id\":1,\"api\":{\"operation\":"
+			"\"learning.try_create\"},\"metadata\":{%s\"tenant_uid\":\"" TEST_TENANT
+			"\",\"uid\":\"%s\"}}",
+			heads[i], i ? "" : "\"labels\":[\"III\"],", uuid_make(test.arena));
+		assert_int_equal(append_lines(&test, &line, 1).status, 204);
+	}
+	for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++)
+		assert_string_equal(found(search(TEST_TENANT, ROLE_CONTRACTOR, searches[i].params)),
+			searches[i].found);
+}
+
 /* Requests are many: they are found by whoever asks for them. */
 static void accesses_are_found_when_asked_for(void **state)
 {
@@ -143,6 +174,7 @@ int main(void)
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		FACT(filters_leave_what_they_name),
+		FACT(lines_are_found_by_what_they_say),
 		FACT(accesses_are_found_when_asked_for),
 		FACT(pages_follow_each_other),
 		FACT(a_tenant_finds_only_its_own),

@@ -11,7 +11,7 @@
 #include "services/audit/audit.h"
 
 #define LEVELS 7 /* 256^7 leaves are more than MERKLE_SIZE_MAX */
-#define LOADED_MAX 64 /* tiles of one call: a proof needs two per level and edge */
+#define LOADED_MAX 512 /* tiles of one call: two per level and edge, for each event of a page */
 
 static const struct problem LOG_MISSING = { ERR_NOT_FOUND, 404, "log_missing",
 	"署名されたログの一部が失われています。", "A part of the signed log is no longer there." };

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, it as test } from "node:test";
 import { named, openBrowser, Person } from "./people.js";
 import { Relay } from "./relay.js";
-import { closeStack, mails, makeClip, openStack } from "./stack.js";
+import { closeStack, mails, makeClip, openStack, verifyDownload } from "./stack.js";
 
 const STAFF_PASSWORD = "ame-nochi-hare-2026";
 const PUPIL_PASSWORD = "mattoundou";
@@ -254,7 +254,16 @@ describe("a PE lesson", () => {
 		await eventually(async () => has(await operations(administrator)), "the story in the log");
 		await administrator.menu("監査ログ");
 		await administrator.page.getByRole("listitem").filter({ hasText: "ふりかえりの記入" }).first().waitFor();
+		await administrator.page.getByText("ダウンロードと検証").click();
 		await administrator.shot("audit");
+		for (const name of ["全記録（検証用）", "検索結果（検証用）"]) {
+			const [download] = await Promise.all([
+				administrator.page.waitForEvent("download"),
+				administrator.page.getByRole("button", { name }).click(),
+			]);
+			const { keys } = await (await administrator.context.request.get("/v1/audit/log/key")).json();
+			assert.match(verifyDownload(keys[0], await download.path()), /^GOOD: /);
+		}
 		const theirs = await operations(neighbour);
 		assert.ok(!story.some((name) => [...theirs].some((operation) => operation.endsWith(name))));
 	});

@@ -37,6 +37,11 @@ export function mails({ mail }) {
 	});
 }
 
+/** What manabiya-verify says of a file that the page of the log gave. */
+export function verifyDownload(key, path) {
+	return execFileSync(join(BUILD, "verify/manabiya-verify"), ["download", `--key=${key}`, path], { encoding: "utf8" });
+}
+
 /** A short clip of a test picture, made here: no third-party footage. */
 export function makeClip(path, seconds) {
 	const input = ["-f", "lavfi", "-i", `testsrc=size=320x240:rate=30:duration=${seconds}`];

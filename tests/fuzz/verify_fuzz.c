@@ -39,7 +39,7 @@ static const char *signed_range(struct request *request)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static enum finding (*const checks[])(struct request *) = { check_checkpoint,
-		check_consistency, check_event, check_export };
+		check_consistency, check_event, check_export, check_download };
 	struct request request = { .arena = arena_new() };
 	int fd, range_fd;
 	crypto_start();

@@ -166,6 +166,59 @@ class FileTest(Files):
         return answer.status == 200 and answer.body
 
 
+class DownloadTest(Files):
+    """What the page of the log gives: one file (web/src/contractor/logDownload.ts makes it so)."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.log = Log('sora')
+        cls.log.grow(LINES)
+
+    def head(self, checkpoint):
+        keys = ''.join(f'key {key}\n' for key in self.log.keys)
+        return b'manabiya-log-download@v1\n' + keys.encode() + b'\n' + checkpoint + b'\n'
+
+    def run_of(self, first, end):
+        hashes, _, checkpoint = self.log.text(f'range?first={first}&end={end}').partition(b'\n\n')
+        return self.head(checkpoint) + hashes.split(b'\n', 1)[1] + b'\n\n' + self.log.text(f'export?first={first}&end={end}')
+
+    def found(self, **search):
+        checkpoint = self.log.checkpoint()
+        size = int(checkpoint.split(b'\n')[1])
+        self.events = list(self.log.admin.pages('/v1/audit/events', provenIn=size, **search))
+        return self.head(checkpoint) + ''.join(
+            f'index {event["sequence"] - 1}\n{event["proof"]}\n{event["line"]}\n' for event in self.events).encode()
+
+    def assertDownload(self, word, data, **options):
+        self.assertFound(word, 'download', self.log.keys, self.put('download', data), **options)
+
+    def test_the_whole_log_in_one_file(self):
+        earlier = self.put('earlier', self.log.checkpoint())
+        end = self.log.size()
+        data = self.run_of(0, end)
+        self.assertDownload('GOOD', data)
+        self.assertDownload('GOOD', data, since=earlier)
+        self.assertDownload('GOOD', self.run_of(300, end))
+        self.assertDownload('CHANGED', data.replace('なわとび 7"'.encode(), 'なわとび 8"'.encode(), 1))
+        self.assertDownload('TRUNCATED', data[:data.rindex(b'\n', 0, -1) + 1])
+        self.assertDownload('SURPLUS', data + b'{}\n')
+        self.assertDownload('UNSIGNED', data.replace(f'\n{end}\n'.encode(), b'\n9999\n', 1))
+        self.assertDownload('MALFORMED', data[1:])
+        self.assertDownload('MALFORMED', b'')
+        self.assertFound('UNSIGNED', 'download', Log('yama').keys, self.put('download', data))
+
+    def test_what_a_search_has_found(self):
+        data = self.found(operation='learning.try_create', limit=200)
+        self.assertGreaterEqual(len(self.events), LINES)
+        self.assertDownload('GOOD', data)
+        self.assertDownload('NOT-IN-LOG', data.replace('なわとび 7"'.encode(), 'なわとび 8"'.encode(), 1))
+        self.assertDownload('NOT-IN-LOG', data.replace(b'index 300\n', b'index 301\n', 1))
+        self.assertDownload('TRUNCATED', data[:-1])
+        self.assertDownload('MALFORMED', data + b'index\n')
+        self.assertDownload('GOOD', self.found(operation='learning.try_create', verb='logon'))
+        self.assertEqual(self.events, [])
+
+
 class DatabaseTest(Files):
     """Whoever has every right in the database can change it, and still is found."""
 

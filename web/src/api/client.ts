@@ -153,6 +153,18 @@ export async function apiTagged<M extends Method, P extends PathWith<M>>(
 	}
 }
 
+/** What is not JSON, as a file: the browser may keep it on disk. */
+export async function apiFile(path: string): Promise<Blob> {
+	let response: Response;
+	try {
+		response = await fetch(path, { headers: { "Accept-Language": language() } });
+	} catch {
+		throw new ApiError(0);
+	}
+	if (response.ok) return response.blob();
+	throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
+}
+
 export async function api<M extends Method, P extends PathWith<M>>(
 	method: M,
 	path: P,

@@ -11,18 +11,24 @@ import { Form, type Option, SelectField, TextField, text } from "../ui/form";
 import { Icon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
+import { LogDownloads } from "./LogDownloads";
+import type { Search as Filter } from "./logDownload";
 import { useNames } from "./names";
 
 const PAGE_SIZE = 50;
-
-interface Filter {
-	from?: string;
-	until?: string;
-	operation?: string;
-	outcome?: "success" | "failure";
-	actorId?: string;
-	kind?: "access" | "all";
-}
+const VERBS = [
+	"create",
+	"read",
+	"update",
+	"delete",
+	"logon",
+	"logoff",
+	"enable",
+	"disable",
+	"assign",
+	"revoke",
+] as const;
+const LABELS = ["I", "II", "III", "IV"] as const;
 
 /** What the contract says that the log records, calls and jobs, in the reader's language. */
 const TITLES: Record<string, Record<Language, string>> = recorded;
@@ -104,6 +110,9 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 			operation: text(data, "operation"),
 			outcome: text(data, "outcome") as Filter["outcome"],
 			actorId: filter.actorId,
+			objectId: text(data, "objectId"),
+			verb: text(data, "verb") as Filter["verb"],
+			label: text(data, "label") as Filter["label"],
 			kind: text(data, "kind") as Filter["kind"],
 		});
 	};
@@ -120,6 +129,21 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 						blank="common.all"
 						options={recordedOperations()}
 					/>
+					<SelectField
+						name="verb"
+						label="audit.verb"
+						optional
+						blank="common.all"
+						options={VERBS.map((value) => ({ value, text: t(`audit.verb.${value}`) }))}
+					/>
+					<SelectField
+						name="label"
+						label="audit.label"
+						optional
+						blank="common.all"
+						options={LABELS.map((value) => ({ value, text: value }))}
+					/>
+					<TextField name="objectId" label="audit.objectId" maxLength={64} optional />
 					<SelectField
 						name="outcome"
 						label="audit.outcome"
@@ -156,6 +180,7 @@ export function AuditPage() {
 	return (
 		<Page title={<T k="nav.audit" />} name={t("nav.audit")} wide>
 			<FilterForm filter={filter} onFilter={setFilter} />
+			<LogDownloads search={filter} titleOf={titleOf} />
 			{filter.actorId && (
 				<p className="actions">
 					<span>

@@ -1,0 +1,80 @@
+/* The log to take away: all of it with its proof, or what a search has found; and how to check it. */
+import { useState } from "react";
+import { useApi } from "../api/hooks";
+import { type Key, T } from "../i18n";
+import { Button } from "../ui/button";
+import { ErrorBox } from "../ui/states";
+import { FOUND_MAX, foundProven, foundTable, type Search, save, wholeLog } from "./logDownload";
+
+interface Download {
+	label: Key;
+	name: string;
+	make: () => Promise<Blob>;
+}
+
+interface LogDownloadsProps {
+	search: Search;
+	titleOf: (operation: string) => string;
+}
+
+export function LogDownloads({ search, titleOf }: LogDownloadsProps) {
+	const [busy, setBusy] = useState<string>();
+	const [error, setError] = useState<unknown>();
+	const log = useApi("/v1/audit/log/key");
+	const today = new Date().toISOString().slice(0, 10);
+	const downloads: Download[] = [
+		{ label: "audit.downloadAll", name: `audit-log-${today}.txt`, make: wholeLog },
+		{
+			label: "audit.downloadFound",
+			name: `audit-found-${today}.txt`,
+			make: () => foundProven(search),
+		},
+		{
+			label: "audit.downloadTable",
+			name: `audit-found-${today}.csv`,
+			make: () => foundTable(search, titleOf),
+		},
+	];
+	const start = async ({ name, make }: Download) => {
+		setBusy(name);
+		setError(undefined);
+		try {
+			save(name, await make());
+		} catch (e) {
+			setError(e);
+		}
+		setBusy(undefined);
+	};
+	return (
+		<details className="panel">
+			<summary>
+				<T k="audit.downloads" />
+			</summary>
+			<p className="actions">
+				{downloads.map((download) => (
+					<Button
+						key={download.name}
+						busy={busy === download.name}
+						disabled={busy !== undefined}
+						onClick={() => start(download)}
+					>
+						<T k={download.label} />
+					</Button>
+				))}
+			</p>
+			{error !== undefined && <ErrorBox error={error} />}
+			<p>
+				<T k="audit.downloadHint" n={FOUND_MAX} />
+			</p>
+			<p>
+				<T k="audit.verifyHint" />
+			</p>
+			<pre>
+				{(log.data?.keys ?? []).map((key) => `manabiya-verify download --key '${key}' FILE\n`)}
+			</pre>
+			<p>
+				<T k="audit.verifyKey" />
+			</p>
+		</details>
+	);
+}

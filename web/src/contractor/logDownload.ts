@@ -1,0 +1,115 @@
+/*
+ * The log to take away: one file that `manabiya-verify download` checks without us, or a table for spreadsheets.
+ * verify/download.c says what the file looks like.
+ */
+import { api, apiFile } from "../api/client";
+import type { AuditEvent, Query } from "../api/types";
+
+const HEAD = "manabiya-log-download@v1\n";
+const RANGE_HEAD = "manabiya-log-range@v1\n";
+const PAGE_SIZE = 200;
+/** More than anybody reads; the whole log has a download of its own. */
+export const FOUND_MAX = 10_000;
+
+export interface Search {
+	from?: string;
+	until?: string;
+	operation?: string;
+	outcome?: "success" | "failure";
+	actorId?: string;
+	objectId?: string;
+	verb?: Query<"get", "/v1/audit/events">["verb"];
+	label?: Query<"get", "/v1/audit/events">["label"];
+	kind?: "access" | "all";
+}
+
+const keyLines = (keys: string[]) => keys.map((key) => `key ${key}\n`).join("");
+
+/** What stands before the lines of a run: `range` is the answer of /v1/audit/log/range. */
+export function runHead(keys: string[], range: string): string {
+	const end = range.indexOf("\n\n") + 2; // behind the hashes; the checkpoint follows
+	if (!range.startsWith(RANGE_HEAD) || end < 2) throw new Error("not the proof of a range");
+	const proof = range.slice(RANGE_HEAD.length, end);
+	return `${HEAD}${keyLines(keys)}\n${range.slice(end)}\n${proof}`;
+}
+
+/** Single events, each with its proof in the tree of the checkpoint. */
+export function foundFile(keys: string[], checkpoint: string, events: AuditEvent[]): string {
+	const proven = events.map(
+		({ sequence, proof, line }) => `index ${sequence - 1}\n${proof ?? ""}\n${line}\n`,
+	);
+	return `${HEAD}${keyLines(keys)}\n${checkpoint}\n${proven.join("")}`;
+}
+
+/** A table that Excel opens as it is. */
+export function table(events: AuditEvent[], titleOf: (operation: string) => string): string {
+	const quote = (value: string) => `"${value.replaceAll('"', '""')}"`;
+	const rows = events.map((event) => [
+		String(event.sequence),
+		event.time,
+		event.operation,
+		titleOf(event.operation),
+		event.outcome,
+		event.actorId ?? "",
+		event.objectId ?? "",
+		event.line,
+	]);
+	const names = [
+		"sequence",
+		"time",
+		"operation",
+		"title",
+		"outcome",
+		"actorId",
+		"objectId",
+		"line",
+	];
+	return `\uFEFF${[names, ...rows].map((row) => row.map(quote).join(",")).join("\r\n")}\r\n`;
+}
+
+const logText = async (path: string) => (await apiFile(`/v1/audit/log/${path}`)).text();
+
+const sizeOf = (checkpoint: string) => Number(checkpoint.split("\n")[1]);
+
+/** Everything that is kept of the log up to the latest checkpoint, with its proof. */
+export async function wholeLog(): Promise<Blob> {
+	const { keys, first } = await api("get", "/v1/audit/log/key");
+	const end = sizeOf(await logText("checkpoint"));
+	const range = await logText(`range?first=${first}&end=${end}`);
+	const lines = await apiFile(`/v1/audit/log/export?first=${first}&end=${end}`);
+	return new Blob([runHead(keys, range), lines]);
+}
+
+async function found(search: Search, provenIn?: number): Promise<AuditEvent[]> {
+	const events: AuditEvent[] = [];
+	let cursor: string | undefined;
+	do {
+		const query = { ...search, provenIn, limit: PAGE_SIZE, cursor } as never;
+		const page = await api("get", "/v1/audit/events", { query });
+		events.push(...page.items);
+		cursor = page.nextCursor;
+	} while (cursor && events.length < FOUND_MAX);
+	return events;
+}
+
+export async function foundProven(search: Search): Promise<Blob> {
+	const { keys } = await api("get", "/v1/audit/log/key");
+	const checkpoint = await logText("checkpoint");
+	return new Blob([foundFile(keys, checkpoint, await found(search, sizeOf(checkpoint)))]);
+}
+
+export async function foundTable(
+	search: Search,
+	titleOf: (operation: string) => string,
+): Promise<Blob> {
+	return new Blob([table(await found(search), titleOf)], { type: "text/csv" });
+}
+
+/** Hand a file to the browser's downloads. */
+export function save(name: string, file: Blob): void {
+	const link = document.createElement("a");
+	link.href = URL.createObjectURL(file);
+	link.download = name;
+	link.click();
+	URL.revokeObjectURL(link.href);
+}
