@@ -57,6 +57,13 @@ static const struct option options[] = {
 		100000000,
 		"events that the stream keeps, about; the default takes some 150 MB of Redis's "
 		"memory" },
+	{ "pipeline-otlp-url", OPTION_TEXT, "", AT(sinks.otlp_url), 0, 512,
+		"where a collector takes logs by OTLP/HTTP, https://host:4318/v1/logs (http:// to "
+		"this machine only); empty for none" },
+	{ "pipeline-otlp-ca", OPTION_RELOADS, "", AT(sinks.otlp_ca), 0, 4096,
+		"certificates that its certificate is checked with (PEM); empty for the system's" },
+	{ "pipeline-otlp-header", OPTION_SECRET, "", AT(sinks.otlp_header), 0, 2048,
+		"file with one header that it wants, `Authorization: Bearer …`; empty for none" },
 	{ "retention-days", OPTION_INTEGER, "400", AT(retention_days), 397, 36500,
 		"how long events are kept; thirteen months at least, in which a school year is "
 		"over and looked back at" },
@@ -83,6 +90,7 @@ static const struct job jobs[] = {
 	{ .name = "pipeline stdout", .every_ms = 500, .run = sink_stdout_run },
 	{ .name = "pipeline syslog", .every_ms = 500, .run = sink_syslog_run },
 	{ .name = "pipeline redis", .every_ms = 500, .run = sink_redis_run },
+	{ .name = "pipeline otlp", .every_ms = 500, .run = sink_otlp_run },
 	{ .name = "anomaly", .every_ms = 5000, .run = anomaly_run },
 	{ .name = "retention", .every_ms = 60000, .run = retention_run },
 };
@@ -90,12 +98,13 @@ static const struct job jobs[] = {
 static enum err start(void)
 {
 	sink_conf = conf.sinks;
-	sink_conf.syslog_host_name = conf.log_name;
-	pipeline_open();
+	sink_conf.host_name = conf.log_name;
 	retention_days = conf.retention_days;
 	anomaly_limits = conf.anomaly;
 	enum err e =
 		checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);
+	if (!e)
+		e = pipeline_open();
 	return e ? e : witness_open(&conf.witness);
 }
 

@@ -11,6 +11,8 @@
 #include "libcommon/clock.h"
 #include "libcommon/crypto.h"
 #include "libcommon/db.h"
+#include "libcommon/http_client.h"
+#include "libcommon/log.h"
 #include "services/audit/sink.h"
 
 /* A process that died while it held a sink delays it by no more than this. */
@@ -21,7 +23,20 @@
 #define REST_MIN_MS 500
 #define REST_MAX_MS 5000
 
-struct sink_conf sink_conf;
+/* Nothing is configured. */
+struct sink_conf sink_conf = { .file = "",
+	.syslog = "",
+	.syslog_ca = "",
+	.syslog_certificate = "",
+	.syslog_key = "",
+	.redis = "",
+	.redis_user = "",
+	.redis_password = "",
+	.redis_stream = "",
+	.otlp_url = "",
+	.otlp_ca = "",
+	.otlp_header = "",
+	.host_name = "" };
 static char holder[33];
 
 /* When a receiver has more than the database knows, there is news: it is asked for nothing else. */
@@ -29,16 +44,43 @@ static const char HAS_NEWS[] = "SELECT audit.sink_has_news($1)";
 static const char HOLD[] = "SELECT audit.sink_hold($1, $2, $3::integer)";
 static const char RELEASE[] = "SELECT audit.sink_release($1, $2)";
 static const char TAKE[] = "SELECT tenant_id, id, sequence, tenancy.stamp(time), operation,"
-			   " outcome = 'failure', line FROM audit.sink_take($1, $2::integer)";
+			   " outcome = 'failure', line, (extract(epoch FROM time) * 1000)::bigint"
+			   " FROM audit.sink_take($1, $2::integer)";
 static const char DONE[] = "SELECT audit.sink_done($1, $2::uuid[], $3::uuid[])";
 
-void pipeline_open(void)
+static enum err complain(const char *option, const char *why)
 {
+	log_error("%s %s", option, why);
+	return ERR_INVALID;
+}
+
+static enum err check_conf(void)
+{
+	const char *port = strrchr(sink_conf.syslog, ':');
+	if (*sink_conf.syslog && (!port || port == sink_conf.syslog || !port[1]))
+		return complain("--pipeline-syslog", "is not host:port");
+	if (!*sink_conf.syslog_certificate != !*sink_conf.syslog_key)
+		return complain("--pipeline-syslog-certificate", "and its key come together");
+	if (*sink_conf.otlp_url && !http_client_is_safe(sink_conf.otlp_url))
+		return complain("--pipeline-otlp-url", "is neither https:// nor this machine");
+	if (strpbrk(sink_conf.otlp_header, "\r\n"))
+		return complain("--pipeline-otlp-header", "is more than one line");
+	return OK;
+}
+
+enum err pipeline_open(void)
+{
+	enum err e = check_conf();
+	if (!e && *sink_conf.otlp_url)
+		e = http_client_start();
+	if (e)
+		return e;
 	struct arena *arena = arena_new();
 	unsigned char random[16];
 	crypto_random(random, sizeof(random));
 	memcpy(holder, crypto_hex(arena, random, sizeof(random)), sizeof(holder));
 	arena_free(arena);
+	return OK;
 }
 
 void batch_lines(const struct batch *batch, struct buf *out)
@@ -69,6 +111,7 @@ static enum err on_event(struct call *c, void *arg, const char *const *columns, 
 		.operation = arena_strdup(c->arena, columns[4]),
 		.has_failed = columns[5][0] == 't',
 		.line = arena_strdup(c->arena, columns[6]),
+		.unix_ms = arena_strdup(c->arena, columns[7]),
 	};
 	return OK;
 }

@@ -40,7 +40,7 @@ static struct sink to_one, to_other;
 static int open_world(void **state)
 {
 	test_open(&test, &audit_under_test);
-	pipeline_open();
+	assert_int_equal(pipeline_open(), OK);
 	one = other = (struct receiver){ .text = { .arena = test.arena } };
 	to_one = (struct sink){ .name = "one", .send = send_one };
 	to_other = (struct sink){ .name = "other", .send = send_other };

@@ -30,6 +30,7 @@
 struct sink_event {
 	const char *tenant_id, *id, *sequence;
 	const char *time; /* RFC 3339 with milliseconds and Z */
+	const char *unix_ms; /* the same */
 	const char *operation;
 	bool has_failed;
 	const char *line; /* byte for byte as it is stored */
@@ -52,8 +53,9 @@ struct sink {
 	size_t most; /* of the next batch; 0 for all */
 };
 
-/* Before the first job: a name for this process, under which it holds sinks. */
-void pipeline_open(void);
+/* Before the first job, with sink_conf filled: a name for this process, under which it holds sinks.
+ * INVALID, logged, for what can never work. */
+must_check enum err pipeline_open(void);
 
 /* One turn: at most one batch. */
 must_check enum err pipeline_run(struct call *c, struct sink *sink, bool *more);
@@ -68,19 +70,25 @@ struct sink_conf {
 	bool to_stdout; /* NDJSON */
 	const char *syslog; /* host:port */
 	const char *syslog_ca, *syslog_certificate, *syslog_key;
-	const char *syslog_host_name; /* HOSTNAME of its messages */
 	const char *redis; /* socket path or host:port */
 	const char *redis_user, *redis_password, *redis_stream;
 	int64_t redis_max_length;
+	const char *otlp_url, *otlp_ca;
+	const char *otlp_header; /* one more header line */
+	const char *host_name; /* of the deployment, for syslog and OTLP */
 };
 extern struct sink_conf sink_conf;
 
 /* A syslog message with its length in front, appended to *out. */
 void syslog_frame(const struct sink_event *event, struct buf *out);
 
+/* A request of OTLP/HTTP as JSON, appended to *out. */
+void otlp_body(const struct batch *batch, struct buf *out);
+
 enum err sink_file_run(struct call *c, bool *more);
 enum err sink_stdout_run(struct call *c, bool *more);
 enum err sink_syslog_run(struct call *c, bool *more);
 enum err sink_redis_run(struct call *c, bool *more);
+enum err sink_otlp_run(struct call *c, bool *more);
 
 #endif

@@ -15,7 +15,7 @@ static int open_world(void **state)
 {
 	test_open(&test, &audit_under_test);
 	sink_conf.file = arena_printf(test.arena, "%s/audit.ndjson", test_directory(&test));
-	pipeline_open();
+	assert_int_equal(pipeline_open(), OK);
 	return 0;
 }
 

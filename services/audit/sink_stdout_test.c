@@ -13,7 +13,7 @@ static int reader;
 static int open_world(void **state)
 {
 	test_open(&test, &audit_under_test);
-	pipeline_open();
+	assert_int_equal(pipeline_open(), OK);
 	sink_conf.to_stdout = true;
 	return 0;
 }

@@ -30,7 +30,7 @@ static bool is_printable(const char *text)
 
 static const char *host_name(void)
 {
-	const char *name = sink_conf.syslog_host_name;
+	const char *name = sink_conf.host_name;
 	return *name && strlen(name) <= HOST_NAME_MAX_BYTES && is_printable(name) ? name : "-";
 }
 

@@ -7,7 +7,7 @@ static struct arena *arena;
 static int open_arena(void **state)
 {
 	arena = arena_new();
-	sink_conf.syslog_host_name = "audit.example.jp";
+	sink_conf.host_name = "audit.example.jp";
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static void a_host_name_that_is_none_is_left_out(void **state)
 {
 	static const char *const bad[] = { "", "a b", "a\nb", "学校" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		sink_conf.syslog_host_name = bad[i];
+		sink_conf.host_name = bad[i];
 		assert_non_null(
 			strstr(frame_of((struct sink_event){ .line = "{}" }), "Z - manabiya "));
 	}

@@ -6,32 +6,36 @@ import shutil
 import signal
 import tempfile
 import unittest
+from contextlib import contextmanager
 from pathlib import Path
 
 import base
 import certificates
 from base import FlowTest, eventually
-from receivers import Redis, RedisError, Rsyslog, as_entries, read_group
+from receivers import Collector, Redis, RedisError, Rsyslog, as_entries, read_group
 from stack import Stack, run
 
 OPERATOR_TENANT = '00000000-0000-7000-8000-000000000001'
 LOG_NAME = 'audit.example.jp'
-MAX_LENGTH = 400  # of the stream; each test below makes fewer events before it reads
+MAX_LENGTH = 10000  # of the stream: more than all tests together make
+SHORT_LENGTH = 100
 
 
 def setUpModule():
-    global directory, rsyslog, redis
+    global directory, rsyslog, redis, collector
     directory = Path(tempfile.mkdtemp(prefix='manabiya-pipeline-', dir='/tmp'))
     unittest.addModuleCleanup(shutil.rmtree, directory)
-    for name in ('syslog', 'redis'):
+    for name in ('syslog', 'redis', 'otlp'):
         (directory / name).mkdir()
-    rsyslog, redis = Rsyslog(directory / 'syslog'), Redis(directory / 'redis')
-    for receiver in (rsyslog, redis):
+    rsyslog, redis, collector = Rsyslog(directory / 'syslog'), Redis(directory / 'redis'), Collector(directory / 'otlp')
+    for receiver in (rsyslog, redis, collector):
         unittest.addModuleCleanup(receiver.process.stop)
     options = {'log-name': LOG_NAME,
                'pipeline-syslog': f'localhost:{rsyslog.port}', 'pipeline-syslog-ca': rsyslog.tls / 'ca.pem',
                'pipeline-redis': f'127.0.0.1:{redis.port}', 'pipeline-redis-user': redis.USER,
-               'pipeline-redis-password': redis.own_password, 'pipeline-redis-max-length': MAX_LENGTH}
+               'pipeline-redis-password': redis.own_password, 'pipeline-redis-max-length': MAX_LENGTH,
+               'pipeline-otlp-url': f'https://localhost:{collector.port}/v1/logs',
+               'pipeline-otlp-ca': collector.tls / 'ca.pem', 'pipeline-otlp-header': collector.header}
     base.open_world(lambda place: Stack(place, base.BUILD, extra={'audit': options}))
 
 
@@ -48,7 +52,7 @@ def place_of(line):
 
 
 class Pipeline:
-    """What holds for every sink; each class below says which `receiver` it is about."""
+    """What holds for every sink; each class below says which `sink` and `receiver` it is about."""
 
     def setUp(self):
         self.tenant = base.world.tenant('minato')
@@ -131,8 +135,20 @@ class Pipeline:
     def tenant_id(self):
         return self.tenant.contract['tenantId']
 
+    def pipeline(self, *words):
+        stack = base.world.stack
+        return run(stack.build / 'ctl/manabiyactl', 'pipeline', *words, '--database', stack.conninfo())
+
+    def waits_for_nothing(self):
+        eventually(lambda: f'{self.sink}\t0 waiting' in self.pipeline('list'), 'the receiver has got all of it')
+
+    def set_back(self, *options):
+        self.pipeline('rewind', '--sink', self.sink, *options)
+
 
 class Syslog(Pipeline, FlowTest):
+    sink = 'syslog'
+
     @property
     def receiver(self):
         return rsyslog
@@ -165,6 +181,8 @@ class Syslog(Pipeline, FlowTest):
 
 
 class RedisStream(Pipeline, FlowTest):
+    sink = 'redis'
+
     @property
     def receiver(self):
         return redis
@@ -197,12 +215,14 @@ class RedisStream(Pipeline, FlowTest):
         return lines
 
     def test_who_was_away_too_long_finds_a_gap_and_reads_it_by_sequence(self):
+        self.keep_about(SHORT_LENGTH)
+        self.addCleanup(self.keep_about, MAX_LENGTH)
         self.assertComplete()
-        self.happen(MAX_LENGTH + 300)
+        self.happen(SHORT_LENGTH + 300)
         self.settled()
         self.waits_for_nothing()
         link = redis.link()
-        self.assertLess(link.ask('XLEN', redis.STREAM), MAX_LENGTH + 100)  # whole nodes of a hundred go
+        self.assertLess(link.ask('XLEN', redis.STREAM), SHORT_LENGTH + 100)  # whole nodes of a hundred go
         link.close()
         mine = sorted({sequence for tenant, sequence in map(place_of, redis.lines()) if tenant == self.tenant_id()})
         gaps = [(one, other) for one, other in zip(mine, mine[1:]) if other > one + 1]
@@ -215,20 +235,21 @@ class RedisStream(Pipeline, FlowTest):
         redis.read[at:at] = missed
         self.assertComplete()
 
+    def keep_about(self, length):
+        stack, option = base.world.stack, '--pipeline-redis-max-length='
+        audit = stack.processes['audit']
+        audit.command = [option + str(length) if word.startswith(option) else word for word in audit.command]
+        stack.restart('audit')
+        stack.wait_ready(['audit'])
+
     def test_it_is_sent_again_what_it_asks_for(self):
         self.happen(60)
         self.assertComplete()
         self.waits_for_nothing()
         had, first = len(redis.lines()), max(sequence for _, sequence in stored()) - 50
-        run(base.world.stack.build / 'ctl/manabiyactl', 'pipeline', 'rewind', '--database', base.world.stack.conninfo(),
-            '--sink', 'redis', '--tenant', self.tenant_id(), '--sequence', first)
+        self.set_back('--tenant', self.tenant_id(), '--sequence', first)
         wanted = [line for place, line in sorted(stored().items()) if place[0] == self.tenant_id() and place[1] >= first]
         eventually(lambda: redis.lines()[had:had + len(wanted)] == wanted, 'it has them once more')
-
-    def waits_for_nothing(self):
-        stack = base.world.stack
-        eventually(lambda: 'redis\t0 waiting' in run(stack.build / 'ctl/manabiyactl', 'pipeline', 'list', '--database',
-                                                     stack.conninfo()), 'the stream has got all of it')
 
     def test_redis_lets_it_do_nothing_else(self):
         link = redis.link()
@@ -237,6 +258,59 @@ class RedisStream(Pipeline, FlowTest):
             with self.assertRaisesRegex(RedisError, 'NOPERM'):
                 link.ask(*words)
         link.close()
+
+
+class Otlp(Pipeline, FlowTest):
+    sink = 'otlp'
+
+    @property
+    def receiver(self):
+        return collector
+
+    def test_records_say_what_they_are(self):
+        self.happen(3)
+        self.assertComplete()
+        self.assertFalse((collector.directory / 'malformed').exists())
+        for resource, scope, record in collector.records():
+            line, named = json.loads(record['body']), record['attributes']
+            self.assertEqual((resource, scope), ({'service.name': 'manabiya', 'host.name': LOG_NAME}, 'manabiya.audit'))
+            self.assertEqual(record['timeUnixNano'], line['time'] * 10**6)
+            self.assertGreaterEqual(record['observedTimeUnixNano'], record['timeUnixNano'])
+            self.assertEqual((named['manabiya.tenant'], named['manabiya.sequence']), place_of(record['body']))
+            self.assertEqual((named['log.record.uid'], named['manabiya.operation']),
+                             (line['metadata']['uid'], line['api']['operation']))
+
+    def test_a_busy_one_is_asked_again(self):
+        self.assertComplete()
+        with self.flag('busy'):
+            self.happen(10)
+            self.the_rest_goes_on()
+            self.is_logged('the collector answers 503')
+        self.assertComplete()
+
+    def test_a_record_that_is_turned_down_is_told_and_holds_up_nothing(self):
+        self.assertComplete()
+        with self.flag('picky'):
+            self.happen(10)
+            self.is_logged('the collector turned down log records')
+            self.settled()
+            self.waits_for_nothing()
+        self.assertTrue(set(stored().values()) - set(collector.lines()))
+        collector.file.unlink()
+        self.set_back()
+        self.assertComplete()
+
+    @contextmanager
+    def flag(self, name):
+        path = collector.directory / name
+        path.touch()
+        try:
+            yield
+        finally:
+            path.unlink()
+
+    def is_logged(self, text):
+        eventually(lambda: text in (base.world.stack.logs / 'audit.log').read_text(), f'audit says: {text}')
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """Receivers of the log pipeline that tests start, kill and start again: real programs, on ports of their own."""
 
+import json
 import secrets
 import shutil
 import socket
@@ -45,6 +46,37 @@ class Rsyslog:
 
     def lines(self):
         return [message[5] for message in self.messages()]
+
+
+class Collector:
+    """otlp_receiver.py, over TLS."""
+
+    def __init__(self, directory):
+        self.directory, self.port, self.token = Path(directory), free_port(), secrets.token_hex(16)
+        self.tls, self.file, self.header = self.directory / 'tls', self.directory / 'records', self.directory / 'header'
+        certificates.make(self.tls, ('localhost', '127.0.0.1'))
+        self.header.write_text(f'Authorization: Bearer {self.token}\n')
+        self.process = Process('collector', ['/usr/bin/python3', Path(__file__).parent / 'otlp_receiver.py', '--port', self.port,
+                                             '--tls', self.tls, '--token', self.token, '--file', self.file],
+                               self.directory / 'collector.log')
+
+    def records(self):
+        """(resource attributes, scope, record); a line cut by a kill is none."""
+        if not self.file.exists():
+            return []
+        whole = self.file.read_bytes().rpartition(b'\n')[0].decode()
+        return [json.loads(line) for line in whole.split('\n') if line and is_json(line)]
+
+    def lines(self):
+        return [record['body'] for _, _, record in self.records()]
+
+
+def is_json(line):
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 class RedisError(Exception):
