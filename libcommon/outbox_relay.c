@@ -39,6 +39,7 @@ struct row {
 	const char *id, *tenant_id, *consumer, *kind, *type, *event_id, *body, *created_at;
 	bool alone;
 	bool broken; /* its body does not open */
+	bool erased; /* it is about a user whose key is gone */
 	bool shipped; /* belongs to a group that was dealt with */
 };
 
@@ -67,6 +68,7 @@ static void open_body(struct call *c, struct row *row)
 	const char *sealed = arena_printf(c->arena, "%s:%s", row->event_id, row->body);
 	row->broken = !c->keyring ||
 		personal_open_of(c, row->tenant_id, &outbox_body, sealed, &row->body) != OK;
+	row->erased = row->body == personal_erased[0];
 	c->failure = (struct failure){ 0 };
 }
 
@@ -242,20 +244,26 @@ static enum err leave(struct call *c, struct rows *rows, const char *consumer)
 	return group->n ? settle_as(c, WAIT, DB_ARGS(ids_of(c, group))) : OK;
 }
 
-/* Rows whose tenant's key is gone, or that somebody has changed. */
-static enum err put_broken_off(struct call *c, struct rows *rows)
+/* What cannot be shipped: rows whose tenant's key is gone, or that somebody has changed, are put
+ * off; what was to be told of a user who was erased meanwhile is told nobody, the event of the
+ * deletion itself lies under the tenant's key. */
+static enum err settle_unopened(struct call *c, struct rows *rows)
 {
-	struct group *group = arena_alloc(c->arena, sizeof(*group));
+	struct group *broken = arena_alloc(c->arena, sizeof(*broken));
+	struct group *erased = arena_alloc(c->arena, sizeof(*erased));
 	for (size_t i = 0; i < rows->n; i++) {
-		if (!rows->items[i].broken)
+		struct row *row = &rows->items[i];
+		struct group *group = row->broken ? broken : erased;
+		if (!row->broken && !row->erased)
 			continue;
-		rows->items[i].shipped = true;
-		group->items[group->n++] = &rows->items[i];
+		row->shipped = true;
+		group->items[group->n++] = row;
 	}
-	if (!group->n)
-		return OK;
-	log_event(LOG_LEVEL_ERROR, "outbox rows do not open", LOG_INT("rows", group->n));
-	return settle_as(c, PUT_OFF, DB_ARGS(ids_of(c, group), "does not open"));
+	enum err e = erased->n ? settle_as(c, DONE, DB_ARGS(ids_of(c, erased))) : OK;
+	if (e || !broken->n)
+		return e;
+	log_event(LOG_LEVEL_ERROR, "outbox rows do not open", LOG_INT("rows", broken->n));
+	return settle_as(c, PUT_OFF, DB_ARGS(ids_of(c, broken), "does not open"));
 }
 
 enum err outbox_relay(struct call *c, int64_t *shipped)
@@ -273,7 +281,7 @@ enum err outbox_relay(struct call *c, int64_t *shipped)
 	if (!e)
 		e = db_each(c, TAKE, DB_ARGS(db_integer(c, SHARE_MAX)), on_row, rows);
 	if (!e)
-		e = put_broken_off(c, rows);
+		e = settle_unopened(c, rows);
 	for (size_t i = 0; i < rows->n && !e; i++) {
 		if (rows->items[i].shipped)
 			continue;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "libcommon/json.h"
+#include "libcommon/keyring_user.h"
 #include "libcommon/testing.h"
 
 static struct test test;
@@ -175,11 +176,16 @@ static int empty(void **state)
 	return 0;
 }
 
-static void tell(const struct actor *who, const char *text)
+static void tell_about(const struct actor *who, const char *text, const char *user_id)
 {
 	struct call c = test_call(&test, who);
-	assert_int_equal(event_emit(&c, &fact_told, &(struct fact){ text }), OK);
+	assert_int_equal(event_emit_about(&c, &fact_told, user_id, &(struct fact){ text }), OK);
 	assert_int_equal(db_commit(&c), OK);
+}
+
+static void tell(const struct actor *who, const char *text)
+{
+	tell_about(who, text, NULL);
 }
 
 static const char *left(const char *what)
@@ -409,6 +415,20 @@ static void a_row_that_does_not_open_stops_nobody(void **state)
 	assert_string_equal(left("max(attempts)"), "1");
 }
 
+/* Who was erased before their events were shipped holds nothing up and leaves nothing behind. */
+static void of_an_erased_user_nobody_is_told(void **state)
+{
+	static const char *const users[] = { TEST_USER, TEST_OTHER_USER };
+	test_people(&test, TEST_TENANT, users, 2);
+	tell_about(&actor, "gone", TEST_USER);
+	tell_about(&actor, "stays", TEST_OTHER_USER);
+	assert_string_equal(left("string_agg(left(body, 4), ' ')"), "AQEA AQEA");
+	assert_int_equal(keyring_user_erase(test.keyring, TEST_TENANT, TEST_USER), OK);
+	assert_int_equal(relay(), 1);
+	assert_non_null(strstr(consumer.seen, "stays"));
+	assert_string_equal(left("count(*)"), "0");
+}
+
 static void a_stopped_consumer_gets_all_of_it_later(void **state)
 {
 	stop_consumer();
@@ -522,6 +542,7 @@ int main(void)
 		FACT(a_handler_gets_at_no_row_of_the_outbox),
 		FACT(what_waits_is_sealed),
 		FACT(a_row_that_does_not_open_stops_nobody),
+		FACT(of_an_erased_user_nobody_is_told),
 		FACT(a_stopped_consumer_gets_all_of_it_later),
 		FACT(an_event_is_taken_once_per_tenant),
 		FACT(an_event_goes_to_the_taker_of_its_type_once),

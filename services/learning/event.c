@@ -50,6 +50,10 @@ static enum err on_user(struct call *c, const void *data)
 	const struct user_changed *user = data;
 	const char *name;
 	enum err e = seal_name(c, user, &name);
+	if (e == ERR_NOT_FOUND) { /* erased meanwhile: the event that says so is on its way */
+		c->failure = (struct failure){ 0 };
+		return OK;
+	}
 	if (!e)
 		e = db_exec(c, MEMBER_PUT,
 			DB_ARGS(user->user_id, db_integer(c, user->version), user->role,

@@ -165,6 +165,16 @@ static void who_is_deleted_is_called_so_under_nobodys_key(void **state)
 	assert_string_equal(name(), "削除済み 花子 ヤマダ ﾊﾅｺ");
 }
 
+/* The key went before the event came; the one of the deletion follows. */
+static void who_is_erased_meanwhile_holds_up_no_events(void **state)
+{
+	assert_int_equal(keyring_user_erase(test.keyring, TEST_TENANT, PUPIL), OK);
+	assert_int_equal(bring(ID("701"), "user.changed", USER("1", "active", "山田")), 204);
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM learning.member"), "0");
+	assert_int_equal(bring(ID("702"), "user.changed", USER("2", "deleted", "削除済み")), 204);
+	assert_string_equal(member("status"), "deleted");
+}
+
 static void what_is_not_for_us_is_refused(void **state)
 {
 	assert_int_equal(bring(ID("701"), "privileged.login", "{}"), 422);
@@ -227,6 +237,7 @@ int main(void)
 		FACT(a_suspended_class_is_not_shown_and_is_kept),
 		FACT(an_enrolment_counts_while_it_is_in_effect),
 		FACT(who_is_deleted_is_called_so_under_nobodys_key),
+		FACT(who_is_erased_meanwhile_holds_up_no_events),
 		FACT(what_is_not_for_us_is_refused),
 		FACT(only_provisioning_may_tell),
 		FACT(an_assignment_for_a_class_of_500_can_be_told),
