@@ -13,9 +13,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / 'deploy/kubernetes/base'
 NAMES = ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit')
-# What differs on purpose: certificates come from a secret that others make, mail from a ConfigMap, events leave by the API.
+# What differs on purpose: certificates come from a secret that others make, mail from a ConfigMap; the log goes where
+# pods' output is collected, as a pod keeps no files.
 OTHERWISE = {'gateway': {'tls-certificate', 'tls-key', 'admin-tls-certificate', 'admin-tls-key'},
-             'notification': {'smtp-url', 'mail-from', 'operator-mail'}, 'audit': {'pipeline-file'}}
+             'notification': {'smtp-url', 'mail-from', 'operator-mail'}, 'audit': {'pipeline-file', 'pipeline-stdout'}}
 
 
 def load(path, name):
@@ -70,6 +71,9 @@ class Pods(unittest.TestCase):
                 same = OTHERWISE.get(name, set())
                 self.assertEqual({k: v for k, v in here.items() if k not in same},
                                  {k: v for k, v in there.items() if k not in same})
+
+    def test_the_log_reaches_the_pipeline(self):
+        self.assertEqual(options(pod_of('audit')['containers'][0]['args'])['pipeline-stdout'], 'true')
 
     def test_each_is_a_user_of_its_own_that_can_gain_nothing(self):
         users = set()
