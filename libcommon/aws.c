@@ -1,9 +1,11 @@
 /* Where AWS's credentials come from, and where its endpoints may lie; see aws.h. */
 #include "libcommon/aws.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/crypto.h"
 #include "libcommon/http_client.h"
 #include "libcommon/json.h"
 #include "libcommon/log.h"
@@ -12,6 +14,8 @@
 #define ANSWER_MAX 16384
 #define METADATA_HOST "http://169.254.169.254"
 #define CONTAINER_HOST "http://169.254.170.2"
+#define LINE_SIZE 8192 /* a session token has some 1,000 bytes */
+#define NAME_SIZE 64
 
 static const char *environment(const char *name)
 {
@@ -96,8 +100,51 @@ static enum err from_instance(struct arena *arena, struct aws_credentials *out)
 	return e ? e : read_credentials(arena, text, out);
 }
 
-enum err aws_credentials(struct arena *arena, struct aws_credentials *out)
+static void take_setting(
+	struct arena *arena, const char *name, const char *value, struct aws_credentials *out)
 {
+	if (strcmp(name, "aws_access_key_id") == 0)
+		out->access_key = arena_strdup(arena, value);
+	else if (strcmp(name, "aws_secret_access_key") == 0)
+		out->secret_key = arena_strdup(arena, value);
+	else if (strcmp(name, "aws_session_token") == 0)
+		out->session_token = arena_strdup(arena, value);
+}
+
+/* `[profile]` lines, `name = value` lines below them; other lines say nothing. */
+static void read_profile(struct arena *arena, FILE *file, struct aws_credentials *out)
+{
+	auto_secret(line, LINE_SIZE);
+	auto_secret(value, LINE_SIZE);
+	char name[NAME_SIZE];
+	bool is_default = false;
+	while (fgets((char *)line, LINE_SIZE, file))
+		if (sscanf((char *)line, " [ %63[^] ] ]", name) == 1)
+			is_default = strcmp(name, "default") == 0;
+		else if (is_default &&
+			sscanf((char *)line, " %63[a-z_] = %8191s", name, (char *)value) == 2)
+			take_setting(arena, name, (char *)value, out);
+}
+
+static enum err from_file(struct arena *arena, const char *path, struct aws_credentials *out)
+{
+	*out = (struct aws_credentials){ "", "", "" };
+	FILE *file = fopen(path, "re");
+	if (file) {
+		(void)setvbuf(file, NULL, _IONBF, 0); /* no copy of it stays in a buffer */
+		read_profile(arena, file, out);
+		(void)fclose(file);
+	}
+	if (*out->access_key && *out->secret_key)
+		return OK;
+	log_error("no credentials for AWS: %.200s has none in its profile `default`", path);
+	return ERR_UNAVAILABLE;
+}
+
+enum err aws_credentials(struct arena *arena, const char *path, struct aws_credentials *out)
+{
+	if (*path)
+		return from_file(arena, path, out);
 	enum err e = from_environment(arena, out);
 	if (e == ERR_NOT_FOUND)
 		e = from_container(arena, out);

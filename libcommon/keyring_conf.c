@@ -22,8 +22,10 @@ const struct option keyring_options[KEYRING_OPTIONS_N] = {
 	{ "keyring-provider", OPTION_TEXT, "local", AT(provider), 5, 7,
 		"who keeps the root: local (--keyring-root) or aws-kms" },
 	{ "kms-key-id", OPTION_TEXT, "", AT(kms.key_id), 0, 2048,
-		"aws-kms: ARN, id or alias/NAME of the key; credentials come from the environment "
-		"or the instance" },
+		"aws-kms: ARN, id or alias/NAME of the key" },
+	{ "kms-credentials", OPTION_RELOADS, "", AT(kms.credentials), 0, 4096,
+		"aws-kms: file with the credentials, as AWS's tools write it (profile default); "
+		"empty: they come from the environment, the container or the instance" },
 	{ "kms-region", OPTION_TEXT, "", AT(kms.region), 0, 32,
 		"aws-kms: ap-northeast-1, for one" },
 	{ "kms-endpoint", OPTION_TEXT, "", AT(kms.endpoint), 0, 2048,

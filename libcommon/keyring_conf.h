@@ -10,7 +10,7 @@ struct keyring_conf {
 	struct kms kms;
 };
 
-#define KEYRING_OPTIONS_N 9
+#define KEYRING_OPTIONS_N 10
 #define KEYRING_PATHS_N 2 /* the first two are the directory and the ledger, only read */
 extern const struct option keyring_options[KEYRING_OPTIONS_N];
 

@@ -25,7 +25,7 @@ static enum err post(const struct kms *kms, struct arena *arena, const char *act
 	const struct buf *body, struct http_client_reply *reply)
 {
 	struct aws_credentials who;
-	enum err e = aws_credentials(arena, &who);
+	enum err e = aws_credentials(arena, kms->credentials ? kms->credentials : "", &who);
 	if (e)
 		return e;
 	struct http_client_signer signer = { who.access_key, who.secret_key, who.session_token,

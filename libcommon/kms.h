@@ -21,6 +21,7 @@ struct kms {
 	const char *key_id; /* ARN, key id or alias/NAME of a symmetric key */
 	const char *region; /* "ap-northeast-1" */
 	const char *endpoint; /* "" for the region's public one */
+	const char *credentials; /* file with them (aws.h); NULL or "" for the other sources */
 	const char *regions_allowed; /* where this deployment's keys may lie, comma separated */
 };
 

@@ -127,6 +127,42 @@ static void the_instance_lends_credentials(void **state)
 	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), ERR_UNAVAILABLE);
 }
 
+static void write_credentials(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void a_file_is_the_only_source_and_may_be_replaced(void **state)
+{
+	char path[] = "/tmp/manabiya-kms-XXXXXX";
+	close(mkstemp(path));
+	use_environment("somebody else's");
+	struct kms kms = kms_at("/");
+	kms.credentials = path;
+	unsigned char key[KEY_SIZE];
+	struct bytes wrapped;
+	write_credentials(path,
+		"# made by hand\n[other]\naws_access_key_id = AKIDTEST\n"
+		"aws_secret_access_key = wrong\n\n[ default ]\r\n; two\n"
+		"  aws_access_key_id=AKIDTEST\r\nregion = x\n"
+		"aws_secret_access_key  =  secret-of-the-environment  \n[more]\n"
+		"aws_secret_access_key = wrong\n");
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), OK);
+	write_credentials(path,
+		"[default]\naws_access_key_id = ASIATEST\naws_session_token = "
+		"session-token-of-the-instance\naws_secret_access_key = secret-of-the-instance");
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), OK);
+	/* The environment would do now; the file says nothing. */
+	use_environment("secret-of-the-environment");
+	write_credentials(path, "[default]\naws_access_key_id = AKIDTEST\n");
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), ERR_UNAVAILABLE);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(kms_generate(&kms, arena, TENANT, key, &wrapped), ERR_UNAVAILABLE);
+}
+
 static void what_is_throttled_is_asked_again(void **state)
 {
 	use_environment("secret-of-the-environment");
@@ -260,6 +296,7 @@ int main(void)
 		cmocka_unit_test(a_key_is_wrapped_anew_without_being_seen),
 		cmocka_unit_test(a_wrong_secret_is_no_signature),
 		cmocka_unit_test(the_instance_lends_credentials),
+		cmocka_unit_test(a_file_is_the_only_source_and_may_be_replaced),
 		cmocka_unit_test(what_is_throttled_is_asked_again),
 		cmocka_unit_test(a_disabled_key_is_told_from_a_lost_one),
 		cmocka_unit_test(keys_stay_where_the_deployment_says),

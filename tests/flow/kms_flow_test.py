@@ -1,13 +1,12 @@
 """A school whose keys are kept by a key management service, spoken to from within the services' fences."""
 
-import os
 import subprocess
 import unittest
 
 import base
 from base import ROOT, FlowTest
 
-KEEPER = {'AWS_ACCESS_KEY_ID': 'AKIDTEST', 'AWS_SECRET_ACCESS_KEY': 'secret-of-the-environment'}
+CREDENTIALS = '[default]\naws_access_key_id = AKIDTEST\naws_secret_access_key = secret-of-the-environment\n'
 FORMAT_KMS = 2  # the first byte of a key's file
 
 
@@ -15,18 +14,17 @@ def setUpModule():
     global keeper
     keeper = subprocess.Popen(['/usr/bin/python3', ROOT / 'tests/kms/server.py'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     unittest.addModuleCleanup(end_keeper)
-    os.environ.update(KEEPER)
     options = {'keyring-provider': 'aws-kms', 'kms-key-id': 'alias/manabiya', 'kms-region': 'ap-northeast-1',
                'kms-endpoint': f'http://127.0.0.1:{keeper.stdout.readline().decode().strip()}/', 'regions-allowed': 'ap-northeast-1'}
     base.world = base.World()
     unittest.addModuleCleanup(base.world.close, __name__)
+    options['kms-credentials'] = str(base.world.directory / 'credentials')
+    (base.world.directory / 'credentials').write_text(CREDENTIALS)
     base.world.stack.extra.update(provisioning=options, learning=options, notification=options)
     base.world.open()
 
 
 def end_keeper():
-    for name in KEEPER:
-        os.environ.pop(name, None)
     if keeper.poll() is None:
         keeper.communicate()
 
