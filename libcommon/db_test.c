@@ -44,7 +44,8 @@ static const struct field thing_fields[] = {
 		.has = offsetof(struct thing, has_amount),
 		.max = 1000 },
 };
-static const struct shape thing_shape = { "thing", sizeof(struct thing), thing_fields, 3 };
+static const struct shape thing_shape = { "thing", sizeof(struct thing), thing_fields, 3,
+	LABEL_NONE };
 
 #define ID_1 "01890000-0000-7000-8000-000000000011"
 #define ID_2 "01890000-0000-7000-8000-000000000012"

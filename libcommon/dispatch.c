@@ -12,6 +12,7 @@
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
 #include "libcommon/idempotency.h"
+#include "libcommon/label.h"
 #include "libcommon/log.h"
 #include "libcommon/ocsf.h"
 #include "libcommon/outbox.h"
@@ -139,13 +140,6 @@ static enum err check_actor(struct call *c)
 	return fail(c, ERR_FORBIDDEN, "not for %s", role_name(c->actor->role));
 }
 
-/* A password that somebody has seen is not enough for what would do large harm. */
-static bool needs_second_factor(const struct call *c)
-{
-	return c->op->label != LABEL_NONE && c->op->label <= LABEL_II &&
-		c->actor->needs_second_factor && c->actor->factors < 2;
-}
-
 /* A session that was left open, or a stolen token, is not enough for what cannot be undone or would
  * do grave harm. */
 static bool needs_step_up(const struct call *c)
@@ -158,7 +152,7 @@ static enum err check_limits(struct call *c)
 {
 	if (c->actor->initial && !(c->op->flags & OP_INITIAL))
 		return fail_with(c, &CHANGE_PASSWORD_FIRST, "initial session");
-	if (needs_second_factor(c))
+	if (!label_is_open(c->actor, c->op->label))
 		return fail_with(c, &SECOND_FACTOR_REQUIRED, "one factor");
 	if (needs_step_up(c))
 		return fail_with(c, &STEP_UP_REQUIRED, "step-up");
@@ -220,13 +214,14 @@ static enum err read_input(struct call *c, const struct frame *request, void *in
 	return shape_read_json(c, shape, (const char *)body->data, body->n, in);
 }
 
-static void write_output(struct call *c, const void *in, const void *out, struct reply *reply)
+static void write_output(struct call *c, const void *in, void *out, struct reply *reply)
 {
 	const struct shape *shape = c->op->out;
 	reply->status = c->op->status;
 	reply->total_bytes = c->total_bytes;
 	if (!shape)
 		return;
+	label_withhold(c->actor, shape, out);
 	shape_write_headers(shape, out, &reply->headers);
 	page_link(c, in, out, &reply->headers);
 	const struct field *raw = shape_bytes_field(shape);

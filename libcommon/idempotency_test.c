@@ -26,7 +26,7 @@ static const struct field fields[] = {
 		.has = NO_PRESENCE,
 		.max = 64 },
 };
-static const struct shape answer_shape = { "answer", sizeof(struct answer), fields, 1 };
+static const struct shape answer_shape = { "answer", sizeof(struct answer), fields, 1, LABEL_NONE };
 
 static const char HAS_ID[] = "SELECT (pg_current_xact_id_if_assigned() IS NOT NULL)::text";
 static const char *has_id;

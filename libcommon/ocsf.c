@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "libcommon/json.h"
+#include "libcommon/label.h"
 #include "libcommon/service.h"
 
 enum { SEVERITY_INFORMATIONAL = 1, SEVERITY_LOW = 2, STATUS_SUCCESS = 1, STATUS_FAILURE = 2 };
@@ -92,12 +93,11 @@ static void add_origin(
 static void add_metadata(
 	struct buf *out, enum label label, const char *tenant_id, const char *event_id)
 {
-	static const char *const names[] = { "", "I", "II", "III", "IV" };
 	buf_text(out,
 		"\"metadata\":{\"version\":\"1.8.0\",\"product\":{\"name\":\"Manabiya\","
 		"\"vendor_name\":\"Manabiya\"},");
 	if (label)
-		buf_printf(out, "\"labels\":[\"%s\"],", names[label]);
+		buf_printf(out, "\"labels\":[\"%s\"],", label_name(label));
 	if (*tenant_id) {
 		add_member(out, "tenant_uid", tenant_id);
 		buf_char(out, ',');

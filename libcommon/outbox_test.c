@@ -39,7 +39,7 @@ static const struct field fact_fields[] = { { .name = "text",
 	.offset = offsetof(struct fact, text),
 	.has = NO_PRESENCE,
 	.max = 100 } };
-static const struct shape fact_shape = { "fact", sizeof(struct fact), fact_fields, 1 };
+static const struct shape fact_shape = { "fact", sizeof(struct fact), fact_fields, 1, LABEL_NONE };
 static const struct event_type fact_told = { "fact.told", &fact_shape,
 	(const char *const[]){ "notification", NULL } };
 

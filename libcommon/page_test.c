@@ -69,9 +69,10 @@ static const struct field answered_fields[] = {
 		.has = NO_PRESENCE,
 		.offset = offsetof(struct answered, next_cursor) },
 };
-static const struct shape asked_shape = { "asked", sizeof(struct asked), asked_fields, 4 };
+static const struct shape asked_shape = { "asked", sizeof(struct asked), asked_fields, 4,
+	LABEL_NONE };
 static const struct shape answered_shape = { "answered", sizeof(struct answered), answered_fields,
-	1 };
+	1, LABEL_NONE };
 
 static void a_link_repeats_the_query_behind_the_page(void **state)
 {

@@ -44,7 +44,7 @@ static const struct field note_fields[] = {
 		.max = 8,
 		.personal = &kind },
 };
-static const struct shape note_shape = { "note", sizeof(struct note), note_fields, 1 };
+static const struct shape note_shape = { "note", sizeof(struct note), note_fields, 1, LABEL_NONE };
 static const struct field notes_fields[] = {
 	{ .name = "note",
 		.column = "note",
@@ -300,7 +300,8 @@ struct person {
 	}
 static const struct field person_fields[] = { PERSON_FIELD(family, 1, 1), PERSON_FIELD(given, 2, 2),
 	PERSON_FIELD(both, 1, 2) };
-static const struct shape person_shape = { "person", sizeof(struct person), person_fields, 3 };
+static const struct shape person_shape = { "person", sizeof(struct person), person_fields, 3,
+	LABEL_NONE };
 static const struct field people_fields[] = {
 	{ .name = "items",
 		.column = "items",
@@ -356,7 +357,7 @@ static void a_request_cannot_name_the_column(void **state)
 	memcpy(fields, person_fields, sizeof(fields));
 	for (size_t i = 0; i < 3; i++)
 		fields[i].place = PLACE_BODY;
-	const struct shape shape = { "person", sizeof(struct person), fields, 3 };
+	const struct shape shape = { "person", sizeof(struct person), fields, 3, LABEL_NONE };
 	assert_int_equal(shape_read_json(&call, &shape, json, strlen(json), &person), ERR_INVALID);
 }
 

@@ -86,6 +86,7 @@ struct shape {
 	size_t size; /* of the struct */
 	const struct field *fields;
 	size_t fields_n;
+	enum label label; /* of what it describes; LABEL_NONE: not said */
 };
 
 /* What lies at a KIND_ARRAY field, whatever the item is. */

@@ -81,7 +81,8 @@ def shape_tables(shape):
     fields = f'{shape.name}_fields'
     return table(f'static const struct field {fields}', [field_row(shape.name, field) for field in shape.fields]) + (
         f'const struct shape {shape.name}_shape = ' + record(
-            name=quote(shape.name), size=f'sizeof(struct {shape.name})', fields=fields, fields_n=len(shape.fields)) + ';\n\n')
+            name=quote(shape.name), size=f'sizeof(struct {shape.name})', fields=fields, fields_n=len(shape.fields),
+            label=shape.label and f'LABEL_{shape.label}') + ';\n\n')
 
 
 def signature(o, suffix=''):
@@ -113,7 +114,7 @@ def op_row(o):
         name=quote(o.name), handler=f'call_{o.name}', **shape_refs(o), allow=mask('ROLE_', o.allow),
         feature=mask('FEATURE_', filter(None, [node.get('x-feature')])), flags=flags('OP_', OP_FLAGS, o), status=o.status,
         callers=texts(o.callers), content_type=quote(o.answer_type),
-        label=mask('LABEL_', filter(None, [node.get('x-label')])),
+        label=o.label and f'LABEL_{o.label}',
         audit=audit and record(name=quote(node['x-audit']), class_uid=audit[0], activity_id=audit[1]))
 
 

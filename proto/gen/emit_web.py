@@ -52,6 +52,8 @@ class Bundle:
         out = self.copy(o.service, o.node)
         out.update(operationId=f'{o.service}_{o.name}', tags=[o.service],
                    security=[] if o.allow == ['anonymous'] else [{name: []} for name in SECURITY])
+        if o.label:
+            out['x-label'] = o.label
         if 'x-idempotency' in o.node:
             out.setdefault('parameters', []).append(KEY)
         if 'requestBody' in out:

@@ -83,6 +83,7 @@ components:
         id: { $ref: 'common.yaml#/components/schemas/Id' }
         shared: { type: boolean }
         kind: { type: string, enum: [a, b] }
+      x-label: III
 '''
 
 EMPTY = 'openapi: 3.1.0\ninfo: { title: x, version: 1.0.0 }\npaths: {}\n'
@@ -118,6 +119,9 @@ REFUSED = {
     'a path parameter that is not declared': ('name: thingId, in: path', 'name: thing, in: path', 5, 'thing, thingId'),
     'a path parameter that is not required': ('in: path, required: true', 'in: path', 11, 'always required'),
     'a public operation without x-allow': ('      x-allow: [contractor]\n', '', 5, '`x-allow` is missing'),
+    'no label anywhere': ('      x-label: III\n', '', 5, '`x-label` is missing'),
+    'a label below what is touched': ('      x-audit: entity', '      x-label: IV\n      x-audit: entity', 5, 'touches what is of class III'),
+    'an unknown label': ('x-label: III', 'x-label: V', 55, '`x-label` cannot be `V`'),
     'an unknown role': ('[contractor]', '[teacher]', 8, '`teacher`'),
     'another version of OpenAPI': ('openapi: 3.1.0', 'openapi: []', 1, '3.1 is'),
     'no title of the whole': ('info: { title: auth, version: 1.0.0 }', 'info: { version: 1.0.0 }', 2, '`title` is missing'),
@@ -223,6 +227,18 @@ class Generator(unittest.TestCase):
         audited = AUTH.replace('operationId: thing_list', 'operationId: thing_list\n      x-audit: api_activity.read')
         self.assertIn(' | OP_READS', self.make('auth', audited)['auth_ops.c'])
         self.assertNotIn('OP_READS', self.make('auth')['auth_ops.c'])
+
+    def test_a_label_is_that_of_the_gravest_thing_or_graver(self):
+        self.assertIn('.label = LABEL_III', self.make('auth')['auth_ops.c'])
+        self.assertIn('.fields_n = 3, .label = LABEL_III', self.make('auth')['auth_proto.c'])
+        graver = self.make('auth', AUTH.replace('x-audit: entity', 'x-label: II\n      x-audit: entity'))['auth_ops.c']
+        self.assertIn('.label = LABEL_II,', graver)
+        # An optional object of an answer is left out for who may not see it, so it does not raise the rest.
+        inner = AUTH.replace('        kind:', "        deep: { $ref: '#/components/schemas/Deep' }\n        kind:") + (
+            '    Deep:\n      type: object\n      x-label: I\n      properties: { a: { type: boolean } }\n')
+        self.assertNotIn('LABEL_I,', self.make('auth', inner)['auth_ops.c'])
+        required = inner.replace('required: [id, shared]', 'required: [id, shared, deep]')
+        self.assertIn('.label = LABEL_I,', self.make('auth', required)['auth_ops.c'])
 
     def test_what_is_personal_has_a_type_of_its_own(self):
         made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.name'))

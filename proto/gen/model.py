@@ -52,8 +52,8 @@ class Field:
 
 
 class Shape:
-    def __init__(self, name, fields):
-        self.name, self.fields, seen = name, fields, set()
+    def __init__(self, name, fields, label=None):
+        self.name, self.fields, self.label, seen = name, fields, label, set()
         for one in fields:
             names = {one.column, 'has_' + one.column}
             demand(not names & seen, one.at, f'`{one.column}` would stand twice in struct {name}')
@@ -125,7 +125,7 @@ class Documents(dict):
     def fields_of(self, owner, node):
         """The members of an object schema, itself given in full or by $ref."""
         owner, node, _ = self.resolve(owner, node)
-        check(node, node.here, ['type', 'properties'], ['required', 'description'])
+        check(node, node.here, ['type', 'properties'], ['required', 'description', 'x-label'])
         one_of('object')(node, 'type')
         members = node['properties']
         required = some_of(*members)(node, 'required') if 'required' in node else []
@@ -137,7 +137,7 @@ class Documents(dict):
         for name, node in schemas.items():
             demand(re.fullmatch('[A-Z][A-Za-z0-9]*', name), schemas.at[name], f'`{name}` must be in PascalCase')
             if isinstance(node, Map) and node.get('type') == 'object':
-                shapes.append(Shape(f'{document}_{snake(name)}', self.fields_of(document, node)))
+                shapes.append(Shape(f'{document}_{snake(name)}', self.fields_of(document, node), node.get('x-label')))
             else:
                 self.field(document, node, '', schemas.at[name])
         return shapes

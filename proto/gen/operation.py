@@ -3,7 +3,7 @@ import re
 
 from load import Map, demand
 from model import Field, Shape, camel
-from rules import METHODS, READS, check, flag
+from rules import LABELS, METHODS, READS, check, flag
 
 OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-bounded', 'x-callers', 'x-fanout', 'x-feature', 'x-idempotency',
             'x-initial', 'x-internal', 'x-label', 'x-step-up', 'x-stream', 'x-timeout-ms', 'x-title']
@@ -28,6 +28,7 @@ class Operation:
             if fields:
                 self.structs[way] = f'{self.service}_{self.name}_{way}'
                 self.shapes.append(Shape(self.structs[way], fields))
+        self.label = self.find_label()
 
     def check(self):
         start = f'/internal/{self.service}/' if self.internal else '/v1/'
@@ -43,6 +44,31 @@ class Operation:
                  '`x-step-up` asks a person who has logged in: not here'),
                 ('x-callers' in self.node or not self.internal, '`x-callers` is missing: nobody could call it')):
             demand(holds, self.at, reason)
+
+    def find_label(self):
+        """The class of what it touches: said here, or the gravest of the objects that come or go."""
+        said, labels = self.node.get('x-label'), [*self.labels(self.service, self.asked, False),
+                                                  *self.labels(self.service, self.answer, True)]
+        gravest = min(labels, key=LABELS.index, default=None)
+        demand(not said or not gravest or LABELS.index(said) <= LABELS.index(gravest), self.at,
+               f'`x-label` is {said}, but it touches what is of class {gravest}')
+        demand(said or gravest or not set(self.allow) - {'anonymous', 'service'}, self.at,
+               '`x-label` is missing: neither the operation nor what it touches says of which class it is')
+        return said or gravest
+
+    def labels(self, owner, node, may_withhold):
+        """The labels of a schema and what is in it. An answer's optional object with a label of its own is left out for
+        those who may not see it (libcommon/label.h), so it says nothing about the rest."""
+        owner, node, _ = self.documents.resolve(owner, node)
+        if 'x-label' in node:
+            yield node['x-label']
+        for name, member in node.get('properties', {}).items():
+            _, target, _ = self.documents.resolve(owner, member)
+            is_withheld = may_withhold and 'x-label' in target and name not in node.get('required', [])
+            if not is_withheld:
+                yield from self.labels(owner, member, may_withhold)
+        if 'items' in node:
+            yield from self.labels(owner, node['items'], may_withhold)
 
     def read_params(self):
         fields = [self.param(item) for item in self.node.get('parameters', [])]
@@ -74,12 +100,12 @@ class Operation:
         return kind, Map(), [Field('body', media.here, limits=(0, media.get('x-max-bytes', ANSWER_MAX)))]
 
     def read_body(self):
-        self.body_type, fields = None, []
+        self.body_type, self.asked, fields = None, Map(), []
         if 'requestBody' in self.node:
             at = self.node.at['requestBody']
             demand(not self.reads and self.method != 'delete', at, f'{self.method.upper()} has no body')
             node = check(self.node['requestBody'], at, ['content'], ['description'])
-            self.body_type, _, fields = self.content(node, ['x-max-bytes'])
+            self.body_type, self.asked, fields = self.content(node, ['x-max-bytes'])
         self.raw = self.body_type not in (None, JSON)
         return fields
 

@@ -67,6 +67,7 @@ def holding(required, optional=()):
 text = value(lambda v: isinstance(v, str), '`{key}` must be text')
 flag = value(lambda v: v is True, '`{key}` is either `true` or left out')
 named = value(lambda v: isinstance(v, Map), '`{key}` must be a mapping')
+LABELS = ['I', 'II', 'III', 'IV']  # the gravest first
 RULES = {  # what these keys mean is the same wherever they stand
     **dict.fromkeys(['description', 'en', 'ja', 'name', 'summary', 'title', 'version', 'x-bounded'], text),
     **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
@@ -86,7 +87,7 @@ RULES = {  # what these keys mean is the same wherever they stand
     'x-allow': some_of(*ROLES), 'x-callers': some_of(*SERVICES, 'gateway'), 'x-consumers': some_of(*SERVICES),
     'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'), 'x-fanout': some_of(),
     'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
-    'x-label': one_of('I', 'II', 'III', 'IV'), 'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
+    'x-label': one_of(*LABELS), 'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
     'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
     'x-title': holding(['ja', 'en']), 'x-jobs': lambda node, key: [holding(['ja', 'en'])(node[key], job) for job in named(node, key)],
     'x-stream': one_of('request', 'response', 'events'), 'x-timeout-ms': between(100, 120000)}

@@ -253,6 +253,28 @@ static void a_try_goes_from_recorded_to_reflected(void **state)
 	assert_non_null(strstr(body_of(&test, &comments), "\"authorName\":\"青木 健\""));
 }
 
+/* The try is of class III, its evaluation of class II. */
+static void an_evaluation_is_shown_to_two_factors_only(void **state)
+{
+	struct actor teacher = test_actor(&test, TEST_TENANT, TEACHER, ROLE_INSTRUCTOR);
+	(void)ask(&test, T, "evaluation_put", TRY(SUBMITTED), GRADES);
+	for (unsigned factors = 1; factors <= 2; factors++) {
+		const struct test_request request = { .operation = "try_get",
+			.actor = &teacher,
+			.caller = "gateway",
+			.params = TRY(SUBMITTED) };
+		struct reply reply;
+		struct call call;
+		teacher.needs_second_factor = true;
+		teacher.factors = factors;
+		test_dispatch(&test, &request, &reply, &call);
+		assert_int_equal(reply.status, 200);
+		assert_int_equal(
+			strstr(body_of(&test, &reply), "evaluatedAt") != NULL, factors == 2);
+		assert_non_null(strstr(body_of(&test, &reply), "mediaId"));
+	}
+}
+
 static void what_the_teacher_has_not_answered_waits(void **state)
 {
 	(void)ask(&test, P, "reflection_put", TRY(SUBMITTED), "{\"feeling\":1}");
@@ -343,6 +365,7 @@ int main(void)
 		FACT(a_classmate_does_not_read_goal_and_reflection),
 		FACT(writing_needs_more_than_seeing),
 		FACT(a_try_goes_from_recorded_to_reflected),
+		FACT(an_evaluation_is_shown_to_two_factors_only),
 		FACT(what_the_teacher_has_not_answered_waits),
 		FACT(sending_twice_tells_once),
 		FACT(the_board_is_in_kana_order),

@@ -24,6 +24,11 @@ OWN_IDS_ONLY = {'notification_notice_read'}  # marks own notices; others' ids ar
 
 def setUpModule():
     base.open_world()
+    open_sides()
+
+
+def open_sides():
+    """Two tenants with a thing of every kind; and the contract itself, the list of what can be asked."""
     global document, here, there
     document = json.loads((base.BUILD / 'proto/openapi.json').read_text())
     here, there = Side('minato'), Side('tonari')

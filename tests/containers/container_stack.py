@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
 from engine import NEXT, SERVICES, WORK, Engine, image  # noqa: E402
+from stack import NO_SECOND_FACTOR  # noqa: E402
 
 PORTS, ADMIN_PORTS = (8443, 8444), (9443, 9444)  # of the gateway, and of the one that takes over from it
 READY_WITHIN_S = 120
@@ -75,6 +76,7 @@ class ContainerStack:
 
     def compose(self, *arguments, version=None):
         environment = {'MANABIYA_VERSION': version or self.version, 'MANABIYA_KEYS': str(self.keys),
+                       'MANABIYA_SECOND_FACTOR': NO_SECOND_FACTOR,
                        'MANABIYA_MAIL': str(self.mail), 'MANABIYA_PIPELINE': str(self.pipeline),
                        'MANABIYA_PORT': '-'.join(map(str, PORTS)), 'MANABIYA_ADMIN_PORT': '-'.join(map(str, ADMIN_PORTS)),
                        'COMPOSE_PROFILES': 'demo', 'COMPOSE_PROJECT_NAME': 'manabiya'}

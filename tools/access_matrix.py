@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+"""Write docs/access-matrix.md from proto/: which role may do what, and what it must have proven.
+
+    tools/access_matrix.py            rewrite the page
+    tools/access_matrix.py --check    say whether it is true (exit status)
+
+tests/attack/access_test.py asks a running gateway about every cell.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'proto/gen'))
+from model import Documents  # noqa: E402
+from operation import operations  # noqa: E402
+from rules import LABELS, SERVICES  # noqa: E402
+
+PAGE = ROOT / 'docs/access-matrix.md'
+ROLES = ('operator', 'contractor', 'instructor', 'student')
+STAFF = ROLES[:3]
+HEAD = '''\
+# Access matrix
+
+Made by `tools/access_matrix.py` from `proto/`; `tests/attack/access_test.py` asks a running gateway about every cell.
+
+- **class**: I would do grave harm in the wrong hands, II large, III some, IV hardly any ([security.md](security.md#classification)). What touches objects of several classes is of the gravest.
+- **–**: refused with 403. **yes**: allowed. **2**: allowed to a session with two factors; with one it is refused with `second_factor_required` (for the roles that `--second-factor-required` of auth names; all staff unless told otherwise).
+- **p**: the password must have been proven within five minutes, or it is refused with `step_up_required`.
+- **function**: the function limit that can switch it off for a contract or a user.
+- An allowed operation still shows only what the person may see: own tenant, own classes, own tries. That is in [security.md](security.md) and its tests, not here.
+'''
+
+
+class Row:
+    """One operation, and what each role needs for it."""
+
+    def __init__(self, operation):
+        node = operation.node
+        self.service, self.name, self.allow, self.label = operation.service, operation.name, operation.allow, operation.label
+        self.method, self.path = operation.method.upper(), operation.path
+        self.needs_two = self.label is not None and LABELS.index(self.label) <= LABELS.index('II')
+        self.needs_password = 'x-step-up' in node or self.label == 'I'
+        self.feature = node.get('x-feature')
+        self.is_open = self.allow == ['anonymous']
+
+    def cell(self, role):
+        if self.is_open:
+            return 'yes'
+        if role not in self.allow:
+            return '–'
+        marks = ('2' if self.needs_two and role in STAFF else '') + ('p' if self.needs_password else '')
+        return marks or 'yes'
+
+
+def rows():
+    documents = Documents(str(ROOT / 'proto'))
+    found = [o for name in (*SERVICES, 'gateway') for o in operations(documents, name) if not o.internal]
+    return [Row(o) for o in sorted(found, key=lambda o: ((*SERVICES, 'gateway').index(o.service), o.path, o.method))]
+
+
+def table(service, found):
+    yield f'\n## {service}\n'
+    yield '| operation | | class | function | strangers | ' + ' | '.join(ROLES) + ' |'
+    yield '|---|---|---|---|' + '---|' * (len(ROLES) + 1)
+    for row in found:
+        cells = ['yes' if row.is_open else '–', *map(row.cell, ROLES)]
+        yield f'| `{row.name}` | {row.method} `{row.path}` | {row.label or ""} | {row.feature or ""} | ' + ' | '.join(cells) + ' |'
+
+
+def text():
+    found = rows()
+    lines = [HEAD.rstrip()]
+    for service in (*SERVICES, 'gateway'):
+        lines += table(service, [row for row in found if row.service == service])
+    return '\n'.join(lines) + '\n'
+
+
+def main():
+    if '--check' not in sys.argv[1:]:
+        PAGE.write_text(text())
+        return 0
+    if PAGE.exists() and PAGE.read_text() == text():
+        return 0
+    print('docs/access-matrix.md is not what proto/ says: run tools/access_matrix.py', file=sys.stderr)
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
