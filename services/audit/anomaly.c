@@ -25,18 +25,22 @@ static const char TAKE[] =
 	"SELECT tenant_id, looked, until FROM audit.anomaly_take($1::integer, $2::integer)";
 static const char DONE[] = "SELECT audit.anomaly_done($1::bigint)";
 
+/* Both steps of a login. Of the first alone, where a second is wanted, nobody is in: it has no
+ * actor. */
+#define LOGINS "'auth.session_create', 'auth.session_second_factor'"
+
 /* The events from $1 to $2 say which windows to count; in those, all up to $2 count. */
 static const char FIND[] =
 	"WITH news AS MATERIALIZED (SELECT e.time, e.operation, e.outcome, e.actor_id, e.line"
 	" FROM audit.event e WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint"
-	" AND e.operation IN ('learning.media_content', 'auth.session_create')),"
+	" AND e.operation IN ('learning.media_content', " LOGINS ")),"
 	" viewing AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began FROM news n"
 	"  WHERE n.operation = 'learning.media_content' AND n.actor_id IS NOT NULL),"
 	" failing AS (SELECT DISTINCT date_bin('10 min', n.time, 'epoch') AS began FROM news n"
-	"  WHERE n.operation = 'auth.session_create' AND n.outcome = 'failure'),"
+	"  WHERE n.operation IN (" LOGINS ") AND n.outcome = 'failure'),"
 	" night AS (SELECT n.actor_id, date_trunc('hour', n.time) AS began,"
 	"  extract(hour FROM n.time AT TIME ZONE 'Asia/Tokyo') AS hour FROM news n"
-	"  WHERE n.operation = 'auth.session_create' AND n.outcome = 'success'"
+	"  WHERE n.operation IN (" LOGINS ") AND n.outcome = 'success' AND n.actor_id IS NOT NULL"
 	"  AND n.line::jsonb #>> '{actor,user,type}' <> 'student')"
 	" SELECT 'many_videos', v.actor_id, v.began, count(DISTINCT e.object_id)"
 	"  FROM viewing v JOIN audit.event e ON e.actor_id = v.actor_id AND e.sequence <= "
@@ -47,7 +51,7 @@ static const char FIND[] =
 	" UNION ALL SELECT 'many_failures', NULL, f.began, count(*)"
 	"  FROM failing f JOIN audit.event e ON e.sequence <= $2::bigint"
 	"  AND e.time >= f.began AND e.time < f.began + interval '10 min'"
-	"  AND e.operation = 'auth.session_create' AND e.outcome = 'failure'"
+	"  AND e.operation IN (" LOGINS ") AND e.outcome = 'failure'"
 	"  GROUP BY f.began HAVING count(*) >= $4::bigint"
 	" UNION ALL SELECT 'odd_hours', n.actor_id, n.began, count(*) FROM night n"
 	"  WHERE CASE WHEN $5::integer > $6::integer"

@@ -155,6 +155,32 @@ static void nights_are_told_of_the_staff_alone(void **state)
 	assert_string_equal(told(TEST_TENANT), "odd_hours 1");
 }
 
+/* With a second factor a login has two steps; who is in only the second knows. */
+static void both_steps_of_a_login_count(void **state)
+{
+	struct visit step = { .tenant_id = TEST_TENANT,
+		.operation = "auth.session_create",
+		.user_id = "",
+		.role = "anonymous",
+		.minute = NIGHT };
+	tell(step);
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+	step.operation = "auth.session_second_factor";
+	step.user_id = TEST_USER;
+	step.role = "contractor";
+	tell(step);
+	look();
+	assert_string_equal(told(TEST_TENANT), "odd_hours 1");
+	step.user_id = "";
+	step.failed = true;
+	step.minute = NIGHT + 60;
+	for (int i = 0; i < 4; i++)
+		tell(step);
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_failures 4, odd_hours 1");
+}
+
 static void a_night_may_be_ordinary(void **state)
 {
 	anomaly_limits.night_until = anomaly_limits.night_from;
@@ -202,6 +228,7 @@ int main(void)
 		FACT(many_videos_of_one_hour_are_told_once),
 		FACT(many_failures_are_told_and_some_are_not),
 		FACT(nights_are_told_of_the_staff_alone),
+		FACT(both_steps_of_a_login_count),
 		FACT(a_night_may_be_ordinary),
 		FACT(nobody_hears_of_another_tenant),
 		FACT(what_was_seen_is_not_counted_any_more),

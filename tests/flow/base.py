@@ -41,7 +41,8 @@ def private_stack(directory):
 
 def armed_stack(directory):
     """One that wants a second factor of all staff, as the product does unless told otherwise."""
-    return Stack(directory, BUILD, extra={'auth': {'second-factor-required': 'staff'}})
+    return Stack(directory, BUILD, extra={'auth': {'second-factor-required': 'staff'},
+                                          'audit': {'anomaly-failures': ANOMALY_FAILURES}})
 
 
 def open_world(new_stack=private_stack):
