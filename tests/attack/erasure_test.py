@@ -221,8 +221,9 @@ def certified(side):
 
 def setUpModule():
     base.open_world(KeptStack)
-    global erased, stays, backups
+    global erased, stays, backups, keys
     erased, stays = Side('owari'), Side('nokori')
+    keys = [client.get('/v1/audit/log/key')['keys'][0] for client in (erased.tenant.admin, base.world.operator)]
     backups = base.world.directory / 'backups'
     backups.mkdir(mode=0o755)
     eventually(lambda: base.world.stack.sql("SELECT count(*) FROM provisioning.outbox WHERE kind = 'event'") == '0', 'events are out')
@@ -270,6 +271,11 @@ class Drill(FlowTest):
         found = [f'{path}: {needle[:24]!r}' for path in files for needle in held(path, needles)]
         self.assertEqual(found, [])
 
+    def test_2_the_certificate_is_verified_by_go(self):
+        text = base.world.operator.send('GET', f'/v1/contracts/{erased.tenant.contract["id"]}/certificate').body.decode()
+        self.assertEqual([go(key, text)[0] for key in keys], [0, 0])
+        self.assertEqual(go(keys[0], text.replace('removed ', 'removed 1', 1))[0], 1)
+
     def test_3_a_product_on_the_oldest_backup_erases_again(self):
         stack = base.world.stack
         for name in ('gateway', *SERVICES):
@@ -295,6 +301,21 @@ class Drill(FlowTest):
         eventually(lambda: stack.sql(f"SELECT count(*) FROM provisioning.person WHERE id = '{stays.child}'") == '0', 'the child too')
         # Erased twice is erased once: the ledger has one line.
         self.assertEqual((keyring() / 'erased.ledger').read_text().count('\n'), 2)
+
+
+def go(key, text):
+    """(status, answer) of a program that uses Go's own packages."""
+    place = base.world.directory / 'go'
+    place.mkdir(exist_ok=True)
+    if not (place / 'certificate').exists():
+        environment = {**os.environ, 'GO111MODULE': 'off', 'GOPATH': '/usr/share/gocode', 'GOFLAGS': '',
+                       'GOCACHE': str(base.ROOT / '.manabiya/test/go')}
+        subprocess.run(['go', 'build', '-o', place / 'certificate', Path(__file__).parent / 'log/certificate.go'],
+                       env=environment, check=True)
+    (place / 'certificate.txt').write_text(text)
+    done = subprocess.run([place / 'certificate', key, keys[1], place / 'certificate.txt'], stdout=subprocess.PIPE, text=True,
+                          check=False)
+    return done.returncode, done.stdout
 
 
 def held(path, needles):
