@@ -1,4 +1,6 @@
 /* Facts about lists of people whose names lie sealed. */
+#include <time.h>
+
 #include "libcommon/keyring_user.h"
 #include "services/provisioning/provisioning_test.h"
 
@@ -114,22 +116,38 @@ static void add_many(void)
 	test_sql(&test, rows.data);
 }
 
-/* The figure is printed: what a machine under load takes says nothing about us. */
+/* Of this process, PostgreSQL's not included. */
+static int64_t cpu_us(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The figures are printed: what a machine under load takes says nothing about us. */
 static void two_thousand_are_listed_by_reading(void **state)
 {
-	int64_t best_us = INT64_MAX;
+	const char *cursor = "";
+	size_t seen = 0;
+	int64_t first_us = 0;
 	add_many();
-	for (int i = 0; i < 5; i++) {
-		int64_t begin_us = clock_steady_us();
-		struct answer page = expect(200, &head, "user_list", "role=student&limit=50", NULL);
-		int64_t took_us = clock_steady_us() - begin_us;
-		best_us = took_us < best_us ? took_us : best_us;
-		assert_int_equal(json_count(items_of(&page)), 50);
-		assert_string_equal(kana_at(&page, 0), "かな0000");
-		assert_string_equal(kana_at(&page, 49), "かな0049");
+	int64_t begin_us = clock_steady_us(), cpu_begin_us = cpu_us();
+	while (cursor) {
+		struct answer page = expect(200, &head, "user_list",
+			arena_printf(test.arena, "role=student&limit=200%s", cursor), NULL);
+		for (size_t i = 0; i < json_count(items_of(&page)); i++)
+			assert_string_equal(
+				kana_at(&page, i), arena_printf(test.arena, "かな%04zu", seen++));
+		const char *next = text_of(&page, "nextCursor");
+		cursor = next ? arena_printf(test.arena, "&cursor=%s", next) : NULL;
+		if (!first_us)
+			first_us = clock_steady_us() - begin_us;
 	}
-	print_message(
-		"# a page of %d sealed names by reading: %lld us\n", MANY, (long long)best_us);
+	assert_int_equal(seen, MANY);
+	print_message("# %d sealed names by reading: first page of 200 in %lld us, all pages in "
+		      "%lld us, %lld us of CPU\n",
+		MANY, (long long)first_us, (long long)(clock_steady_us() - begin_us),
+		(long long)(cpu_us() - cpu_begin_us));
 }
 
 int main(void)
