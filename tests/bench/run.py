@@ -25,6 +25,7 @@ PARTS = {
     'media': ([HERE / 'media.py'], 'a video of 16 MiB sent and read in ranges, beside nginx'),
     'stopped': ([HERE / 'stopped.py'], 'one of three instances stopped under load'),
     'flood': ([HERE / 'flood.py'], 'five times more requests than can be answered'),
+    'audit': ([HERE / 'audit.py'], 'the audit log: events, checkpoints, proofs, beside Go'),
     'bus': ([BUILD / 'tests/bench/bus-bench'], 'round trips over the bus alone'),
     'memory': ([HERE / 'memory.py'], 'memory of the six processes, and a cold start'),
 }

@@ -69,7 +69,7 @@ export function LogDownloads({ search, titleOf }: LogDownloadsProps) {
 			<p>
 				<T k="audit.verifyHint" />
 			</p>
-			<pre>
+			<pre className="audit-command">
 				{(log.data?.keys ?? []).map((key) => `manabiya-verify download --key '${key}' FILE\n`)}
 			</pre>
 			<p>
