@@ -38,8 +38,13 @@ export function mails({ mail }) {
 }
 
 /** What manabiya-verify says of a file that the page of the log gave. */
-export function verifyDownload(key, path) {
-	return execFileSync(join(BUILD, "verify/manabiya-verify"), ["download", `--key=${key}`, path], { encoding: "utf8" });
+export function verifyDownload(key, path, command = "download") {
+	return execFileSync(join(BUILD, "verify/manabiya-verify"), [command, `--key=${key}`, path], { encoding: "utf8" });
+}
+
+/** As the superuser of the stack's database: for what only time does. */
+export function sql({ database }, text) {
+	return execFileSync("psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", text], { encoding: "utf8" }).trim();
 }
 
 /** A short clip of a test picture, made here: no third-party footage. */

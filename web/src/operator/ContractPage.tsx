@@ -47,7 +47,9 @@ function Facts({ contract }: { contract: Contract }) {
 			</p>
 			<dl className="facts">
 				<Fact label="contracts.code">{contract.code}</Fact>
-				<Fact label="contracts.administrator">{contract.administratorUsername}</Fact>
+				{contract.state !== "erased" && (
+					<Fact label="contracts.administrator">{contract.administratorUsername}</Fact>
+				)}
 				<Fact label="contracts.createdAt">
 					<Moment at={contract.createdAt} />
 				</Fact>
@@ -206,13 +208,15 @@ function Purge({ contract }: { contract: Contract }) {
 			</div>
 			{contract.state === "erased" &&
 				(contract.certified ? (
-					<a
-						className="button primary"
-						href={address("/v1/contracts/{contractId}/certificate", { contractId: contract.id })}
-						download={`certificate-${contract.code}.txt`}
-					>
-						<T k="contracts.certificate" />
-					</a>
+					<div className="actions">
+						<a
+							className="button primary"
+							href={address("/v1/contracts/{contractId}/certificate", { contractId: contract.id })}
+							download={`certificate-${contract.code}.txt`}
+						>
+							<T k="contracts.certificate" />
+						</a>
+					</div>
 				) : (
 					<Alert tone="info">
 						<T k="contracts.certificateSoon" />

@@ -1,0 +1,91 @@
+/* The end of a contract at the operator's desk: suspended, held, closed, purged, certified. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { named, openBrowser, Person } from "./people.js";
+import { closeStack, openStack, sql, verifyDownload } from "./stack.js";
+
+const PASSWORD = "ame-nochi-hare-2026";
+
+describe("the end of a contract", () => {
+	const faults = [];
+	let stack, browser, operator;
+
+	before(async () => {
+		stack = openStack();
+		browser = await openBrowser();
+		operator = await Person.at(browser, stack.address, faults);
+		const secret = readFileSync(stack.bootstrapSecret, "utf8").trim();
+		await operator.loginFirst("manabiya", "operator", secret, PASSWORD);
+		await operator.menu("契約");
+		await operator.button("契約を開設").click();
+		await operator.field("契約者名").fill("港市教育委員会");
+		await operator.field("学校コード").fill("minato");
+		await operator.field("管理者のログインID").fill("kanri");
+		await operator.button("開設する").click();
+		await operator.page.getByRole("cell", { name: "minato", exact: true }).waitFor();
+		await operator.link("港市教育委員会").click();
+		await shows("利用中");
+	});
+
+	after(async () => {
+		await operator?.shot("contract").catch(() => {});
+		await browser?.close();
+		if (stack) closeStack(stack);
+	});
+
+	const shows = (state) => operator.page.locator(".page-side").getByText(named(state)).waitFor();
+
+	/** Press the action, say why in the dialog, and confirm. */
+	async function act(action, typed) {
+		await operator.button(action).click();
+		const dialog = operator.page.getByRole("dialog");
+		await dialog.getByRole("textbox", { name: named("理由") }).fill("契約期間の満了");
+		const confirm = dialog.getByRole("button", { name: named(action) });
+		if (typed) {
+			assert.equal(await confirm.isDisabled(), true);
+			await dialog.getByRole("textbox", { name: named("確認のため、学校コードを入力してください") }).fill(typed);
+		}
+		await confirm.click();
+		await dialog.waitFor({ state: "detached" });
+	}
+
+	it("is suspended and restored", async () => {
+		await act("停止する");
+		await shows("停止中");
+		await act("再開する");
+		await shows("利用中");
+	});
+
+	it("is closed once its code was typed, and held", async () => {
+		await act("契約を終了する", "minato");
+		await shows("終了（データの引き渡し中）");
+		await act("法的保全を設定する");
+		await operator.page.getByText(named("法的保全のため止まっています")).waitFor();
+		await operator.shot("contract-held");
+		await act("法的保全を解除する");
+		await operator.page.getByText(named("次の段階に進む日時")).waitFor();
+	});
+
+	it("is purged when its time has come, and certified", async () => {
+		sql(stack, "UPDATE provisioning.contract SET state = 'grace', due_at = now() WHERE code = 'minato'");
+		await operator.menu("契約");
+		await operator.page.getByRole("cell", { name: named("削除済み") }).or(operator.page.getByRole("cell", { name: named("削除中") }))
+			.or(operator.page.getByRole("cell", { name: named("削除までの猶予期間") })).first().waitFor();
+		await operator.link("港市教育委員会").click();
+		for (const end = Date.now() + 60_000; Date.now() < end && sql(stack, "SELECT count(certificate) FROM provisioning.contract") !== "1"; )
+			await new Promise((resolve) => setTimeout(resolve, 200));
+		await operator.page.reload();
+		await shows("削除済み");
+		await operator.page.getByRole("row").filter({ hasText: "auth.account" }).getByRole("cell", { name: "1", exact: true }).waitFor();
+		const [download] = await Promise.all([
+			operator.page.waitForEvent("download"),
+			operator.link("削除証明書をダウンロード").click(),
+		]);
+		assert.equal(download.suggestedFilename(), "certificate-minato.txt");
+		const { keys } = await (await operator.page.request.get("/v1/audit/log/key")).json();
+		assert.match(verifyDownload(keys[0], await download.path(), "certificate"), /^GOOD: /);
+	});
+
+	it("leaves no fault on any page", () => assert.deepEqual(faults, []));
+});
