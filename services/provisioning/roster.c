@@ -23,6 +23,7 @@ struct reading {
 	struct reader *people;
 	size_t n, capacity;
 	const char *q, *q_key; /* as it was typed, and as readings are compared */
+	struct call scratch; /* opens one name at a time: a district's would fill the arena */
 };
 
 /* ---- who is looked for ---- */
@@ -71,14 +72,17 @@ static void add(struct call *c, struct reading *reading, struct reader person)
 static enum err on_person(struct call *c, void *arg, const char *const *columns, size_t n)
 {
 	struct reading *reading = arg;
+	struct call *scratch = &reading->scratch;
+	struct arena *arena = scratch->arena;
 	const char *parts[NAME_PARTS];
-	enum err e = name_open(c, columns[1], parts);
+	enum err e = name_open(scratch, columns[1], parts);
 	if (e)
-		return e;
-	const char *key = kana_key(c->arena, arena_printf(c->arena, "%s %s", parts[2], parts[3]));
-	if (is_wanted(c, reading, key, parts) ||
-		(n > 2 && starts_with(columns[2], login_key(c->arena, reading->q))))
-		add(c, reading, (struct reader){ columns[0], key });
+		return fail(c, e, "%s", scratch->failure.detail);
+	const char *key = kana_key(arena, arena_printf(arena, "%s %s", parts[2], parts[3]));
+	if (is_wanted(scratch, reading, key, parts) ||
+		(n > 2 && starts_with(columns[2], login_key(arena, reading->q))))
+		add(c, reading, (struct reader){ columns[0], arena_strdup(c->arena, key) });
+	arena_reset(arena);
 	return OK;
 }
 
@@ -91,8 +95,12 @@ static int compare(const void *a, const void *b)
 
 enum err roster_read(struct call *c, const char *sql, struct db_args args, struct roster *out)
 {
-	struct reading reading = { .q = out->q, .q_key = out->q ? kana_key(c->arena, out->q) : "" };
+	struct reading reading = {
+		.q = out->q, .q_key = out->q ? kana_key(c->arena, out->q) : "", .scratch = *c
+	};
+	reading.scratch.arena = arena_new();
 	enum err e = db_each(c, sql, args, on_person, &reading);
+	arena_free(reading.scratch.arena);
 	if (e)
 		return e;
 	if (reading.n > 1)
