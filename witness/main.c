@@ -55,7 +55,18 @@ static void settle(struct gateway_conf *http)
 	http->head_timeout_ms = http->handshake_timeout_ms = 5000;
 	http->idle_timeout_ms = 60000;
 	http->body_rate_min_bytes_s = 1024;
+	http->body_rate_window_ms = 10000;
 	http->streams_max = 10;
+	http->head_max_bytes = 32768;
+	http->head_fields_max = 100;
+	http->linger_ms = 2000;
+	http->drain_ms = 5000;
+	http->http2_stream_window_kib = 256;
+	http->http2_connection_window_kib = 1024;
+	http->http2_control_burst = 512;
+	http->http2_control_rate = 50;
+	http->http2_reset_burst = 200;
+	http->http2_reset_rate = 20;
 }
 
 static void on_stop_signal(int number)

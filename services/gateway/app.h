@@ -20,7 +20,10 @@ struct gateway_conf {
 	int64_t tls_ticket_lifetime_s, tls_check_ms;
 	const char *source_rules; /* source_rules.h; "" for none */
 	int64_t connections_max, connections_per_source, head_timeout_ms, handshake_timeout_ms,
-		idle_timeout_ms, body_rate_min_bytes_s, streams_max;
+		idle_timeout_ms, body_rate_min_bytes_s, body_rate_window_ms, streams_max;
+	int64_t head_max_bytes, head_fields_max, linger_ms, drain_ms;
+	int64_t http2_control_burst, http2_control_rate, http2_reset_burst, http2_reset_rate,
+		http2_stream_window_kib, http2_connection_window_kib;
 	/* application side */
 	const char *web_root; /* the built client, "" for none */
 	const char *auth_public_key; /* hex, from a file */
@@ -45,7 +48,7 @@ must_check enum err app_start(const struct gateway_conf *conf, struct loop *loop
 void app_drain(void);
 void app_stop(void);
 
-/* protocol side: listen, accept, serve until the loop stops; then GOAWAY and drain for at most 5 s.
+/* protocol side: listen, accept, serve until the loop stops; then GOAWAY and drain.
  */
 must_check enum err server_start(const struct gateway_conf *conf, struct loop *loop);
 void server_stop(void);

@@ -8,7 +8,7 @@
 
 enum {
 	CHUNKED_EXTENSION_MAX = 256, /* nobody uses them; long ones are an attack on the reader */
-	CHUNKED_TRAILER_MAX = 8 * 1024,
+	CHUNKED_TRAILER_MAX = 8 * 1024, /* all together; they are dropped, so one line's length */
 };
 
 /* All zero at the start of a body. */

@@ -16,8 +16,6 @@
 enum {
 	/* How often slow peers are looked for; a limit is exceeded by at most this. */
 	CHECK_MS = 5 * 1000,
-	/* A body must keep its pace over so long: a phone changing cells is silent for seconds. */
-	BODY_WINDOW_MS = 10 * 1000,
 	/* Bytes to read and drop after our good-bye: closing with unread ones would send a reset,
 	 * which can destroy the reply that explains the refusal. */
 	LINGER_MAX = 1024 * 1024,
@@ -83,7 +81,7 @@ void connection_wait(struct connection *c, enum wait wait)
 		[WAIT_HANDSHAKE] = conf->handshake_timeout_ms,
 		[WAIT_HEAD] = conf->head_timeout_ms,
 		[WAIT_IDLE] = conf->idle_timeout_ms,
-		[WAIT_LINGER] = LINGER_MS,
+		[WAIT_LINGER] = conf->linger_ms,
 	};
 	c->wait = wait;
 	if (wait != WAIT_NONE)
@@ -114,13 +112,13 @@ static void check_exchange(struct exchange *exchange, bool is_held_back, int64_t
 {
 	const struct gateway_conf *conf = connection_conf(exchange->connection);
 	if (exchange->is_answered) {
-		if (now - exchange->body_pace.since_ms >= LINGER_MS)
+		if (now - exchange->body_pace.since_ms >= conf->linger_ms)
 			exchange->connection->protocol->abort(exchange);
 		return;
 	}
 	bool is_sending = exchange->is_open && !exchange->is_body_complete && !is_held_back &&
 		!exchange->is_finished;
-	if (is_too_slow(&exchange->body_pace, is_sending, now, BODY_WINDOW_MS,
+	if (is_too_slow(&exchange->body_pace, is_sending, now, conf->body_rate_window_ms,
 		    conf->body_rate_min_bytes_s))
 		exchange_refuse(exchange, 408);
 	/* HTTP/2: the client gives this stream no window; the reply may be written to its end. */

@@ -14,13 +14,12 @@
 
 #include "services/gateway/app.h"
 #include "services/gateway/exchange.h"
+#include "services/gateway/head.h"
 #include "services/gateway/queue.h"
 #include "services/gateway/source.h"
 #include "services/gateway/tls.h"
 
 enum {
-	/* After our last word: so long may the peer go on, to read it and to stop by itself. */
-	LINGER_MS = 2 * 1000,
 	READ_SIZE = 16 * 1024, /* the most that one TLS record holds */
 	/* Replies waiting on all streams of one connection; above, each may hold only as much as
 	 * EXCHANGE_LOW_WATER: enough to go on when other streams are stuck. */
@@ -107,6 +106,7 @@ struct connection {
 	struct tls *tls;
 	const struct protocol *protocol;
 	void *session; /* the protocol's */
+	struct head_limits head_limits; /* copied when the protocol opens */
 	struct exchange *exchanges;
 	unsigned exchanges_n;
 	struct queue in; /* came and could not be taken yet */
@@ -132,6 +132,12 @@ struct connection {
 /* The clock of this round, so that nobody asks the kernel twice. */
 int64_t connection_now(const struct connection *c);
 const struct gateway_conf *connection_conf(const struct connection *c);
+
+static inline struct head_limits connection_head_limits(const struct connection *c)
+{
+	const struct gateway_conf *conf = connection_conf(c);
+	return (struct head_limits){ (size_t)conf->head_max_bytes, (size_t)conf->head_fields_max };
+}
 
 /* Takes the descriptor of an accepted connection from `text`, an address. */
 void connection_new(

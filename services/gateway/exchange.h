@@ -24,6 +24,7 @@ struct header {
 	const char *value;
 };
 
+/* A browser behind two proxies sends some thirty; every request has room for so many. */
 enum { HEADERS_MAX = 100 };
 
 /* What was asked; lives as long as the exchange. */

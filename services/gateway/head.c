@@ -27,21 +27,21 @@ static size_t text_run(const char *data, size_t n)
 	return i;
 }
 
-static enum state line_begins(struct head *head, char c)
+static enum state line_begins(struct head *head, size_t fields_max, char c)
 {
 	head->line_n = 1;
-	if (++head->lines > HEAD_FIELDS_MAX + 1) /* and the request line */
+	if (++head->lines > fields_max + 1) /* and the request line */
 		return BAD;
 	return is_text((unsigned char)c) && c != ' ' && c != '\t' ? IN_LINE : BAD;
 }
 
-static enum state step(struct head *head, char c)
+static enum state step(struct head *head, size_t fields_max, char c)
 {
 	switch ((enum state)head->state) {
 	case START:
 		if (c == '\r' && !head->is_blank_skipped)
 			return BLANK_CR;
-		return line_begins(head, c);
+		return line_begins(head, fields_max, c);
 	case BLANK_CR:
 		head->is_blank_skipped = true;
 		return c == '\n' ? START : BAD;
@@ -50,7 +50,7 @@ static enum state step(struct head *head, char c)
 	case LINE_CR:
 		return c == '\n' ? LINE_START : BAD;
 	case LINE_START:
-		return c == '\r' ? LAST_CR : line_begins(head, c);
+		return c == '\r' ? LAST_CR : line_begins(head, fields_max, c);
 	case LAST_CR:
 		return c == '\n' ? DONE : BAD;
 	case DONE:
@@ -60,7 +60,8 @@ static enum state step(struct head *head, char c)
 	return BAD;
 }
 
-enum head_result head_scan(struct head *head, const char *data, size_t n)
+enum head_result head_scan(
+	struct head *head, const struct head_limits *limits, const char *data, size_t n)
 {
 	while (head->n < n && head->state != DONE && head->state != BAD) {
 		if (head->state == IN_LINE) {
@@ -72,10 +73,10 @@ enum head_result head_scan(struct head *head, const char *data, size_t n)
 			if (run > 0)
 				continue;
 		}
-		head->state = step(head, data[head->n]);
+		head->state = step(head, limits->fields, data[head->n]);
 		head->n++;
 	}
-	if (head->state == BAD || head->n > HEAD_SIZE_MAX)
+	if (head->state == BAD || head->n > limits->bytes)
 		return HEAD_MALFORMED;
 	return head->state == DONE ? HEAD_COMPLETE : HEAD_INCOMPLETE;
 }

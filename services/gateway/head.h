@@ -12,9 +12,12 @@
 #include <stddef.h>
 
 enum {
-	HEAD_SIZE_MAX = 32 * 1024, /* as much as HTTP/2 peers may send (SETTINGS) */
 	HEAD_LINE_MAX = 8 * 1024, /* the longest target that others in the path let through */
-	HEAD_FIELDS_MAX = 100,
+};
+
+/* From --head-max-bytes and --head-fields-max; the same for HTTP/2. */
+struct head_limits {
+	size_t bytes, fields;
 };
 
 /* All zero at the start of a message. */
@@ -28,6 +31,7 @@ struct head {
 enum head_result { HEAD_INCOMPLETE, HEAD_COMPLETE, HEAD_MALFORMED };
 
 /* `data` holds the message from its first byte; only what is new since the last call is read. */
-enum head_result head_scan(struct head *head, const char *data, size_t n);
+enum head_result head_scan(
+	struct head *head, const struct head_limits *limits, const char *data, size_t n);
 
 #endif

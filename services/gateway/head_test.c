@@ -11,10 +11,12 @@
 
 #define N(list_) (sizeof(list_) / sizeof(*(list_)))
 
+static const struct head_limits LIMITS = { .bytes = 32 * 1024, .fields = 100 };
+
 static enum head_result scan(const char *data, size_t n, size_t *head_n)
 {
 	struct head head = { 0 };
-	enum head_result result = head_scan(&head, data, n);
+	enum head_result result = head_scan(&head, &LIMITS, data, n);
 	*head_n = head.n;
 	return result;
 }
@@ -61,7 +63,7 @@ static void the_result_does_not_depend_on_the_pieces(void **state)
 	static const char data[] = "\r\nGET / HTTP/1.1\r\nA: b\r\n\r\nrest";
 	struct head head = { 0 };
 	size_t i = 0;
-	while (head_scan(&head, data, ++i) == HEAD_INCOMPLETE)
+	while (head_scan(&head, &LIMITS, data, ++i) == HEAD_INCOMPLETE)
 		assert_true(i < sizeof data);
 	assert_int_equal(i, sizeof data - 1 - strlen("rest"));
 }
@@ -87,8 +89,8 @@ static enum head_result scan_fields(size_t fields_n, size_t field_n)
 
 static void sizes_are_limited(void **state)
 {
-	assert_int_equal(scan_fields(HEAD_FIELDS_MAX, 5), HEAD_COMPLETE);
-	assert_int_equal(scan_fields(HEAD_FIELDS_MAX + 1, 5), HEAD_MALFORMED);
+	assert_int_equal(scan_fields(LIMITS.fields, 5), HEAD_COMPLETE);
+	assert_int_equal(scan_fields(LIMITS.fields + 1, 5), HEAD_MALFORMED);
 	assert_int_equal(scan_fields(1, HEAD_LINE_MAX), HEAD_COMPLETE);
 	assert_int_equal(scan_fields(1, HEAD_LINE_MAX + 1), HEAD_MALFORMED);
 	assert_int_equal(scan_fields(4, HEAD_LINE_MAX - 100), HEAD_COMPLETE);

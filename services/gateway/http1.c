@@ -36,6 +36,7 @@ static void *http1_open(struct connection *c)
 	struct http1 *http1 = calloc(1, sizeof *http1);
 	if (!http1)
 		abort();
+	c->head_limits = connection_head_limits(c);
 	connection_wait(c, WAIT_IDLE);
 	return http1;
 }
@@ -198,7 +199,7 @@ static size_t read_head(struct connection *c, const char *data, size_t n)
 	struct http1 *http1 = c->session;
 	if (queue_n(&c->out) > EXCHANGE_HIGH_WATER)
 		return 0; /* the client reads no replies: no more requests */
-	enum head_result result = head_scan(&http1->head, data, n);
+	enum head_result result = head_scan(&http1->head, &c->head_limits, data, n);
 	if (result == HEAD_MALFORMED)
 		refuse(c, 400, LANGUAGE_JA);
 	if (result != HEAD_COMPLETE)

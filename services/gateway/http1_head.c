@@ -10,7 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "services/gateway/head.h"
 #include "services/gateway/http1.h"
 #include "services/gateway/request.h"
 
@@ -21,7 +20,7 @@ struct findings {
 	struct {
 		char *name, *value;
 		size_t name_n, value_n;
-	} fields[HEAD_FIELDS_MAX];
+	} fields[HEADERS_MAX];
 	size_t fields_n;
 	bool is_complete;
 };
@@ -37,7 +36,7 @@ static int on_target(llhttp_t *parser, const char *at, size_t n)
 static int on_name(llhttp_t *parser, const char *at, size_t n)
 {
 	struct findings *found = parser->data;
-	if (found->fields_n == HEAD_FIELDS_MAX)
+	if (found->fields_n == HEADERS_MAX)
 		return -1;
 	found->fields[found->fields_n].name = (char *)(uintptr_t)at;
 	found->fields[found->fields_n].name_n = n;

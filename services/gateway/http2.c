@@ -13,33 +13,25 @@
 
 #include "libcommon/resident.h"
 #include "services/gateway/connection.h"
-#include "services/gateway/head.h"
 #include "services/gateway/headers.h"
 #include "services/gateway/http2.h"
 #include "services/gateway/request.h"
 #include "services/gateway/server.h"
 
 enum {
-	STREAM_WINDOW = 256 * 1024, /* one upload part: full speed at 50 ms is 5 MB/s */
-	CONNECTION_WINDOW = 1024 * 1024, /* and so the most that paused streams make us keep */
 	OUT_MAX = 64 * 1024, /* frames made ahead of the socket; later ones may be more urgent */
 
-	/* Frames without a use of their own: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA,
-	 * unknown ones. A browser sends a handful a second; WINDOW_UPDATE is paid for by DATA. */
-	CONTROL_BURST = 512,
-	CONTROL_RATE = 50, /* a second */
-	DATA_REFUND = 2,
+	DATA_REFUND = 2, /* of the control budget: DATA is acknowledged by WINDOW_UPDATE, twice */
 	/* Our own RST_STREAM for a client's fault costs more than the fault. */
 	FAULT_COST = 8,
-	/* A browser leaving a page resets at most all of its streams. */
-	RESET_BURST = 200,
-	RESET_RATE = 20,
 	SETTINGS_MAX = 16, /* entries in a frame; eight are defined */
 };
 
 struct http2 {
 	nghttp2_session *session;
-	int64_t control_left, control_at_ms;
+	/* Frames without a use of their own: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA,
+	 * unknown ones. */
+	int64_t control_left, control_at_ms, control_burst, control_rate;
 	bool is_greeted; /* the client's SETTINGS came */
 	bool is_in_head;
 	bool is_broken; /* say why and end */
@@ -53,13 +45,13 @@ static int spend(struct connection *c, int64_t cost)
 {
 	struct http2 *http2 = c->session;
 	int64_t now = connection_now(c);
-	int64_t refill = (now - http2->control_at_ms) * CONTROL_RATE / 1000;
+	int64_t refill = (now - http2->control_at_ms) * http2->control_rate / 1000;
 	if (refill > 0) {
 		http2->control_at_ms = now;
 		http2->control_left += refill;
 	}
-	if (http2->control_left > CONTROL_BURST)
-		http2->control_left = CONTROL_BURST;
+	if (http2->control_left > http2->control_burst)
+		http2->control_left = http2->control_burst;
 	http2->control_left -= cost;
 	return http2->control_left < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
@@ -257,7 +249,7 @@ static ssize_t send_frame(
 
 /* An answer that comes before the end of the request: the client may stop sending. RFC 9113 (8.1)
  * would have it told by RST_STREAM at once, but clients in use (curl 7) then drop the answer. It
- * gets no more window, and the reset after LINGER_MS. */
+ * gets no more window, and the reset after --linger-ms. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	if (frame->hd.type == NGHTTP2_RST_STREAM &&
@@ -388,15 +380,16 @@ static nghttp2_session_callbacks *callbacks_new(void)
 	return callbacks;
 }
 
-static nghttp2_option *option_new(void)
+static nghttp2_option *option_new(const struct gateway_conf *conf)
 {
 	nghttp2_option *option;
 	if (nghttp2_option_new(&option) != 0)
 		abort();
 	nghttp2_option_set_no_auto_window_update(option, 1);
-	nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
+	nghttp2_option_set_stream_reset_rate_limit(
+		option, (uint64_t)conf->http2_reset_burst, (uint64_t)conf->http2_reset_rate);
 	nghttp2_option_set_max_settings(option, SETTINGS_MAX);
-	nghttp2_option_set_max_outbound_ack(option, CONTROL_BURST);
+	nghttp2_option_set_max_outbound_ack(option, (size_t)conf->http2_control_burst);
 	nghttp2_option_set_no_closed_streams(option, 1);
 	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
 		nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
@@ -444,27 +437,30 @@ static void *http2_open(struct connection *c)
 	/* Made once; sessions take what they need from them. */
 	static nghttp2_session_callbacks *callbacks;
 	static nghttp2_option *option;
+	const struct gateway_conf *conf = connection_conf(c);
 	if (!callbacks) {
 		callbacks = callbacks_new();
-		option = option_new();
+		option = option_new(conf);
 	}
+	c->head_limits = connection_head_limits(c);
 	struct http2 *http2 = calloc(1, sizeof *http2);
 	nghttp2_mem memory = { http2, allocate, deallocate, allocate_array, reallocate };
 	const nghttp2_settings_entry settings[] = {
-		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-			(uint32_t)connection_conf(c)->streams_max },
-		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW },
-		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEAD_SIZE_MAX },
+		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)conf->streams_max },
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+			(uint32_t)conf->http2_stream_window_kib * 1024 },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conf->head_max_bytes },
 		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
 	};
 	if (!http2 ||
 		nghttp2_session_server_new3(&http2->session, callbacks, c, option, &memory) != 0 ||
 		nghttp2_submit_settings(http2->session, NGHTTP2_FLAG_NONE, settings,
 			sizeof settings / sizeof *settings) != 0 ||
-		nghttp2_session_set_local_window_size(
-			http2->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) != 0)
+		nghttp2_session_set_local_window_size(http2->session, NGHTTP2_FLAG_NONE, 0,
+			(int32_t)conf->http2_connection_window_kib * 1024) != 0)
 		abort(); /* out of memory */
-	http2->control_left = CONTROL_BURST;
+	http2->control_left = http2->control_burst = conf->http2_control_burst;
+	http2->control_rate = conf->http2_control_rate;
 	http2->control_at_ms = connection_now(c);
 	return http2;
 }

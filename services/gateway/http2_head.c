@@ -55,7 +55,8 @@ static bool take_header(struct exchange *exchange, const char *name, const char 
 {
 	if (*name == ':')
 		return take_pseudo_header(&exchange->request, name, value);
-	return request_add(&exchange->request, name, value);
+	return exchange->request.headers_n < exchange->connection->head_limits.fields &&
+		request_add(&exchange->request, name, value);
 }
 
 void http2_take_header(struct exchange *exchange, const char *name, size_t name_n,
@@ -64,7 +65,8 @@ void http2_take_header(struct exchange *exchange, const char *name, size_t name_
 	if (exchange->is_malformed)
 		return; /* is refused already: nothing more is kept of it */
 	exchange->head_n += name_n + value_n + 32; /* as RFC 9113 counts, 6.5.2 */
-	exchange->is_malformed = exchange->head_n > HEAD_SIZE_MAX || value_n > HEAD_LINE_MAX ||
+	exchange->is_malformed = exchange->head_n > exchange->connection->head_limits.bytes ||
+		value_n > HEAD_LINE_MAX ||
 		!take_header(exchange, arena_strndup(exchange->arena, name, name_n),
 			arena_strndup(exchange->arena, value, value_n));
 }

@@ -14,6 +14,7 @@
 #include "libcommon/resident.h"
 #include "libcommon/view.h"
 #include "services/gateway/app.h"
+#include "services/gateway/exchange.h"
 
 #define EXIT_CONFIG 78 /* sysexits.h: a person has to mend the configuration */
 
@@ -58,14 +59,47 @@ static const struct option options[] = {
 		"browsers behind one, each with one connection" },
 	{ "head-timeout-ms", OPTION_INTEGER, "5000", AT(head_timeout_ms), 100, 60000,
 		"for the whole head of a request; longer is a client that wants to hold the line" },
+	{ "head-max-bytes", OPTION_INTEGER, "32768", AT(head_max_bytes), 8192, 65536,
+		"the head of a request, in HTTP/2 its header list: the longest line (8 KiB) and "
+		"six of the largest cookies; nghttp2 takes no larger field than the bound" },
+	{ "head-fields-max", OPTION_INTEGER, "100", AT(head_fields_max), 16, HEADERS_MAX,
+		"fields in a head; a browser behind two proxies sends some thirty, and every "
+		"request has room for 100" },
 	{ "handshake-timeout-ms", OPTION_INTEGER, "5000", AT(handshake_timeout_ms), 100, 60000,
 		"for TLS; three round trips of the slowest school line fit ten times" },
 	{ "idle-timeout-ms", OPTION_INTEGER, "60000", AT(idle_timeout_ms), 1000, 600000,
-		"between requests, before the connection is closed" },
+		"between requests, before the connection is closed; who reads a page comes back "
+		"within a minute, and who does not gives memory back" },
 	{ "body-rate-min-bytes-s", OPTION_INTEGER, "1024", AT(body_rate_min_bytes_s), 1, 1048576,
 		"slower bodies are cut: 256 MiB at this rate would take three days" },
+	{ "body-rate-window-ms", OPTION_INTEGER, "10000", AT(body_rate_window_ms), 1000, 120000,
+		"over so long a body must keep that pace: a phone that changes cells is silent for "
+		"seconds" },
+	{ "linger-ms", OPTION_INTEGER, "2000", AT(linger_ms), 100, 60000,
+		"after the last word on a connection or stream, for the client to read it and to "
+		"stop by itself" },
+	{ "drain-ms", OPTION_INTEGER, "5000", AT(drain_ms), 100, 600000,
+		"for requests under way when the gateway stops; less than the ten seconds after "
+		"which supervisors kill" },
 	{ "streams-max", OPTION_INTEGER, "100", AT(streams_max), 1, 1000,
 		"HTTP/2 streams at the same time on one connection (RFC 9113 recommends 100)" },
+	{ "http2-stream-window-kib", OPTION_INTEGER, "256", AT(http2_stream_window_kib), 64, 16384,
+		"of a body under way on one stream: full speed over 50 ms is 5 MB/s, and it is one "
+		"window of an upload" },
+	{ "http2-connection-window-kib", OPTION_INTEGER, "1024", AT(http2_connection_window_kib),
+		64, 65536,
+		"the same on all streams together, and so the most that streams which wait make "
+		"the gateway keep for a connection" },
+	{ "http2-control-burst", OPTION_INTEGER, "512", AT(http2_control_burst), 64, 65536,
+		"frames without a use of their own at once (PING, SETTINGS, PRIORITY, "
+		"WINDOW_UPDATE, empty DATA, unknown ones); a browser sends a handful a second" },
+	{ "http2-control-rate", OPTION_INTEGER, "50", AT(http2_control_rate), 1, 10000,
+		"of them a second, beyond that; more is a flood, which ends the connection" },
+	{ "http2-reset-burst", OPTION_INTEGER, "200", AT(http2_reset_burst), 10, 65536,
+		"streams that a client may reset at once; a browser that leaves a page resets at "
+		"most all of its own, and may do so twice" },
+	{ "http2-reset-rate", OPTION_INTEGER, "20", AT(http2_reset_rate), 1, 10000,
+		"of them a second, beyond that; more is the rapid reset attack" },
 	{ "web-root", OPTION_READS, "", AT(web_root), 0, 4096,
 		"directory of the built web client; empty for none" },
 	{ "auth-public-key", OPTION_SECRET, NULL, AT(auth_public_key), 64, 64,
@@ -77,7 +111,8 @@ static const struct option options[] = {
 	{ "session-cache-ms", OPTION_INTEGER, "1000", AT(session_cache_ms), 1, 1000,
 		"how long a checked session is believed; revocation must work within one second" },
 	{ "request-timeout-ms", OPTION_INTEGER, "10000", AT(request_timeout_ms), 100, 120000,
-		"for an answer of a service, unless the operation says another time" },
+		"for an answer of a service, unless the operation says another time; for longer "
+		"nobody looks at a page that does not move" },
 	{ "fanout-timeout-ms", OPTION_INTEGER, "2000", AT(fanout_timeout_ms), 50, 30000,
 		"for the parts of a merged answer; a page should not wait longer for its slowest" },
 	{ "sse-heartbeat-ms", OPTION_INTEGER, "15000", AT(sse_heartbeat_ms), 100, 45000,

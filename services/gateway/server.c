@@ -25,7 +25,6 @@
 enum {
 	ACCEPTS_PER_EVENT = 32, /* then those who are connected already get their turn */
 	ARENAS_KEPT = 64, /* about as many requests as are under way at the same time */
-	DRAIN_MS = 5 * 1000, /* less than the ten seconds after which supervisors kill */
 	ACCEPT_PAUSE_MS = 100, /* when there are no descriptors left */
 	UNSENT_MAX = 128 * 1024, /* bytes that the kernel takes ahead of what it can send */
 	OTHER_DESCRIPTORS = 256, /* bus, files, listeners */
@@ -302,7 +301,7 @@ void server_stop(void)
 		next = c->next;
 		connection_drain(c);
 	}
-	run_for(DRAIN_MS);
+	run_for(server.conf->drain_ms);
 	for (struct connection *c = server.connections; c; c = next) {
 		next = c->next;
 		connection_kill(c);

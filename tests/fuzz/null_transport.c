@@ -9,6 +9,14 @@ static const struct gateway_conf conf = {
 	.head_timeout_ms = 1,
 	.idle_timeout_ms = 1,
 	.streams_max = 100,
+	.head_max_bytes = 32768,
+	.head_fields_max = 100,
+	.http2_stream_window_kib = 256,
+	.http2_connection_window_kib = 1024,
+	.http2_control_burst = 512,
+	.http2_control_rate = 50,
+	.http2_reset_burst = 200,
+	.http2_reset_rate = 20,
 };
 
 int64_t connection_now(const struct connection *c)

@@ -25,6 +25,7 @@ HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 PATIENCE_S = 60  # for what the server does by itself; a second or two on an idle machine
 CONNECTIONS_MAX = 60
 PER_SOURCE = 20
+IN_PASSING = 4  # descriptors of what is being refused at this moment, on a busy machine
 
 
 def eventually(condition, what):
@@ -153,14 +154,14 @@ class Floods(Case):
         before = self.descriptors()
         self.fill(self.secure)
         self.assertGreater(len(self.held), 0)
-        self.assertLessEqual(self.descriptors(), before + CONNECTIONS_MAX)
+        self.assertLessEqual(self.descriptors(), before + CONNECTIONS_MAX + IN_PASSING)
         eventually(self.is_served, "the idle ones were sent away")
 
     def test_silent_ones_are_bounded_and_make_room_again(self):
         """They connect and say nothing: what the kernel accepted is closed at once or after the time for a hello."""
         before = self.descriptors()
         self.fill(self.plain)
-        self.assertLessEqual(self.descriptors(), before + CONNECTIONS_MAX + 1)  # one is being looked at
+        self.assertLessEqual(self.descriptors(), before + CONNECTIONS_MAX + IN_PASSING)
         eventually(self.is_served, "the silent ones were sent away")
 
     def test_who_is_in_goes_on(self):

@@ -358,6 +358,34 @@ class Pressure(WithProbe):
                 self.assertEqual(len(body), 30_000_000)
 
 
+class Heads(unittest.TestCase):
+    """The sizes of a head are the operator's."""
+
+    BYTES, FIELDS = 8192, 20
+
+    def setUp(self):
+        if not probe.is_own:
+            raise unittest.SkipTest("plays against another server")
+        self.probe = Probe("--head-max-bytes", str(self.BYTES), "--head-fields-max", str(self.FIELDS))
+        self.addCleanup(self.probe.stop)
+
+    def status(self, *fields):
+        with Http1(self.probe) as http:
+            http.send(b"\r\n".join([b"GET /hello HTTP/1.1", b"Host: a", *fields, b"", b""]))
+            return http.response().status
+
+    def test_fields(self):
+        more = [b"A%d: b" % i for i in range(self.FIELDS)]
+        self.assertEqual(self.status(*more[:-1]), 200)
+        self.assertEqual(self.status(*more), 400)
+
+    def test_bytes(self):
+        rest = self.BYTES - len(b"GET /hello HTTP/1.1\r\nHost: a\r\nA: \r\nB: \r\n\r\n")
+        half = b"x" * (rest // 2)
+        self.assertEqual(self.status(b"A: " + half, b"B: " + b"x" * (rest - len(half))), 200)
+        self.assertEqual(self.status(b"A: " + half, b"B: " + b"x" * (rest - len(half) + 1)), 400)
+
+
 class Limits(unittest.TestCase):
     """Time-outs and numbers, with a server that has short ones."""
 

@@ -601,6 +601,67 @@ class Limits(unittest.TestCase):
             self.assertEqual(http.reset_code(1), INTERNAL_ERROR)
 
 
+class Budgets(unittest.TestCase):
+    """Windows, budgets and sizes are the operator's."""
+
+    OPTIONS = {"head-max-bytes": 8192, "head-fields-max": 20, "http2-stream-window-kib": 64,
+               "http2-connection-window-kib": 128, "http2-control-burst": 64, "http2-control-rate": 1,
+               "http2-reset-burst": 10, "http2-reset-rate": 1}
+
+    @classmethod
+    def setUpClass(cls):
+        if not probe.is_own:
+            raise unittest.SkipTest("plays against another server")
+        cls.probe = Probe(*(word for name, value in cls.OPTIONS.items() for word in (f"--{name}", str(value))))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.probe.stop()
+
+    def test_settings_say_so(self):
+        with Http2(self.probe) as http:
+            pairs = dict(struct.iter_unpack(">HI", http.wait(SETTINGS).payload))
+            self.assertEqual(pairs[MAX_HEADER_LIST_SIZE], 8192)
+            self.assertEqual(pairs[INITIAL_WINDOW_SIZE], 64 * 1024)
+            found = http.wait(WINDOW_UPDATE, 0)
+            self.assertEqual(int.from_bytes(found.payload, "big"), 128 * 1024 - 65535)
+
+    def test_fields_and_bytes(self):
+        with Http2(self.probe) as http:
+            http.request(1, extra=[(f"a{i}", "b") for i in range(20)])
+            self.assertEqual(http.answer(1)[0], 200)
+            http.request(3, extra=[(f"a{i}", "b") for i in range(21)])
+            self.assertEqual(http.answer(3)[0], 400)
+            http.request(5, extra=[("a", "b" * 4096), ("c", "d" * 4096)])
+            self.assertEqual(http.answer(5)[0], 400)
+
+    def test_a_window_that_is_overrun(self):
+        with Http2(self.probe) as http:
+            http.request(1, "POST", "/slow?ms=60000", is_end=False)
+            for _ in range(5):
+                http.send(data(1, b"x" * 16384))
+            found = http.read()
+            while found and found.kind not in (RST_STREAM, GOAWAY):
+                found = http.read()
+            self.assertEqual(int.from_bytes(found.payload[-4:], "big"), FLOW_CONTROL_ERROR)
+
+    def flood(self, one, n, code):
+        """n are borne, and a few dozen more are not."""
+        with Http2(self.probe) as http:
+            http.send(b"".join(one(http, i) for i in range(n)))
+            http.request(2 * n + 1)
+            self.assertEqual(http.answer(2 * n + 1)[0], 200)
+            http.send(b"".join(one(http, n + 1 + i) for i in range(80)))
+            self.assertEqual(http.goaway(), code)
+
+    def test_control_frames(self):
+        self.flood(lambda http, i: ping(), 40, ENHANCE_YOUR_CALM)
+
+    def test_resets(self):
+        self.flood(lambda http, i: http.headers(2 * i + 1, http.block(path="/later?ms=500")) + reset(2 * i + 1), 5,
+                   INTERNAL_ERROR)
+
+
 class Draining(unittest.TestCase):
     def test_streams_under_way_are_finished(self):
         if not probe.is_own:
