@@ -4,17 +4,23 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "libcommon/clock.h"
+
+/* Acknowledgements may be delayed by 40 ms. */
+#define ACKNOWLEDGEMENT_MS 10
 
 struct tls_client {
 	SSL_CTX *context;
@@ -234,20 +240,14 @@ enum err tls_client_write(struct call *c, struct tls_client *client, const void 
 }
 
 /* What the server sends meanwhile (tickets, say) is nothing to us. */
-enum err tls_client_finish(struct call *c, struct tls_client *client)
+static enum err await_end(struct call *c, const struct tls_client *client)
 {
 	char ignored[512];
 	enum err e = OK;
-	ERR_clear_error();
-	int result = SSL_shutdown(client->ssl);
-	while (!e && result < 0) {
-		e = again(c, client, result, "end");
-		result = e ? 0 : SSL_shutdown(client->ssl);
-	}
 	while (!e) {
 		ERR_clear_error();
 		errno = 0;
-		result = SSL_read(client->ssl, ignored, sizeof(ignored));
+		int result = SSL_read(client->ssl, ignored, sizeof(ignored));
 		if (result > 0)
 			continue;
 		if (SSL_get_error(client->ssl, result) == SSL_ERROR_ZERO_RETURN)
@@ -255,4 +255,43 @@ enum err tls_client_finish(struct call *c, struct tls_client *client)
 		e = again(c, client, result, "end");
 	}
 	return e;
+}
+
+/*
+ * A server that turned us away has ended the connection too, perhaps before it got a byte. So what
+ * its kernel says counts: it acknowledges what comes before the end, and answers with a reset what
+ * comes after it, or what nobody had read by then. In this order, because a reset empties the
+ * queue.
+ */
+static enum err await_acknowledgement(struct call *c, const struct tls_client *client)
+{
+	struct pollfd on = { .fd = client->fd };
+	while (clock_steady_ms() < client->end_ms) {
+		int waiting = 0;
+		struct tcp_info info = { 0 };
+		socklen_t n = sizeof(info);
+		if (ioctl(client->fd, SIOCOUTQ, &waiting) ||
+			getsockopt(client->fd, IPPROTO_TCP, TCP_INFO, &info, &n))
+			return fail(c, ERR_UNAVAILABLE, "end: %s", strerrordesc_np(errno));
+		if (info.tcpi_state != TCP_CLOSE_WAIT)
+			return fail(c, ERR_UNAVAILABLE, "end: the receiver did not read all of it");
+		if (waiting == 0)
+			return OK;
+		(void)poll(&on, 1, ACKNOWLEDGEMENT_MS);
+	}
+	return fail(c, ERR_UNAVAILABLE, "not done in time");
+}
+
+enum err tls_client_finish(struct call *c, struct tls_client *client)
+{
+	enum err e = OK;
+	ERR_clear_error();
+	int result = SSL_shutdown(client->ssl);
+	while (!e && result < 0) {
+		e = again(c, client, result, "end");
+		result = e ? 0 : SSL_shutdown(client->ssl);
+	}
+	if (!e)
+		e = await_end(c, client);
+	return e ? e : await_acknowledgement(c, client);
 }

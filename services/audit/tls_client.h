@@ -32,9 +32,9 @@ must_check enum err tls_client_write(
 	struct call *c, struct tls_client *client, const void *data, size_t n);
 
 /*
- * Say that nothing more comes, and wait until the server ends the connection in its turn: it has
- * read everything then. A connection that breaks instead is UNAVAILABLE. (A server that ends
- * without TLS's good-bye counts as well; GnuTLS's way as rsyslog uses it is that.)
+ * Say that nothing more comes, and wait until the server ends the connection in its turn, having
+ * read everything up to here. A connection that breaks, or that was ended before, is UNAVAILABLE.
+ * (A server that ends without TLS's good-bye counts as well; rsyslog's way with GnuTLS is that.)
  */
 must_check enum err tls_client_finish(struct call *c, struct tls_client *client);
 

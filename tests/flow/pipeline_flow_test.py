@@ -32,6 +32,7 @@ def setUpModule():
         unittest.addModuleCleanup(receiver.process.stop)
     options = {'log-name': LOG_NAME,
                'pipeline-syslog': f'localhost:{rsyslog.port}', 'pipeline-syslog-ca': rsyslog.tls / 'ca.pem',
+               'pipeline-syslog-certificate': rsyslog.client / 'server.pem', 'pipeline-syslog-key': rsyslog.client / 'server.key',
                'pipeline-redis': f'127.0.0.1:{redis.port}', 'pipeline-redis-user': redis.USER,
                'pipeline-redis-password': redis.own_password, 'pipeline-redis-max-length': MAX_LENGTH,
                'pipeline-otlp-url': f'https://localhost:{collector.port}/v1/logs',
@@ -163,6 +164,20 @@ class Syslog(Pipeline, FlowTest):
         self.the_rest_goes_on()
         self.assertEqual(len(rsyslog.lines()), had)
         self.become('localhost')
+        self.assertComplete()
+
+    def test_to_the_receiver_we_are_who_we_say(self):
+        self.assertComplete()
+        had = len(rsyslog.lines())
+        good = (rsyslog.client / 'server.pem').read_bytes(), (rsyslog.client / 'server.key').read_bytes()
+        certificates.make_server(rsyslog.client, ('somebody.example',))
+        for _ in range(3):
+            self.happen(5)
+            self.the_rest_goes_on()
+        self.assertNotIn('syslog\t0 waiting', self.pipeline('list'))
+        self.assertEqual(len(rsyslog.lines()), had)
+        for name, data in zip(('server.pem', 'server.key'), good):
+            (rsyslog.client / name).write_bytes(data)
         self.assertComplete()
 
     def become(self, name):

@@ -17,7 +17,7 @@ RSYSLOG = '''
 global(workDirectory="{directory}" defaultNetstreamDriver="gtls" defaultNetstreamDriverCAFile="{tls}/ca.pem"
     defaultNetstreamDriverCertFile="{tls}/server.pem" defaultNetstreamDriverKeyFile="{tls}/server.key")
 main_queue(queue.type="direct")
-module(load="imtcp" streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="anon")
+module(load="imtcp" streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer="{peer}")
 template(name="message" type="string" string="%syslogfacility-text% %syslogseverity-text% %hostname% %app-name% %msgid% %msg%\\n")
 ruleset(name="audit" queue.type="direct") {{ action(type="omfile" file="{file}" template="message") }}
 input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="audit")
@@ -25,14 +25,20 @@ input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="audit")
 
 
 class Rsyslog:
-    """Debian's rsyslogd with GnuTLS."""
+    """Debian's rsyslogd with GnuTLS, which listens only to who has the certificate in `client`."""
 
-    def __init__(self, directory, names=('localhost', '127.0.0.1')):
+    PEER = 'audit.example.jp'
+
+    def __init__(self, directory):
         self.directory, self.port = Path(directory), free_port()
-        self.tls, self.file = self.directory / 'tls', self.directory / 'messages'
-        certificates.make(self.tls, names)
+        self.tls, self.client, self.file = (self.directory / name for name in ('tls', 'client', 'messages'))
+        certificates.make(self.tls, ('localhost', '127.0.0.1'))
+        self.client.mkdir()
+        for name in ('ca.pem', 'ca.key'):
+            shutil.copy(self.tls / name, self.client)
+        certificates.make_server(self.client, (self.PEER,))
         conf = self.directory / 'rsyslog.conf'
-        conf.write_text(RSYSLOG.format(directory=self.directory, tls=self.tls, file=self.file, port=self.port))
+        conf.write_text(RSYSLOG.format(directory=self.directory, tls=self.tls, file=self.file, port=self.port, peer=self.PEER))
         program = shutil.which('rsyslogd') or '/usr/sbin/rsyslogd'
         self.process = Process('rsyslogd', [program, '-n', '-f', conf, '-i', self.directory / 'pid'],
                                self.directory / 'rsyslogd.log')
