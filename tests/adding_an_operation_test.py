@@ -52,6 +52,8 @@ class AddingAnOperation(unittest.TestCase):
                 put(tree, block)
             self.succeed("ninja", "-C", build, *TARGETS, cwd=tree)
             self.check_generated(build)
+            self.succeed("/usr/bin/python3", "-B", tree / "tools" / "access_matrix.py", cwd=tree)
+            self.assertIn("`org_update`", (tree / "docs" / "access-matrix.md").read_text(encoding="utf-8"))
             done = self.succeed(tree / "tests" / "with-services", "--build", build, "meson", "test", "-C", build,
                                 "--no-rebuild", "--verbose", "provisioning-org", cwd=tree)
             self.assertIn("a_school_is_renamed_by_its_own_contractor", done.stdout)

@@ -1,0 +1,26 @@
+"""What services record of their own doing has a title in the contract, as calls have."""
+
+import re
+import unittest
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+JOB = re.compile(r'^static const struct op \w+ = \{ \.name = "(\w+)",\s+\.audit = ', re.M)
+
+
+class Jobs(unittest.TestCase):
+    def test_each_has_a_title_and_each_title_a_job(self):
+        found = 0
+        for folder in sorted((ROOT / 'services').iterdir()):
+            contract = ROOT / f'proto/{folder.name}.yaml'
+            if contract.exists():
+                jobs = {name for path in folder.glob('*.c') if not path.stem.endswith('_test') for name in JOB.findall(path.read_text())}
+                self.assertEqual(jobs, set(yaml.safe_load(contract.read_text()).get('x-jobs', {})), folder.name)
+                found += len(jobs)
+        self.assertGreater(found, 2)
+
+
+if __name__ == '__main__':
+    unittest.main()
