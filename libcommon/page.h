@@ -1,9 +1,10 @@
 /*
  * Lists page by page: `cursor` and `limit` in, `items` and `nextCursor` out.
  *
- * A cursor holds what the last item of a page is sorted by, its id last, so that the next page goes
- * on behind that place even if the item is gone by then. A statement asks for `rows`, one more than
- * the page holds: whether that one comes tells whether there is another page, without counting.
+ * A cursor holds what the last item of a page is sorted by, or its number where that is personal,
+ * and its id last, so that the next page goes on behind that place even if the item is gone by
+ * then. A statement asks for `rows`, one more than the page holds: whether that one comes tells
+ * whether there is another page, without counting.
  */
 #ifndef MANABIYA_PAGE_H
 #define MANABIYA_PAGE_H
