@@ -88,7 +88,8 @@ enum err auth_tenant_open(
 	return e ? e : db_enter(c, c->actor->tenant_key);
 }
 
-/* A login that is under way meanwhile begins a session that nothing is minted for (token.c). */
+/* A login that is under way holds the tenant (entry.c): its session is begun and ended, or not
+ * begun at all. */
 static enum err put_access(struct call *c, const struct auth_tenant_access_put_in *in)
 {
 	const char *now = db_integer(c, clock_unix_ms());

@@ -82,6 +82,19 @@ static void a_session_begun_meanwhile_is_good_for_nothing(void **state)
 	assert_int_equal(actor_of(token, &one), ERR_UNAUTHENTICATED);
 }
 
+/* The account was found open; it is shut at the end of that transaction, before the session. */
+static void a_login_that_is_overtaken_begins_no_session(void **state)
+{
+	test_sql(&test,
+		"CREATE FUNCTION public.shut() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+		" $$ BEGIN UPDATE auth.tenant SET shut_at = now() WHERE code = 'minami';"
+		" RETURN NULL; END $$;"
+		"CREATE CONSTRAINT TRIGGER shut AFTER INSERT ON auth.throttle"
+		" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.shut()");
+	assert_int_equal(log_in("minami", "head", secrets.head).reply.status, 401);
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM auth.session"), "0");
+}
+
 static void only_operators_shut_and_never_themselves(void **state)
 {
 	struct actor operator= operator_actor(), head = head_actor();
@@ -134,6 +147,7 @@ int main(void)
 		FACT(opening_is_recorded_with_the_operator),
 		FACT(nobody_of_a_shut_tenant_is_in_or_gets_in),
 		FACT(a_session_begun_meanwhile_is_good_for_nothing),
+		FACT(a_login_that_is_overtaken_begins_no_session),
 		FACT(only_operators_shut_and_never_themselves),
 		cmocka_unit_test_setup_teardown(
 			first_operator_comes_from_the_bootstrap_secret, open_auth, close_auth),
