@@ -6,6 +6,7 @@ import { ApiError, api } from "../api/client";
 import { refresh, useApi, useTagged, useWrite } from "../api/hooks";
 import type { IssuedSecret, User } from "../api/types";
 import { type Key, T, t } from "../i18n";
+import { Reset } from "../second-factor/Reset";
 import { useSelf } from "../session/session";
 import { FeatureForm } from "../shared/FeatureForm";
 import { fullName } from "../shared/home";
@@ -139,6 +140,7 @@ function Danger({ user, onSecret }: { user: User; onSecret: (secret: IssuedSecre
 				<Button icon="lock" onClick={() => setAsking("secret")}>
 					<T k="users.newSecret" />
 				</Button>
+				{user.role !== "student" && <Reset user={user} />}
 				<Suspension user={user} />
 				<Button look="danger" onClick={() => setAsking("delete")}>
 					<T k="users.delete" />

@@ -2,10 +2,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
-import en from "./en.json";
+import enLater from "../second-factor/en.json";
+import jaLater from "../second-factor/ja.json";
+import enReset from "../second-factor/reset.en.json";
+import jaReset from "../second-factor/reset.ja.json";
+import enFirst from "./en.json";
 import { T, t } from "./index";
-import ja from "./ja.json";
+import jaFirst from "./ja.json";
 import { parse, plain } from "./ruby";
+
+const en = { ...enFirst, ...enLater, ...enReset };
+const ja = { ...jaFirst, ...jaLater, ...jaReset };
 
 // What pupils read; each kanji there needs its reading.
 const FOR_PUPILS =

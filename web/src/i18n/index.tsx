@@ -1,18 +1,25 @@
 /* Texts by key, typed by the Japanese catalogue; `T` shows readings, `t` gives the bare text. */
 import { isValidElement, type ReactNode } from "react";
+import type later from "../second-factor/ja.json";
+import type reset from "../second-factor/reset.ja.json";
 import ja from "./ja.json";
-import { language } from "./language";
+import { type Language, language } from "./language";
 import { Ruby } from "./Ruby";
 import { parse, plain, type Values } from "./ruby";
 
-export type Key = keyof typeof ja;
+export type Key = keyof typeof ja | keyof typeof later | keyof typeof reset;
 
-let catalogue: Record<Key, string> = ja;
+let catalogue = ja as Record<Key, string>;
 
 /** To be awaited before the first text is asked for. */
 export async function loadCatalogue(): Promise<void> {
-	if (language() === "en") catalogue = (await import("./en.json")).default;
+	if (language() === "en") catalogue = (await import("./en.json")).default as Record<Key, string>;
 	document.documentElement.lang = language();
+}
+
+/** Texts that come later than the first, with the screens that need them. */
+export function addTexts(texts: Record<Language, Partial<Record<Key, string>>>): void {
+	Object.assign(catalogue, texts[language()]);
 }
 
 export function t(key: Key, values?: Values): string {

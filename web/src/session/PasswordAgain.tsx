@@ -10,6 +10,7 @@ import { type Key, T, t } from "../i18n";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Form, PasswordField } from "../ui/form";
+import { CodeField, type Proven, showCode } from "./CodeField";
 import { SESSION } from "./session";
 
 interface Words {
@@ -34,7 +35,7 @@ const WORDS: Record<Reason, Words> = {
 	},
 };
 
-function prove(reason: Reason, { tenantCode, username }: Self, password: string): Promise<unknown> {
+function prove(reason: Reason, { tenantCode, username }: Self, password: string): Promise<Proven> {
 	return reason === "login"
 		? api("post", "/v1/sessions", { body: { tenantCode, username, password }, quiet: true })
 		: api("post", "/v1/session/step-up", { body: { password }, quiet: true });
@@ -49,9 +50,10 @@ interface DialogProps {
 export function PasswordDialog({ self, reason, onDone }: DialogProps) {
 	const words = WORDS[reason];
 	const isLogin = reason === "login";
-	const proof = useMutation<unknown, ApiError, string>({
-		mutationFn: (password) => prove(reason, self, password),
-		onSuccess: () => onDone(true),
+	const [challenge, setChallenge] = useState<string>();
+	const proof = useMutation<Proven, ApiError, string>({
+		mutationFn: (secret) => (challenge ? showCode(challenge, secret) : prove(reason, self, secret)),
+		onSuccess: (next) => (next.challenge ? setChallenge(next.challenge) : onDone(true)),
 	});
 	const leave = () => {
 		onDone(false);
@@ -65,9 +67,13 @@ export function PasswordDialog({ self, reason, onDone }: DialogProps) {
 			<Form
 				label={t(words.title)}
 				error={proof.error}
-				onSubmit={(data) => proof.mutate(String(data.get("password")))}
+				onSubmit={(data) => proof.mutate(String(data.get("code") ?? data.get("password")))}
 			>
-				<PasswordField name="password" label="login.password" autoComplete="current-password" />
+				{challenge ? (
+					<CodeField />
+				) : (
+					<PasswordField name="password" label="login.password" autoComplete="current-password" />
+				)}
 				<div className="actions">
 					<Button look="primary" type="submit" busy={proof.isPending}>
 						<T k={words.submit} />

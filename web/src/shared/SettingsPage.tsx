@@ -6,6 +6,7 @@ import { dateTime } from "../format/time";
 import { T, t } from "../i18n";
 import { type Language, language, setLanguage } from "../i18n/language";
 import { useUploads } from "../media/uploads";
+import { SecondFactor } from "../second-factor/SecondFactor";
 import { PasswordForm } from "../session/PasswordForm";
 import { logout, useSelf } from "../session/session";
 import { setDisplay, type TextSize, useDisplay } from "../shell/display";
@@ -132,6 +133,7 @@ export function SettingsPage() {
 			<Section title={<T k="password.title" />}>
 				<PasswordForm onDone={() => sessions.refetch()} />
 			</Section>
+			{self.role !== "student" && <SecondFactor />}
 			<Leave />
 		</Page>
 	);
