@@ -27,6 +27,11 @@ class ComposeFile(unittest.TestCase):
         self.document['services']['auth']['memory_limit'] = '1g'
         self.assertIn('memory_limit', findings(self.document))
 
+    def test_each_has_limits_of_memory_and_processes(self):
+        for name, service in self.document['services'].items():
+            with self.subTest(name):
+                self.assertLessEqual({'mem_limit', 'pids_limit'}, set(service))
+
     def test_the_installed_one_takes_it(self):
         done = subprocess.run(['/usr/bin/docker-compose', '-f', FILE, 'config', '-q'], check=False, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)

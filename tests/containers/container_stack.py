@@ -22,6 +22,7 @@ from stack import NO_SECOND_FACTOR  # noqa: E402
 
 PORTS, ADMIN_PORTS = (8443, 8444), (9443, 9444)  # of the gateway, and of the one that takes over from it
 READY_WITHIN_S = 120
+COMPOSE_FILES = ('--file=docker-compose.yml', '--file=tests/containers/compose-tests.yml')
 
 
 def is_open(port):
@@ -60,11 +61,16 @@ class ContainerStack:
             directory.mkdir()
             shutil.chown(directory, uid, uid)
 
-    def stop(self):
+    def take_down(self):
+        """Containers, volumes and networks that are there all the same. Their logs are kept."""
         for name in self.instances(all=True):
             (self.logs / f'{name}.log').write_text(self.engine.docker('logs', name))
         self.compose('down', '--volumes', '--timeout', '20')
-        self.left = self.engine.docker('ps', '--all', '--quiet') + self.engine.docker('volume', 'ls', '--quiet')
+        return [line for what in (('ps', '--all'), ('volume', 'ls'), ('network', 'ls', '--filter', 'type=custom'))
+                for line in self.engine.docker(*what, '--quiet').splitlines()]
+
+    def stop(self):
+        self.take_down()
         self.engine.stop()
 
     def remove(self):
@@ -80,7 +86,7 @@ class ContainerStack:
                        'MANABIYA_MAIL': str(self.mail), 'MANABIYA_PIPELINE': str(self.pipeline),
                        'MANABIYA_PORT': '-'.join(map(str, PORTS)), 'MANABIYA_ADMIN_PORT': '-'.join(map(str, ADMIN_PORTS)),
                        'COMPOSE_PROFILES': 'demo', 'COMPOSE_PROJECT_NAME': 'manabiya'}
-        return self.engine.run('docker-compose', *arguments, environment=environment)
+        return self.engine.run('docker-compose', *COMPOSE_FILES, *arguments, environment=environment)
 
     # ---- what others ask ----
 

@@ -8,9 +8,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
 import base  # noqa: E402
 import lesson_flow_test as lesson  # noqa: E402
-from container_stack import SERVICES, ContainerStack, image  # noqa: E402
+from container_stack import PORTS, SERVICES, ContainerStack, image, is_open  # noqa: E402
 from engine import NEXT  # noqa: E402
-from load import Load  # noqa: E402
+from load import Load, Writer  # noqa: E402
 
 SERVICE_MAX_BYTES = 60e6  # the gateway with the web client is the largest
 SHELLS = ('sh', 'bash', 'dash', 'busybox', 'perl', 'python3', 'apt-get', 'dpkg')
@@ -32,6 +32,15 @@ def one_reader_each():
         client.login('kumo', 'sensei', base.PASSWORD)
         tokens.append(client.token)
     return Load(stack.ca, tokens)
+
+
+def one_writer():
+    """A teacher who comments a pupil's new video."""
+    tenant = base.world.tenant('kumo')
+    made = tenant.lesson().sent_try(tenant.enter('jido1'))
+    client = base.world.client()
+    client.login('kumo', 'sensei', base.PASSWORD)
+    return Writer(stack.ca, client.token, made['id'])
 
 
 class Containers1Images(unittest.TestCase):
@@ -83,6 +92,9 @@ class Containers2Faults(unittest.TestCase):
         cls.load = one_reader_each()
         cls.load.__enter__()
         cls.addClassCleanup(cls.load.__exit__)
+        cls.writer = one_writer()
+        cls.writer.__enter__()
+        cls.addClassCleanup(cls.writer.__exit__)
         cls.load.settle()
         cls.truth = {body for _, body in cls.load.since(0)}
         began = time.monotonic()
@@ -124,10 +136,17 @@ class Containers2Faults(unittest.TestCase):
     def test_5_all_answers_were_right(self):
         self.assertEqual({body for status, body in self.load.since(0) if status == 200}, self.truth)
 
+    def test_6_what_was_acknowledged_is_there_once(self):
+        self.writer.__exit__()
+        self.assertEqual(self.writer.refused, [])
+        self.assertGreater(len(self.writer.acknowledged), 10)
+        self.assertEqual(self.writer.missing_or_doubled(), {})
+
 
 class Containers3RollOver(unittest.TestCase):
     def test_every_service_is_replaced_without_a_failed_request(self):
-        with one_reader_each() as load:
+        writer = one_writer()
+        with one_reader_each() as load, writer:
             load.settle()
             for service in SERVICES:
                 with self.subTest(service):
@@ -136,16 +155,23 @@ class Containers3RollOver(unittest.TestCase):
                     load.settle()
                     self.assertEqual({stack.image_of(name) for name in new}, {image(service, NEXT)})
                     self.assertEqual(load.failed(began), [])
+        self.assertEqual(writer.refused, [])
+        self.assertGreater(len(writer.acknowledged), 10)
+        self.assertEqual(writer.missing_or_doubled(), {})
 
 
 class Containers4Down(unittest.TestCase):
-    def test_stopping_takes_seconds_and_ends_well(self):
+    def test_1_stopping_takes_seconds_and_ends_well(self):
         """A program that does not hear SIGTERM as the first process would be killed after the grace."""
         for service in SERVICES:
             name = stack.instances(service)[0]
             stack.engine.docker('stop', '--time', '20', name)
             with self.subTest(service):
                 self.assertEqual(stack.inspect(name)['State']['ExitCode'], 0)
+
+    def test_2_nothing_is_left(self):
+        self.assertEqual(stack.take_down(), [])
+        self.assertEqual([port for port in PORTS if is_open(port)], [])
 
 
 def load_tests(loader, tests, pattern):
