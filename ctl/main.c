@@ -17,7 +17,7 @@ static const struct command {
 } commands[] = {
 	{ "erased", erased_command, "shut out who is back although the ledger has them erased" },
 	{ "health", health_command, "ask the system whether it is ready" },
-	{ "keyring", keyring_command, "give a tenant a new version of its key" },
+	{ "keyring", keyring_command, "give a tenant a new key; seal keys under another root" },
 	{ "keys", keys_command, "make the keys of a deployment that are not there yet" },
 	{ "migrate", migrate_command, "bring the database to this release's schema" },
 	{ "outbox", outbox_command, "list or redrive what could not be delivered" },
