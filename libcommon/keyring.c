@@ -222,6 +222,40 @@ enum err keyring_data_key(struct keyring *keyring, const char *tenant_id, struct
 	return e;
 }
 
+/* A walk through the directory: for jobs that take tenant after tenant, not for calls. */
+enum err keyring_tenant_after(struct keyring *keyring, const char *after, char out[UUID_SIZE])
+{
+	int copy = openat(keyring->files.directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *files = copy < 0 ? NULL : fdopendir(copy);
+	if (!files)
+		return ERR_UNAVAILABLE;
+	bool is_found = false;
+	for (const struct dirent *file; (file = readdir(files));) {
+		char owner[UUID_SIZE];
+		uint32_t version;
+		if (!keyring_file_parse(file->d_name, owner, &version) ||
+			strcmp(owner, after) <= 0 || (is_found && strcmp(owner, out) >= 0))
+			continue;
+		is_found = true;
+		memcpy(out, owner, UUID_SIZE);
+	}
+	closedir(files);
+	return is_found ? OK : ERR_NOT_FOUND;
+}
+
+/* keyring_reseal() leaves a file the time that it had. */
+enum err keyring_made(
+	struct keyring *keyring, const char *tenant_id, uint32_t version, int64_t *unix_ms)
+{
+	struct stat status;
+	char name[KEYRING_NAME_SIZE];
+	keyring_file_name(tenant_id, version, name);
+	if (fstatat(keyring->files.directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+	*unix_ms = status.st_mtim.tv_sec * 1000LL + status.st_mtim.tv_nsec / 1000000;
+	return OK;
+}
+
 void keyring_drop_idle(struct keyring *keyring)
 {
 	pthread_mutex_lock(&keyring->lock);

@@ -18,6 +18,7 @@
 #include "libcommon/erasure.h"
 #include "libcommon/err.h"
 #include "libcommon/kms.h"
+#include "libcommon/uuid.h"
 
 struct keyring;
 
@@ -74,6 +75,15 @@ must_check enum err keyring_destroy_again(struct keyring *keyring);
 /* The number of the newest version, from 1. NOT_FOUND when the tenant has no key. */
 must_check enum err keyring_newest(
 	struct keyring *keyring, const char *tenant_id, uint32_t *version);
+
+/* The next tenant that has a key, in the order of ids; "" for the first. NOT_FOUND behind the last.
+ */
+must_check enum err keyring_tenant_after(
+	struct keyring *keyring, const char *after, char out[UUID_SIZE]);
+
+/* When this version was made, as milliseconds since 1970. NOT_FOUND. */
+must_check enum err keyring_made(
+	struct keyring *keyring, const char *tenant_id, uint32_t version, int64_t *unix_ms);
 
 /* A data key of a tenant, for what was or will be sealed under this version of its KEK. NOT_FOUND
  * when there is no such version (any more). Thread-safe. */

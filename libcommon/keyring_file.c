@@ -184,6 +184,13 @@ static enum err publish(const struct keyring_files *files, const char *temporary
  * come back. What had the name then goes with the temporary one. */
 static enum err exchange(const struct keyring_files *files, const char *temporary, const char *name)
 {
+	struct stat status;
+	if (fstatat(files->directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+	/* It tells the age of the key, which stays the same. */
+	const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, status.st_mtim };
+	if (utimensat(files->directory, temporary, times, AT_SYMLINK_NOFOLLOW) != 0)
+		return ERR_UNAVAILABLE;
 	if (renameat2(files->directory, temporary, files->directory, name, RENAME_EXCHANGE) != 0)
 		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
 	if (fsync(files->directory) != 0)

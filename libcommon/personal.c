@@ -198,22 +198,29 @@ static enum err open_sealed(
 	return OK;
 }
 
+static enum err read_place(struct call *c, const char *row_and_sealed, struct sealed_place *place,
+	struct bytes *sealed)
+{
+	const char *colon = strchr(row_and_sealed, ':'), *slash = strchr(row_and_sealed, '/');
+	if (slash) { /* SEALED_OF() */
+		place->tenant_id =
+			arena_strndup(c->arena, row_and_sealed, (size_t)(slash - row_and_sealed));
+		row_and_sealed = slash + 1;
+	}
+	if (!colon || crypto_from_base64url(c->arena, colon + 1, sealed) ||
+		!read_header(*sealed, &place->header))
+		return is_foreign(c, place->kind);
+	place->row_id = arena_strndup(c->arena, row_and_sealed, (size_t)(colon - row_and_sealed));
+	return OK;
+}
+
 static enum err open_row(struct call *c, const char *tenant_id, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **text)
 {
 	struct bytes sealed;
 	struct sealed_place place = { .tenant_id = tenant_id, .kind = kind };
-	const char *colon = strchr(row_and_sealed, ':'), *slash = strchr(row_and_sealed, '/');
-	if (slash) { /* SEALED_OF() */
-		place.tenant_id =
-			arena_strndup(c->arena, row_and_sealed, (size_t)(slash - row_and_sealed));
-		row_and_sealed = slash + 1;
-	}
-	if (!colon || crypto_from_base64url(c->arena, colon + 1, &sealed) ||
-		!read_header(sealed, &place.header))
-		return is_foreign(c, kind);
-	place.row_id = arena_strndup(c->arena, row_and_sealed, (size_t)(colon - row_and_sealed));
-	return open_sealed(c, &place, sealed, text);
+	enum err e = read_place(c, row_and_sealed, &place, &sealed);
+	return e ? e : open_sealed(c, &place, sealed, text);
 }
 
 enum err personal_open_of(struct call *c, const char *tenant_id, const struct personal_kind *kind,
@@ -257,4 +264,35 @@ enum err personal_open_parts(struct call *c, const struct personal_kind *kind,
 		return split(c, kind, text, parts);
 	memcpy(parts, personal_erased, sizeof(personal_erased));
 	return OK;
+}
+
+/* ---- another version of the key ---- */
+
+enum err personal_reseal(struct call *c, const struct personal_kind *kind,
+	const char *row_and_sealed, const char **again)
+{
+	const char *text = NULL;
+	char user_id[UUID_SIZE];
+	struct bytes sealed;
+	struct sealed_place place = { .tenant_id = c->actor->tenant_id, .kind = kind };
+	*again = NULL;
+	enum err e = read_place(c, row_and_sealed, &place, &sealed);
+	if (!e)
+		e = open_sealed(c, &place, sealed, &text);
+	if (e || !text)
+		return e;
+	bool is_of_user = place.header.n == HEADER_MAX;
+	if (is_of_user)
+		uuid_from_bytes(place.header.bytes + HEADER_SIZE, user_id);
+	return seal(c, &place, is_of_user ? user_id : NULL, text, again);
+}
+
+void personal_prefix(uint32_t version, bool of_user, char out[PERSONAL_PREFIX_SIZE])
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	uint64_t bits = (uint64_t)FORMAT << 40 | (uint64_t)of_user << 32 | version;
+	for (unsigned i = 0; i < PERSONAL_PREFIX_SIZE - 1; i++)
+		out[i] = alphabet[bits >> (42 - 6 * i) & 63];
+	out[PERSONAL_PREFIX_SIZE - 1] = '\0';
 }

@@ -20,6 +20,9 @@
 #ifndef MANABIYA_PERSONAL_H
 #define MANABIYA_PERSONAL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "libcommon/err.h"
 #include "libcommon/shape.h"
 
@@ -62,6 +65,15 @@ must_check enum err personal_open_parts(struct call *c, const struct personal_ki
 /* The same for a row of another tenant: for jobs, which work for all of them. */
 must_check enum err personal_open_of(struct call *c, const char *tenant_id,
 	const struct personal_kind *kind, const char *row_and_sealed, const char **text);
+
+/* What SEALED() gave, under the newest version of the same key; NULL when its user was erased. */
+must_check enum err personal_reseal(struct call *c, const struct personal_kind *kind,
+	const char *row_and_sealed, const char **again);
+
+/* What a text begins with that is sealed under this version: format, kind and version are six
+ * bytes, and so eight letters. */
+#define PERSONAL_PREFIX_SIZE 9
+void personal_prefix(uint32_t version, bool of_user, char out[PERSONAL_PREFIX_SIZE]);
 
 /* What stands for the parts of a text, and for a text alone, whose key is destroyed while its row
  * is still there. The parts are those of a name. */

@@ -76,6 +76,8 @@ struct job {
 /* Whether a service has personal data to seal or open, and who makes the tenants' keys. */
 enum keyring_use { KEYRING_NONE, KEYRING_READS, KEYRING_WRITES };
 
+struct sealed_column;
+
 struct service {
 	const char *name;
 	const struct op *ops;
@@ -86,6 +88,8 @@ struct service {
 	const struct job *jobs;
 	size_t jobs_n;
 	enum keyring_use keyring; /* brings the options --keyring and --keyring-root */
+	const struct sealed_column *sealed; /* reseal.h: every column that keeps something sealed */
+	size_t sealed_n;
 	int64_t workers; /* default of the option --workers */
 	enum err (*start)(void); /* after conf, before workers */
 	void (*stop)(void);

@@ -6,6 +6,7 @@
 #include "learning_proto.h"
 #include "libcommon/call.h"
 #include "libcommon/personal.h"
+#include "libcommon/reseal.h"
 
 struct media_store;
 
@@ -60,5 +61,11 @@ must_check enum err erase_pupil(struct call *c, const char *user_id);
 
 /* Remove what no one came back for: see media.c. A job (service.h). */
 must_check enum err media_clean(struct call *c, bool *more);
+
+/* ---- keys ---- */
+
+/* Every column that keeps something sealed under the tenants' keys (libcommon/reseal.h). */
+#define LEARNING_SEALED_N 6
+extern const struct sealed_column learning_sealed[LEARNING_SEALED_N];
 
 #endif

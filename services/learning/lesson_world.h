@@ -65,7 +65,7 @@ static const char LESSON_CLASSES[] =
 	" AS e (class, member, role);";
 
 /* For rows of videos that have no file: it has the form, and opens nothing. */
-#define NO_MEDIA_KEY "'AQAA' || repeat('A', 140)"
+#define NO_MEDIA_KEY "'AQAAAAAB' || repeat('A', 140)"
 
 static const char LESSON_TRIES[] =
 	"INSERT INTO learning.skill (tenant_id, id, name, area, position)"

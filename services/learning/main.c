@@ -19,6 +19,7 @@ static const struct option options[] = {
 };
 
 static const struct job jobs[] = {
+	{ .name = "reseal", .every_ms = RESEAL_EVERY_MS, .run = reseal_run },
 	{ .name = "media_clean", .every_ms = 3600000, .run = media_clean },
 };
 
@@ -45,6 +46,8 @@ int main(int argc, char **argv)
 		.jobs = jobs,
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.keyring = KEYRING_READS,
+		.sealed = learning_sealed,
+		.sealed_n = LEARNING_SEALED_N,
 		.workers = 4,
 		.start = start,
 		.stop = stop,

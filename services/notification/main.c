@@ -20,6 +20,7 @@ static const struct option options[] = {
 };
 
 static const struct job jobs[] = {
+	{ .name = "reseal", .every_ms = RESEAL_EVERY_MS, .run = reseal_run },
 	{ .name = "mail", .every_ms = 1000, .run = mail_send_due },
 };
 
@@ -55,6 +56,8 @@ int main(int argc, char **argv)
 		.jobs = jobs,
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.keyring = KEYRING_READS,
+		.sealed = notification_sealed,
+		.sealed_n = NOTIFICATION_SEALED_N,
 		.workers = 4,
 		.start = notification_start,
 		.stop = smtp_stop,

@@ -3,6 +3,7 @@
 #define MANABIYA_NOTIFICATION_H
 
 #include "libcommon/call.h"
+#include "libcommon/reseal.h"
 #include "notification_proto.h"
 
 struct lesson_happened;
@@ -67,5 +68,11 @@ void smtp_close(struct smtp *smtp);
 /* OK when the server has taken it. Otherwise *reason says why; its text is constant. */
 must_check enum err smtp_send(
 	struct smtp *smtp, const char *to, const char *message, const char **reason);
+
+/* ---- keys ---- */
+
+/* Every column that keeps something sealed under the tenants' keys (libcommon/reseal.h). */
+#define NOTIFICATION_SEALED_N 1
+extern const struct sealed_column notification_sealed[NOTIFICATION_SEALED_N];
 
 #endif

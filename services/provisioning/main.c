@@ -19,6 +19,7 @@ static const struct option options[] = {
 
 /* A contract's end is counted in days, but people who watch it wait for each of these. */
 static const struct job jobs[] = {
+	{ .name = "reseal", .every_ms = RESEAL_EVERY_MS, .run = reseal_run },
 	{ .name = "contract_clock", .every_ms = 2000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
 	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },
@@ -54,6 +55,8 @@ int main(int argc, char **argv)
 		.jobs = jobs,
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.keyring = KEYRING_WRITES,
+		.sealed = provisioning_sealed,
+		.sealed_n = PROVISIONING_SEALED_N,
 		.workers = 4,
 		.start = start,
 	};

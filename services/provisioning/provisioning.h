@@ -9,6 +9,7 @@
 #include "libcommon/db.h"
 #include "libcommon/intent.h"
 #include "libcommon/page.h"
+#include "libcommon/reseal.h"
 #include "provisioning_proto.h"
 #include "services/provisioning/csv.h"
 #include "services/provisioning/purge.h"
@@ -190,5 +191,11 @@ must_check enum err import_replan(struct call *c);
 
 /* The part of it that makes schools, classes and enrolments (import_place.c). */
 must_check enum err import_place(struct import *import);
+
+/* ---- keys ---- */
+
+/* Every column that keeps something sealed under the tenants' keys (libcommon/reseal.h). */
+#define PROVISIONING_SEALED_N 1
+extern const struct sealed_column provisioning_sealed[PROVISIONING_SEALED_N];
 
 #endif

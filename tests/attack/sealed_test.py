@@ -1,5 +1,6 @@
 """What somebody finds who has stolen the database: a dump of it holds no name, and nothing that was written in a lesson."""
 
+import re
 import subprocess
 import sys
 import unittest
@@ -131,6 +132,23 @@ class StolenDatabaseTest(FlowTest):
         base.eventually(written_under_the_new_one, 'a comment under version 2')
         self.assertEqual({comment['text'] for comment in lesson.teacher.get(f'{latest}/comments')['items']}, {COMMENT})
         self.assertEqual(lesson.teacher.get(latest)['goal']['goal'], GOAL)
+
+    def test_what_is_sealed_is_sealed_anew_after_a_rotation(self):
+        """Every column that the database wants sealed is in its service's list; mail is gone within minutes."""
+        demanded = set(base.world.stack.sql(
+            "SELECT r.conrelid::regclass || '.' || a.attname FROM pg_constraint r JOIN pg_attribute a ON a.attrelid = r.conrelid"
+            " AND a.attnum = ANY (r.conkey) WHERE pg_get_constraintdef(r.oid) LIKE '%is_sealed%'").split())
+        listed = {f'{path.parent.name}.{table}.{column}' for path in (base.ROOT / 'services').glob('*/keys.c')
+                  for table, column in re.findall(r'SEALED_COLUMN\("(\w+)", "\w+", "(\w+)"', path.read_text())}
+        self.assertEqual(demanded - {'notification.mail.body'}, listed)
+
+    def test_an_administrator_sees_what_lies_under_which_version(self):
+        keys = tenant.admin.get('/v1/keys')
+        self.assertEqual(keys['partial'], [])
+        self.assertEqual(keys['provisioning']['versions'][0]['version'], 1)
+        people = [row for row in keys['provisioning']['sealed'] if row['column'] == 'person.name']
+        self.assertEqual([(row['ofUser'], row['count']) for row in people], [(True, len(list(tenant.admin.pages('/v1/users'))))])
+        self.assertIn('media.sealed_key', [row['column'] for row in keys['learning']['sealed']])
 
     def test_the_database_takes_nothing_in_the_clear(self):
         with self.assertRaises(StackError):

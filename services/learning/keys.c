@@ -1,0 +1,16 @@
+/* What learning keeps sealed, and how much of it lies under which version of the tenant's key. */
+#include "services/learning/learning.h"
+
+const struct sealed_column learning_sealed[LEARNING_SEALED_N] = {
+	SEALED_COLUMN("goal", "id", "goal", "text", "goal.goal"),
+	SEALED_COLUMN("comment", "id", "text", "text", "comment.text"),
+	SEALED_COLUMN("evaluation", "try_id", "note", "text", "evaluation.note"),
+	SEALED_COLUMN("reflection", "try_id", "text", "text", "reflection.text"),
+	SEALED_COLUMN("member", "id", "name", "name", "person.name"),
+	SEALED_COLUMN("media", "id", "sealed_key", "media", "media.sealed_key"),
+};
+
+enum err learning_keys_part(struct call *c, struct learning_keys_part_out *out)
+{
+	return reseal_count(c, &common_sealed_count_shape, &out->sealed);
+}

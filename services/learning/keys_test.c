@@ -1,0 +1,182 @@
+/* After a rotation everything comes to lie under the new version, and nothing is lost on the way.
+ */
+#include "libcommon/clock.h"
+#include "libcommon/db.h"
+#include "libcommon/keyring_user.h"
+#include "libcommon/reseal.h"
+#include "services/learning/lesson_world.h"
+
+#define ALL 1000 /* turns: more than there are */
+#define GOALS 450 /* more than two turns */
+#define WRITTEN "こしを高く"
+
+static struct test test;
+
+static enum err mint(struct call *c, const char *tenant_id, const char **capability)
+{
+	const struct actor actor = test_actor(&test, tenant_id, "learning", ROLE_SERVICE);
+	*capability = test_capability(&test, &actor);
+	return OK;
+}
+
+static struct service learning_that_mints;
+
+static int open_world(void **state)
+{
+	learning_that_mints = learning_under_test;
+	learning_that_mints.service_capability = mint;
+	learning_that_mints.sealed = learning_sealed;
+	learning_that_mints.sealed_n = LEARNING_SEALED_N;
+	test_open(&test, &learning_that_mints);
+	add_people(&test);
+	test_sql(&test, LESSON_TRIES);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	clock_shift_ms(0);
+	test_close(&test);
+	return 0;
+}
+
+/* Goals of assignments that nobody else looks at. */
+static void add_goals(const char *user_id)
+{
+	const struct actor actor = test_actor(&test, TEST_TENANT, user_id, ROLE_STUDENT);
+	struct call c = test_call(&test, &actor);
+	const struct personal_kind kind = {
+		.domain = "text", .column = "goal.goal", .of_user = true
+	};
+	const struct personal value = { .text = WRITTEN, .kind = &kind };
+	struct buf sql = { .arena = test.arena };
+	for (int i = 0; i < GOALS; i++) {
+		const char *id = uuid_make(test.arena), *assignment = uuid_make(test.arena);
+		const struct personal_place place = { .row_id = id, .user_id = user_id };
+		const char *sealed;
+		assert_int_equal(personal_seal_for(&c, &place, value, &sealed), OK);
+		buf_printf(&sql,
+			"INSERT INTO learning.assignment (tenant_id, id, unit_id, class_id,"
+			" created_by) VALUES ('" TEST_TENANT "', '%s', '" UNIT "', '" CLASS
+			"', '" TEACHER "'); INSERT INTO learning.goal (tenant_id, id,"
+			" assignment_id, user_id, goal, condition) VALUES ('" TEST_TENANT
+			"', '%s', '%s', '%s', '%s', 3);",
+			assignment, id, assignment, user_id, sealed);
+	}
+	test_sql(&test, sql.data);
+	db_rollback(c.db);
+}
+
+static void rotate(void)
+{
+	assert_int_equal(keyring_rotate(test.keyring, TEST_TENANT), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+}
+
+/* As the job thread does it: each turn a transaction of its own. */
+static unsigned turns(unsigned most)
+{
+	unsigned n = 0;
+	for (bool more = true; more && n < most; n++) {
+		struct call c = test_call(&test, NULL);
+		assert_int_equal(reseal_run(&c, &more), OK);
+		assert_int_equal(db_commit(&c), OK);
+	}
+	return n;
+}
+
+static const char *versions(void)
+{
+	return test_sql_text(&test,
+		"SELECT string_agg(v.prefix || ' ' || v.n, ', ' ORDER BY v.prefix) FROM (SELECT"
+		" left(goal, 8) AS prefix, count(*) AS n FROM learning.goal GROUP BY 1) v");
+}
+
+/* How many goals open and say what was written. */
+static enum err on_goal(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	const struct personal_kind kind = { .domain = "text", .column = "goal.goal" };
+	const char *text;
+	if (personal_open(c, &kind, columns[0], &text) == OK && strcmp(text, WRITTEN) == 0)
+		++*(int *)arg;
+	return OK;
+}
+
+static int readable(void)
+{
+	int n = 0;
+	const struct actor actor = test_actor(&test, TEST_TENANT, TEACHER, ROLE_INSTRUCTOR);
+	struct call c = test_call(&test, &actor);
+	assert_int_equal(db_each(&c, "SELECT " SEALED("g.id", "g.goal") " FROM learning.goal g",
+				 DB_NONE, on_goal, &n),
+		OK);
+	db_rollback(c.db);
+	return n;
+}
+
+static void everything_comes_under_the_new_version(void **state)
+{
+	add_goals(PUPIL);
+	assert_string_equal(versions(), "AQEAAAAB 450");
+	rotate();
+	(void)turns(ALL);
+	assert_string_equal(versions(), "AQEAAAAC 450");
+	assert_int_equal(readable(), GOALS);
+	assert_string_equal(
+		test_sql_text(&test,
+			"SELECT count(*) FROM learning.member WHERE tenant_id = '" TEST_TENANT
+			"' AND left(name, 8) <> 'AQEAAAAC'"),
+		"0");
+}
+
+static void half_way_all_can_be_read_and_it_goes_on(void **state)
+{
+	add_goals(PUPIL);
+	rotate();
+	(void)turns(3); /* the tenant, then two turns */
+	assert_string_equal(versions(), "AQEAAAAB 50, AQEAAAAC 400");
+	assert_int_equal(readable(), GOALS);
+	rotate();
+	(void)turns(ALL);
+	(void)turns(ALL); /* what the round had passed when the key was rotated again */
+	assert_string_equal(versions(), "AQEAAAAD 450");
+	assert_int_equal(readable(), GOALS);
+}
+
+static void nobody_waits_for_a_pupil_who_was_erased(void **state)
+{
+	add_goals(PUPIL);
+	add_goals(CLASSMATE);
+	assert_int_equal(keyring_user_erase(test.keyring, TEST_TENANT, PUPIL), OK);
+	rotate();
+	(void)turns(ALL);
+	assert_string_equal(versions(), "AQEAAAAB 450, AQEAAAAC 450");
+}
+
+static void it_is_counted(void **state)
+{
+	add_goals(PUPIL);
+	const struct actor actor = test_actor(&test, TEST_TENANT, CONTRACTOR, ROLE_CONTRACTOR);
+	const struct test_request request = {
+		.operation = "keys_part", .caller = "gateway", .actor = &actor
+	};
+	struct reply reply;
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 200);
+	const char *body = arena_strndup(test.arena, (const char *)reply.body.data, reply.body.n);
+	assert_non_null(strstr(
+		body, "{\"column\":\"goal.goal\",\"version\":1,\"ofUser\":true,\"count\":450}"));
+}
+
+int main(void)
+{
+#define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
+	const struct CMUnitTest tests[] = {
+		FACT(everything_comes_under_the_new_version),
+		FACT(half_way_all_can_be_read_and_it_goes_on),
+		FACT(nobody_waits_for_a_pupil_who_was_erased),
+		FACT(it_is_counted),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
