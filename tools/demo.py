@@ -74,7 +74,8 @@ def show(arguments):
         return 0
     print(f'\n  {demo["address"]}{"" if demo["running"] else "  (stopped: ./dev up)"}')
     print(f'  certificate authority for the browser: {demo["ca"]}')
-    print(f'  mail that was sent: {demo["mail"]}/new\n')
+    print(f'  mail that was sent: {demo["mail"]}/new')
+    print('  the demo wants no second factor of its staff; a deployment does (auth --second-factor-required)\n')
     print(f'  {"role":12}{"contract":12}{"login name":14}password')
     for login in demo['logins']:
         print(f'  {login["role"]:12}{login["tenantCode"]:12}{login["username"]:14}{login["password"]:22}{login["note"]}')
