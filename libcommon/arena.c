@@ -179,11 +179,3 @@ char *arena_vprintf(struct arena *arena, const char *format, va_list args)
 	va_end(again);
 	return out;
 }
-
-size_t arena_used(const struct arena *arena)
-{
-	size_t used = 0;
-	for (const struct block *block = arena->newest; block != NULL; block = block->older)
-		used += block->used;
-	return used;
-}

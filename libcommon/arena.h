@@ -30,7 +30,4 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 char *arena_vprintf(struct arena *arena, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
-/* Bytes in use, for tests and metrics. */
-size_t arena_used(const struct arena *arena);
-
 #endif

@@ -167,11 +167,6 @@ enum err db_savepoint(struct call *c)
 	return db_later(c, SAVEPOINT_TEXT, DB_NONE);
 }
 
-enum err db_savepoint_release(struct call *c)
-{
-	return db_later(c, SAVEPOINT_RELEASE_TEXT, DB_NONE);
-}
-
 enum err db_savepoint_rollback(struct call *c)
 {
 	enum err e = db_later(c, SAVEPOINT_ROLLBACK_TEXT, DB_NONE);

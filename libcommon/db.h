@@ -81,7 +81,6 @@ must_check enum err db_each(
 
 /* A savepoint around a statement that may be refused without ending the transaction. */
 must_check enum err db_savepoint(struct call *c);
-must_check enum err db_savepoint_release(struct call *c);
 must_check enum err db_savepoint_rollback(struct call *c);
 
 /*

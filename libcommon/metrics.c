@@ -102,16 +102,6 @@ void metrics_write(const struct metrics *metrics, struct buf *out)
 	}
 }
 
-void metrics_write_types(struct buf *out)
-{
-	buf_text(out,
-		"# HELP manabiya_calls_total Calls by operation and outcome.\n"
-		"# TYPE manabiya_calls_total counter\n"
-		"# HELP manabiya_call_duration_seconds Time in the process, from taking to "
-		"answering.\n"
-		"# TYPE manabiya_call_duration_seconds histogram\n");
-}
-
 void metrics_write_value(struct buf *out, const char *name, const char *service, uint64_t value)
 {
 	buf_printf(out, "%s{service=\"%s\"} %" PRIu64 "\n", name, service, value);

@@ -22,10 +22,9 @@ void metrics_free(struct metrics *metrics);
 /* One call of operation number `index` took `us` and ended with `err`. Any thread. */
 void metrics_observe(struct metrics *metrics, size_t index, enum err err, int64_t us);
 
-/* Append the samples, without # HELP and # TYPE lines: whoever merges several tables writes these
- * once (metrics_write_types). */
+/* Append the samples, without # TYPE lines: the gateway, which merges the tables, writes these once
+ * (services/gateway/samples.c). */
 void metrics_write(const struct metrics *metrics, struct buf *out);
-void metrics_write_types(struct buf *out);
 
 /* One more sample: a gauge or counter of the process, e.g. "manabiya_bus_queue_length". */
 void metrics_write_value(struct buf *out, const char *name, const char *service, uint64_t value);

@@ -214,5 +214,6 @@ int service_main(int argc, char **argv, const struct service *service)
 		service->stop();
 	keyring_close(keyring);
 	bus_close(process.bus);
+	metrics_free(process.metrics);
 	return EXIT_SUCCESS;
 }

@@ -3,11 +3,14 @@
  * parameters and from SQL rows, checks every limit, and writes them as JSON.
  *
  * Shapes are generated from proto/ (OpenAPI 3.1); nobody writes them by hand. How a field lies in
- * its struct: string    const char *          NULL when absent integer   int64_t               with
- * a `bool has_<name>` when optional boolean   bool                  with a `bool has_<name>` when
- * optional object    struct x *            NULL when absent array     struct { T *items; size_t n;
- * }   T is const char *, int64_t or struct x bytes     struct bytes          a body that is not
- * JSON
+ * its struct:
+ *
+ * - string: `const char *`, NULL when absent
+ * - integer: `int64_t`, with a `bool has_<name>` when optional
+ * - boolean: `bool`, with a `bool has_<name>` when optional
+ * - object: `struct x *`, NULL when absent
+ * - array: `struct { T *items; size_t n; }`, where T is `const char *`, `int64_t` or `struct x`
+ * - bytes: `struct bytes`, a body that is not JSON
  */
 #ifndef MANABIYA_SHAPE_H
 #define MANABIYA_SHAPE_H

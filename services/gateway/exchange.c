@@ -21,11 +21,6 @@ struct arena *exchange_arena(const struct exchange *exchange)
 	return exchange->arena;
 }
 
-struct loop *exchange_loop(const struct exchange *exchange)
-{
-	return server_loop(exchange->connection->server);
-}
-
 void exchange_listen(struct exchange *exchange, const struct exchange_events *events, void *arg)
 {
 	exchange->events = *events;

@@ -68,7 +68,6 @@ struct exchange_events {
 
 const struct request *exchange_request(const struct exchange *exchange);
 struct arena *exchange_arena(const struct exchange *exchange);
-struct loop *exchange_loop(const struct exchange *exchange);
 
 /* Set once, in app_begin(), before it returns. */
 void exchange_listen(struct exchange *exchange, const struct exchange_events *events, void *arg);

@@ -50,11 +50,6 @@ void connection_wait(struct connection *c, enum wait wait)
 	c->wait = wait;
 }
 
-struct loop *server_loop(const struct server *server)
-{
-	return NULL;
-}
-
 bool server_is_draining(const struct server *server)
 {
 	return false;
