@@ -93,6 +93,8 @@ struct service {
 	int64_t workers; /* default of the option --workers */
 	enum err (*start)(void); /* after conf, before workers */
 	void (*stop)(void);
+	/* More samples for /metrics, on a worker's thread; NULL: none. */
+	void (*metrics)(struct buf *out);
 	/* auth mints service capabilities by itself; NULL: ask auth. */
 	enum err (*service_capability)(
 		struct call *c, const char *tenant_id, const char **capability);

@@ -98,6 +98,8 @@ static void answer_metrics(const struct worker *worker, struct call *c, struct r
 	if (c->keyring)
 		metrics_write_value(&out, "manabiya_keyring_unwraps_total", service,
 			keyring_unwraps(c->keyring));
+	if (worker->process->service->metrics)
+		worker->process->service->metrics(&out);
 	answer_text(c, reply, 200, out.data);
 }
 

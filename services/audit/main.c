@@ -126,6 +126,7 @@ int main(int argc, char **argv)
 		.jobs = jobs,
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.workers = 2,
+		.metrics = pipeline_metrics,
 		.start = start,
 		.stop = stop,
 	};

@@ -201,6 +201,8 @@ static void slow_down(struct sink *sink)
 	sink->rest_ms = sink->rest_ms ? 2 * sink->rest_ms : REST_MIN_MS;
 	if (sink->rest_ms > REST_MAX_MS)
 		sink->rest_ms = REST_MAX_MS;
+	if (!sink->failing_since_ms)
+		sink->failing_since_ms = clock_steady_ms();
 	sink->rest_until_ms = clock_steady_ms() + sink->rest_ms;
 }
 
@@ -208,11 +210,27 @@ static void speed_up(struct sink *sink)
 {
 	sink->most = sink->most && 2 * sink->most < BATCH_MAX ? 2 * sink->most : 0;
 	sink->rest_ms = 0;
+	sink->failing_since_ms = 0;
+}
+
+void pipeline_metrics(struct buf *out)
+{
+	const struct sink *const sinks[] = { &sink_file, &sink_stdout, &sink_syslog, &sink_redis,
+		&sink_otlp };
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+		int64_t since_ms = sinks[i]->failing_since_ms;
+		if (sinks[i]->is_on)
+			buf_printf(out, "manabiya_pipeline_failing_seconds{sink=\"%s\"} %lld\n",
+				sinks[i]->name,
+				since_ms ? (long long)(clock_steady_ms() - since_ms + 999) / 1000
+					 : 0LL);
+	}
 }
 
 enum err pipeline_run(struct call *c, struct sink *sink, bool *more)
 {
 	*more = false;
+	sink->is_on = true;
 	if (clock_steady_ms() < sink->rest_until_ms)
 		return OK;
 	enum err e = turn(c, sink, more);

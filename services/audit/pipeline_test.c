@@ -35,15 +35,16 @@ static enum err send_other(struct call *c, const struct batch *batch)
 	return receive(c, batch, &other);
 }
 
-static struct sink to_one, to_other;
+static struct sink to_one = { .name = "one", .send = send_one };
+static struct sink to_other = { .name = "other", .send = send_other };
 
 static int open_world(void **state)
 {
 	test_open(&test, &audit_under_test);
 	assert_int_equal(pipeline_open(), OK);
 	one = other = (struct receiver){ .text = { .arena = test.arena } };
-	to_one = (struct sink){ .name = "one", .send = send_one };
-	to_other = (struct sink){ .name = "other", .send = send_other };
+	to_one.rest_ms = to_one.rest_until_ms = to_other.rest_ms = to_other.rest_until_ms = 0;
+	to_one.most = to_other.most = 0;
 	return 0;
 }
 

@@ -51,6 +51,9 @@ struct sink {
 	/* The job's own. */
 	int64_t rest_ms, rest_until_ms;
 	size_t most; /* of the next batch; 0 for all */
+	/* For /metrics, which another thread reads. */
+	_Atomic bool is_on;
+	_Atomic int64_t failing_since_ms; /* clock_steady_ms(); 0: it does not */
 };
 
 /* Before the first job, with sink_conf filled: a name for this process, under which it holds sinks.
@@ -59,6 +62,9 @@ must_check enum err pipeline_open(void);
 
 /* One turn: at most one batch. */
 must_check enum err pipeline_run(struct call *c, struct sink *sink, bool *more);
+
+/* Samples for /metrics: since when each sink that is configured has been failing. Any thread. */
+void pipeline_metrics(struct buf *out);
 
 /* The lines of a batch, each with a newline behind it. */
 void batch_lines(const struct batch *batch, struct buf *out);
@@ -85,6 +91,7 @@ void syslog_frame(const struct sink_event *event, struct buf *out);
 /* A request of OTLP/HTTP as JSON, appended to *out. */
 void otlp_body(const struct batch *batch, struct buf *out);
 
+extern struct sink sink_file, sink_stdout, sink_syslog, sink_redis, sink_otlp;
 enum err sink_file_run(struct call *c, bool *more);
 enum err sink_stdout_run(struct call *c, bool *more);
 enum err sink_syslog_run(struct call *c, bool *more);

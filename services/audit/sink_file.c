@@ -129,8 +129,9 @@ static enum err send_batch(struct call *c, const struct batch *batch)
 	return e ? e : write_all(c, fd, &text);
 }
 
+struct sink sink_file = { .name = "file", .resume = resume, .send = send_batch };
+
 enum err sink_file_run(struct call *c, bool *more)
 {
-	static struct sink sink = { .name = "file", .resume = resume, .send = send_batch };
-	return *sink_conf.file ? pipeline_run(c, &sink, more) : OK;
+	return *sink_conf.file ? pipeline_run(c, &sink_file, more) : OK;
 }

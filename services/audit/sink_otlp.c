@@ -113,8 +113,9 @@ static enum err send_batch(struct call *c, const struct batch *batch)
 	return OK;
 }
 
+struct sink sink_otlp = { .name = "otlp", .send = send_batch };
+
 enum err sink_otlp_run(struct call *c, bool *more)
 {
-	static struct sink sink = { .name = "otlp", .send = send_batch };
-	return *sink_conf.otlp_url ? pipeline_run(c, &sink, more) : OK;
+	return *sink_conf.otlp_url ? pipeline_run(c, &sink_otlp, more) : OK;
 }

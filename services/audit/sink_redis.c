@@ -42,8 +42,9 @@ static enum err send_batch(struct call *c, const struct batch *batch)
 	return e ? fail(c, e, "Redis: %s", why) : OK;
 }
 
+struct sink sink_redis = { .name = "redis", .send = send_batch };
+
 enum err sink_redis_run(struct call *c, bool *more)
 {
-	static struct sink sink = { .name = "redis", .send = send_batch };
-	return *sink_conf.redis ? pipeline_run(c, &sink, more) : OK;
+	return *sink_conf.redis ? pipeline_run(c, &sink_redis, more) : OK;
 }

@@ -49,8 +49,9 @@ static enum err send_batch(struct call *c, const struct batch *batch)
 	return e;
 }
 
+struct sink sink_stdout = { .name = "stdout", .send = send_batch };
+
 enum err sink_stdout_run(struct call *c, bool *more)
 {
-	static struct sink sink = { .name = "stdout", .send = send_batch };
-	return sink_conf.to_stdout ? pipeline_run(c, &sink, more) : OK;
+	return sink_conf.to_stdout ? pipeline_run(c, &sink_stdout, more) : OK;
 }

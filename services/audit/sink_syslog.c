@@ -68,8 +68,9 @@ static enum err send_batch(struct call *c, const struct batch *batch)
 	return e;
 }
 
+struct sink sink_syslog = { .name = "syslog", .send = send_batch };
+
 enum err sink_syslog_run(struct call *c, bool *more)
 {
-	static struct sink sink = { .name = "syslog", .send = send_batch };
-	return *sink_conf.syslog ? pipeline_run(c, &sink, more) : OK;
+	return *sink_conf.syslog ? pipeline_run(c, &sink_syslog, more) : OK;
 }

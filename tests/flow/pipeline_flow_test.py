@@ -1,9 +1,12 @@
 """The log pipeline into real receivers: each gets every event, whatever becomes of it meanwhile, and none holds up
 the product or another."""
 
+import http.client
 import json
+import re
 import shutil
 import signal
+import ssl
 import tempfile
 import unittest
 from contextlib import contextmanager
@@ -59,7 +62,7 @@ class Pipeline:
         self.tenant = base.world.tenant('minato')
         self.admin = self.tenant.admin
         if not self.receiver.process.is_alive():
-            self.receiver.process.start()
+            self.receiver.start()
 
     def happen(self, n):
         """Audited calls: searching the log is itself an event."""
@@ -100,14 +103,17 @@ class Pipeline:
 
     def test_killed_it_holds_up_nothing_and_misses_nothing(self):
         for _ in range(2):
-            self.assertComplete()  # what it was just taking it might lose by itself
+            self.assertComplete()
+            self.waits_for_nothing()  # what it was just taking it might lose by itself
             self.receiver.process.signal(signal.SIGKILL)
             self.receiver.process.wait(10)
             self.happen(20)
             self.the_rest_goes_on()
-            self.receiver.process.start()
+            eventually(lambda: self.failing_seconds() > 0, 'the figures say that it fails')
+            self.receiver.start()
             self.happen(20)
         self.assertComplete()
+        eventually(lambda: self.failing_seconds() == 0, 'the figures say that it is well')
 
     def test_stopped_it_holds_up_nothing_and_misses_nothing(self):
         self.receiver.process.signal(signal.SIGSTOP)
@@ -132,6 +138,15 @@ class Pipeline:
                    'the log is signed')
         eventually(lambda: set(stored().values()) <= set(base.world.stack.ndjson.read_text().splitlines()),
                    'the file has all of the log')
+
+    def failing_seconds(self):
+        stack = base.world.stack
+        link = http.client.HTTPSConnection('localhost', stack.admin_port, timeout=30,
+                                           context=ssl.create_default_context(cafile=str(stack.ca)))
+        link.request('GET', '/metrics')
+        text = link.getresponse().read().decode()
+        link.close()
+        return int(re.search(rf'^manabiya_pipeline_failing_seconds{{sink="{self.sink}"}} (\d+)$', text, re.MULTILINE)[1])
 
     def tenant_id(self):
         return self.tenant.contract['tenantId']
@@ -183,7 +198,7 @@ class Syslog(Pipeline, FlowTest):
     def become(self, name):
         rsyslog.process.stop()
         certificates.make_server(rsyslog.tls, (name,))
-        rsyslog.process.start()
+        rsyslog.start()
 
     def test_messages_say_what_they_are(self):
         self.happen(1)

@@ -24,7 +24,24 @@ input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="audit")
 '''
 
 
-class Rsyslog:
+class Receiver:
+    def start(self):
+        """What a kill cut off in the middle stays a line by itself."""
+        if self.file.exists() and not self.file.read_bytes().endswith(b'\n'):
+            with open(self.file, 'ab') as file:
+                file.write(b'\n')
+        self.process.start()
+
+
+def is_json(line):
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+class Rsyslog(Receiver):
     """Debian's rsyslogd with GnuTLS, which listens only to who has the certificate in `client`."""
 
     PEER = 'audit.example.jp'
@@ -44,17 +61,18 @@ class Rsyslog:
                                self.directory / 'rsyslogd.log')
 
     def messages(self):
-        """(facility, severity, host, application, message id, message) of each; a line cut by a kill is none."""
+        """(facility, severity, host, application, message id, message) of each; one cut by a kill is none."""
         if not self.file.exists():
             return []
         whole = self.file.read_bytes().rpartition(b'\n')[0].decode()
-        return [tuple(line.split(' ', 5)) for line in whole.split('\n') if line]
+        fields = [tuple(line.split(' ', 5)) for line in whole.split('\n')]
+        return [each for each in fields if len(each) == 6 and is_json(each[5])]
 
     def lines(self):
         return [message[5] for message in self.messages()]
 
 
-class Collector:
+class Collector(Receiver):
     """otlp_receiver.py, over TLS."""
 
     def __init__(self, directory):
@@ -75,14 +93,6 @@ class Collector:
 
     def lines(self):
         return [record['body'] for _, _, record in self.records()]
-
-
-def is_json(line):
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
 
 
 class RedisError(Exception):
@@ -120,13 +130,14 @@ class RedisLink:
         self.socket.close()
 
 
-class Redis:
+class Redis(Receiver):
     """Debian's redis-server, which keeps everything it has acknowledged; and a group of one consumer that reads all."""
 
     STREAM, GROUP, USER = 'manabiya:audit', 'collector', 'manabiya'
 
     def __init__(self, directory):
         self.directory, self.port, self.read = Path(directory), free_port(), []
+        self.file = self.directory / 'nothing'  # Redis mends its own
         self.password, self.own_password = secrets.token_hex(16), self.directory / 'password'
         self.own_password.write_text(secrets.token_hex(16))
         users = self.directory / 'users.acl'
