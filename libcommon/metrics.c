@@ -37,11 +37,6 @@ struct metrics *metrics_new(const char *service, const char *const *names, size_
 	return metrics;
 }
 
-void metrics_free(struct metrics *metrics)
-{
-	free(metrics);
-}
-
 void metrics_observe(struct metrics *metrics, size_t index, enum err err, int64_t us)
 {
 	struct row *row = &metrics->rows[index];

@@ -15,9 +15,8 @@
 
 struct metrics;
 
-/* `names` are the operations, sorted, and outlive the table. */
+/* For the life of the process. `names` are the operations, sorted, and live as long. */
 struct metrics *metrics_new(const char *service, const char *const *names, size_t names_n);
-void metrics_free(struct metrics *metrics);
 
 /* One call of operation number `index` took `us` and ended with `err`. Any thread. */
 void metrics_observe(struct metrics *metrics, size_t index, enum err err, int64_t us);

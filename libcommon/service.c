@@ -214,6 +214,5 @@ int service_main(int argc, char **argv, const struct service *service)
 		service->stop();
 	keyring_close(keyring);
 	bus_close(process.bus);
-	metrics_free(process.metrics);
 	return EXIT_SUCCESS;
 }
