@@ -8,11 +8,15 @@ import { api } from "../api/client";
 import { refresh } from "../api/hooks";
 import type { ImportResult } from "../api/types";
 import { fileSize } from "../format/time";
-import { T, t } from "../i18n";
+import { addTexts, T, t } from "../i18n";
 import { SecretCards } from "../shared/SecretCards";
 import { Button, ButtonLink } from "../ui/button";
 import { Page, Section, TableFrame } from "../ui/page";
 import { Alert, Empty, ErrorBox } from "../ui/states";
+import ja from "./import.ja.json";
+
+/* These texts come with the page; in English all come at once. */
+addTexts({ ja, en: {} });
 
 const LARGEST_BYTES = 4_194_304; // the server's limit
 

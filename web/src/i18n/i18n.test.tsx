@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
+import jaImport from "../contractor/import.ja.json";
+import jaContracts from "../operator/contracts.ja.json";
 import enLater from "../second-factor/en.json";
 import jaLater from "../second-factor/ja.json";
 import enReset from "../second-factor/reset.en.json";
@@ -12,7 +14,7 @@ import jaFirst from "./ja.json";
 import { parse, plain } from "./ruby";
 
 const en = { ...enFirst, ...enLater, ...enReset };
-const ja = { ...jaFirst, ...jaLater, ...jaReset };
+const ja = { ...jaFirst, ...jaLater, ...jaReset, ...jaImport, ...jaContracts };
 
 // What pupils read; each kanji there needs its reading.
 const FOR_PUPILS =

@@ -1,5 +1,7 @@
 /* Texts by key, typed by the Japanese catalogue; `T` shows readings, `t` gives the bare text. */
 import { isValidElement, type ReactNode } from "react";
+import type importing from "../contractor/import.ja.json";
+import type contracts from "../operator/contracts.ja.json";
 import type later from "../second-factor/ja.json";
 import type reset from "../second-factor/reset.ja.json";
 import ja from "./ja.json";
@@ -7,7 +9,11 @@ import { type Language, language } from "./language";
 import { Ruby } from "./Ruby";
 import { parse, plain, type Values } from "./ruby";
 
-export type Key = keyof typeof ja | keyof typeof later | keyof typeof reset;
+export type Key = keyof (typeof ja &
+	typeof later &
+	typeof reset &
+	typeof importing &
+	typeof contracts);
 
 let catalogue = ja as Record<Key, string>;
 

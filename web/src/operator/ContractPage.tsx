@@ -10,6 +10,7 @@ import { Dialog } from "../ui/dialog";
 import { Form, TextField, text } from "../ui/form";
 import { Page, Section, TableFrame } from "../ui/page";
 import { Alert, Async } from "../ui/states";
+import "./texts";
 
 const CHANGED = ["/v1/contracts/{contractId}", "/v1/contracts"] as const;
 const PURGE_LOOK_MS = 2000;

@@ -11,6 +11,7 @@ import { Form, TextField, text } from "../ui/form";
 import { Page, TableFrame } from "../ui/page";
 import { Pages } from "../ui/states";
 import { ContractState } from "./ContractPage";
+import "./texts";
 
 type Opened = Answer<"post", "/v1/contracts">;
 
