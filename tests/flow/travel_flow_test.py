@@ -87,7 +87,7 @@ class Travel(FlowTest):
         with stopped('auth'):
             answer = self.admin.send('POST', '/v1/users', self.user('sensei8'))
             line = eventually(lambda: self.log_line(answer.headers['X-Request-Id']), 'provisioning has given up')
-        self.assertEqual(answer.status, 504)
+        self.assertIn(answer.status, (503, 504))  # provisioning's word or the gateway's own: both gave up at once
         self.assertLess(line['us'] / 1000, UNSAID_MS)
 
     def leave(self):
