@@ -217,7 +217,7 @@ static enum err read_place(struct call *c, const char *row_and_sealed, struct se
 static enum err open_row(struct call *c, const char *tenant_id, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **text)
 {
-	struct bytes sealed;
+	struct bytes sealed = { 0 };
 	struct sealed_place place = { .tenant_id = tenant_id, .kind = kind };
 	enum err e = read_place(c, row_and_sealed, &place, &sealed);
 	return e ? e : open_sealed(c, &place, sealed, text);
@@ -273,7 +273,7 @@ enum err personal_reseal(struct call *c, const struct personal_kind *kind,
 {
 	const char *text = NULL;
 	char user_id[UUID_SIZE];
-	struct bytes sealed;
+	struct bytes sealed = { 0 };
 	struct sealed_place place = { .tenant_id = c->actor->tenant_id, .kind = kind };
 	*again = NULL;
 	enum err e = read_place(c, row_and_sealed, &place, &sealed);

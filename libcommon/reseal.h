@@ -25,12 +25,10 @@ struct sealed_column {
 
 #define SEALED_COLUMN(table_, key_, column_, domain_, bound_)                                      \
 	{                                                                                          \
-		.kind = { .domain = domain_, .column = bound_ },                                   \
-		.old = "SELECT t." key_ ", " SEALED(                                               \
-			"t." key_, "t." column_) " FROM " table_ " t WHERE t." key_                \
-						 " > $1::uuid AND left(t." column_                 \
-						 ", 8) NOT IN ($2, $3) ORDER BY t." key_           \
-						 " LIMIT $4::integer",                             \
+		.kind = { .domain = (domain_), .column = (bound_) },                               \
+		.old = "SELECT " key_ ", " SEALED(key_,                                            \
+			column_) " FROM " table_ " WHERE " key_ " > $1::uuid AND left(" column_    \
+				 ", 8) NOT IN ($2, $3) ORDER BY " key_ " LIMIT $4::integer",       \
 		.put = "UPDATE " table_ " SET " column_ " = $2 WHERE " key_                        \
 		       " = $1::uuid AND " column_ " = $3",                                         \
 		.count = "SELECT '" table_ "." column_                                             \
