@@ -272,14 +272,6 @@ static void a_name_stands_for_all_its_addresses_as_they_come_and_go(void **state
 
 /* ---- who is at the other end ---- */
 
-/* libnng 1.5.2 forgets a dialer that is closed in the moment in which a pipe of it begins: here one
- * begins and is refused again and again. Seldom, and only at the end of a process. */
-const char *__lsan_default_suppressions(void); /* NOLINT(bugprone-reserved-identifier): its name */
-const char *__lsan_default_suppressions(void) /* NOLINT(bugprone-reserved-identifier) */
-{
-	return "leak:ipc_ep_dial_cb\nleak:ipc_ep_init_dialer\nleak:ipc_dialer_dial\n";
-}
-
 static void a_process_of_another_user_is_not_heard(void **state)
 {
 	char stranger[16];

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "libcommon/bus.h"
+#include "libcommon/bus_leak.h"
 #include "libcommon/clock.h"
 #include "libcommon/crypto.h"
 

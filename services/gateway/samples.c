@@ -79,8 +79,8 @@ static struct series *series_of(struct samples *samples, const char *key, size_t
 static void add_line(struct samples *samples, const char *line, size_t n)
 {
 	const char *space = memrchr(line, ' ', n);
-	if (line[0] == '#' || !space || space == line) {
-		return;
+	if (line[0] == '#' || !space || space == line || memchr(line, 0, n)) {
+		return; /* a NUL would end the name before its length does */
 	}
 	char number[64], *end;
 	size_t number_n = n - (size_t)(space + 1 - line);

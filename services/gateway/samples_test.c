@@ -44,11 +44,25 @@ static void a_flood_of_series_is_bounded(void **state)
 	arena_free(arena);
 }
 
+/* Two lines whose names differ only behind it must not be taken for one. */
+static void a_line_with_a_nul_is_no_line(void **state)
+{
+	static const char text[] = "a\0b 1\na\0c 2\na 4\n";
+	struct arena *arena = arena_new();
+	struct samples *samples = samples_new(arena);
+	struct buf out = { .arena = arena };
+	samples_add(samples, text, sizeof(text) - 1);
+	samples_write(samples, &out);
+	assert_string_equal(out.data, "# TYPE a gauge\na 4\n");
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_series_add_up_and_families_stand_together),
 		cmocka_unit_test(a_flood_of_series_is_bounded),
+		cmocka_unit_test(a_line_with_a_nul_is_no_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
