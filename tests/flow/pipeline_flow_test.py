@@ -83,11 +83,13 @@ class Pipeline:
 
     def assertComplete(self):
         """Everything that stands in the log, byte for byte, and of each tenant in its order."""
-        def is_complete():
-            wanted = self.settled()
-            got = self.receiver.lines()
-            return set(wanted.values()) <= set(got) and got
-        got = eventually(is_complete, 'the receiver has all of the log', 60)
+        wanted = set(self.settled().values())
+        try:
+            eventually(lambda: wanted <= set(self.receiver.lines()), 'the receiver has all of the log', 60)
+        except AssertionError:
+            missing = wanted - set(self.receiver.lines())
+            self.fail(f'{len(missing)} of {len(wanted)} are missing: {sorted(map(place_of, missing))[:20]}')
+        got = self.receiver.lines()
         log = stored()
         first_seen = {}
         for line in got:
