@@ -1,0 +1,54 @@
+/*
+ * The manifest of a tenant's archive: a signed note (note.h) that names every other entry with its
+ * size and hash, in the order in which they follow.
+ *
+ *     manabiya-archive/v1
+ *     <tenant id>
+ *     <name of the tenant's log>
+ *     <time, RFC 3339>
+ *     <sha256, hex> <size> <name>      one line an entry
+ *
+ *     — <signatures>
+ *
+ * It grows with the number of videos, so its lines are read one by one from wherever they lie.
+ */
+#ifndef MANABIYA_MANIFEST_H
+#define MANABIYA_MANIFEST_H
+
+#include "libcommon/crypto.h"
+#include "libcommon/note.h"
+#include "libcommon/tar.h"
+
+#define MANIFEST_NAME "manifest"
+#define MANIFEST_HEAD "manabiya-archive/v1\n"
+#define MANIFEST_SIZE_MAX                                                                          \
+	(32 * 1024 * 1024) /* some 250,000 videos; it is signed, so read, whole                    \
+			    */
+
+/* A line of an entry with its newline is no longer. */
+#define MANIFEST_LINE_MAX (2 * HASH_SIZE + 1 + 10 + 1 + TAR_NAME_MAX + 1)
+
+struct manifest {
+	struct note note; /* its text is the whole manifest but the signatures */
+	const char *tenant_id, *log, *at;
+	size_t entries; /* where in the text their lines begin */
+};
+
+/* INVALID for what is not of this form; lines of entries are not looked at. */
+must_check enum err manifest_read(
+	struct arena *arena, const char *text, size_t n, struct manifest *out);
+
+struct manifest_line {
+	unsigned char hash[HASH_SIZE];
+	struct tar_entry entry;
+};
+
+/* The line of an entry at the beginning of `text`; *length is how much of it that was. INVALID for
+ * anything else, also for the end. */
+must_check enum err manifest_line_read(
+	const char *text, size_t n, struct manifest_line *out, size_t *length);
+
+/* Append the line of an entry. */
+void manifest_line_write(struct buf *out, const struct manifest_line *line);
+
+#endif
