@@ -57,8 +57,8 @@ class Rsyslog(Receiver):
         conf = self.directory / 'rsyslog.conf'
         conf.write_text(RSYSLOG.format(directory=self.directory, tls=self.tls, file=self.file, port=self.port, peer=self.PEER))
         program = shutil.which('rsyslogd') or '/usr/sbin/rsyslogd'
-        self.process = Process('rsyslogd', [program, '-n', '-f', conf, '-i', self.directory / 'pid'],
-                               self.directory / 'rsyslogd.log')
+        # Without a file of its pid, which after a kill keeps it from starting when the number is somebody's again.
+        self.process = Process('rsyslogd', [program, '-n', '-f', conf, '-iNONE'], self.directory / 'rsyslogd.log')
 
     def messages(self):
         """(facility, severity, host, application, message id, message) of each; one cut by a kill is none."""
