@@ -95,6 +95,28 @@ void crypto_sha256(const void *data, size_t n, unsigned char out[HASH_SIZE])
 	crypto_hash_sha256(out, data, n);
 }
 
+static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(struct sha256), "room for the state");
+
+static crypto_hash_sha256_state *state_of(struct sha256 *hash)
+{
+	return (crypto_hash_sha256_state *)(void *)hash->state;
+}
+
+void crypto_sha256_begin(struct sha256 *hash)
+{
+	crypto_hash_sha256_init(state_of(hash));
+}
+
+void crypto_sha256_add(struct sha256 *hash, const void *data, size_t n)
+{
+	crypto_hash_sha256_update(state_of(hash), data, n);
+}
+
+void crypto_sha256_end(struct sha256 *hash, unsigned char out[HASH_SIZE])
+{
+	crypto_hash_sha256_final(state_of(hash), out);
+}
+
 void crypto_sha256_tagged(
 	unsigned char tag, const void *data, size_t n, unsigned char out[HASH_SIZE])
 {

@@ -58,6 +58,13 @@ void crypto_sha256(const void *data, size_t n, unsigned char out[HASH_SIZE]);
 /* SHA-256 of the byte `tag` and the data behind it. */
 void crypto_sha256_tagged(
 	unsigned char tag, const void *data, size_t n, unsigned char out[HASH_SIZE]);
+/* SHA-256 of what comes piece by piece. */
+struct sha256 {
+	_Alignas(8) unsigned char state[128]; /* libsodium's */
+};
+void crypto_sha256_begin(struct sha256 *hash);
+void crypto_sha256_add(struct sha256 *hash, const void *data, size_t n);
+void crypto_sha256_end(struct sha256 *hash, unsigned char out[HASH_SIZE]);
 void crypto_keyed_hash(const unsigned char key[KEY_SIZE], const void *data, size_t n,
 	unsigned char out[HASH_SIZE]);
 void crypto_hmac_sha256(const unsigned char key[KEY_SIZE], const void *data, size_t n,

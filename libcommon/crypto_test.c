@@ -37,6 +37,24 @@ static void sha256_of_abc(void **state)
 		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+static void sha256_does_not_depend_on_the_pieces(void **state)
+{
+	unsigned char data[1000], whole[HASH_SIZE], out[HASH_SIZE];
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (unsigned char)(i * 7);
+	crypto_sha256(data, sizeof(data), whole);
+	for (size_t piece = 1; piece <= sizeof(data); piece = piece * 3 + 1) {
+		struct sha256 hash;
+		crypto_sha256_begin(&hash);
+		for (size_t at = 0; at < sizeof(data); at += piece) {
+			size_t left = sizeof(data) - at;
+			crypto_sha256_add(&hash, data + at, left < piece ? left : piece);
+		}
+		crypto_sha256_end(&hash, out);
+		assert_memory_equal(out, whole, HASH_SIZE);
+	}
+}
+
 /* RFC 4231, test case 1; HMAC fills a short key with zeros. */
 static void hmac_of_rfc_4231(void **state)
 {
@@ -281,6 +299,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_of_abc),
+		cmocka_unit_test(sha256_does_not_depend_on_the_pieces),
 		cmocka_unit_test(hmac_of_rfc_4231),
 		cmocka_unit_test(keyed_hash_is_blake2b),
 		cmocka_unit_test(signature_of_rfc_8032),
