@@ -117,7 +117,7 @@ static enum err look_for_newest(
 		char owner[UUID_SIZE];
 		uint32_t found;
 		if (keyring_file_parse(file->d_name, owner, &found) &&
-			strcmp(owner, tenant_id) == 0 && found > *version)
+			strcmp(owner, tenant_id) == 0 && found != KEYRING_INDEX && found > *version)
 			*version = found;
 	}
 	closedir(files);
@@ -319,7 +319,11 @@ enum err keyring_create(struct keyring *keyring, const char *tenant_id)
 		version = 1;
 	else if (e)
 		return e;
-	return create_version(keyring, tenant_id, version);
+	e = keyring_file_make_salt(&keyring->files, tenant_id);
+	if (!e)
+		e = create_version(keyring, tenant_id, KEYRING_INDEX);
+	/* Last, because whoever finds a version takes the tenant for whole. */
+	return e ? e : create_version(keyring, tenant_id, version);
 }
 
 enum err keyring_rotate(struct keyring *keyring, const char *tenant_id)

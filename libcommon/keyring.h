@@ -51,8 +51,9 @@ struct erasure_ledger *keyring_ledger(const struct keyring *keyring);
  * belongs to a tenant has a name that begins with its id and a dot, and goes with its keys. */
 int keyring_directory(const struct keyring *keyring);
 
-/* A new random KEK for a tenant; one that is there already is left alone. Durable when it returns.
- * Provisioning only. CONFLICT for a tenant that was erased, for ever. */
+/* A new random KEK for a tenant, its index key and its login salt (keyring_salt.h); what is there
+ * already is left alone. Durable when it returns. Provisioning only. CONFLICT for a tenant that was
+ * erased, for ever. */
 must_check enum err keyring_create(struct keyring *keyring, const char *tenant_id);
 
 /* One version more: everybody seals under it within KEYRING_TRUST_MS, what was sealed before still
@@ -84,6 +85,10 @@ must_check enum err keyring_tenant_after(
 /* When this version was made, as milliseconds since 1970. NOT_FOUND. */
 must_check enum err keyring_made(
 	struct keyring *keyring, const char *tenant_id, uint32_t version, int64_t *unix_ms);
+
+/* The version of the key that blind indexes are made with (personal.h): the one that no rotation
+ * changes, or what was found by it would be lost. It seals nothing. */
+#define KEYRING_INDEX UINT32_MAX
 
 /* A data key of a tenant, for what was or will be sealed under this version of its KEK. NOT_FOUND
  * when there is no such version (any more). Thread-safe. */

@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "libcommon/http_client.h"
+#include "libcommon/keyring_salt.h"
 #include "libcommon/kms.h"
 #include "libcommon/log.h"
 
 #define FORMAT_LOCAL 1
 #define FORMAT_KMS 2
+#define INDEX_NAME "index.key"
 
 #define SEALED_MAX (1 + KEY_SIZE + SEAL_OVERHEAD)
 #define CONTENT_MAX (1 + KMS_WRAPPED_MAX)
@@ -32,7 +34,10 @@ static void close_descriptor(int *fd)
 
 void keyring_file_name(const char *tenant_id, uint32_t version, char out[KEYRING_NAME_SIZE])
 {
-	snprintf(out, KEYRING_NAME_SIZE, "%s.%u.key", tenant_id, (unsigned)version);
+	if (version == KEYRING_INDEX)
+		snprintf(out, KEYRING_NAME_SIZE, "%s." INDEX_NAME, tenant_id);
+	else
+		snprintf(out, KEYRING_NAME_SIZE, "%s.%u.key", tenant_id, (unsigned)version);
 }
 
 bool keyring_file_parse(const char *name, char tenant_id[UUID_SIZE], uint32_t *version)
@@ -41,6 +46,10 @@ bool keyring_file_parse(const char *name, char tenant_id[UUID_SIZE], uint32_t *v
 		return false;
 	memcpy(tenant_id, name, UUID_SIZE - 1);
 	tenant_id[UUID_SIZE - 1] = 0;
+	if (strcmp(name + UUID_SIZE, INDEX_NAME) == 0) {
+		*version = KEYRING_INDEX;
+		return is_uuid(tenant_id);
+	}
 	char *end;
 	unsigned long number = strtoul(name + UUID_SIZE, &end, 10);
 	*version = (uint32_t)number;
@@ -278,6 +287,19 @@ enum err keyring_file_make(
 	else
 		seal(files, name, kek, KEY_SIZE, &content);
 	return e ? e : store(files, name, &content, publish);
+}
+
+enum err keyring_file_make_salt(const struct keyring_files *files, const char *tenant_id)
+{
+	char name[KEYRING_NAME_SIZE];
+	unsigned char salt[KEY_SIZE];
+	struct content content = { .n = KEY_SIZE };
+	keyring_salt_name(tenant_id, name);
+	enum err e = keyring_salt_read(files->directory, tenant_id, salt);
+	if (!e)
+		return fsync(files->directory) == 0 ? OK : ERR_UNAVAILABLE;
+	crypto_random(content.data, KEY_SIZE);
+	return e == ERR_NOT_FOUND ? store(files, name, &content, publish) : e;
 }
 
 enum err keyring_file_fix_root(const struct keyring_files *files)

@@ -46,6 +46,11 @@ must_check enum err keyring_file_fix_root(const struct keyring_files *files);
 must_check enum err keyring_file_reseal(
 	const struct keyring_files *files, const char *tenant_id, const char *name, bool *changed);
 
+/* A new login salt (keyring_salt.h), readable by whoever may read the directory: OK, too, when
+ * there is one. Durable when it returns. */
+must_check enum err keyring_file_make_salt(
+	const struct keyring_files *files, const char *tenant_id);
+
 /* With noise, on the medium as far as the file system writes in place; where it does not (copy on
  * write, flash) the old blocks are sealed under the root all the same. OK when there is none. */
 must_check enum err keyring_file_overwrite(int directory, const char *name);
@@ -56,7 +61,8 @@ must_check enum err keyring_file_overwrite(int directory, const char *name);
 #define KEYRING_CHECK "root.check"
 #define KEYRING_NAME_SIZE 64 /* uuid, version, ".key"; temporary names add 21 */
 
-/* The tenant and the version in the name of a key's file; false for every other. */
+/* The tenant and the version in the name of a key's file; false for every other. KEYRING_INDEX for
+ * `<tenant>.index.key`. */
 bool keyring_file_parse(const char *name, char tenant_id[UUID_SIZE], uint32_t *version);
 void keyring_file_name(const char *tenant_id, uint32_t version, char out[KEYRING_NAME_SIZE]);
 

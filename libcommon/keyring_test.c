@@ -14,6 +14,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/keyring_file.h"
+#include "libcommon/keyring_salt.h"
 #include "libcommon/keyring_user.h"
 
 #define ROOT "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -82,7 +83,8 @@ static void key_survives_reopening(void **state)
 	assert_int_equal(data_key(keyring, A, "media", after), OK);
 	assert_memory_equal(before, after, KEY_SIZE);
 	keyring_close(keyring);
-	assert_int_equal(files_in_directory(), 2); /* root.check and one key, nothing left over */
+	assert_int_equal(
+		files_in_directory(), 4); /* root.check, key, index key, salt; nothing left over */
 }
 
 static void tenants_and_domains_differ(void **state)
@@ -186,6 +188,8 @@ static void make_two_tenants(unsigned char key_of_a[KEY_SIZE])
 	keyring_close(keyring);
 }
 
+#define FILES_OF_TWO 7 /* root.check; of each tenant a key, an index key and a salt */
+
 static void the_root_is_replaced_without_a_key_missing(void **state)
 {
 	unsigned char before[KEY_SIZE], after[KEY_SIZE];
@@ -195,13 +199,13 @@ static void the_root_is_replaced_without_a_key_missing(void **state)
 	assert_int_equal(data_key(service, A, "media", after), OK);
 	assert_memory_equal(before, after, KEY_SIZE);
 	assert_int_equal(keyring_reseal(keyring, &tally), OK);
-	assert_int_equal(tally.resealed, 2);
+	assert_int_equal(tally.resealed, 4); /* a key and an index key each */
 	clock_shift_ms(KEYRING_TRUST_MS);
 	assert_int_equal(data_key(service, A, "media", after), OK);
 	assert_memory_equal(before, after, KEY_SIZE);
 	clock_shift_ms(0);
 	assert_int_equal(keyring_reseal(keyring, &tally), OK);
-	assert_int_equal(tally.unchanged, 2);
+	assert_int_equal(tally.unchanged, 4);
 	keyring_close(service);
 	keyring_close(keyring);
 	assert_null(keyring_open(directory, ROOT));
@@ -209,7 +213,7 @@ static void the_root_is_replaced_without_a_key_missing(void **state)
 	assert_int_equal(data_key(keyring, A, "media", after), OK);
 	assert_memory_equal(before, after, KEY_SIZE);
 	keyring_close(keyring);
-	assert_int_equal(files_in_directory(), 3); /* root.check and two keys, nothing left over */
+	assert_int_equal(files_in_directory(), FILES_OF_TWO); /* nothing left over */
 }
 
 static void resealing_goes_on_where_it_was_cut_short(void **state)
@@ -231,7 +235,7 @@ static void resealing_goes_on_where_it_was_cut_short(void **state)
 	assert_int_equal(data_key(keyring, B, "media", after), OK);
 	assert_int_equal(keyring_rotate(keyring, B), OK);
 	assert_int_equal(keyring_reseal(keyring, &tally), OK);
-	assert_int_equal(tally.resealed, 1);
+	assert_int_equal(tally.resealed, 3);
 	assert_int_equal(tally.unchanged, 2);
 	keyring_close(keyring);
 }
@@ -245,7 +249,7 @@ static void a_key_that_is_gone_does_not_come_back(void **state)
 	make_two_tenants(before);
 	assert_null(keyring_files_open(&files, directory, &both));
 	assert_int_equal(keyring_file_reseal(&files, A, A ".2.key", &changed), ERR_NOT_FOUND);
-	assert_int_equal(files_in_directory(), 3);
+	assert_int_equal(files_in_directory(), FILES_OF_TWO);
 	keyring_files_close(&files);
 }
 
@@ -281,11 +285,14 @@ static void nothing_of_a_destroyed_tenant_is_left(void **state)
 	put_file("." A ".3.key.0000000000000000", "half a key");
 	assert_int_equal(keyring_destroy(keyring, arena, A, &receipt), OK);
 	assert_false(is_there(A ".1.key") || is_there(A ".2.key") || is_there(A ".slots") ||
+		is_there(A ".index.key") || is_there(A ".login") ||
 		is_there("." A ".3.key.0000000000000000"));
 	assert_true(is_there("receipt." A));
 	assert_non_null(strstr(receipt.keys, "1.key="));
 	assert_non_null(strstr(receipt.keys, "2.key="));
 	assert_non_null(strstr(receipt.keys, "slots="));
+	assert_non_null(strstr(receipt.keys, "index.key="));
+	assert_non_null(strstr(receipt.keys, "login="));
 	assert_null(strstr(receipt.keys, "3.key"));
 	assert_int_equal(data_key(keyring, A, "media", out), ERR_NOT_FOUND);
 	assert_int_equal(data_key(keyring, B, "media", out), OK);
@@ -294,6 +301,48 @@ static void nothing_of_a_destroyed_tenant_is_left(void **state)
 	assert_string_equal(again.keys, receipt.keys);
 	keyring_close(keyring);
 	arena_free(arena);
+}
+
+static enum err index_key(struct keyring *keyring, const char *tenant_id, unsigned char *out)
+{
+	const struct data_key which = { .domain = "index a.b", .version = KEYRING_INDEX };
+	return keyring_data_key(keyring, tenant_id, which, out);
+}
+
+static void a_rotation_leaves_index_keys_and_salts_alone(void **state)
+{
+	unsigned char before[KEY_SIZE], after[KEY_SIZE], other[KEY_SIZE], salt[KEY_SIZE];
+	uint32_t version;
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(keyring_create(keyring, B), OK);
+	assert_int_equal(index_key(keyring, A, before), OK);
+	assert_int_equal(index_key(keyring, B, other), OK);
+	assert_memory_not_equal(before, other, KEY_SIZE);
+	assert_int_equal(keyring_salt_read(keyring_directory(keyring), A, salt), OK);
+	assert_int_equal(keyring_rotate(keyring, A), OK);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	keyring_close(keyring);
+	keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_newest(keyring, A, &version), OK);
+	assert_int_equal(version, 2);
+	assert_int_equal(index_key(keyring, A, after), OK);
+	assert_memory_equal(before, after, KEY_SIZE);
+	assert_int_equal(keyring_salt_read(keyring_directory(keyring), A, after), OK);
+	assert_memory_equal(salt, after, KEY_SIZE);
+	assert_int_equal(keyring_salt_read(keyring_directory(keyring), B, after), OK);
+	assert_memory_not_equal(salt, after, KEY_SIZE);
+	keyring_close(keyring);
+}
+
+static void a_salt_that_was_cut_short_is_none(void **state)
+{
+	unsigned char salt[KEY_SIZE];
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_salt_read(keyring_directory(keyring), A, salt), ERR_NOT_FOUND);
+	put_file(A ".login", "half of it");
+	assert_int_equal(keyring_salt_read(keyring_directory(keyring), A, salt), ERR_UNAVAILABLE);
+	keyring_close(keyring);
 }
 
 static void an_erased_tenant_never_has_a_key_again(void **state)
@@ -510,6 +559,8 @@ int main(void)
 		FACT(resealing_goes_on_where_it_was_cut_short),
 		FACT(a_key_that_is_gone_does_not_come_back),
 		FACT(nothing_of_a_destroyed_tenant_is_left),
+		FACT(a_rotation_leaves_index_keys_and_salts_alone),
+		FACT(a_salt_that_was_cut_short_is_none),
 		FACT(an_erased_tenant_never_has_a_key_again),
 		FACT(a_user_whom_a_backup_of_the_store_brings_back_goes_again),
 		FACT(destruction_goes_on_where_a_crash_left_it),

@@ -57,7 +57,8 @@ static int tear_down(void **state)
 {
 	static const char *const names[] = { "root.check", TENANT ".1.key", TENANT ".2.key",
 		OTHER_TENANT ".1.key", TENANT ".users", OTHER_TENANT ".users", KEYRING_LEDGER,
-		("receipt." TENANT) };
+		TENANT ".index.key", OTHER_TENANT ".index.key", TENANT ".login",
+		OTHER_TENANT ".login", ("receipt." TENANT) };
 	char path[160];
 	keyring_close(keyring);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -173,6 +173,28 @@ enum err personal_seal_parts(struct call *c, const struct personal_place *place,
 	return seal(c, &at, place->user_id, text.data ? text.data : "", sealed);
 }
 
+/* ---- finding ---- */
+
+enum err personal_index(struct call *c, struct personal value, struct blind_index *out)
+{
+	auto_secret(key, KEY_SIZE);
+	unsigned char hash[HASH_SIZE];
+	assert(value.kind->index && c->keyring);
+	const struct data_key which = {
+		.domain = arena_printf(c->arena, "index %s", value.kind->index),
+		.version = KEYRING_INDEX,
+	};
+	if (keyring_data_key(c->keyring, c->actor->tenant_id, which, key))
+		return fail(c, ERR_UNAVAILABLE, "no index key of tenant %s", c->actor->tenant_id);
+	char *text = arena_strdup(c->arena, value.text);
+	for (char *at = text; *at; at++)
+		if (*at >= 'A' && *at <= 'Z')
+			*at = (char)(*at + ('a' - 'A'));
+	crypto_hmac_sha256(key, text, strlen(text), hash);
+	out->value = crypto_base64url(c->arena, hash, sizeof(hash));
+	return OK;
+}
+
 /* ---- opening ---- */
 
 /* Names the column, never what is in it: it is logged. */

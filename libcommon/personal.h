@@ -12,6 +12,10 @@
  * A column of several texts (x-personal: name/person.name:1) is one value to the statement, under
  * the column's own name, and several members of the shape.
  *
+ * What must be found again by its text has an index beside it (x-blind-index: a column of the same
+ * table): a keyed hash, which says nothing to who has the database alone. personal_index() makes
+ * it.
+ *
  * Sealed: format 1, kind of key (0 the tenant's, 1 a user's), version of the tenant's key (4
  * bytes), for kind 1 the user's id (16 bytes), nonce, ciphertext, tag; as base64url, because rows
  * travel as text and within JSON: a third longer, bytea in text form would be twice as long. Parts
@@ -69,6 +73,16 @@ must_check enum err personal_open_of(struct call *c, const char *tenant_id,
 /* What SEALED() gave, under the newest version of the same key; NULL when its user was erased. */
 must_check enum err personal_reseal(struct call *c, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **again);
+
+/*
+ * What the index column of a text holds: HMAC-SHA-256 over the text in lower case (ASCII), under a
+ * key of the tenant for this column that no rotation changes, as base64url. It is good for being
+ * stored and compared there, and a type of its own so that nobody takes the text for it.
+ */
+struct blind_index {
+	const char *value;
+};
+must_check enum err personal_index(struct call *c, struct personal value, struct blind_index *out);
 
 /* What a text begins with that is sealed under this version: format, kind and version are six
  * bytes, and so eight letters. */

@@ -84,7 +84,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	static const char *const names[] = { "root.check", TENANT ".1.key", TENANT ".2.key",
-		OTHER_TENANT ".1.key", TENANT ".users" };
+		OTHER_TENANT ".1.key", TENANT ".users", TENANT ".index.key",
+		OTHER_TENANT ".index.key", TENANT ".login", OTHER_TENANT ".login" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlink(arena_printf(call.arena, "%s/%s", directory, names[i]));
 	keyring_close(call.keyring);
@@ -361,6 +362,36 @@ static void a_request_cannot_name_the_column(void **state)
 	assert_int_equal(shape_read_json(&call, &shape, json, strlen(json), &person), ERR_INVALID);
 }
 
+static const struct personal_kind login = {
+	.domain = "name", .column = "person.login", .of_user = true, .index = "person.login_index"
+};
+
+static const char *index_of(const struct personal_kind *of, const char *text)
+{
+	struct blind_index index = { NULL };
+	assert_int_equal(personal_index(&call, (struct personal){ text, of }, &index), OK);
+	return index.value;
+}
+
+static void the_same_text_has_the_same_index_whatever_its_case(void **state)
+{
+	const char *index = index_of(&login, "Y.Tanabe");
+	assert_int_equal(strlen(index), 43);
+	assert_string_equal(index, index_of(&login, "y.tanabe"));
+	assert_string_not_equal(index, index_of(&login, "y.tanabe2"));
+}
+
+static void of_another_column_or_tenant_it_has_another(void **state)
+{
+	struct personal_kind elsewhere = login;
+	elsewhere.index = "person.other_index";
+	const char *index = index_of(&login, "y.tanabe");
+	assert_string_not_equal(index, index_of(&elsewhere, "y.tanabe"));
+	call.actor = &other;
+	assert_string_not_equal(index, index_of(&login, "y.tanabe"));
+	call.actor = &actor;
+}
+
 static void without_its_key_nothing_opens(void **state)
 {
 	const char *sealed = sealed_for(ROW);
@@ -388,6 +419,8 @@ int main(void)
 		cmocka_unit_test(parts_of_a_column_are_sealed_and_read_together),
 		cmocka_unit_test(a_text_cannot_make_itself_two_parts),
 		cmocka_unit_test(a_request_cannot_name_the_column),
+		cmocka_unit_test(the_same_text_has_the_same_index_whatever_its_case),
+		cmocka_unit_test(of_another_column_or_tenant_it_has_another),
 		cmocka_unit_test(without_its_key_nothing_opens),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

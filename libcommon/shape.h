@@ -46,6 +46,7 @@ struct personal_kind {
 	const char *column; /* "comment.text" */
 	unsigned part, last;
 	bool of_user; /* under the key of the user whom it is about, not the tenant's */
+	const char *index; /* "person.login_index", by which it is found: x-blind-index, or NULL */
 };
 
 /* A text about a person; personal.h says how it gets into the database. `text` is NULL when it is

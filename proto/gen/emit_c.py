@@ -62,7 +62,7 @@ def personal(field):
     said = field.personal
     return said and '&(const struct personal_kind)' + record(
         domain=quote(said.domain), column=quote(said.column), part=said.part or None, last=said.last or None,
-        of_user='true' if said.of_user else None)
+        of_user='true' if said.of_user else None, index=quote(said.index))
 
 
 def field_row(struct, field):

@@ -105,6 +105,11 @@ REFUSED = {
     'a column sealed in two ways': ('name: { type: string', 'label: { type: string, maxLength: 9, x-personal: "a/b.c:1" }\n'
                                     '                name: { x-personal: "a/b.c:2 of user", type: string', 20, 'in two ways'),
     'a member named like the column of its parts': ('minLength: 1,', 'x-personal: "a/b.name:1",', 20, 'could not tell'),
+    'an index of what is not personal': ('minLength: 1,', 'format: username, x-blind-index: name_index,', 20, 'of what is'),
+    'an index of what many may share': ('minLength: 1,', 'x-personal: a/b.c, x-blind-index: c_index,', 20, 'who share it'),
+    'an index of an enum': ('type: string, minLength: 1, maxLength: 20', 'type: string, enum: [a, b], x-blind-index: c_index', 20, 'not understood here'),
+    'an index of a part': ('minLength: 1,', 'format: username, x-personal: "a/b.c:1", x-blind-index: c_index,', 20, 'a part'),
+    'an index that is no column': ('minLength: 1,', 'format: username, x-personal: a/b.c, x-blind-index: b.c,', 20, 'name of a column'),
     'parts that run backwards': ('minLength: 1,', 'x-personal: "a/b.c:2-1",', 20, 'backwards'),
     'an unknown type': ('type: boolean', 'type: number', 53, '`type` cannot be `number`'),
     'an unknown format': ("type: string, enum: [a, b]", 'type: string, format: email, maxLength: 9', 54, 'email'),
@@ -244,6 +249,11 @@ class Generator(unittest.TestCase):
         made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.name'))
         self.assertIn('\tstruct personal name;\n', made['auth_proto.h'])
         self.assertIn('.personal = &(const struct personal_kind){ .domain = "roster", .column = "person.name" }', made['auth_proto.c'])
+
+    def test_what_is_found_by_an_index_says_in_which_column(self):
+        made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, format: username, '
+                                              'x-personal: roster/person.login of user, x-blind-index: login_index'))
+        self.assertIn('.of_user = true, .index = "person.login_index" }', made['auth_proto.c'])
 
     def test_parts_and_owners_of_what_is_personal_are_told(self):
         made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.both:1-2 of user'))

@@ -10,16 +10,18 @@ C_WORDS = '''auto bool break case char const continue default do double else enu
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'''.split()
 KEYS = {  # what a schema must have besides its type, and what it may have
     'boolean': ([], []), 'integer': (['minimum', 'maximum'], []), 'enum': (['enum'], []), 'format': (['format'], []),
-    'string': (['maxLength'], ['minLength', 'format', 'x-personal']), 'array': (['maxItems', 'items'], ['minItems'])}
+    'string': (['maxLength'], ['minLength', 'format', 'x-personal', 'x-blind-index']), 'array': (['maxItems', 'items'], ['minItems'])}
 LIMITS = {'maximum': 'minimum', 'maxLength': 'minLength', 'maxItems': 'minItems'}
 
 
 class Personal:
-    """What x-personal says: for which column a text is sealed, under whose key, and which part of the column it is."""
+    """What x-personal says: for which column a text is sealed, under whose key, and which part of the column it is; and
+    x-blind-index: the column of the same table by which it is found."""
 
-    def __init__(self, text):
+    def __init__(self, text, index):
         self.domain, self.column, self.name, part, last, of_user = re.fullmatch(PERSONAL, text).groups()
         self.part, self.last, self.of_user = int(part or 0), int(last or part or 0), bool(of_user)
+        self.index = index and f'{self.column.split(".")[0]}.{index}'
 
 
 @dataclass
@@ -113,7 +115,7 @@ class Documents(dict):
         needed, optional = KEYS[sort]
         check(node, node.here, ['type', *needed], ['description', *optional])
         made.limits, made.format, made.values = limits(node), node.get('format', 'none'), node.get('enum')
-        made.personal = Personal(node['x-personal']) if 'x-personal' in node else None
+        made.personal = personal(node)
         demand(not made.personal or place == 'BODY', at, 'only a member of an object can be personal')
         if kind == 'array':
             made.item = self.field(owner, node['items'], '', node.at['items'])
@@ -141,6 +143,17 @@ class Documents(dict):
             else:
                 self.field(document, node, '', schemas.at[name])
         return shapes
+
+
+def personal(node):
+    """An index tells which rows are equal: of a text with few values that is the text, so only what is unique has one."""
+    index = node.get('x-blind-index')
+    demand(not index or 'x-personal' in node, node.at.get('x-blind-index'), '`x-blind-index` is of what is `x-personal`')
+    made = Personal(node['x-personal'], index) if 'x-personal' in node else None
+    demand(not index or not made.part, node.at.get('x-blind-index'), 'a part of a column cannot be looked for')
+    demand(not index or node.get('format') == 'username', node.at.get('x-blind-index'),
+           'of a text that many may share an index would tell who share it: only `format: username` has one')
+    return made
 
 
 def limits(node):

@@ -88,6 +88,7 @@ RULES = {  # what these keys mean is the same wherever they stand
     'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'), 'x-fanout': some_of(),
     'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
     'x-label': one_of(*LABELS), 'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
+    'x-blind-index': word('[a-z]+(_[a-z]+)*', 'is not the name of a column'),
     'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
     'x-title': holding(['ja', 'en']), 'x-jobs': lambda node, key: [holding(['ja', 'en'])(node[key], job) for job in named(node, key)],
     'x-stream': one_of('request', 'response', 'events'), 'x-timeout-ms': between(100, 120000)}
