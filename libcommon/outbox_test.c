@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libcommon/bus_leak.h"
 #include "libcommon/json.h"
 #include "libcommon/keyring_user.h"
 #include "libcommon/testing.h"

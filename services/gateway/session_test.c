@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #undef fail /* call.h has one of another kind */
 
+#include "libcommon/bus_leak.h"
 #include "libcommon/clock.h"
 #include "services/gateway/gateway.h"
 
