@@ -1,14 +1,14 @@
 /* The contract administrator's first screen. */
 import { Link } from "wouter";
 import { useApi } from "../api/hooks";
-import { type Key, T, t } from "../i18n";
+import { T, t } from "../i18n";
 import { useSelf } from "../session/session";
 import { fullName, LatestAnnouncements, PartialNote, useHome } from "../shared/home";
-import { Icon, type IconName } from "../ui/icons";
-import { Page, Section } from "../ui/page";
+import { type Task, Tasks } from "../shared/Tasks";
+import { Page } from "../ui/page";
 import { Alert, Async } from "../ui/states";
 
-const TASKS: { href: string; icon: IconName; title: Key; text: Key }[] = [
+const TASKS: Task[] = [
 	{ href: "/import", icon: "upload", title: "nav.import", text: "admin.taskImport" },
 	{ href: "/users", icon: "user", title: "nav.users", text: "admin.taskUsers" },
 	{ href: "/classes", icon: "users", title: "nav.classes", text: "admin.taskClasses" },
@@ -55,28 +55,7 @@ export function HomePage() {
 					</>
 				)}
 			</Async>
-			<Section title={<T k="admin.tasks" />}>
-				<ul className="cards">
-					{TASKS.map(({ href, icon, title, text }) => (
-						<li key={href}>
-							<Link href={href} className="card-link">
-								<span className="card-picture">
-									<Icon name={icon} />
-								</span>
-								<span className="card-text">
-									<strong>
-										<T k={title} />
-									</strong>
-									<span>
-										<T k={text} />
-									</span>
-								</span>
-								<Icon name="next" />
-							</Link>
-						</li>
-					))}
-				</ul>
-			</Section>
+			<Tasks tasks={TASKS} />
 		</Page>
 	);
 }
