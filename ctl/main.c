@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/algorithms.h"
 #include "ctl/erased.h"
 #include "ctl/health.h"
 #include "ctl/keyring.h"
@@ -15,6 +16,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "algorithms", algorithms_command, "what is encrypted, hashed and signed how" },
 	{ "erased", erased_command, "shut out who is back although the ledger has them erased" },
 	{ "health", health_command, "ask the system whether it is ready" },
 	{ "keyring", keyring_command, "give a tenant a new key; seal keys under another root" },
@@ -29,7 +31,7 @@ static int usage(FILE *out, int status)
 {
 	(void)fprintf(out, "usage: manabiyactl COMMAND [OPTIONS]\n\n");
 	for (size_t i = 0; i < COMMANDS_N; i++)
-		(void)fprintf(out, "  %-10s%s\n", commands[i].name, commands[i].help);
+		(void)fprintf(out, "  %-12s%s\n", commands[i].name, commands[i].help);
 	(void)fprintf(out,
 		"\n`manabiyactl COMMAND --help` shows its options. Exit status: 0 ok, "
 		"1 failed, 2 usage, 6 unavailable.\n");

@@ -47,14 +47,20 @@ def table(title, rows):
         yield from (f'| `--{name}` | {kind} | {text} |' for name, (kind, text) in rows.items())
 
 
-def main():
-    page = PAGE.read_text()
-    head, rest = page.split(BEGIN)
-    made = head + BEGIN + '\n' + '\n'.join(tables(sys.argv[1])) + '\n\n' + END + rest.split(END)[1]
+def between(page, marks, lines):
+    """Put the lines between two marks of a page; with --check only say whether they are there (exit status)."""
+    begin, end = marks
+    text = page.read_text()
+    head, rest = text.split(begin)
+    made = head + begin + '\n' + '\n'.join(lines) + '\n\n' + end + rest.split(end)[1]
     if '--check' in sys.argv:
-        return 0 if made == page else 1
-    PAGE.write_text(made)
+        return 0 if made == text else 1
+    page.write_text(made)
     return 0
+
+
+def main():
+    return between(PAGE, (BEGIN, END), tables(sys.argv[1]))
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@
 #define MANABIYA_SERVICES_AUTH_H
 
 #include "auth_proto.h"
+#include "libcommon/algorithms.h"
 #include "libcommon/call.h"
 #include "libcommon/crypto.h"
 #include "libcommon/db.h"
@@ -47,7 +48,6 @@ must_check enum err entry_open(
 	struct call *c, const char *key, const char *sealed, const char **text);
 
 /* The secret of an authenticator app, the same way. */
-#define TOTP_SECRET_SIZE 20 /* RFC 4226, 4: as long as the hash */
 const char *totp_seal(struct call *c, const char *tenant_id, const char *user_id,
 	const unsigned char secret[TOTP_SECRET_SIZE]);
 must_check enum err totp_unseal(struct call *c, const char *tenant_id, const char *user_id,
@@ -146,8 +146,6 @@ void entry_name(struct call *c, const struct entry *entry);
 must_check enum err entry_complete(struct call *c, struct entry *entry);
 
 /* ---- the second factor (totp.c, second_factor.c, login_code.c) ---- */
-
-#define TOTP_DIGITS 6
 
 /* The step of a time, the code of a step. */
 int64_t totp_step(int64_t unix_ms);

@@ -12,9 +12,8 @@
 #define SCHOOL_BEGINS_MS (5 * HOUR_MS)
 #define SCHOOL_ENDS_MS (17 * HOUR_MS)
 
-/* Staff pay more for a login, a whole school year of pupils logs in within minutes. */
-#define STAFF_COST .passes = 3, .memory_bytes = 64 * MIB
-#define STUDENT_COST .passes = 2, .memory_bytes = 19 * MIB
+#define STAFF_COST .passes = PASSWORD_STAFF_PASSES, .memory_bytes = PASSWORD_STAFF_MIB * MIB
+#define STUDENT_COST .passes = PASSWORD_STUDENT_PASSES, .memory_bytes = PASSWORD_STUDENT_MIB * MIB
 
 static const struct policy POLICIES[] = {
 	{ .role = ROLE_OPERATOR,

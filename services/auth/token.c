@@ -13,7 +13,6 @@
 #include "libcommon/clock.h"
 #include "services/auth/auth.h"
 
-#define TOKEN_SIZE 32
 #define TOKEN_LENGTH 43 /* base64url */
 
 /* How long a revoked session could live on if the cache forgot the mark but kept the entry. */
@@ -26,7 +25,7 @@
 
 const char *token_new(struct call *c, const char **hash)
 {
-	unsigned char random[TOKEN_SIZE], sha256[HASH_SIZE];
+	unsigned char random[SESSION_TOKEN_SIZE], sha256[HASH_SIZE];
 	crypto_random(random, sizeof random);
 	const char *token = crypto_base64url(c->arena, random, sizeof random);
 	crypto_sha256(token, strlen(token), sha256);

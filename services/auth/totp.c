@@ -11,14 +11,13 @@
 
 #include "services/auth/auth.h"
 
-#define STEP_MS 30000
 #define STEPS_ASIDE 1 /* clocks of telephones are right to some seconds; and people type slowly */
 #define CODES 1000000
 #define SHA1_SIZE 20
 
 int64_t totp_step(int64_t unix_ms)
 {
-	return unix_ms / STEP_MS;
+	return unix_ms / TOTP_STEP_MS;
 }
 
 /* RFC 4226, 5.3: 31 bits of the MAC, from where its last four bits say. */

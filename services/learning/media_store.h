@@ -25,13 +25,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libcommon/algorithms.h" /* MEDIA_CHUNK_SIZE */
 #include "libcommon/buf.h"
 #include "libcommon/err.h"
 
 struct call;
 struct media_store;
-
-#define MEDIA_CHUNK_SIZE 65536
 
 /* NULL with a logged reason when the directory cannot be used. */
 struct media_store *media_store_open(const char *directory);

@@ -1,5 +1,6 @@
 /* What provisioning keeps sealed, and how much of it lies under which version of the tenant's key.
  */
+#include "libcommon/algorithms.h"
 #include "libcommon/clock.h"
 #include "libcommon/keyring.h"
 #include "services/provisioning/provisioning.h"
@@ -40,4 +41,26 @@ enum err provisioning_keys_part(struct call *c, struct provisioning_keys_part_ou
 {
 	enum err e = list_versions(c, out);
 	return e ? e : reseal_count(c, &common_sealed_count_shape, &out->sealed);
+}
+
+/* ---- what all of it is sealed with ---- */
+
+static struct provisioning_algorithm algorithm_of(struct call *c, const struct algorithm *row)
+{
+	struct provisioning_algorithm out = { .use = row->use, .name = row->name };
+	out.figures.items =
+		arena_array(c->arena, ALGORITHM_FIGURES_MAX, sizeof(*out.figures.items));
+	for (size_t n = 0; n < ALGORITHM_FIGURES_MAX && row->figures[n].unit; n++)
+		out.figures.items[out.figures.n++] =
+			(struct provisioning_algorithm_figure){ .unit = row->figures[n].unit,
+				.value = row->figures[n].value };
+	return out;
+}
+
+enum err provisioning_algorithm_list(struct call *c, struct provisioning_algorithm_list_out *out)
+{
+	out->items.items = arena_array(c->arena, algorithms_n, sizeof(*out->items.items));
+	for (size_t i = 0; i < algorithms_n; i++)
+		out->items.items[out->items.n++] = algorithm_of(c, &algorithms[i]);
+	return OK;
 }

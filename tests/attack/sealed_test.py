@@ -150,6 +150,16 @@ class StolenDatabaseTest(FlowTest):
         self.assertEqual([(row['ofUser'], row['count']) for row in people], [(True, len(list(tenant.admin.pages('/v1/users'))))])
         self.assertIn('media.sealed_key', [row['column'] for row in keys['learning']['sealed']])
 
+    def test_the_inventory_is_what_the_tool_says(self):
+        said = subprocess.run([base.BUILD / 'ctl/manabiyactl', 'algorithms'], check=True, stdout=subprocess.PIPE).stdout.decode()
+        for who in (tenant.admin, base.world.operator):
+            items = who.get('/v1/algorithms')['items']
+            self.assertEqual(len(items), len(said.splitlines()))
+            for item, line in zip(items, said.splitlines()):
+                self.assertTrue(line.split('\t')[1].startswith(item['name']), line)
+        texts = next(item for item in items if item['use'] == 'tenantText')
+        self.assertIn({'unit': 'key', 'value': 256}, texts['figures'])
+
     def test_the_database_takes_nothing_in_the_clear(self):
         with self.assertRaises(StackError):
             base.world.stack.sql("UPDATE learning.comment SET text = 'in the clear'")

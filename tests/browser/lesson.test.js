@@ -268,6 +268,16 @@ describe("a PE lesson", () => {
 		assert.ok(!story.some((name) => [...theirs].some((operation) => operation.endsWith(name))));
 	});
 
+	it("the administrator sees how old the key is and what it protects", async () => {
+		await administrator.menu("ホーム");
+		await administrator.link("暗号と鍵").click();
+		await administrator.page.getByRole("rowheader", { name: "利用者の氏名" }).waitFor();
+		await administrator.page.getByRole("region", { name: "鍵のバージョン" }).getByText("使用中").waitFor();
+		const videos = administrator.page.getByRole("row").filter({ has: administrator.page.getByRole("rowheader", { name: "動画", exact: true }) });
+		assert.match(await videos.innerText(), /XChaCha20-Poly1305[\s\S]*鍵 256ビット/);
+		await administrator.shot("keys");
+	});
+
 	it("the system administrators were mailed of the privileged logins", async () => {
 		const all = await eventually(() => {
 			const found = mails(stack);

@@ -1,4 +1,4 @@
-"""docs/operations.md tells the truth about options; docker-compose.yml about who has which keys."""
+"""docs/operations.md tells the truth about options; docs/security.md about algorithms; docker-compose.yml about who has which keys."""
 
 import os
 import re
@@ -17,6 +17,11 @@ class Operations(unittest.TestCase):
     def test_the_page_of_options_is_what_the_programs_say(self):
         done = subprocess.run(['/usr/bin/python3', '-B', ROOT / 'tools/options.py', BUILD, '--check'], check=False)
         self.assertEqual(done.returncode, 0, 'run tools/options.py BUILD')
+
+
+    def test_the_table_of_algorithms_is_what_the_code_uses(self):
+        done = subprocess.run(['/usr/bin/python3', '-B', ROOT / 'tools/algorithms.py', BUILD, '--check'], check=False)
+        self.assertEqual(done.returncode, 0, 'run tools/algorithms.py BUILD')
 
 
 class Compose(unittest.TestCase):

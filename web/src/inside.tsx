@@ -29,6 +29,8 @@ const ANOMALIES = page(() => import("./contractor/AnomaliesPage"), "AnomaliesPag
 
 const AUDIT = page(() => import("./contractor/AuditPage"), "AuditPage");
 
+const KEYS = page(() => import("./shared/KeysPage"), "KeysPage");
+
 const SCREENS: Record<Role, Record<string, Screen>> = {
 	student: {
 		"/": page(() => import("./student/HomePage"), "HomePage"),
@@ -60,6 +62,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/features": page(() => import("./contractor/FeaturesPage"), "FeaturesPage"),
 		"/sources": page(() => import("./contractor/SourcesPage"), "SourcesPage"),
 		"/anomalies": ANOMALIES,
+		"/keys": KEYS,
 		"/audit": AUDIT,
 	},
 	operator: {
@@ -67,6 +70,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/contracts": page(() => import("./operator/ContractsPage"), "ContractsPage"),
 		"/contracts/:id": page(() => import("./operator/ContractPage"), "ContractPage"),
 		"/anomalies": ANOMALIES,
+		"/keys": KEYS,
 		"/audit": AUDIT,
 	},
 };

@@ -15,6 +15,7 @@ const TASKS: Task[] = [
 	{ href: "/features", icon: "lock", title: "nav.features", text: "admin.taskFeatures" },
 	{ href: "/sources", icon: "flag", title: "nav.sources", text: "admin.taskSources" },
 	{ href: "/anomalies", icon: "eye", title: "nav.anomalies", text: "admin.taskAnomalies" },
+	{ href: "/keys", icon: "lock", title: "nav.keys", text: "admin.taskKeys" },
 	{ href: "/audit", icon: "list", title: "nav.audit", text: "admin.taskAudit" },
 ];
 

@@ -8,13 +8,14 @@ import enLater from "../second-factor/en.json";
 import jaLater from "../second-factor/ja.json";
 import enReset from "../second-factor/reset.en.json";
 import jaReset from "../second-factor/reset.ja.json";
+import jaKeys from "../shared/keys.ja.json";
 import enFirst from "./en.json";
 import { T, t } from "./index";
 import jaFirst from "./ja.json";
 import { parse, plain } from "./ruby";
 
 const en = { ...enFirst, ...enLater, ...enReset };
-const ja = { ...jaFirst, ...jaLater, ...jaReset, ...jaImport, ...jaContracts };
+const ja = { ...jaFirst, ...jaLater, ...jaReset, ...jaImport, ...jaContracts, ...jaKeys };
 
 // What pupils read; each kanji there needs its reading.
 const FOR_PUPILS =
@@ -22,7 +23,7 @@ const FOR_PUPILS =
 
 // Keys that are made from names in the data.
 const FROM_DATA =
-	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\./;
+	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^keys\.(column|use|unit)\./;
 
 const values = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 

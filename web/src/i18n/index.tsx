@@ -4,6 +4,7 @@ import type importing from "../contractor/import.ja.json";
 import type contracts from "../operator/contracts.ja.json";
 import type later from "../second-factor/ja.json";
 import type reset from "../second-factor/reset.ja.json";
+import type keys from "../shared/keys.ja.json";
 import ja from "./ja.json";
 import { type Language, language } from "./language";
 import { Ruby } from "./Ruby";
@@ -13,7 +14,8 @@ export type Key = keyof (typeof ja &
 	typeof later &
 	typeof reset &
 	typeof importing &
-	typeof contracts);
+	typeof contracts &
+	typeof keys);
 
 let catalogue = ja as Record<Key, string>;
 

@@ -15,6 +15,7 @@ const TASKS: Task[] = [
 		text: "operate.taskAnnounce",
 	},
 	{ href: "/anomalies", icon: "eye", title: "nav.anomalies", text: "admin.taskAnomalies" },
+	{ href: "/keys", icon: "lock", title: "nav.keys", text: "admin.taskKeys" },
 	{ href: "/audit", icon: "list", title: "nav.audit", text: "operate.taskAudit" },
 ];
 
