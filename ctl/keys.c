@@ -21,8 +21,9 @@
 enum { TEXT_MAX = 128, CALLEES_MAX = 5, SECRET_GROUPS = 4 };
 
 /* Who calls whom: the gateway everybody; everybody auth for capabilities and audit for its log;
- * producers of events their consumers; provisioning everybody who has to purge a tenant. No other
- * pair gets a key, so no other call can be made. */
+ * producers of events their consumers; provisioning everybody who has to purge a tenant; learning
+ * provisioning and notification what goes into an archive. No other pair gets a key, so no other
+ * call can be made. */
 static const struct caller {
 	const char *name;
 	const char *callees[CALLEES_MAX + 1];
@@ -30,7 +31,7 @@ static const struct caller {
 	{ "gateway", { "auth", "provisioning", "learning", "notification", "audit" } },
 	{ "auth", { "notification", "audit" } },
 	{ "provisioning", { "auth", "learning", "notification", "audit" } },
-	{ "learning", { "auth", "notification", "audit" } },
+	{ "learning", { "auth", "provisioning", "notification", "audit" } },
 	{ "notification", { "auth", "audit" } },
 	{ "audit", { "auth", "audit" } },
 };
