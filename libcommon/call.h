@@ -83,6 +83,8 @@ struct call {
 	int64_t total_bytes; /* set by handlers of x-stream: response */
 	const char *object_id; /* audit: what the call was about; set by the skeleton, may be
 				  overridden */
+	enum label label; /* of the object, where it was raised above its type; audit and checks */
+	const char *recorded; /* audit: codes of the input, a JSON object; NULL: none */
 	const char *content_type; /* of a reply body that is not JSON; set by handlers */
 	struct push *pushes; /* hints to send once the transaction has committed */
 	struct failure failure;

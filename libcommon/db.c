@@ -43,6 +43,8 @@ static enum err queue(struct call *c, const char *sql, struct db_args args, bool
 		return ERR_UNAVAILABLE; /* db->error says why */
 	/* Without BEGIN each flush is its own transaction and enters the tenant itself. */
 	enum err e = !db->sent || !db->write ? db_queue_start(db) : OK;
+	if (!e)
+		e = db_queue_ahead(db);
 	if (!e && strncmp(sql, DB_PLAN_ONCE, sizeof(DB_PLAN_ONCE) - 1) == 0)
 		e = db_queue(db, PLAN_ONCE_TEXT, DB_NONE, false);
 	return e ? e : db_queue(db, sql, args, wanted);
@@ -81,6 +83,30 @@ enum err db_later(struct call *c, const char *sql, struct db_args args)
 	if (!e && c->db->queue_n > QUEUE_MAX / 2)
 		e = db_flush(c->db, &nothing);
 	return e ? refuse(c, e) : OK;
+}
+
+void db_ahead(struct call *c, const char *sql, const char *arg)
+{
+	assert(c->db->open);
+	c->db->ahead = (struct ahead){ .sql = sql, .arg = arg };
+}
+
+enum err db_ahead_end(struct call *c, const char **out)
+{
+	struct ahead *ahead = &c->db->ahead;
+	auto_pgresult result = NULL;
+	const char *sql = ahead->sql;
+	if (!ahead->known) {
+		ahead->sql = NULL;
+		enum err e = run(c, sql, DB_ARGS(ahead->arg), &result);
+		if (e)
+			return e;
+		*out = PQntuples(result) == 1 ? db_cell(c, result, 0, 0) : NULL;
+		return OK;
+	}
+	*out = ahead->null ? NULL : arena_strdup(c->arena, ahead->text);
+	ahead->sql = NULL;
+	return OK;
 }
 
 enum err db_count(struct call *c, const char *sql, struct db_args args, int64_t *affected)
@@ -189,6 +215,7 @@ void db_begin(struct db *db, const char *tenant_key, bool write)
 	db->open = true;
 	db->write = write;
 	db->sent = db->lost = false;
+	db->ahead = (struct ahead){ 0 };
 	enter(db, tenant_key);
 }
 

@@ -56,6 +56,12 @@ must_check enum err db_exec(
 /* Sent with the next statement or with the commit, which fails if this does: no round trip of its
  * own. For statements of a writing transaction whose result nobody reads. */
 must_check enum err db_later(struct call *c, const char *sql, struct db_args args);
+/* Ask along with the next statement, in front of it, at no round trip of its own; then, or at
+ * db_ahead_end(), the first column of the one row is known. One at a time; the text is constant,
+ * the argument lives until it is known. */
+void db_ahead(struct call *c, const char *sql, const char *arg);
+/* That column in the arena, NULL for SQL NULL. Asks by itself if no statement followed. */
+must_check enum err db_ahead_end(struct call *c, const char **out);
 must_check enum err db_exec_one(
 	struct call *c, const char *sql, struct db_args args); /* none affected: NOT_FOUND */
 must_check enum err db_count(

@@ -74,6 +74,7 @@ void db_disconnect(struct db *db)
 	memset(db->statements, 0, sizeof(db->statements));
 	db->statements_n = 0;
 	db->queue_n = 0;
+	db->ahead.asked = db->ahead.known;
 	db->lost = db->lost || (db->open && db->write && db->sent);
 	db->stale = false;
 }

@@ -83,6 +83,19 @@ enum err db_queue(struct db *db, const char *sql, struct db_args args, bool want
 	return OK;
 }
 
+enum err db_queue_ahead(struct db *db)
+{
+	struct ahead *ahead = &db->ahead;
+	if (!ahead->sql || ahead->asked)
+		return OK;
+	enum err e = db_queue(db, ahead->sql, DB_ARGS(ahead->arg), false);
+	if (e)
+		return e;
+	db->queue[db->queue_n - 1].ahead = true;
+	ahead->asked = true;
+	return OK;
+}
+
 enum err db_queue_enter(struct db *db)
 {
 	return db_queue(db, ENTER_TEXT, DB_ARGS(db->tenant_key), false);
@@ -149,6 +162,14 @@ static enum err next_result(struct db *db, int64_t deadline_ms, PGresult **out)
 	return OK;
 }
 
+static void take_ahead(struct ahead *ahead, const PGresult *result)
+{
+	ahead->known = PQntuples(result) == 1;
+	ahead->null = ahead->known && PQgetisnull(result, 0, 0);
+	if (ahead->known)
+		(void)snprintf(ahead->text, sizeof(ahead->text), "%s", PQgetvalue(result, 0, 0));
+}
+
 /* Every answer of one command ends with NULL. */
 static enum err read_command(struct db *db, const struct queued *queued, int64_t deadline_ms,
 	PGresult **wanted, enum err *first)
@@ -164,6 +185,8 @@ static enum err read_command(struct db *db, const struct queued *queued, int64_t
 			*first = db_error_of(db, result);
 		if (good && queued->prepares)
 			queued->prepares->prepared = true;
+		if (good && queued->ahead)
+			take_ahead(&db->ahead, result);
 		if (good && queued->wanted) {
 			*wanted = result;
 			result = NULL;
@@ -195,6 +218,7 @@ enum err db_flush(struct db *db, PGresult **out)
 	if (!e)
 		e = read_sync(db, deadline_ms);
 	db->queue_n = 0;
+	db->ahead.asked = db->ahead.known;
 	if (e || first)
 		return e ? e : first;
 	*out = wanted;

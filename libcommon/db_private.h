@@ -13,6 +13,7 @@
 	16 /* commands in one flush: BEGIN, enter, a few that wait, each maybe with its Parse */
 #define TENANT_KEY_MAX 160 /* a tenant key has 112 characters */
 #define ERROR_TEXT_MAX 256
+#define AHEAD_TEXT_MAX 16 /* what is asked ahead is a word */
 #define STATEMENT_TIMEOUT_MS                                                                       \
 	10000 /* PostgreSQL gives up on a statement: no request waits longer                       \
 	       */
@@ -30,6 +31,15 @@ struct statement {
 struct queued {
 	struct statement *prepares; /* NULL: an execution */
 	bool wanted; /* its result is the one that the caller waits for */
+	bool ahead; /* its result is the one of db_ahead() */
+};
+
+/* What db_ahead() asks. */
+struct ahead {
+	const char *sql, *arg;
+	bool asked; /* in the queue or answered */
+	bool known, null;
+	char text[AHEAD_TEXT_MAX];
 };
 
 struct db {
@@ -41,6 +51,7 @@ struct db {
 	unsigned statements_n;
 	struct queued queue[QUEUE_MAX];
 	unsigned queue_n;
+	struct ahead ahead; /* sql NULL: nothing */
 	bool open; /* between db_begin and the end */
 	bool write;
 	bool sent; /* BEGIN is on its way or there */
@@ -63,6 +74,9 @@ void db_disconnect(struct db *db);
 
 /* Put one statement into the queue, preparing it if it is new. Nothing is waited for. */
 must_check enum err db_queue(struct db *db, const char *sql, struct db_args args, bool wanted);
+
+/* Put what is asked ahead into the queue, unless it is there or known. */
+must_check enum err db_queue_ahead(struct db *db);
 
 /* Put entering db->tenant_key into the queue. */
 must_check enum err db_queue_enter(struct db *db);

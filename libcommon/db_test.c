@@ -341,6 +341,59 @@ static void a_read_survives_a_restart_that_nobody_has_noticed(void **state)
 	assert_int_equal(db_commit(&c), OK);
 }
 
+static const char NAME[] = "SELECT name FROM thing WHERE id = $1::uuid";
+
+static void what_is_asked_ahead_comes_with_the_next_statement(void **state)
+{
+	static const char all[] = "SELECT count(*) FROM thing";
+	const char *text = NULL, *name = NULL;
+	assert_int_equal(exec(&actor, INSERT, DB_ARGS(ID_1, "mat", NULL)), OK);
+	for (int write = 0; write < 2; write++) {
+		struct call c = test_call(&test, &actor);
+		db_rollback(c.db);
+		db_begin(c.db, actor.tenant_key, write);
+		db_ahead(&c, NAME, ID_1);
+		assert_int_equal(db_text(&c, all, DB_NONE, &text), OK);
+		test_sql(&test, KILL); /* it is known already */
+		assert_int_equal(db_ahead_end(&c, &name), OK);
+		assert_string_equal(name, "mat");
+		db_rollback(c.db);
+		wait_until_gone();
+	}
+}
+
+static void what_is_asked_ahead_is_asked_alone_if_nothing_follows(void **state)
+{
+	const char *name = NULL;
+	assert_int_equal(exec(&actor, INSERT, DB_ARGS(ID_1, "mat", NULL)), OK);
+	struct call c = test_call(&test, &actor);
+	db_ahead(&c, NAME, ID_1);
+	assert_int_equal(db_ahead_end(&c, &name), OK);
+	assert_string_equal(name, "mat");
+	db_ahead(&c, NAME, ID_2);
+	assert_int_equal(db_ahead_end(&c, &name), OK);
+	assert_null(name);
+	assert_int_equal(db_commit(&c), OK);
+}
+
+static void what_is_asked_ahead_is_asked_again_on_a_new_connection(void **state)
+{
+	static const char all[] = "SELECT count(*) FROM thing";
+	const char *text = NULL, *name = NULL;
+	assert_int_equal(exec(&actor, INSERT, DB_ARGS(ID_1, "mat", NULL)), OK);
+	struct call c = test_call(&test, &actor);
+	db_rollback(c.db);
+	test_sql(&test, KILL);
+	wait_until_gone();
+	db_begin(c.db, actor.tenant_key, false);
+	db_ahead(&c, NAME, ID_1);
+	assert_int_equal(db_text(&c, all, DB_NONE, &text), OK);
+	assert_string_equal(text, "1");
+	assert_int_equal(db_ahead_end(&c, &name), OK);
+	assert_string_equal(name, "mat");
+	assert_int_equal(db_commit(&c), OK);
+}
+
 static void half_a_transaction_is_not_continued_on_a_new_connection(void **state)
 {
 	struct call c = test_call(&test, &actor);
@@ -474,6 +527,9 @@ int main(void)
 		FACT(nothing_sent_costs_nothing_to_end),
 		FACT(a_connection_lost_between_calls_is_not_noticed),
 		FACT(a_read_survives_a_restart_that_nobody_has_noticed),
+		FACT(what_is_asked_ahead_comes_with_the_next_statement),
+		FACT(what_is_asked_ahead_is_asked_alone_if_nothing_follows),
+		FACT(what_is_asked_ahead_is_asked_again_on_a_new_connection),
 		FACT(half_a_transaction_is_not_continued_on_a_new_connection),
 		FACT(an_unreachable_server_is_unavailable_at_once),
 		FACT(a_role_that_sees_past_row_security_is_refused),

@@ -12,6 +12,7 @@
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
 #include "libcommon/idempotency.h"
+#include "libcommon/json.h"
 #include "libcommon/label.h"
 #include "libcommon/log.h"
 #include "libcommon/ocsf.h"
@@ -140,20 +141,33 @@ static enum err check_actor(struct call *c)
 	return fail(c, ERR_FORBIDDEN, "not for %s", role_name(c->actor->role));
 }
 
-/* A session that was left open, or a stolen token, is not enough for what cannot be undone or would
- * do grave harm. */
+/* A session that was left open, or a stolen token, is not enough for what cannot be undone. */
 static bool needs_step_up(const struct call *c)
 {
-	return (c->op->flags & OP_STEP_UP || c->op->label == LABEL_I) &&
+	return c->op->flags & OP_STEP_UP &&
 		clock_unix_ms() - c->actor->authenticated_unix_ms > STEP_UP_LIFETIME_MS;
+}
+
+/* Has the session proven what the class wants? */
+static enum err check_label(struct call *c, enum label label)
+{
+	switch (label_bar(c->actor, label, clock_unix_ms())) {
+	case LABEL_WANTS_FACTOR:
+		return fail_with(c, &SECOND_FACTOR_REQUIRED, "one factor");
+	case LABEL_WANTS_PASSWORD:
+		return fail_with(c, &STEP_UP_REQUIRED, "step-up");
+	default:
+		return OK;
+	}
 }
 
 static enum err check_limits(struct call *c)
 {
 	if (c->actor->initial && !(c->op->flags & OP_INITIAL))
 		return fail_with(c, &CHANGE_PASSWORD_FIRST, "initial session");
-	if (!label_is_open(c->actor, c->op->label))
-		return fail_with(c, &SECOND_FACTOR_REQUIRED, "one factor");
+	enum err e = check_label(c, c->op->label);
+	if (e)
+		return e;
 	if (needs_step_up(c))
 		return fail_with(c, &STEP_UP_REQUIRED, "step-up");
 	if (c->op->feature & c->actor->denied)
@@ -214,6 +228,17 @@ static enum err read_input(struct call *c, const struct frame *request, void *in
 	return shape_read_json(c, shape, (const char *)body->data, body->n, in);
 }
 
+/* What the session may not see is taken out; where that is the answer itself, the call is refused.
+ */
+static enum err withhold(struct call *c, void *out)
+{
+	const struct shape *shape = c->op->out;
+	if (!shape)
+		return OK;
+	c->label = label_gravest(c->label, label_raised(shape, out));
+	return check_label(c, label_withhold(c->actor, clock_unix_ms(), shape, out));
+}
+
 static void write_output(struct call *c, const void *in, void *out, struct reply *reply)
 {
 	const struct shape *shape = c->op->out;
@@ -221,7 +246,6 @@ static void write_output(struct call *c, const void *in, void *out, struct reply
 	reply->total_bytes = c->total_bytes;
 	if (!shape)
 		return;
-	label_withhold(c->actor, shape, out);
 	shape_write_headers(shape, out, &reply->headers);
 	page_link(c, in, out, &reply->headers);
 	const struct field *raw = shape_bytes_field(shape);
@@ -280,10 +304,28 @@ static const char *find_object(const struct op *op, const void *in, const void *
 	return NULL;
 }
 
+/* The codes of the input that the contract wants recorded (x-recorded), as a JSON object. */
+static const char *recorded_of(struct call *c, const void *in)
+{
+	struct buf out = { .arena = c->arena };
+	for (size_t i = 0; c->op->in && i < c->op->in->fields_n; i++) {
+		const struct field *field = &c->op->in->fields[i];
+		const char *code = field->recorded ? text_at(in, field) : NULL;
+		if (!code)
+			continue;
+		buf_printf(&out, "%c\"%s\":", out.n ? ',' : '{', field->name);
+		json_quote(&out, code);
+	}
+	if (out.n)
+		buf_char(&out, '}');
+	return out.data;
+}
+
 static enum err record(struct call *c, const void *in, const void *out)
 {
 	if (!is_audited(c))
 		return OK;
+	c->recorded = recorded_of(c, in);
 	if (!c->object_id)
 		c->object_id = find_object(c->op, in, out);
 	const char *event_id = uuid_make(c->arena);
@@ -314,11 +356,37 @@ static void record_failure(struct call *c, const void *in, const void *out)
 
 /* ---- running it ---- */
 
+/* The class of the object that the path names is asked for along with the handler's first
+ * statement. So what a handler did before the answer came is undone, and what is hidden from the
+ * actor altogether is NOT_FOUND first. */
+static void ask_object(struct call *c, const void *in)
+{
+	const struct op_object *object = c->op->object;
+	if (!object)
+		return;
+	const char *id;
+	memcpy(&id, (const char *)in + object->id, sizeof(id));
+	db_ahead(c, object->sql, id);
+}
+
+static enum err check_object(struct call *c)
+{
+	const char *name;
+	if (!c->op->object)
+		return OK;
+	enum err e = db_ahead_end(c, &name);
+	if (e)
+		return e;
+	c->label = label_from_name(name);
+	return check_label(c, c->label);
+}
+
 static enum err run_handler(
 	struct call *c, const struct frame *request, void *in, void *out, struct reply *reply)
 {
 	bool keyed = c->op->flags & OP_IDEMPOTENT_KEY;
 	bool replayed = false;
+	ask_object(c, in);
 	enum err e = keyed ? idempotency_begin(c, request, reply, &replayed) : OK;
 	if (e || replayed)
 		return e;
@@ -326,6 +394,11 @@ static enum err run_handler(
 	e = c->op->handler(c, in, out);
 	if (e)
 		return c->failure.problem ? e : fail(c, e, "the handler gave no reason");
+	e = check_object(c);
+	if (!e)
+		e = withhold(c, out);
+	if (e)
+		return e;
 	write_output(c, in, out, reply);
 	if (keyed)
 		e = idempotency_end(c, request, reply);

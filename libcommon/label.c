@@ -1,52 +1,137 @@
-/* What a session may see of an answer. Refuses nothing: that was done before the handler ran. */
+/* What a session may see of an answer, and who may change the class of an object. */
 #include "libcommon/label.h"
 
 #include <stddef.h>
 #include <string.h>
 
+#include "libcommon/call.h"
+
+static const char *const NAMES[] = { "", "I", "II", "III", "IV" };
+
+static const struct problem REASON_REQUIRED = { ERR_INVALID, 422, "label_reason_required",
+	"分類を下げるには、理由を選んでください。", "Say why the class may be lower." };
+static const struct problem RAISED_BY_TEACHER = { ERR_FORBIDDEN, 403, "label_raised_by_teacher",
+	"先生が上げた分類は、先生だけが下げられます。",
+	"A teacher has raised this class, so only a teacher can lower it." };
+
 const char *label_name(enum label label)
 {
-	static const char *const names[] = { "", "I", "II", "III", "IV" };
-	return names[label];
+	return NAMES[label];
 }
 
-bool label_is_open(const struct actor *actor, enum label label)
+enum label label_from_name(const char *name)
 {
-	return label == LABEL_NONE || label > LABEL_II || !actor->needs_second_factor ||
-		actor->factors >= 2;
+	for (enum label label = LABEL_I; name && label <= LABEL_IV; label++)
+		if (strcmp(NAMES[label], name) == 0)
+			return label;
+	return LABEL_NONE;
 }
 
-static void withhold_object(const struct actor *actor, const struct field *field, char *at)
+enum label label_gravest(enum label a, enum label b)
+{
+	if (a == LABEL_NONE || b == LABEL_NONE)
+		return a == LABEL_NONE ? b : a;
+	return a < b ? a : b;
+}
+
+enum label_bar label_bar(const struct actor *actor, enum label label, int64_t now_unix_ms)
+{
+	if (label == LABEL_NONE || label > LABEL_II)
+		return LABEL_OPEN;
+	if (actor->needs_second_factor && actor->factors < 2)
+		return LABEL_WANTS_FACTOR;
+	bool is_stale = now_unix_ms - actor->authenticated_unix_ms > STEP_UP_LIFETIME_MS;
+	return label == LABEL_I && is_stale ? LABEL_WANTS_PASSWORD : LABEL_OPEN;
+}
+
+/* ---- answers ---- */
+
+enum label label_raised(const struct shape *shape, const void *object)
+{
+	const char *name = NULL;
+	for (size_t i = 0; i < shape->fields_n; i++)
+		if (shape->fields[i].raised)
+			memcpy(&name, (const char *)object + shape->fields[i].offset, sizeof(name));
+	return label_from_name(name);
+}
+
+/* Who looks, and when. */
+struct eye {
+	const struct actor *actor;
+	int64_t now_unix_ms;
+};
+
+static enum label withhold(const struct eye *eye, const struct shape *shape, void *out);
+
+static bool is_open(const struct eye *eye, enum label label)
+{
+	return label_bar(eye->actor, label, eye->now_unix_ms) == LABEL_OPEN;
+}
+
+static enum label withhold_object(const struct eye *eye, const struct field *field, char *at)
 {
 	static void *const nothing = NULL;
 	void *object;
 	memcpy(&object, at, sizeof object);
 	if (!object)
-		return;
-	if (!field->required && !label_is_open(actor, field->shape->label))
+		return LABEL_NONE;
+	enum label shut = withhold(eye, field->shape, object);
+	if (field->required)
+		return shut;
+	if (shut || !is_open(eye, field->shape->label))
 		memcpy(at, &nothing, sizeof nothing);
-	else
-		label_withhold(actor, field->shape, object);
+	return LABEL_NONE;
 }
 
-static void withhold_items(const struct actor *actor, const struct field *field, const char *at)
+/* The items that stay move together. */
+static void withhold_items(const struct eye *eye, const struct field *field, char *at)
 {
 	struct list list;
 	memcpy(&list, at, sizeof list);
-	for (size_t i = 0; i < list.n; i++)
-		label_withhold(actor, field->shape, (char *)list.items + i * field->shape->size);
+	size_t size = field->shape->size, kept = 0;
+	for (size_t i = 0; i < list.n; i++) {
+		char *item = (char *)list.items + i * size;
+		if (withhold(eye, field->shape, item))
+			continue;
+		if (kept != i)
+			memcpy((char *)list.items + kept * size, item, size);
+		kept++;
+	}
+	list.n = kept;
+	memcpy(at, &list, sizeof list);
 }
 
-void label_withhold(const struct actor *actor, const struct shape *shape, void *out)
+static enum label withhold(const struct eye *eye, const struct shape *shape, void *out)
 {
-	if (label_is_open(actor, LABEL_I))
-		return; /* nothing is shut to this one */
+	enum label shut = label_raised(shape, out);
+	if (is_open(eye, shut))
+		shut = LABEL_NONE;
 	for (size_t i = 0; i < shape->fields_n; i++) {
 		const struct field *field = &shape->fields[i];
 		char *at = (char *)out + field->offset;
 		if (field->kind == KIND_OBJECT)
-			withhold_object(actor, field, at);
+			shut = label_gravest(shut, withhold_object(eye, field, at));
 		else if (field->kind == KIND_ARRAY && field->shape)
-			withhold_items(actor, field, at);
+			withhold_items(eye, field, at);
 	}
+	return shut;
+}
+
+enum label label_withhold(
+	const struct actor *actor, int64_t now_unix_ms, const struct shape *shape, void *out)
+{
+	const struct eye eye = { actor, now_unix_ms };
+	return is_open(&eye, LABEL_I) ? LABEL_NONE : withhold(&eye, shape, out);
+}
+
+/* ---- changes ---- */
+
+enum err label_change_check(struct call *c, const struct label_change *change)
+{
+	enum label from = label_gravest(change->of_type, change->from);
+	if (change->to <= from)
+		return OK;
+	if (change->by_student && !change->raised_by_student)
+		return fail_as(c, &RAISED_BY_TEACHER);
+	return change->reason ? OK : fail_as(c, &REASON_REQUIRED);
 }

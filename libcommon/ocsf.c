@@ -121,7 +121,9 @@ const char *ocsf_line(const struct call *c, const char *event_id, int64_t unix_m
 	add_subject(&out, kind->class_uid, c->object_id);
 	add_origin(&out, arena_printf(c->arena, "%s.%s", c->service->name, c->op->name), c->call_id,
 		c->source);
-	add_metadata(&out, c->op->label, c->actor->tenant_id, event_id);
+	if (c->recorded)
+		buf_printf(&out, "\"unmapped\":%s,", c->recorded);
+	add_metadata(&out, label_gravest(c->op->label, c->label), c->actor->tenant_id, event_id);
 	assert(out.n <= OCSF_LINE_MAX); /* ids and names only: each is bounded by its reader */
 	return out.data;
 }

@@ -45,6 +45,13 @@ struct audit_kind {
 	int activity_id;
 };
 
+/* x-object: the id of an object that may have a class of its own, in the input; and the statement
+ * that finds this class where the object was raised, `I` to `III`. */
+struct op_object {
+	size_t id;
+	const char *sql;
+};
+
 /* One row of the generated <service>_ops[], sorted by name. */
 struct op {
 	const char *name;
@@ -58,6 +65,7 @@ struct op {
 				       may call all that is not internal */
 	const char *content_type; /* of the reply; NULL: no body */
 	enum label label; /* of what it touches; LABEL_NONE: nothing of anybody's */
+	const struct op_object *object; /* NULL: names none */
 	struct audit_kind audit;
 };
 

@@ -76,6 +76,8 @@ struct field {
 	enum place place;
 	bool in_query; /* PLACE_PARAM: of the query, not of the path or a header */
 	bool required;
+	bool raised; /* the class of the very object that it is a member of (x-raised) */
+	bool recorded; /* a code that the record of the call repeats (x-recorded) */
 	size_t offset; /* in the struct */
 	size_t has; /* offset of has_<name>, or NO_PRESENCE */
 	int64_t min, max; /* code points of a string, value of an integer, items of an array */

@@ -71,6 +71,7 @@ def field_row(struct, field):
     return record(
         name=f'"{field.name}"', column=f'"{field.column}"', kind=f'KIND_{field.kind.upper()}',
         format=f'FORMAT_{snake(field.format).upper()}', place=f'PLACE_{field.place}', in_query=field.in_query and 'true' or None,
+        raised=field.raised and 'true' or None, recorded=field.recorded and 'true' or None,
         required=str(field.required).lower(), min=field.limits[0], max=field.limits[1], values=texts(field.values),
         personal=personal(field), offset=struct and f'{offset}{field.column})',
         has=f'{offset}{field.has})' if field.has else 'NO_PRESENCE', shape=field.shape and f'&{field.shape}_shape',
@@ -108,13 +109,21 @@ def adapter(o):
             f'\treturn {o.service}_{o.name}({given});\n}}\n\n')
 
 
+def labelled(o):
+    """Where in the input the id of an object with a class of its own is, and how that class is asked for."""
+    field = o.labelled
+    return field and '&(const struct op_object)' + record(
+        id=f'offsetof(struct {o.structs["in"]}, {field.column})',
+        sql=quote(f'SELECT min(label) FROM {o.service}.label_of_{field.labelled} WHERE id = $1::uuid'))
+
+
 def op_row(o):
     node, audit = o.node, AUDIT.get(o.node.get('x-audit'))
     return record(
         name=quote(o.name), handler=f'call_{o.name}', **shape_refs(o), allow=mask('ROLE_', o.allow),
         feature=mask('FEATURE_', filter(None, [node.get('x-feature')])), flags=flags('OP_', OP_FLAGS, o), status=o.status,
         callers=texts(o.callers), content_type=quote(o.answer_type),
-        label=o.label and f'LABEL_{o.label}',
+        label=o.label and f'LABEL_{o.label}', object=labelled(o),
         audit=audit and record(name=quote(node['x-audit']), class_uid=audit[0], activity_id=audit[1]))
 
 

@@ -88,6 +88,12 @@ components:
 
 EMPTY = 'openapi: 3.1.0\ninfo: { title: x, version: 1.0.0 }\npaths: {}\n'
 
+REST = """
+      properties:
+        id: { $ref: 'common.yaml#/components/schemas/Id' }
+        shared: { type: boolean }
+        kind: { type: string, """  # of Thing, up to what its kind may be
+
 # name: (text in AUTH, its replacement, line, words of the reason)
 REFUSED = {
     'an unknown key': ('maxLength: 20', 'maxLength: 20, pattern: x', 20, '`pattern` is not understood'),
@@ -127,6 +133,23 @@ REFUSED = {
     'no label anywhere': ('      x-label: III\n', '', 5, '`x-label` is missing'),
     'a label below what is touched': ('      x-audit: entity', '      x-label: IV\n      x-audit: entity', 5, 'touches what is of class III'),
     'an unknown label': ('x-label: III', 'x-label: V', 55, '`x-label` cannot be `V`'),
+    'an object that is no id in the path': ('in: header, required: true', 'in: header, required: true, x-object: thing', 12, 'an id in the path'),
+    'a class that is none': ('enum: [a, b]', 'enum: [a, b], x-raised: true', 54, 'what is raised is a class'),
+    'a class of its own that each has': ("required: [id, shared]%senum: [a, b]" % REST, "required: [id, kind]%sx-raised: true, enum: [I]" % REST, 54,
+                                         'was raised'),
+    'a text that is recorded': ('minLength: 1, maxLength: 20', 'maxLength: 20, x-recorded: true', 20, '`x-recorded` is not understood'),
+    'an operation that forgets to ask': ('components:\n', '''  /v1/things/{thingId}/parts:
+    put:
+      operationId: part_put
+      summary: Put a part.
+      x-allow: [contractor]
+      x-label: III
+      parameters:
+        - { name: thingId, in: path, required: true, x-object: thing, schema: { $ref: 'common.yaml#/components/schemas/Id' } }
+      responses:
+        '204': { description: Put. }
+components:
+''', 5, '`x-object` is missing'),
     'an unknown role': ('[contractor]', '[teacher]', 8, '`teacher`'),
     'another version of OpenAPI': ('openapi: 3.1.0', 'openapi: []', 1, '3.1 is'),
     'no title of the whole': ('info: { title: auth, version: 1.0.0 }', 'info: { version: 1.0.0 }', 2, '`title` is missing'),
@@ -244,6 +267,15 @@ class Generator(unittest.TestCase):
         self.assertNotIn('LABEL_I,', self.make('auth', inner)['auth_ops.c'])
         required = inner.replace('required: [id, shared]', 'required: [id, shared, deep]')
         self.assertIn('.label = LABEL_I,', self.make('auth', required)['auth_ops.c'])
+
+    def test_the_class_of_a_single_object_is_asked_for_and_told(self):
+        named = self.make('auth', AUTH.replace('in: path, required: true', 'in: path, required: true, x-object: thing'))['auth_ops.c']
+        self.assertIn('.object = &(const struct op_object){ .id = offsetof(struct auth_thing_update_in, thing_id), '
+                      '.sql = "SELECT min(label) FROM auth.label_of_thing WHERE id = $1::uuid" }', named)
+        self.assertNotIn('.object', self.make('auth')['auth_ops.c'])
+        told = self.make('auth', AUTH.replace('enum: [a, b]', 'enum: [I, II], x-raised: true'))['auth_proto.c']
+        self.assertIn('.raised = true', told)
+        self.assertIn('.recorded = true', self.make('auth', AUTH.replace('enum: [a, b]', 'enum: [a, b], x-recorded: true'))['auth_proto.c'])
 
     def test_what_is_personal_has_a_type_of_its_own(self):
         made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.name'))

@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass, field
 
 from load import Map, demand, load
-from rules import LENGTHS, PERSONAL, REFERENCE, RULES, check, one_of, some_of
+from rules import LABELS, LENGTHS, PERSONAL, REFERENCE, RULES, check, one_of, some_of
 
 C_WORDS = '''auto bool break case char const continue default do double else enum extern float for goto if inline int long
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'''.split()
 KEYS = {  # what a schema must have besides its type, and what it may have
-    'boolean': ([], []), 'integer': (['minimum', 'maximum'], []), 'enum': (['enum'], []), 'format': (['format'], []),
+    'boolean': ([], []), 'integer': (['minimum', 'maximum'], []), 'enum': (['enum'], ['x-raised', 'x-recorded']), 'format': (['format'], []),
     'string': (['maxLength'], ['minLength', 'format', 'x-personal', 'x-blind-index']), 'array': (['maxItems', 'items'], ['minItems'])}
 LIMITS = {'maximum': 'minimum', 'maxLength': 'minLength', 'maxItems': 'minItems'}
 
@@ -38,6 +38,9 @@ class Field:
     personal: Personal = None
     item: 'Field' = None
     in_query: bool = False  # a PARAM that stands behind `?`
+    labelled: str = None  # a PARAM: of which kind of object with a class of its own it is the id (x-object)
+    raised: bool = False  # the class of the very object that it is a member of (x-raised)
+    recorded: bool = False  # a code that the record of the call repeats (x-recorded)
     shape: str = None  # C name of the struct of an object, or of an array's items
     column: str = field(init=False)
 
@@ -60,6 +63,7 @@ class Shape:
             names = {one.column, 'has_' + one.column}
             demand(not names & seen, one.at, f'`{one.column}` would stand twice in struct {name}')
             seen |= names
+            demand(not (one.raised and one.required), one.at, 'a class of its own is there only where an object was raised')
             if one.personal:
                 self.check_parts(one)
 
@@ -116,6 +120,8 @@ class Documents(dict):
         check(node, node.here, ['type', *needed], ['description', *optional])
         made.limits, made.format, made.values = limits(node), node.get('format', 'none'), node.get('enum')
         made.personal = personal(node)
+        made.raised, made.recorded = 'x-raised' in node, 'x-recorded' in node
+        demand(not made.raised or set(node['enum']) <= set(LABELS), at, 'what is raised is a class')
         demand(not made.personal or place == 'BODY', at, 'only a member of an object can be personal')
         if kind == 'array':
             made.item = self.field(owner, node['items'], '', node.at['items'])

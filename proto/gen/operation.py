@@ -29,6 +29,7 @@ class Operation:
                 self.structs[way] = f'{self.service}_{self.name}_{way}'
                 self.shapes.append(Shape(self.structs[way], fields))
         self.label = self.find_label()
+        self.labelled = self.find_labelled()
 
     def check(self):
         start = f'/internal/{self.service}/' if self.internal else '/v1/'
@@ -56,6 +57,12 @@ class Operation:
                '`x-label` is missing: neither the operation nor what it touches says of which class it is')
         return said or gravest
 
+    def find_labelled(self):
+        """The parameter that names an object which may have a class of its own."""
+        found = [field for shape in self.shapes for field in shape.fields if field.labelled]
+        demand(len(found) < 2, self.at, '`x-object` stands at two parameters: of which object is the class?')
+        return found[0] if found else None
+
     def labels(self, owner, node, may_withhold):
         """The labels of a schema and what is in it. An answer's optional object with a label of its own is left out for
         those who may not see it (libcommon/label.h), so it says nothing about the rest."""
@@ -79,7 +86,7 @@ class Operation:
     def param(self, node):
         demand(isinstance(node, Map), self.node.at['parameters'], 'a parameter is a mapping')
         owner, node, _ = self.documents.resolve(self.service, node)
-        check(node, node.here, ['name', 'in', 'schema'], ['required', 'description'])
+        check(node, node.here, ['name', 'in', 'schema'], ['required', 'description', 'x-object'])
         name, place, required = node['name'], node['in'], 'required' in node and flag(node, 'required')
         demand(required or place != 'path', node.here, 'a path parameter is always required')
         demand(place != 'header' or re.fullmatch(HEADER, name) and name not in SPOKEN_FOR, node.here,
@@ -87,7 +94,8 @@ class Operation:
         self.params[place][name] = required
         name = camel(name) if place == 'header' else name
         made = self.documents.field(owner, node['schema'], name, node.here, 'PARAM', required)
-        made.in_query = place == 'query'
+        made.in_query, made.labelled = place == 'query', node.get('x-object')
+        demand(not made.labelled or place == 'path' and made.format == 'uuid', node.here, '`x-object` is for an id in the path')
         demand(made.kind in ('string', 'integer', 'boolean'), node.here, f'a parameter cannot be an {made.kind}')
         return made
 
@@ -147,4 +155,14 @@ def operations(documents, service):
             made = Operation(documents, service, path, method, node, item.at[method])
             before = found.setdefault(made.name, made)
             demand(before is made, made.at, f'operationId `{made.name}` stands at {before.at} already')
+    check_objects(found.values())
     return [found[name] for name in sorted(found)]
+
+
+def check_objects(found):
+    """An id that names an object with a class of its own does so in every operation: none can forget to ask for it."""
+    params = [(field, made) for made in found for shape in made.shapes for field in shape.fields if field.place == 'PARAM']
+    kinds = {field.name: field.labelled for field, _ in params if field.labelled}
+    for field, made in params:
+        demand(field.in_query or field.labelled == kinds.get(field.name), made.at,
+               f'`{field.name}` names an object with a class of its own elsewhere: `x-object` is missing')

@@ -71,7 +71,7 @@ LABELS = ['I', 'II', 'III', 'IV']  # the gravest first
 RULES = {  # what these keys mean is the same wherever they stand
     **dict.fromkeys(['description', 'en', 'ja', 'name', 'summary', 'title', 'version', 'x-bounded'], text),
     **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
-    **dict.fromkeys(['x-initial', 'x-internal', 'x-step-up'], flag),
+    **dict.fromkeys(['x-initial', 'x-internal', 'x-raised', 'x-recorded', 'x-step-up'], flag),
     'openapi': word(r'3\.1\.\d', 'is not understood: 3.1 is'), 'asyncapi': word(r'3\.0\.\d', 'is not understood: 3.0 is'),
     'info': holding(['title', 'version'], ['description']), '$ref': word(REFERENCE, 'is not a reference of the known form'),
     'content': value(lambda v: isinstance(v, Map) and len(v) == 1, 'exactly one content type is understood'),
@@ -87,7 +87,8 @@ RULES = {  # what these keys mean is the same wherever they stand
     'x-allow': some_of(*ROLES), 'x-callers': some_of(*SERVICES, 'gateway'), 'x-consumers': some_of(*SERVICES),
     'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'), 'x-fanout': some_of(),
     'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
-    'x-label': one_of(*LABELS), 'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
+    'x-label': one_of(*LABELS), 'x-object': word('[a-z]+', 'is not a kind of object'),
+    'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
     'x-blind-index': word('[a-z]+(_[a-z]+)*', 'is not the name of a column'),
     'x-max-bytes': between(1, 1 << 30), 'x-producer': one_of(*SERVICES),
     'x-title': holding(['ja', 'en']), 'x-jobs': lambda node, key: [holding(['ja', 'en'])(node[key], job) for job in named(node, key)],

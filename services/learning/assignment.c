@@ -1,5 +1,6 @@
 /* Assignments: a unit for a class. */
 #include "libcommon/db.h"
+#include "libcommon/label.h"
 #include "libcommon/page.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
@@ -39,6 +40,13 @@ enum err learning_assignment_get(struct call *c, const struct learning_assignmen
 		&learning_assignment_shape, out);
 }
 
+/* learning.is_for_pupils() in C: of what they do not see they are not told. */
+static bool is_for_pupils(const struct learning_assignment *assignment)
+{
+	enum label label = label_from_name(assignment->label);
+	return label == LABEL_NONE || label > LABEL_II;
+}
+
 enum err learning_assignment_create(struct call *c, const struct learning_assignment_create_in *in,
 	struct learning_assignment *out)
 {
@@ -47,12 +55,12 @@ enum err learning_assignment_create(struct call *c, const struct learning_assign
 		DB_ARGS(ACTOR(c), c->object_id, in->unit_id, in->class_id, in->due_on));
 	if (e)
 		return e;
-	const struct lesson lesson = {
-		.kind = "assignment", .assignment_id = c->object_id, .recipients = AUDIENCE_PUPILS
-	};
-	e = event_lesson(c, &lesson);
+	e = db_row(c, ASSIGNMENT_GET, DB_ARGS(ACTOR(c), c->object_id), &learning_assignment_shape,
+		out);
 	if (e)
 		return e;
-	return db_row(c, ASSIGNMENT_GET, DB_ARGS(ACTOR(c), c->object_id),
-		&learning_assignment_shape, out);
+	const struct lesson lesson = { .kind = "assignment",
+		.assignment_id = out->id,
+		.recipients = is_for_pupils(out) ? AUDIENCE_PUPILS : 0 };
+	return event_lesson(c, &lesson);
 }

@@ -19,7 +19,7 @@ extern struct media_store *learning_media;
 /* Columns of struct learning_assignment from learning.visible_assignment() as `a`. */
 #define ASSIGNMENT_COLUMNS                                                                         \
 	"a.id, a.unit_id, a.unit_title, a.class_id, a.class_title, a.due_on,"                      \
-	" tenancy.stamp(a.created_at) AS created_at"
+	" tenancy.stamp(a.created_at) AS created_at, a.label"
 
 /* Columns of struct learning_try, and what they are taken from beside learning.visible_try() as
  * `t`. */
@@ -27,7 +27,7 @@ extern struct media_store *learning_media;
 	"t.id, t.assignment_id, t.skill_id, s.name AS skill_name, t.user_id,"                      \
 	" " SEALED("m.id", "m.name") " AS name, t.media_id, w.state, t.shared,"                    \
 				     " tenancy.stamp(t.created_at) AS created_at,"                 \
-				     " tenancy.stamp(t.submitted_at) AS submitted_at"
+				     " tenancy.stamp(t.submitted_at) AS submitted_at, w.label"
 #define TRY_JOINS                                                                                  \
 	" JOIN learning.try_state w ON w.tenant_id = t.tenant_id AND w.id = t.id"                  \
 	" JOIN learning.skill s ON s.tenant_id = t.tenant_id AND s.id = t.skill_id"                \

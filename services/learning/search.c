@@ -7,7 +7,7 @@ static const char SKILLS[] =
 	" WHERE strpos(lower(s.name), lower($1)) > 0 ORDER BY s.area, s.position, s.id LIMIT 20";
 
 static const char UNITS[] =
-	"SELECT u.id, u.title, u.description, tenancy.stamp(u.created_at) AS created_at,"
+	"SELECT u.id, u.title, u.description, u.label, tenancy.stamp(u.created_at) AS created_at,"
 	" (SELECT count(*) FROM learning.unit_skill us"
 	"  WHERE us.tenant_id = u.tenant_id AND us.unit_id = u.id) AS skill_count"
 	" FROM learning.unit u WHERE strpos(lower(u.title), lower($1)) > 0"

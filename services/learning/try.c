@@ -46,7 +46,8 @@ static const char TRY_DETAIL[] = DB_PLAN_ONCE
 		"m.name") ","
 			  "  'mediaId', t.media_id, 'state', w.state,"
 			  "  'shared', t.shared, 'createdAt', tenancy.stamp(t.created_at),"
-			  "  'submittedAt', tenancy.stamp(t.submitted_at)) AS try,"
+			  "  'submittedAt', tenancy.stamp(t.submitted_at), 'label', w.label) AS "
+			  "try,"
 			  " (SELECT json_build_object('goal', " SEALED("g.id",
 				  "g.goal") ", 'condition', g.condition,"
 					    "   'writtenAt', tenancy.stamp(g.written_at)) FROM "

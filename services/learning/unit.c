@@ -5,7 +5,7 @@
 #include "services/learning/learning.h"
 
 #define UNIT_COLUMNS                                                                               \
-	"u.id, u.title, u.description, tenancy.stamp(u.created_at) AS created_at,"                 \
+	"u.id, u.title, u.description, u.label, tenancy.stamp(u.created_at) AS created_at,"        \
 	" (SELECT count(*) FROM learning.unit_skill us"                                            \
 	"  WHERE us.tenant_id = u.tenant_id AND us.unit_id = u.id) AS skill_count"
 
@@ -26,7 +26,7 @@ static const char UNIT_GET[] = "SELECT " UNIT_COLUMNS " FROM learning.unit u WHE
 
 /* An instructor sees every unit, a student those that are assigned to the own classes. */
 static const char UNIT_DETAIL[] =
-	"SELECT u.id, u.title, u.description,"
+	"SELECT u.id, u.title, u.description, u.label,"
 	" (SELECT coalesce(json_agg(json_build_object('skillId', s.id, 'name', s.name,"
 	"   'area', s.area, 'curriculumCode', s.curriculum_code, 'points', s.points,"
 	"   'modelMediaId', us.model_media_id) ORDER BY us.position), '[]')"

@@ -1,0 +1,298 @@
+/* What becomes of a try or a unit that somebody raised, seen by everyone with what they have
+ * proven. */
+#include "services/learning/lesson_world.h"
+
+#include "libcommon/clock.h"
+#include "libcommon/json.h"
+
+static struct test test;
+
+static int open_world(void **state)
+{
+	test_open(&test, &learning_under_test);
+	add_people(&test);
+	test_sql(&test, LESSON_TRIES);
+	add_goal(&test);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	test_close(&test);
+	return 0;
+}
+
+static int calm_down(void **state)
+{
+	test_sql(&test,
+		"UPDATE learning.try SET label = NULL, label_by = NULL;"
+		"UPDATE learning.unit SET label = NULL; DELETE FROM learning.outbox");
+	return 0;
+}
+
+#define TRY(id_) "tryId=" id_
+#define VIDEO(id_) "mediaId=" id_
+#define DRAFT "{\"positionMs\":2400,\"text\":\"ひざ\"}"
+#define GRADES                                                                                     \
+	"{\"knowledgeAndSkills\":\"A\",\"thinkingJudgementExpression\":\"B\","                     \
+	"\"proactiveAttitude\":\"C\"}"
+
+/* What a session has proven. */
+enum proof { ONE_FACTOR, STALE, FRESH, PROOFS };
+
+static struct reply ask_with(
+	enum who who, enum proof proof, const char *operation, const char *params, const char *body)
+{
+	static unsigned keys;
+	struct reply reply;
+	struct actor actor = person(&test, who);
+	int64_t age_ms = proof == FRESH ? 0 : STEP_UP_LIFETIME_MS + 1;
+	actor.needs_second_factor = actor.role == ROLE_INSTRUCTOR;
+	actor.factors = proof == ONE_FACTOR ? 1 : 2;
+	actor.authenticated_unix_ms = clock_unix_ms() - age_ms;
+	const struct test_request request = { .operation = operation,
+		.actor = &actor,
+		.params = params,
+		.body = body,
+		.idempotency_key = arena_printf(test.arena, "label-%u", keys++) };
+	test_dispatch(&test, &request, &reply, NULL);
+	return reply;
+}
+
+/* "" where it was allowed, else the code of the problem. */
+static const char *code_of(const struct reply *reply)
+{
+	const struct json *body;
+	if (reply->status < 400)
+		return "";
+	assert_int_equal(
+		json_parse(test.arena, (const char *)reply->body.data, reply->body.n, &body), OK);
+	const char *code = json_text(json_member(body, "code"));
+	return arena_strdup(test.arena, code ? code : "?");
+}
+
+static void expect_code(enum who who, enum proof proof, const char *operation, const char *params,
+	const char *body, const char *code)
+{
+	struct reply reply = ask_with(who, proof, operation, params, body);
+	if (strcmp(code_of(&reply), code) != 0)
+		fail_msg("%s for %s with proof %d: %u, not '%s': %.*s", operation, people[who].name,
+			(int)proof, reply.status, code, (int)reply.body.n,
+			(const char *)reply.body.data);
+}
+
+static const char *seen_by(
+	enum who who, enum proof proof, const char *operation, const char *params)
+{
+	struct reply reply = ask_with(who, proof, operation, params, NULL);
+	return arena_strdup(test.arena, body_of(&test, &reply));
+}
+
+static void raise_try(const char *label)
+{
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED),
+		arena_printf(test.arena, "{\"label\":\"%s\"}", label), "");
+}
+
+#define FACTOR "second_factor_required"
+#define PASSWORD "step_up_required"
+
+/* Everything that names the try or its video. */
+static const struct {
+	const char *operation, *params, *body;
+	bool is_pupils;
+} on_try[] = {
+	{ "try_get", TRY(SHARED), NULL, true },
+	{ "comment_list", TRY(SHARED), NULL, true },
+	{ "media_content", VIDEO(SHARED_MEDIA), NULL, true },
+	{ "comment_create", TRY(SHARED), DRAFT, false },
+	{ "try_sharing_put", TRY(SHARED), "{\"shared\":true}", false },
+	{ "try_label_put", TRY(SHARED), "{\"label\":\"I\"}", true },
+	{ "evaluation_put", TRY(SHARED), GRADES, false },
+};
+
+static void a_raised_try_takes_what_its_class_takes(void **state)
+{
+	static const struct {
+		const char *label, *one_factor, *stale;
+	} classes[] = { { "II", FACTOR, "" }, { "I", FACTOR, PASSWORD } };
+	for (size_t k = 0; k < 2; k++) {
+		raise_try(classes[k].label);
+		for (size_t i = 0; i < sizeof(on_try) / sizeof(on_try[0]); i++) {
+			/* Raising to class I wants a fresh password itself: not from II. */
+			if (k == 0 && strcmp(on_try[i].operation, "try_label_put") == 0)
+				continue;
+			expect_code(T, ONE_FACTOR, on_try[i].operation, on_try[i].params,
+				on_try[i].body, classes[k].one_factor);
+			expect_code(T, STALE, on_try[i].operation, on_try[i].params, on_try[i].body,
+				classes[k].stale);
+			expect_code(T, FRESH, on_try[i].operation, on_try[i].params, on_try[i].body,
+				"");
+		}
+	}
+}
+
+static void its_pupil_sees_it_and_classmates_do_not(void **state)
+{
+	raise_try("II");
+	for (size_t i = 0; i < sizeof(on_try) / sizeof(on_try[0]); i++) {
+		if (!on_try[i].is_pupils)
+			continue;
+		expect_code(MATE, FRESH, on_try[i].operation, on_try[i].params, on_try[i].body,
+			"not_found");
+		expect_code(OTHER_T, FRESH, on_try[i].operation, on_try[i].params, on_try[i].body,
+			"not_found");
+		if (!on_try[i].body)
+			expect_code(P, STALE, on_try[i].operation, on_try[i].params, NULL, "");
+	}
+	expect_code(MATE, FRESH, "peer_comment_create", TRY(SHARED), DRAFT, "not_found");
+	expect_code(P, FRESH, "try_label_put", TRY(SHARED), "{\"label\":\"I\"}", "");
+	expect_code(P, STALE, "try_get", TRY(SHARED), NULL, PASSWORD);
+	expect_code(P, FRESH, "try_get", TRY(SHARED), NULL, "");
+}
+
+static void lists_leave_it_out(void **state)
+{
+	assert_non_null(strstr(seen_by(T, ONE_FACTOR, "try_list", NULL), SHARED));
+	raise_try("II");
+	assert_null(strstr(seen_by(T, ONE_FACTOR, "try_list", NULL), SHARED));
+	assert_non_null(strstr(seen_by(T, ONE_FACTOR, "try_list", NULL), SUBMITTED));
+	assert_non_null(strstr(seen_by(T, STALE, "try_list", NULL), "\"label\":\"II\""));
+	assert_null(strstr(seen_by(MATE, FRESH, "try_list", NULL), SHARED));
+	assert_non_null(strstr(seen_by(P, STALE, "try_list", NULL), SHARED));
+	raise_try("I");
+	assert_null(strstr(seen_by(P, STALE, "try_list", NULL), SHARED));
+	assert_null(strstr(seen_by(T, STALE, "try_list", NULL), SHARED));
+	assert_non_null(strstr(seen_by(T, FRESH, "try_list", NULL), SHARED));
+}
+
+static void what_is_refused_has_changed_nothing(void **state)
+{
+	const char *comments = "SELECT count(*) FROM learning.comment";
+	raise_try("II");
+	const char *before = test_sql_text(&test, comments);
+	expect_code(T, ONE_FACTOR, "comment_create", TRY(SHARED), DRAFT, FACTOR);
+	expect_code(T, ONE_FACTOR, "try_label_put", TRY(SHARED),
+		"{\"label\":\"III\",\"reason\":\"consent_given\"}", FACTOR);
+	assert_string_equal(test_sql_text(&test, comments), before);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT label FROM learning.try WHERE id = '" SHARED "'"),
+		"II");
+	/* Nor does anybody raise something above what the own session may see. */
+	expect_code(T, ONE_FACTOR, "try_label_put", TRY(SUBMITTED), "{\"label\":\"II\"}", FACTOR);
+	assert_string_equal(
+		test_sql_text(
+			&test, "SELECT count(label) FROM learning.try WHERE id = '" SUBMITTED "'"),
+		"0");
+}
+
+static void lowering_takes_a_reason_and_the_one_who_raised(void **state)
+{
+	raise_try("II");
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED), "{\"label\":\"III\"}",
+		"label_reason_required");
+	expect_code(P, FRESH, "try_label_put", TRY(SHARED),
+		"{\"label\":\"III\",\"reason\":\"consent_given\"}", "label_raised_by_teacher");
+	/* Raising it further does not make it the pupil's. */
+	expect_code(P, FRESH, "try_label_put", TRY(SHARED), "{\"label\":\"I\"}", "");
+	expect_code(P, FRESH, "try_label_put", TRY(SHARED),
+		"{\"label\":\"III\",\"reason\":\"consent_given\"}", "label_raised_by_teacher");
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED),
+		"{\"label\":\"III\",\"reason\":\"consent_given\"}", "");
+	assert_non_null(strstr(seen_by(MATE, FRESH, "try_list", NULL), SHARED));
+	expect_code(P, FRESH, "try_label_put", TRY(RECORDED), "{\"label\":\"II\"}", "");
+	expect_code(P, FRESH, "try_label_put", TRY(RECORDED),
+		"{\"label\":\"III\",\"reason\":\"raised_by_mistake\"}", "");
+	expect_code(MATE, FRESH, "try_label_put", TRY(SHARED), "{\"label\":\"II\"}", "not_found");
+	expect_code(
+		FOREIGN_T, FRESH, "try_label_put", TRY(SHARED), "{\"label\":\"II\"}", "not_found");
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED), "{\"label\":\"IV\"}", "invalid");
+}
+
+static void the_record_has_the_class_and_the_reason(void **state)
+{
+	raise_try("II");
+	expect_code(T, FRESH, "media_content", VIDEO(SHARED_MEDIA), NULL, "");
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED),
+		"{\"label\":\"III\",\"reason\":\"no_longer_sensitive\"}", "");
+	static const char *const wanted[] = {
+		"%try_label_put%\"unmapped\":{\"label\":\"II\"}%\"labels\":[\"II\"]%",
+		"%media_content%\"labels\":[\"II\"]%",
+		"%try_label_put%\"unmapped\":{\"label\":\"III\","
+		"\"reason\":\"no_longer_sensitive\"}%\"labels\":[\"II\"]%",
+	};
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		assert_string_equal(
+			test_sql_text(&test,
+				arena_printf(test.arena,
+					"SELECT count(*) FROM learning.outbox WHERE kind = 'audit'"
+					" AND body LIKE '%s'",
+					wanted[i])),
+			"1");
+}
+
+static void raise_unit(const char *label)
+{
+	expect_code(T, FRESH, "unit_label_put", "unitId=" UNIT,
+		arena_printf(test.arena, "{\"label\":\"%s\"}", label), "");
+}
+
+static void a_raised_unit_is_not_for_pupils_nor_are_its_assignments(void **state)
+{
+	static const char *const on_unit[][2] = { { "unit_get", "unitId=" UNIT },
+		{ "assignment_get", "assignmentId=" ASSIGNMENT },
+		{ "media_content", VIDEO(MODEL) } };
+	raise_unit("III");
+	for (size_t i = 0; i < 3; i++)
+		expect_code(P, STALE, on_unit[i][0], on_unit[i][1], NULL, "");
+	raise_unit("II");
+	for (size_t i = 0; i < 3; i++) {
+		expect_code(P, FRESH, on_unit[i][0], on_unit[i][1], NULL, "not_found");
+		expect_code(T, ONE_FACTOR, on_unit[i][0], on_unit[i][1], NULL, FACTOR);
+		expect_code(T, STALE, on_unit[i][0], on_unit[i][1], NULL, "");
+	}
+	expect_code(T, ONE_FACTOR, "board_get", "assignmentId=" ASSIGNMENT, NULL, FACTOR);
+	expect_code(P, FRESH, "goal_get", "assignmentId=" ASSIGNMENT, NULL, "not_found");
+	static const struct {
+		const char *operation, *params;
+	} lists[] = { { "unit_list", NULL }, { "assignment_list", NULL }, { "home_part", NULL },
+		{ "search_part", "q=%E3%83%9E%E3%83%83%E3%83%88" } };
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		assert_null(strstr(
+			seen_by(T, ONE_FACTOR, lists[i].operation, lists[i].params), "マット"));
+		assert_non_null(
+			strstr(seen_by(T, STALE, lists[i].operation, lists[i].params), "マット"));
+	}
+	assert_null(strstr(seen_by(P, FRESH, "home_part", NULL), "マット"));
+	/* What pupils made in it is theirs. */
+	expect_code(P, STALE, "try_get", TRY(RECORDED), NULL, "");
+}
+
+static void pupils_are_not_told_of_what_they_do_not_see(void **state)
+{
+	raise_unit("II");
+	expect_code(T, FRESH, "assignment_create", NULL,
+		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}", "");
+	assert_string_equal(
+		test_sql_text(&test, "SELECT count(*) FROM learning.outbox WHERE kind = 'event'"),
+		"1");
+	expect_code(T, ONE_FACTOR, "assignment_create", NULL,
+		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}", FACTOR);
+}
+
+int main(void)
+{
+#define AS_IT_WAS(fact_) cmocka_unit_test_teardown(fact_, calm_down)
+	static const struct CMUnitTest tests[] = {
+		AS_IT_WAS(a_raised_try_takes_what_its_class_takes),
+		AS_IT_WAS(its_pupil_sees_it_and_classmates_do_not),
+		AS_IT_WAS(lists_leave_it_out),
+		AS_IT_WAS(what_is_refused_has_changed_nothing),
+		AS_IT_WAS(lowering_takes_a_reason_and_the_one_who_raised),
+		AS_IT_WAS(the_record_has_the_class_and_the_reason),
+		AS_IT_WAS(a_raised_unit_is_not_for_pupils_nor_are_its_assignments),
+		AS_IT_WAS(pupils_are_not_told_of_what_they_do_not_see),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, open_world, close_world);
+}
