@@ -142,12 +142,27 @@ static void quote_ascii(struct buf *out, char c)
 	}
 }
 
+/* How many bytes from here on stand for themselves: most of most texts. */
+static size_t plain_run(const char *text)
+{
+	size_t n = 0;
+	while (text[n] >= ' ' && text[n] <= '~' && text[n] != '"' && text[n] != '\\')
+		n++;
+	return n;
+}
+
 void json_quote(struct buf *out, const char *text)
 {
 	const char *end = text + strlen(text);
 	buf_char(out, '"');
 	while (text < end) {
 		uint32_t code;
+		size_t plain = plain_run(text);
+		if (plain) {
+			buf_add(out, text, plain);
+			text += plain;
+			continue;
+		}
 		size_t n = utf8_next(text, (size_t)(end - text), &code);
 		if (n == 1)
 			quote_ascii(out, *text);
