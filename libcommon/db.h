@@ -47,7 +47,7 @@ const char *db_integer(struct call *c, int64_t value);
 const char *db_boolean(bool value);
 const char *db_bytea(struct call *c, const void *data, size_t n); /* \x… */
 const char *db_text_array(struct call *c, const char *const *items,
-	size_t n); /* {"…",…} for $n::text[], $n::uuid[] */
+	size_t n); /* {"…",…} for $n::text[], $n::uuid[]; an item that is NULL is null */
 
 /* ---- for handlers, inside the call's transaction ---- */
 

@@ -1,4 +1,6 @@
 /* Values of other types as PostgreSQL's text; see db.h. */
+#include <string.h>
+
 #include "libcommon/call.h"
 #include "libcommon/db.h"
 
@@ -26,18 +28,33 @@ const char *db_bytea(struct call *c, const void *data, size_t n)
 	return text;
 }
 
+static void add_element(struct buf *out, const char *item)
+{
+	if (!item) {
+		buf_text(out, "NULL");
+		return;
+	}
+	buf_char(out, '"');
+	while (*item) {
+		size_t plain = strcspn(item, "\"\\");
+		buf_add(out, item, plain);
+		item += plain;
+		if (*item) {
+			buf_char(out, '\\');
+			buf_char(out, *item++);
+		}
+	}
+	buf_char(out, '"');
+}
+
 const char *db_text_array(struct call *c, const char *const *items, size_t n)
 {
 	struct buf out = { .arena = c->arena };
 	buf_char(&out, '{');
 	for (size_t i = 0; i < n; i++) {
-		buf_text(&out, i ? ",\"" : "\"");
-		for (const char *at = items[i]; *at; at++) {
-			if (*at == '"' || *at == '\\')
-				buf_char(&out, '\\');
-			buf_char(&out, *at);
-		}
-		buf_char(&out, '"');
+		if (i)
+			buf_char(&out, ',');
+		add_element(&out, items[i]);
 	}
 	buf_char(&out, '}');
 	return out.data;
