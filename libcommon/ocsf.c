@@ -12,6 +12,10 @@
 enum { SEVERITY_INFORMATIONAL = 1, SEVERITY_LOW = 2, STATUS_SUCCESS = 1, STATUS_FAILURE = 2 };
 enum { API_ACTIVITY = 6003, ACTIVITY_OTHER = 99 };
 
+/* Requests of one line. A request is some 100 bytes and whoever made it some 130, so a line holds
+ * about sixty; head and metadata are less than what ACCESS_BYTES leaves. */
+enum { ACCESSES_MAX = 100, ACCESS_BYTES = OCSF_LINE_MAX - 600, ACCESS_SPAN_MS = 1000 };
+
 /* In which member each event class wants the thing that the call was about. */
 static const struct subject {
 	int class_uid;
@@ -144,29 +148,163 @@ static int activity_of(const char *method)
 	return ACTIVITY_OTHER;
 }
 
-static void add_exchange(struct buf *out, const struct ocsf_access *access)
+static bool has_failed(const struct ocsf_access *access)
 {
-	buf_text(out, "\"http_request\":{");
-	add_member(out, "http_method", access->method);
-	buf_text(out, ",\"url\":{");
-	add_member(out, "path", access->route);
-	buf_printf(out, "}},\"http_response\":{\"code\":%u},\"duration\":%lld,", access->status,
-		(long long)(access->total_us / 1000));
-	buf_printf(out, "\"unmapped\":{\"session_us\":%lld,\"service_us\":%lld,\"total_us\":%lld},",
+	return access->status >= 400;
+}
+
+/* What the events of one line have in common. */
+static int compare_common(const struct ocsf_access *a, const struct ocsf_access *b)
+{
+	int order = strcmp(a->actor.tenant_id, b->actor.tenant_id);
+	if (!order)
+		order = activity_of(a->method) - activity_of(b->method);
+	return order ? order : has_failed(a) - has_failed(b);
+}
+
+int ocsf_access_compare(const struct ocsf_access *a, const struct ocsf_access *b)
+{
+	int order = compare_common(a, b);
+	return order ? order : (a->unix_ms > b->unix_ms) - (a->unix_ms < b->unix_ms);
+}
+
+/* A line while it grows: who asked and what for are said once and named by their places. */
+struct access_line {
+	struct buf actors, routes, requests;
+	size_t actors_n, routes_n;
+	const struct ocsf_access *actor_of[ACCESSES_MAX], *route_of[ACCESSES_MAX];
+};
+
+static void add_access_actor(struct buf *out, const struct ocsf_access *access)
+{
+	const struct actor *actor = &access->actor;
+	buf_text(out, out->n ? ",{" : "{");
+	add_member(out, "type", role_name(actor->role));
+	if (*actor->user_id) {
+		buf_char(out, ',');
+		add_member(out, "uid", actor->user_id);
+	}
+	if (*actor->session_id) {
+		buf_char(out, ',');
+		add_member(out, "session", actor->session_id);
+	}
+	if (actor->factors > 1)
+		buf_text(out, ",\"is_mfa\":true");
+	buf_char(out, ',');
+	add_member(out, "ip", access->source);
+	buf_char(out, '}');
+}
+
+static bool is_same_actor(const struct ocsf_access *a, const struct ocsf_access *b)
+{
+	return strcmp(a->actor.session_id, b->actor.session_id) == 0 &&
+		strcmp(a->actor.user_id, b->actor.user_id) == 0 &&
+		strcmp(a->source, b->source) == 0 && a->actor.role == b->actor.role &&
+		a->actor.factors == b->actor.factors;
+}
+
+static size_t actor_place(struct access_line *line, const struct ocsf_access *access)
+{
+	size_t i = 0;
+	while (i < line->actors_n && !is_same_actor(line->actor_of[i], access))
+		i++;
+	if (i == line->actors_n) {
+		line->actor_of[line->actors_n++] = access;
+		add_access_actor(&line->actors, access);
+	}
+	return i;
+}
+
+static bool is_same_route(const struct ocsf_access *a, const struct ocsf_access *b)
+{
+	return strcmp(a->route, b->route) == 0 && strcmp(a->method, b->method) == 0;
+}
+
+static size_t route_place(struct access_line *line, const struct ocsf_access *access)
+{
+	size_t i = 0;
+	while (i < line->routes_n && !is_same_route(line->route_of[i], access))
+		i++;
+	if (i == line->routes_n) {
+		line->route_of[line->routes_n++] = access;
+		buf_text(&line->routes, i ? ",{" : "{");
+		add_member(&line->routes, "method", access->method);
+		buf_char(&line->routes, ',');
+		add_member(&line->routes, "path", access->route);
+		buf_char(&line->routes, '}');
+	}
+	return i;
+}
+
+static void add_request(
+	struct access_line *line, const struct ocsf_access *access, int64_t began_ms)
+{
+	size_t actor = actor_place(line, access), route = route_place(line, access);
+	struct buf *out = &line->requests;
+	buf_text(out, out->n ? ",{" : "{");
+	add_member(out, "uid", access->call_id);
+	if (*access->object_id) {
+		buf_char(out, ',');
+		add_member(out, "object", access->object_id);
+	}
+	buf_printf(out,
+		",\"ms\":%lld,\"actor\":%zu,\"route\":%zu,\"code\":%u,\"us\":[%lld,%lld,%lld]}",
+		(long long)(access->unix_ms - began_ms), actor, route, access->status,
 		(long long)access->session_us, (long long)access->service_us,
 		(long long)access->total_us);
 }
 
-const char *ocsf_access_line(struct arena *arena, const struct ocsf_access *access)
+/* How many of the run fit into a line; `line` holds them. */
+static size_t collect(struct access_line *line, const struct ocsf_access *const *accesses, size_t n)
 {
+	const struct ocsf_access *first = accesses[0];
+	for (size_t i = 0; i < n && i < ACCESSES_MAX; i++) {
+		const struct ocsf_access *access = accesses[i];
+		size_t actors = line->actors.n, routes = line->routes.n,
+		       requests = line->requests.n;
+		if (compare_common(first, access) != 0 ||
+			access->unix_ms - first->unix_ms > ACCESS_SPAN_MS)
+			return i;
+		add_request(line, access, first->unix_ms);
+		if (i && line->actors.n + line->routes.n + line->requests.n > ACCESS_BYTES) {
+			line->actors.n = actors;
+			line->routes.n = routes;
+			line->requests.n = requests;
+			return i;
+		}
+	}
+	return n < ACCESSES_MAX ? n : ACCESSES_MAX;
+}
+
+static void add_requests(
+	struct buf *out, const struct access_line *line, const struct ocsf_access *last, size_t n)
+{
+	buf_printf(out, "\"count\":%zu,\"end_time\":%lld,\"unmapped\":{\"actors\":[", n,
+		(long long)last->unix_ms);
+	buf_add(out, line->actors.data, line->actors.n);
+	buf_text(out, "],\"routes\":[");
+	buf_add(out, line->routes.data, line->routes.n);
+	buf_text(out, "],\"requests\":[");
+	buf_add(out, line->requests.data, line->requests.n);
+	buf_text(out, "]},");
+}
+
+const char *ocsf_access_line(struct arena *arena, const char *event_id,
+	const struct ocsf_access *const *accesses, size_t *n)
+{
+	const struct ocsf_access *first = accesses[0];
 	struct buf out = { .arena = arena };
-	add_head(&out, API_ACTIVITY, activity_of(access->method), access->unix_ms);
-	add_outcome(&out, access->status >= 400);
-	add_actor(&out, &access->actor);
-	add_origin(&out, ACCESS_OPERATION, access->call_id, access->source);
-	add_exchange(&out, access);
-	add_metadata(&out, LABEL_NONE, access->actor.tenant_id, access->event_id);
-	assert(out.n <= OCSF_LINE_MAX); /* a route template and ids */
+	struct access_line *line = arena_alloc(arena, sizeof *line);
+	line->actors.arena = line->routes.arena = line->requests.arena = arena;
+	*n = collect(line, accesses, *n);
+	add_head(&out, API_ACTIVITY, activity_of(first->method), first->unix_ms);
+	add_outcome(&out, has_failed(first));
+	buf_text(&out, "\"actor\":{\"app_name\":\"gateway\"},\"api\":{");
+	add_member(&out, "operation", ACCESS_OPERATION);
+	buf_text(&out, "},");
+	add_requests(&out, line, accesses[*n - 1], *n);
+	add_metadata(&out, LABEL_NONE, first->actor.tenant_id, event_id);
+	assert(out.n <= OCSF_LINE_MAX); /* a request alone is route template and ids */
 	return out.data;
 }
 

@@ -12,7 +12,7 @@
 
 #define OCSF_LINE_MAX 8000 /* rsyslog's default limit is 8 KiB with its own header */
 
-/* Of which operation the gateway's records are: that a request was answered, and that some such
+/* Of which operation the gateway's records are: that requests were answered, and that some such
  * records are missing. */
 #define ACCESS_OPERATION "gateway.request"
 #define ACCESS_LOST_OPERATION "gateway.access_lost"
@@ -22,15 +22,30 @@ const char *ocsf_line(const struct call *c, const char *event_id, int64_t unix_m
 
 /* One request as the gateway saw it; never its path or query, which may hold anything. */
 struct ocsf_access {
-	const char *event_id, *call_id, *source;
-	struct actor actor; /* tenant, user, session and role count */
+	const char *call_id, *source;
+	struct actor actor; /* tenant, user, session, role and factors count */
 	const char *method;
 	const char *route; /* the template */
+	const char *object_id; /* the id in the path that says most about it; "" if there is none */
 	unsigned status;
 	int64_t unix_ms; /* when it began */
 	int64_t session_us, service_us, total_us; /* 0: did not come so far */
 };
-const char *ocsf_access_line(struct arena *arena, const struct ocsf_access *access);
+
+/* What may share a line stands together in this order, by when it began. */
+int ocsf_access_compare(const struct ocsf_access *a, const struct ocsf_access *b);
+
+/*
+ * The first requests of a run in that order as one event: those of one tenant, of one activity
+ * (reading, creating, …) and one outcome, within a second, and as many as fit. Goes in as how many
+ * there are and comes out as how many it took, at least one: *n.
+ *
+ * `unmapped` holds them: `requests`, each with its call's id (uid), ms after `time`, place in
+ * `actors` and in `routes`, status code, the object in its path if any, and µs until it was known
+ * who asks, of the service, and altogether.
+ */
+const char *ocsf_access_line(struct arena *arena, const char *event_id,
+	const struct ocsf_access *const *accesses, size_t *n);
 
 /* That n such records were dropped; it belongs to no tenant. */
 const char *ocsf_lost_line(struct arena *arena, const char *event_id, int64_t unix_ms,

@@ -146,7 +146,8 @@ static void the_service_cannot_touch_the_tree(void **state)
 		"DELETE FROM audit.checkpoint",
 		"INSERT INTO audit.checkpoint (tenant_id, size, note) VALUES ('" TEST_TENANT
 		"', 9, 'x')",
-		"SELECT audit.grow('" TEST_TENANT "', '{x}')",
+		"SELECT audit.grow('" TEST_TENANT "', '{x}', '{2}')",
+		"SELECT audit.write('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
 		"SELECT peaks FROM audit.head",
 	};
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {

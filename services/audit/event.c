@@ -1,6 +1,7 @@
 /*
  * Appending events. The database gives the sequence numbers (audit.append() in migrations/); what
- * is done here is to read from each line the few members by which it is found again.
+ * is done here is to read from each line the few members by which it is found again. An event of
+ * the access log is about many requests, so about many people and things.
  *
  * A line that is no event, or one of another service than the caller, is refused with the whole
  * batch: the relay then finds the one by itself.
@@ -20,10 +21,22 @@
 
 static const char APPEND[] =
 	"SELECT audit.append($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],"
-	" $6::text[], $7::text[], $8::text[])";
+	" $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])";
 
 /* One line as columns: everything but the line itself is for searching. */
-enum column { TENANT, ID, TIME, OPERATION, OUTCOME, ACTOR_ID, OBJECT, LINE, COLUMNS };
+enum column {
+	TENANT,
+	ID,
+	TIME,
+	OPERATION,
+	OUTCOME,
+	ACTOR_ID,
+	OBJECT,
+	ACTOR_IDS, /* NULL but for accesses, as the next */
+	OBJECT_IDS,
+	LINE,
+	COLUMNS
+};
 
 static const char *text_at(const struct json *object, const char *one, const char *other)
 {
@@ -57,6 +70,27 @@ static const char *object_of(const struct json *line)
 	const char *object =
 		json_text(json_member(json_item(json_member(line, "resources"), 0), "uid"));
 	return object && strlen(object) <= OBJECT_MAX ? object : "";
+}
+
+/* The ids that `list` names as `member`, as an array for the database. Neighbours are often the
+ * same. */
+static const char *ids_of(struct call *c, const struct json *list, const char *member)
+{
+	size_t n = 0;
+	const char **ids = arena_array(c->arena, json_count(list) + 1, sizeof(*ids));
+	for (const struct json *at = json_first(list); at; at = json_next(at)) {
+		const char *id = json_text(json_member(at, member));
+		if (id && is_uuid(id) && !(n && strcmp(ids[n - 1], id) == 0))
+			ids[n++] = id;
+	}
+	return db_text_array(c, ids, n);
+}
+
+static void read_requests(struct call *c, const struct json *event, const char *columns[COLUMNS])
+{
+	const struct json *requests = json_member(event, "unmapped");
+	columns[ACTOR_IDS] = ids_of(c, json_member(requests, "actors"), "uid");
+	columns[OBJECT_IDS] = ids_of(c, json_member(requests, "requests"), "object");
 }
 
 /* A service tells of its own operations only: the caller is the one the bus knows. */
@@ -96,6 +130,9 @@ static enum err read_line(struct call *c, const char *line, const char *columns[
 		return fail(c, ERR_INVALID, "a line is not an event of ours");
 	if (!is_own(c, columns[OPERATION]))
 		return fail(c, ERR_INVALID, "a line of %s is of another service", c->caller);
+	columns[ACTOR_IDS] = columns[OBJECT_IDS] = NULL;
+	if (strcmp(columns[OPERATION], ACCESS_OPERATION) == 0)
+		read_requests(c, event, columns);
 	return OK;
 }
 

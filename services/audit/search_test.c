@@ -98,7 +98,25 @@ static void lines_are_found_by_what_they_say(void **state)
 			searches[i].found);
 }
 
-/* Requests are many: they are found by whoever asks for them. */
+#define TRY "01900000-0000-7000-8000-00000000000a"
+#define OTHER_TRY "01900000-0000-7000-8000-00000000000b"
+
+/* An event of two requests of two people, each for a try of its own. */
+static void access_try(int minute, bool failed, const char *user_id, const char *try_id)
+{
+	const char *line = arena_printf(test.arena,
+		"{\"class_uid\":6003,\"type_uid\":600302,\"time\":%lld,\"status_id\":%d,"
+		"\"actor\":{\"app_name\":\"gateway\"},\"api\":{\"operation\":\"" ACCESS_OPERATION
+		"\"},\"unmapped\":{\"actors\":[{\"uid\":\"" TEST_USER
+		"\"},{\"type\":\"anonymous\"},{\"uid\":\"%s\"}],\"requests\":[{\"object\":"
+		"\"" OTHER_TRY "\"},{\"code\":401},{\"object\":\"%s\"}]},\"metadata\":{\"tenant_"
+		"uid\":\"" TEST_TENANT "\",\"uid\":\"%s\"}}",
+		(long long)TIME_MS + minute * 60000LL, failed ? 2 : 1, user_id, try_id,
+		uuid_make(test.arena));
+	assert_int_equal(append_as(&test, "gateway", &line, 1).status, 204);
+}
+
+/* Requests are found by whoever asks for them, and by each of those whom an event is about. */
 static void accesses_are_found_when_asked_for(void **state)
 {
 	static const struct {
@@ -109,17 +127,20 @@ static void accesses_are_found_when_asked_for(void **state)
 		{ "kind=access", "7 6" },
 		{ "kind=all", "7 6 5 4 3 2 1" },
 		{ "kind=access&outcome=failure", "7" },
-		{ "kind=all&limit=3&actorId=" TEST_OTHER_USER, "7 6 5" },
+		{ "kind=access&verb=read", "7 6" },
+		{ "kind=access&actorId=" TEST_OTHER_USER, "7" },
+		{ "kind=access&actorId=" TEST_USER, "7 6" },
+		{ "kind=access&objectId=" TRY, "6" },
+		{ "kind=access&objectId=" OTHER_TRY, "7 6" },
+		{ "kind=access&objectId=nothing", "" },
+		{ "kind=all&actorId=" TEST_OTHER_USER, "7 5" },
+		{ "kind=all&limit=3&actorId=" TEST_USER, "7 6 4" },
+		/* An event may go on for a second, so one may begin before what is asked for. */
+		{ "kind=access&from=2026-04-08T00:36:01.000Z", "7" },
+		{ "kind=access&from=2026-04-08T00:36:01.001Z", "" },
 	};
-	for (int i = 0; i < 2; i++) {
-		const char *line = line_of(test.arena,
-			&(struct happening){ .tenant_id = TEST_TENANT,
-				.minute = 5 + i,
-				.operation = ACCESS_OPERATION,
-				.actor_id = TEST_OTHER_USER,
-				.failed = i == 1 });
-		assert_int_equal(append_as(&test, "gateway", &line, 1).status, 204);
-	}
+	access_try(5, false, TEST_USER, TRY);
+	access_try(6, true, TEST_OTHER_USER, OTHER_TRY);
 	for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++)
 		assert_string_equal(found(search(TEST_TENANT, ROLE_CONTRACTOR, searches[i].params)),
 			searches[i].found);

@@ -14,16 +14,16 @@ struct access_ring *access_ring_new(size_t capacity);
 /* NULL is allowed. */
 void access_ring_free(struct access_ring *ring);
 
-/* The texts are copied, but method and route, which must be constants. `event_id` is made here, so
- * that a batch which is sent again is the same. */
+/* The texts are copied, but method and route, which must be constants. */
 void access_ring_add(struct access_ring *ring, const struct ocsf_access *access);
 
 /* Records that wait, those of an unsettled batch included. */
 size_t access_ring_n(const struct access_ring *ring);
 
-/* The oldest records, at most `max`, as a body of event_append; and how many were dropped, if any.
- * NULL when there is nothing to tell. */
-const char *access_ring_batch(struct access_ring *ring, struct arena *arena, size_t max);
+/* The oldest records, at most `max`, as a body of event_append with as few events as they make; and
+ * how many were dropped, if any. NULL when there is nothing to tell. Until the batch is settled the
+ * same text comes again: its events have their ids, and audit leaves alone what it has. */
+const char *access_ring_batch(struct access_ring *ring, size_t max);
 
 /* The last batch is stored: forget it. */
 void access_ring_stored(struct access_ring *ring);

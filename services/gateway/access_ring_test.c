@@ -12,13 +12,17 @@
 #include <cmocka.h>
 #undef fail /* call.h has one of another kind */
 
+#include "libcommon/buf.h"
 #include "libcommon/json.h"
 #include "libcommon/uuid.h"
 
 #define TENANT "01900000-0000-7000-8000-000000000001"
 #define USER "01900000-0000-7000-8000-000000000002"
 #define SESSION "01900000-0000-7000-8000-000000000003"
-#define CALL "0123456789abcdef0123456789abcdef"
+#define OTHER_TENANT "01900000-0000-7000-8000-000000000004"
+#define TRY "01900000-0000-7000-8000-000000000005"
+#define CALL "01234567-89ab-cdef-0123-456789abcdef"
+#define BEGAN_MS 1775608200000
 
 static struct arena *arena;
 
@@ -34,22 +38,31 @@ static int close_arena(void **state)
 	return 0;
 }
 
-static void add(struct access_ring *ring, unsigned status)
+/* A request to one try of the pupil's, but for what differs. */
+struct access {
+	unsigned status;
+	const char *tenant_id, *user_id, *method;
+	int64_t after_ms;
+};
+
+static void add_access(struct access_ring *ring, struct access differs)
 {
 	/* What a visit lends is gone when it is over. */
 	char tenant[] = TENANT, user[] = USER, session[] = SESSION, call[] = CALL,
-	     source[] = "2001:db8::17";
+	     source[] = "2001:db8::17", try[] = TRY;
 	const struct ocsf_access access = {
 		.call_id = call,
 		.source = source,
-		.actor = { .tenant_id = tenant,
-			.user_id = user,
+		.actor = { .tenant_id = differs.tenant_id ? differs.tenant_id : tenant,
+			.user_id = differs.user_id ? differs.user_id : user,
 			.session_id = session,
-			.role = ROLE_STUDENT },
-		.method = "GET",
+			.role = ROLE_STUDENT,
+			.factors = 2 },
+		.method = differs.method ? differs.method : "GET",
 		.route = "/v1/tries/{tryId}",
-		.status = status,
-		.unix_ms = 1775608200000,
+		.object_id = try,
+		.status = differs.status,
+		.unix_ms = BEGAN_MS + differs.after_ms,
 		.session_us = 40,
 		.service_us = 5000,
 		.total_us = 7000,
@@ -58,6 +71,12 @@ static void add(struct access_ring *ring, unsigned status)
 	memset(tenant, 'x', sizeof tenant - 1);
 	memset(user, 'x', sizeof user - 1);
 	memset(source, 'x', sizeof source - 1);
+	memset(try, 'x', sizeof try - 1);
+}
+
+static void add(struct access_ring *ring, unsigned status)
+{
+	add_access(ring, (struct access){ .status = status });
 }
 
 /* The lines of a batch, parsed. */
@@ -84,54 +103,115 @@ static const char *text_at(const struct json *line, const char *one, const char 
 	return text ? text : "";
 }
 
-static int64_t status_of(const struct json *line)
+static const struct json *requests_of(const struct json *line)
 {
-	return json_integer(json_member(json_member(line, "http_response"), "code"), -1);
+	return json_member(json_member(line, "unmapped"), "requests");
 }
 
-static const char *batch(struct access_ring *ring, size_t max)
+/* The statuses that the lines of a batch tell, in their order: "200 201, 404". */
+static const char *told(const struct json *lines)
 {
-	return access_ring_batch(ring, arena, max);
+	struct buf out = { .arena = arena };
+	for (size_t i = 0; i < json_count(lines); i++) {
+		const struct json *line = line_at(lines, i), *requests = requests_of(line);
+		for (const struct json *at = json_first(requests); at; at = json_next(at))
+			buf_printf(&out, "%s%lld",
+				!out.n                               ? ""
+					: at == json_first(requests) ? ", "
+								     : " ",
+				(long long)json_integer(json_member(at, "code"), -1));
+		if (requests)
+			assert_int_equal(
+				json_integer(json_member(line, "count"), 0), json_count(requests));
+	}
+	return out.data ? out.data : "";
 }
 
-static void a_record_becomes_an_event(void **state)
+static void a_record_says_who_asked_for_what_and_how_it_went(void **state)
 {
 	struct access_ring *ring = access_ring_new(4);
 	add(ring, 404);
-	const struct json *line = line_at(lines_of(batch(ring, 4)), 0);
-	const struct json *actor = json_member(line, "actor");
+	const struct json *lines = lines_of(access_ring_batch(ring, 4));
+	assert_int_equal(json_count(lines), 1);
+	const struct json *line = line_at(lines, 0), *told_of = json_member(line, "unmapped");
+	const struct json *actor = json_item(json_member(told_of, "actors"), 0);
+	const struct json *route = json_item(json_member(told_of, "routes"), 0);
+	const struct json *request = json_item(requests_of(line), 0);
 	assert_int_equal(json_integer(json_member(line, "type_uid"), 0), 600302);
 	assert_int_equal(json_integer(json_member(line, "status_id"), 0), 2);
-	assert_int_equal(json_integer(json_member(line, "duration"), 0), 7);
-	assert_int_equal(status_of(line), 404);
-	assert_string_equal(text_at(actor, "user", "uid"), USER);
-	assert_string_equal(text_at(actor, "user", "type"), "student");
-	assert_string_equal(text_at(actor, "session", "uid"), SESSION);
-	assert_string_equal(text_at(line, "src_endpoint", "ip"), "2001:db8::17");
+	assert_int_equal(json_integer(json_member(line, "time"), 0), BEGAN_MS);
 	assert_string_equal(text_at(line, "api", "operation"), ACCESS_OPERATION);
-	assert_string_equal(
-		text_at(json_member(line, "http_request"), "url", "path"), "/v1/tries/{tryId}");
 	assert_string_equal(text_at(line, "metadata", "tenant_uid"), TENANT);
 	assert_true(is_uuid(text_at(line, "metadata", "uid")));
+	assert_string_equal(json_text(json_member(actor, "uid")), USER);
+	assert_string_equal(json_text(json_member(actor, "type")), "student");
+	assert_string_equal(json_text(json_member(actor, "session")), SESSION);
+	assert_true(json_is_true(json_member(actor, "is_mfa")));
+	assert_string_equal(json_text(json_member(actor, "ip")), "2001:db8::17");
+	assert_string_equal(json_text(json_member(route, "method")), "GET");
+	assert_string_equal(json_text(json_member(route, "path")), "/v1/tries/{tryId}");
+	assert_string_equal(json_text(json_member(request, "uid")), CALL);
+	assert_string_equal(json_text(json_member(request, "object")), TRY);
+	assert_int_equal(json_integer(json_member(request, "code"), 0), 404);
+	assert_int_equal(json_integer(json_item(json_member(request, "us"), 2), 0), 7000);
+	access_ring_free(ring);
+}
+
+/* The line is of one tenant, kind and outcome, so that it is found by them as any other. */
+static void requests_that_are_alike_share_a_line(void **state)
+{
+	static const struct access differing[] = { { .status = 200, .after_ms = 900 },
+		{ .status = 201, .tenant_id = OTHER_TENANT }, { .status = 202, .method = "POST" },
+		{ .status = 503 }, { .status = 203, .user_id = OTHER_TENANT },
+		{ .status = 204, .after_ms = 1001 }, { .status = 205, .method = "HEAD" } };
+	struct access_ring *ring = access_ring_new(8);
+	for (size_t i = 0; i < sizeof differing / sizeof differing[0]; i++)
+		add_access(ring, differing[i]);
+	const struct json *lines = lines_of(access_ring_batch(ring, 8));
+	assert_string_equal(told(lines), "202, 203 205 200, 204, 503, 201");
+	const struct json *line = line_at(lines, 1), *shared = json_member(line, "unmapped");
+	assert_int_equal(json_count(json_member(shared, "actors")), 2);
+	assert_int_equal(json_count(json_member(shared, "routes")), 2);
+	const struct json *late = json_item(requests_of(line), 2);
+	assert_int_equal(json_integer(json_member(late, "ms"), -1), 900);
+	assert_int_equal(json_integer(json_member(late, "actor"), -1), 1);
+	assert_int_equal(json_integer(json_member(late, "route"), -1), 0);
+	access_ring_free(ring);
+}
+
+static void a_line_never_grows_too_long(void **state)
+{
+	struct access_ring *ring = access_ring_new(500);
+	size_t n = 0;
+	for (unsigned i = 0; i < 500; i++) { /* everybody is somebody else */
+		const char *user = arena_printf(arena, "01900000-0000-7000-8000-%012u", i);
+		add_access(ring, (struct access){ .status = 200, .user_id = user });
+	}
+	const struct json *lines = lines_of(access_ring_batch(ring, 500));
+	for (size_t i = 0; i < json_count(lines); i++) {
+		assert_true(strlen(json_text(json_item(lines, i))) <= OCSF_LINE_MAX);
+		n += json_count(requests_of(line_at(lines, i)));
+	}
+	assert_int_equal(n, 500);
+	assert_in_range(json_count(lines), 10, 30);
 	access_ring_free(ring);
 }
 
 static void a_batch_is_the_same_until_it_is_stored(void **state)
 {
 	struct access_ring *ring = access_ring_new(8);
-	assert_null(batch(ring, 8));
+	assert_null(access_ring_batch(ring, 8));
 	for (unsigned i = 0; i < 5; i++)
 		add(ring, 200 + i);
-	const char *first = batch(ring, 3);
-	assert_int_equal(json_count(lines_of(first)), 3);
-	assert_string_equal(batch(ring, 3), first);
-	assert_int_equal(access_ring_n(ring), 5);
+	const char *first = arena_strdup(arena, access_ring_batch(ring, 3));
+	assert_string_equal(told(lines_of(first)), "200 201 202");
+	add(ring, 205);
+	assert_string_equal(access_ring_batch(ring, 8), first);
+	assert_int_equal(access_ring_n(ring), 6);
 	access_ring_stored(ring);
-	const struct json *lines = lines_of(batch(ring, 3));
-	assert_int_equal(json_count(lines), 2);
-	assert_int_equal(status_of(line_at(lines, 0)), 203);
+	assert_string_equal(told(lines_of(access_ring_batch(ring, 3))), "203 204 205");
 	access_ring_stored(ring);
-	assert_null(batch(ring, 3));
+	assert_null(access_ring_batch(ring, 3));
 	access_ring_free(ring);
 }
 
@@ -141,10 +221,8 @@ static void records_go_round_in_their_order(void **state)
 	for (unsigned i = 0; i < 20; i += 2) {
 		add(ring, 200 + i);
 		add(ring, 201 + i);
-		const struct json *lines = lines_of(batch(ring, 9));
-		assert_int_equal(json_count(lines), 2);
-		assert_int_equal(status_of(line_at(lines, 0)), 200 + i);
-		assert_int_equal(status_of(line_at(lines, 1)), 201 + i);
+		assert_string_equal(told(lines_of(access_ring_batch(ring, 9))),
+			arena_printf(arena, "%u %u", 200 + i, 201 + i));
 		access_ring_stored(ring);
 	}
 	access_ring_free(ring);
@@ -163,19 +241,19 @@ static void what_did_not_fit_is_told_once(void **state)
 	struct access_ring *ring = access_ring_new(4);
 	for (unsigned i = 0; i < 11; i++)
 		add(ring, 200 + i);
-	const char *body = batch(ring, 4);
+	const char *body = arena_strdup(arena, access_ring_batch(ring, 4));
 	const struct json *lines = lines_of(body);
-	assert_int_equal(json_count(lines), 5);
-	assert_int_equal(status_of(line_at(lines, 3)), 203);
-	assert_loss(line_at(lines, 4), 7);
+	assert_int_equal(json_count(lines), 2);
+	assert_string_equal(told(lines), "200 201 202 203");
+	assert_loss(line_at(lines, 1), 7);
 	add(ring, 299); /* while the batch is under way there is still no room */
-	assert_string_equal(batch(ring, 4), body);
+	assert_string_equal(access_ring_batch(ring, 4), body);
 	access_ring_stored(ring);
-	lines = lines_of(batch(ring, 4));
+	lines = lines_of(access_ring_batch(ring, 4));
 	assert_int_equal(json_count(lines), 1);
 	assert_loss(line_at(lines, 0), 1);
 	access_ring_stored(ring);
-	assert_null(batch(ring, 4));
+	assert_null(access_ring_batch(ring, 4));
 	access_ring_free(ring);
 }
 
@@ -184,9 +262,9 @@ static void a_refused_batch_is_told_as_lost(void **state)
 	struct access_ring *ring = access_ring_new(4);
 	for (unsigned i = 0; i < 3; i++)
 		add(ring, 200);
-	assert_int_equal(json_count(lines_of(batch(ring, 2))), 2);
+	assert_string_equal(told(lines_of(access_ring_batch(ring, 2))), "200 200");
 	access_ring_refused(ring);
-	const struct json *lines = lines_of(batch(ring, 2));
+	const struct json *lines = lines_of(access_ring_batch(ring, 2));
 	assert_int_equal(json_count(lines), 2);
 	assert_loss(line_at(lines, 1), 2);
 	access_ring_free(ring);
@@ -196,7 +274,9 @@ int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_arena, close_arena)
 	const struct CMUnitTest tests[] = {
-		FACT(a_record_becomes_an_event),
+		FACT(a_record_says_who_asked_for_what_and_how_it_went),
+		FACT(requests_that_are_alike_share_a_line),
+		FACT(a_line_never_grows_too_long),
 		FACT(a_batch_is_the_same_until_it_is_stored),
 		FACT(records_go_round_in_their_order),
 		FACT(what_did_not_fit_is_told_once),

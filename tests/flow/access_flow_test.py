@@ -1,4 +1,4 @@
-"""The access log: an event for each request, without personal data, late rather than never."""
+"""The access log: a record of each request, without personal data, late rather than never."""
 
 import json
 import re
@@ -17,8 +17,15 @@ def accesses(client, **query):
     return [json.loads(event['line']) for event in client.pages('/v1/audit/events', kind='access', limit=200, **query)]
 
 
+def requests_of(lines):
+    """Each with its line, and with what it names by a place there."""
+    for line in lines:
+        for request in line.get('unmapped', {}).get('requests', []):
+            yield {**request, 'line': line, 'actor': line['unmapped']['actors'][request['actor']], 'route': line['unmapped']['routes'][request['route']]}
+
+
 def told(lines, call_id):
-    return [line for line in lines if line['api']['request']['uid'] == call_id]
+    return [request for request in requests_of(lines) if request['uid'] == call_id]
 
 
 class Access(FlowTest):
@@ -33,15 +40,27 @@ class Access(FlowTest):
         user = self.tenant.user_id('jido1')
         answer = self.admin.send('GET', f'/v1/users/{user}?unknown=himitsu-no-kotoba')
         self.assertGreaterEqual(answer.status, 400)
-        lines = self.found(self.admin, answer.headers['X-Request-Id'])
-        self.assertEqual(len(lines), 1)
-        line = lines[0]
-        self.assertEqual(line['http_request'], {'http_method': 'GET', 'url': {'path': ROUTE}})
-        self.assertEqual(line['http_response']['code'], answer.status)
-        self.assertEqual(line['actor']['user']['type'], 'contractor')
-        self.assertEqual(line['src_endpoint']['ip'], '127.0.0.1')
+        found = self.found(self.admin, answer.headers['X-Request-Id'])
+        self.assertEqual(len(found), 1)
+        request, line = found[0], found[0]['line']
+        self.assertEqual(request['route'], {'method': 'GET', 'path': ROUTE})
+        self.assertEqual((request['code'], request['object']), (answer.status, user))
+        self.assertEqual((request['actor']['type'], request['actor']['ip']), ('contractor', '127.0.0.1'))
         self.assertEqual(line['metadata']['tenant_uid'], self.tenant.contract['tenantId'])
-        self.assertGreaterEqual(line['unmapped']['total_us'], line['unmapped']['service_us'])
+        self.assertEqual(line['status_id'], 2)
+        self.assertGreaterEqual(request['us'][2], request['us'][1])
+        for query in ({'objectId': user}, {'actorId': request['actor']['uid']}, {'outcome': 'failure'}, {'verb': 'read'}):
+            self.assertEqual(len(told(accesses(self.admin, **query), request['uid'])), 1, query)
+        for query in ({'objectId': request['actor']['uid']}, {'actorId': user}, {'outcome': 'success'}, {'verb': 'create'}):
+            self.assertEqual(told(accesses(self.admin, **query), request['uid']), [], query)
+
+    def test_many_requests_share_an_event(self):
+        calls = {self.pupil.send('GET', '/v1/session').headers['X-Request-Id'] for _ in range(60)}
+        self.assertEqual(len(calls), 60)
+        lines = eventually(lambda: (lines := accesses(self.admin)) and calls <= {r['uid'] for r in requests_of(lines)} and lines, 'all are told')
+        self.assertLess(len([line for line in lines if calls & {r['uid'] for r in requests_of([line])}]), 60)
+        for line in lines:
+            self.assertEqual(line['count'], len(line['unmapped']['requests']))
 
     def test_it_holds_no_personal_data(self):
         call = self.admin.send('GET', '/v1/users?username=jido1&limit=1').headers['X-Request-Id']
@@ -63,9 +82,9 @@ class Access(FlowTest):
 
     def test_a_stranger_is_in_the_operators_log_and_in_no_other(self):
         call = base.world.client().send('GET', '/v1/session').headers['X-Request-Id']
-        line = self.found(base.world.operator, call)[0]
-        self.assertEqual(line['http_response']['code'], 401)
-        self.assertEqual(line['actor']['user']['type'], 'anonymous')
+        request = self.found(base.world.operator, call)[0]
+        self.assertEqual(request['code'], 401)
+        self.assertEqual(request['actor'], {'type': 'anonymous', 'ip': '127.0.0.1'})
         self.assertEqual(told(accesses(self.admin), call), [])
 
     def test_what_no_route_has_and_files_are_left_out(self):
@@ -98,7 +117,7 @@ class Access(FlowTest):
         wanted = {answer.headers['X-Request-Id'] for answer in calls}
 
         def came():
-            uids = [line['api']['request']['uid'] for line in accesses(self.admin, actorId=self.tenant.user_id('jido1'))]
+            uids = [request['uid'] for request in requests_of(accesses(self.admin, actorId=self.tenant.user_id('jido1')))]
             return uids if wanted <= set(uids) else None
 
         uids = eventually(came, 'the events of the meantime')

@@ -2,7 +2,6 @@
 import { useState } from "react";
 import { usePages } from "../api/hooks";
 import recorded from "../api/recorded.json";
-import type { AuditEvent } from "../api/types";
 import { endOfDay, exactTime, startOfDay } from "../format/time";
 import { T, t } from "../i18n";
 import { type Language, language } from "../i18n/language";
@@ -11,6 +10,7 @@ import { Form, type Option, SelectField, TextField, text } from "../ui/form";
 import { Icon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
+import { type LogRow, rowsOf } from "./access";
 import { LogDownloads } from "./LogDownloads";
 import type { Search as Filter } from "./logDownload";
 import { useNames } from "./names";
@@ -43,21 +43,14 @@ function recordedOperations(): Option[] {
 	return options.sort((a, b) => a.text.localeCompare(b.text, language()));
 }
 
-/** An access in the words of HTTP: its stored line says what was asked and how it was answered. */
-function describeAccess(line: string): string {
-	const { http_request: request, http_response: response } = JSON.parse(line);
-	return `${request.http_method} ${request.url.path} → ${response.code}`;
-}
-
 /** A readable line. */
-function describe(event: AuditEvent): string {
-	if (event.operation === "gateway.request") return describeAccess(event.line);
-	if (event.operation === "gateway.access_lost") return t("audit.accessLost");
-	return titleOf(event.operation);
+function describe(row: LogRow): string {
+	if (row.operation === "gateway.access_lost") return t("audit.accessLost");
+	return row.text ?? titleOf(row.operation);
 }
 
 interface EventRowProps {
-	event: AuditEvent;
+	event: LogRow;
 	name?: string;
 	onActor: (actorId: string) => void;
 }
@@ -176,7 +169,7 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 export function AuditPage() {
 	const [filter, setFilter] = useState<Filter>({});
 	const events = usePages("/v1/audit/events", { query: { ...filter, limit: PAGE_SIZE } });
-	const names = useNames((events.data ?? []).map(({ actorId }) => actorId));
+	const names = useNames(rowsOf(events.data ?? [], filter).map(({ actorId }) => actorId));
 	return (
 		<Page title={<T k="nav.audit" />} name={t("nav.audit")} wide>
 			<FilterForm filter={filter} onFilter={setFilter} />
@@ -194,7 +187,7 @@ export function AuditPage() {
 			<Pages of={events} empty="audit.none">
 				{(items) => (
 					<ol className="audit" aria-label={t("nav.audit")}>
-						{items.map((event) => (
+						{rowsOf(items, filter).map((event) => (
 							<EventRow
 								key={event.id}
 								event={event}

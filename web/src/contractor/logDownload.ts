@@ -4,6 +4,7 @@
  */
 import { api, apiFile } from "../api/client";
 import type { AuditEvent, Query } from "../api/types";
+import { type LogRow, rowsOf } from "./access";
 
 const HEAD = "manabiya-log-download@v1\n";
 const RANGE_HEAD = "manabiya-log-range@v1\n";
@@ -42,13 +43,13 @@ export function foundFile(keys: string[], checkpoint: string, events: AuditEvent
 }
 
 /** A table that Excel opens as it is. */
-export function table(events: AuditEvent[], titleOf: (operation: string) => string): string {
+export function table(events: LogRow[], titleOf: (operation: string) => string): string {
 	const quote = (value: string) => `"${value.replaceAll('"', '""')}"`;
 	const rows = events.map((event) => [
 		String(event.sequence),
 		event.time,
 		event.operation,
-		titleOf(event.operation),
+		event.text ?? titleOf(event.operation),
 		event.outcome,
 		event.actorId ?? "",
 		event.objectId ?? "",
@@ -102,7 +103,7 @@ export async function foundTable(
 	search: Search,
 	titleOf: (operation: string) => string,
 ): Promise<Blob> {
-	return new Blob([table(await found(search), titleOf)], { type: "text/csv" });
+	return new Blob([table(rowsOf(await found(search), search), titleOf)], { type: "text/csv" });
 }
 
 /** Hand a file to the browser's downloads. */
