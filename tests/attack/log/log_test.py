@@ -61,7 +61,8 @@ class Log:
             DELETE FROM audit.node WHERE tenant_id = '{self.id}';
             DELETE FROM audit.checkpoint WHERE tenant_id = '{self.id}';
             UPDATE audit.head SET exported = 0, signed = 0, sequence = 0, bytes = 0, peaks = '{{}}' WHERE tenant_id = '{self.id}';
-            SELECT audit.grow('{self.id}', (SELECT array_agg(line ORDER BY sequence) FROM audit.event WHERE tenant_id = '{self.id}'));
+            SELECT audit.grow('{self.id}', array_agg(sha256('\\x00'::bytea || convert_to(line, 'UTF8')) ORDER BY sequence),
+                array_agg(octet_length(line) + 1 ORDER BY sequence)) FROM audit.event WHERE tenant_id = '{self.id}';
             UPDATE audit.head SET exported = sequence WHERE tenant_id = '{self.id}';
             COMMIT""")
         base.eventually(lambda: self.admin.send('GET', '/v1/audit/log/checkpoint').status == 200, 'the new tree is signed')
