@@ -357,8 +357,7 @@ static void record_failure(struct call *c, const void *in, const void *out)
 /* ---- running it ---- */
 
 /* The class of the object that the path names is asked for along with the handler's first
- * statement. So what a handler did before the answer came is undone, and what is hidden from the
- * actor altogether is NOT_FOUND first. */
+ * statement, and looked at behind the handler: what that did is undone. */
 static void ask_object(struct call *c, const void *in)
 {
 	const struct op_object *object = c->op->object;
@@ -381,6 +380,20 @@ static enum err check_object(struct call *c)
 	return check_label(c, c->label);
 }
 
+/* A refusal for another reason tells something of the object, too, unless that it is not there: so
+ * what is hidden from the actor altogether is NOT_FOUND first. */
+static enum err check_refused_object(struct call *c, enum err e)
+{
+	if (e == ERR_NOT_FOUND || e == ERR_UNAVAILABLE || e == ERR_INTERNAL)
+		return e;
+	struct failure failure = c->failure;
+	c->failure = (struct failure){ 0 };
+	enum err shut = check_object(c);
+	if (!shut)
+		c->failure = failure;
+	return shut ? shut : e;
+}
+
 static enum err run_handler(
 	struct call *c, const struct frame *request, void *in, void *out, struct reply *reply)
 {
@@ -393,7 +406,8 @@ static enum err run_handler(
 	reply->executed = true;
 	e = c->op->handler(c, in, out);
 	if (e)
-		return c->failure.problem ? e : fail(c, e, "the handler gave no reason");
+		return check_refused_object(
+			c, c->failure.problem ? e : fail(c, e, "the handler gave no reason"));
 	e = check_object(c);
 	if (!e)
 		e = withhold(c, out);

@@ -19,6 +19,8 @@ from rules import LABELS, SERVICES  # noqa: E402
 PAGE = ROOT / 'docs/access-matrix.md'
 ROLES = ('operator', 'contractor', 'instructor', 'student')
 STAFF = ROLES[:3]
+OWNED = ('try', 'media')  # a pupil's own; the rest is made by the staff
+RAISED = ('II', 'I')  # what a single object may be raised to, and its type's class asks less
 HEAD = '''\
 # Access matrix
 
@@ -29,6 +31,14 @@ Made by `tools/access_matrix.py` from `proto/`; `tests/attack/access_test.py` as
 - **p**: the password must have been proven within five minutes, or it is refused with `step_up_required`.
 - **function**: the function limit that can switch it off for a contract or a user.
 - An allowed operation still shows only what the person may see: own tenant, own classes, own tries. That is in [security.md](security.md) and its tests, not here.
+'''
+RAISED_HEAD = '''
+## Objects that were raised
+
+What it takes when the object that the path names was raised above its type to class II or I; `tests/attack/raised_test.py` asks about every cell.
+
+- **2**, **p**: as above. **own**: the pupil whose it is; for classmates it is not there (404). **hidden**: not there for any pupil.
+- A video is raised with its try, as a model with its unit; an assignment with its unit.
 '''
 
 
@@ -43,6 +53,7 @@ class Row:
         self.needs_password = 'x-step-up' in node or self.label == 'I'
         self.feature = node.get('x-feature')
         self.is_open = self.allow == ['anonymous']
+        self.object = operation.labelled and operation.labelled.labelled
 
     def cell(self, role):
         if self.is_open:
@@ -51,6 +62,15 @@ class Row:
             return '–'
         marks = ('2' if self.needs_two and role in STAFF else '') + ('p' if self.needs_password else '')
         return marks or 'yes'
+
+    def raised_cell(self, role, label):
+        """The same for an object that was raised to this class."""
+        if role not in self.allow:
+            return '–'
+        password = 'p' if label == 'I' or self.needs_password else ''
+        if role in STAFF:
+            return '2' + password
+        return f'own {password}'.strip() if self.object in OWNED else 'hidden'
 
 
 def rows():
@@ -68,11 +88,25 @@ def table(service, found):
         yield f'| `{row.name}` | {row.method} `{row.path}` | {row.label or ""} | {row.feature or ""} | ' + ' | '.join(cells) + ' |'
 
 
+def raised_rows():
+    return [row for row in rows() if row.object]
+
+
+def raised_table():
+    columns = [(role, label) for role in ('instructor', 'student') for label in RAISED]
+    yield RAISED_HEAD
+    yield '| operation | object | ' + ' | '.join(f'{role}, {label}' for role, label in columns) + ' |'
+    yield '|---|---|' + '---|' * len(columns)
+    for row in raised_rows():
+        yield f'| `{row.name}` | {row.object} | ' + ' | '.join(row.raised_cell(*column) for column in columns) + ' |'
+
+
 def text():
     found = rows()
     lines = [HEAD.rstrip()]
     for service in (*SERVICES, 'gateway'):
         lines += table(service, [row for row in found if row.service == service])
+    lines += raised_table()
     return '\n'.join(lines) + '\n'
 
 

@@ -1,0 +1,113 @@
+"""Objects that were raised above their type, in docs/access-matrix.md cell by cell, and who may raise and lower them.
+
+Every operation is really made, with ids of things that are there: whatever it says otherwise, only the refusals that the
+class brings are looked at.
+"""
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
+import base  # noqa: E402
+import isolation_test  # noqa: E402
+from base import FlowTest  # noqa: E402
+
+sys.path.insert(0, str(base.ROOT / 'tools'))
+import access_matrix  # noqa: E402
+from access_test import STALE_S, operation_of  # noqa: E402
+
+BARS = ('second_factor_required', 'step_up_required', 'not_found')
+REASON = 'consent_given'
+
+
+def setUpModule():
+    base.open_world(base.armed_stack)
+    isolation_test.open_sides()
+    global here, there, classmate, video
+    here, there = isolation_test.here, isolation_test.there
+    classmate, video = here.tenant.enter('jido2'), here.ids['mediaId']
+
+
+def raise_all(label):
+    """The try and the unit of this side; what an operation writes of a class is the same class again."""
+    base.world.stack.sql(f"UPDATE learning.try SET label = '{label}', label_by = 'instructor' WHERE id = '{here.ids['tryId']}'")
+    base.world.stack.sql(f"UPDATE learning.unit SET label = '{label}' WHERE id = '{here.ids['unitId']}'")
+    here.ids['label'] = label
+
+
+def probe(row, client, media):
+    """What the class of the object did to this operation: one of BARS, or ''."""
+    here.ids['mediaId'] = media
+    answer = operation_of(row).call(client, None, None, None)
+    if not answer.body:  # HEAD
+        return {403: 'second_factor_required', 404: 'not_found'}.get(answer.status, '')
+    code = answer.json['code'] if answer.status >= 400 else ''
+    return code if code in BARS else ''
+
+
+class Raised(FlowTest):
+    """The tests run in the order of their names: each takes something away from the sessions."""
+
+    def sweep(self, role, client, expected):
+        own = here.tenant.lesson().model if role == 'instructor' else video
+        for label in access_matrix.RAISED:
+            raise_all(label)
+            for row in access_matrix.raised_rows():
+                cell = row.raised_cell(role, label)
+                if cell != '–' and not (row.name == 'media_head' and 'p' in cell):  # its refusal has no words
+                    with self.subTest(operation=row.name, role=role, label=label):
+                        self.assertEqual(probe(row, client, own), expected(cell))
+
+    def test_1_two_factors_and_a_fresh_password(self):
+        self.sweep('instructor', here.teacher, lambda cell: '')
+        self.sweep('student', here.pupil, lambda cell: 'not_found' if cell == 'hidden' else '')
+
+    def test_2_classmates(self):
+        self.sweep('student', classmate, lambda cell: 'not_found')
+
+    def test_3_a_password_that_was_proven_a_while_ago(self):
+        base.world.stack.sql("UPDATE auth.session SET authenticated_at = now() - interval '6 minutes'")
+        raise_all('I')
+        for client in (here.teacher, here.pupil):
+            base.eventually(lambda: client.send('GET', f'/v1/tries/{here.ids["tryId"]}').status == 403, 'the session is stale', STALE_S)
+        self.sweep('instructor', here.teacher, lambda cell: 'step_up_required' if 'p' in cell else '')
+        self.sweep('student', here.pupil, lambda cell: {'hidden': 'not_found', 'own p': 'step_up_required'}.get(cell, ''))
+
+    def test_4_one_factor(self):
+        here.teacher.step_up()
+        here.pupil.step_up()
+        here.teacher.call('DELETE', '/v1/second-factor')
+        self.sweep('instructor', here.teacher, lambda cell: 'second_factor_required')
+
+    def test_5_who_may_not_raise_or_lower(self):
+        """One factor, a classmate, another tenant, a role that teaches nobody; a pupil against the teacher; without a reason."""
+        raise_all('II')
+        path = f'/v1/tries/{here.ids["tryId"]}/label'
+        unit = f'/v1/units/{here.ids["unitId"]}/label'
+        for client, status in ((here.teacher, 403), (classmate, 404), (there.teacher, 404), (there.pupil, 404), (here.admin, 403),
+                               (base.world.operator, 403), (base.world.client(), 401)):
+            for label in ('I', 'II', 'III'):
+                self.assertRefused(status, lambda: client.put(path, label=label, reason=REASON))
+        for client, status in ((here.teacher, 403), (here.pupil, 403), (there.teacher, 404)):
+            self.assertRefused(status, lambda: client.put(unit, label='IV', reason=REASON))
+        self.assertRefused(403, lambda: here.pupil.put(path, label='III', reason=REASON), 'label_raised_by_teacher')
+        here.teacher.enrol()
+        self.assertRefused(422, lambda: here.teacher.put(path, label='III'), 'label_reason_required')
+        self.assertRefused(422, lambda: here.teacher.put(unit, label='III'), 'label_reason_required')
+        self.assertRefused(422, lambda: here.teacher.put(path, label='III', reason='because'))
+        self.assertRefused(422, lambda: here.teacher.put(path, label='IV', reason=REASON))
+        found = base.world.stack.sql(f"SELECT label FROM learning.try WHERE id = '{here.ids['tryId']}'")
+        self.assertEqual(found, 'II')
+        self.assertEqual(here.teacher.put(path, label='III', reason=REASON), {})
+        self.assertEqual(here.teacher.put(unit, label='IV', reason=REASON), {})
+
+    def test_6_refused_attempts_are_in_the_log(self):
+        def codes():
+            rows = here.admin.get('/v1/audit/events', objectId=here.ids['tryId'], label='II', limit=200)['items']
+            return {row['operation']: row for row in rows if row['operation'] == 'learning.try_label_put'}
+        base.eventually(codes, 'the log has attempts on what is of class II')
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,130 @@
+"""A shared video is raised to class II: gone for classmates and for a teacher with one factor, wherever it was; back after."""
+
+import json
+import queue
+import threading
+import unittest
+
+import base
+from base import FlowTest, eventually
+
+QUIET_S = 5  # without an event: then what was heard is all
+REASON = 'no_longer_sensitive'
+
+
+def setUpModule():
+    base.open_world(base.armed_stack)
+    global tenant, lesson, pupil, classmate, teacher, made
+    tenant = base.world.tenant('minato')
+    lesson = tenant.lesson()
+    pupil, classmate, teacher = tenant.enter('jido1'), tenant.enter('jido2'), lesson.teacher
+    made = lesson.sent_try(pupil)
+    teacher.put(f'/v1/tries/{made["id"]}/sharing', shared=True)
+    teacher.post(f'/v1/tries/{made["id"]}/comments', positionMs=100, text='よくできました。')
+
+
+def places(client):
+    """Where the try can be seen: each place, and whether it is there."""
+    one, video = f'/v1/tries/{made["id"]}', f'/v1/media/{made["mediaId"]}/content'
+    ranges = ('bytes=0-9', 'bytes=-5', 'bytes=1000-')
+    return {'direct': client.send('GET', one).status == 200, 'comments': client.send('GET', one + '/comments').status == 200,
+            'video': client.send('GET', video).status == 200,
+            **{f'video {text}': client.send('GET', video, headers={'Range': text}).status == 206 for text in ranges},
+            'list': made['id'] in client.send('GET', '/v1/tries').body.decode(),
+            'list of the lesson': made['id'] in client.send('GET', f'/v1/tries?assignmentId={lesson.assignment["id"]}').body.decode()}
+
+
+def unit_places(client, is_staff):
+    found = {path: 'マット' in client.send('GET', path).body.decode() for path in (
+        '/v1/home', '/v1/assignments', lesson.path, f'/v1/units/{lesson.unit["id"]}')}
+    if is_staff:
+        found |= {path: 'マット' in client.send('GET', path).body.decode()
+                  for path in ('/v1/units', '/v1/search?q=%E3%83%9E%E3%83%83%E3%83%88', lesson.path + '/board')}
+    return found
+
+
+def every(found):
+    return set(found.values())
+
+
+def heard_by(client):
+    """What an open page hears from now on; close() of the queue is its silence."""
+    heard = queue.Queue()
+
+    def listen():
+        for event, data in client.events(QUIET_S):
+            heard.put((event, data))
+        heard.put(None)
+    threading.Thread(target=listen, daemon=True).start()
+    return heard
+
+
+class Label(FlowTest):
+    """The scenes follow each other."""
+
+    def label(self, label, client=None, path=None, **more):
+        return (client or teacher).put((path or f'/v1/tries/{made["id"]}') + '/label', label=label, **more)
+
+    def test_1_shared_it_is_everywhere(self):
+        for client in (pupil, classmate, teacher):
+            self.assertEqual(every(places(client)), {True})
+
+    def test_2_raised_it_is_nowhere_for_a_classmate(self):
+        self.assertEqual(self.label('II'), {'label': 'II'})
+        self.assertEqual(every(places(classmate)), {False})
+        for client in (pupil, teacher):
+            self.assertEqual(every(places(client)), {True})
+        self.assertEqual(pupil.get(f'/v1/tries/{made["id"]}')['try']['label'], 'II')
+
+    def test_3_open_pages_hear_ids_and_a_classmate_nothing(self):
+        """The last event of a page is a silence of its own, so what was not heard by then does not come."""
+        mate, own = heard_by(classmate), heard_by(pupil)
+        teacher.post(f'/v1/tries/{made["id"]}/comments', positionMs=200, text='ひみつのことば')
+        events = [own.get(timeout=base.SETTLE_S)]
+        while made['id'] not in events[-1][1]:
+            events.append(own.get(timeout=base.SETTLE_S))
+        self.assertNotIn('ひみつ', json.dumps(events, ensure_ascii=False))
+        self.assertLessEqual(set(json.loads(events[-1][1])['data']), {'kind', 'assignmentId', 'tryId'})
+        told = list(iter(lambda: mate.get(timeout=base.SETTLE_S), None))
+        self.assertEqual([event for event in told if made['id'] in event[1]], [])
+        self.assertNotIn(made['id'], json.dumps(classmate.get('/v1/notices')))
+        self.assertNotIn('ひみつ', json.dumps(pupil.get('/v1/notices'), ensure_ascii=False))
+
+    def test_4_a_unit_is_gone_for_pupils(self):
+        unit = f'/v1/units/{lesson.unit["id"]}'
+        for client, is_staff in ((pupil, False), (teacher, True)):
+            self.assertEqual(every(unit_places(client, is_staff)), {True})
+        self.label('II', path=unit)
+        self.assertEqual(every(unit_places(pupil, False)), {False})
+        self.assertEqual(pupil.send('GET', f'/v1/media/{lesson.model}/content').status, 404)
+        self.assertEqual(every(unit_places(teacher, True)), {True})
+        self.assertEqual(every(places(pupil)), {True})  # what a pupil made stays the pupil's
+
+    def test_5_with_one_factor_the_teacher_is_told_what_is_missing(self):
+        teacher.call('DELETE', '/v1/second-factor')
+        self.assertEqual(every(places(teacher)), {False})
+        self.assertEqual(every(unit_places(teacher, True)), {False})
+        for path in (f'/v1/tries/{made["id"]}', f'/v1/media/{made["mediaId"]}/content', lesson.path + '/board'):
+            self.assertRefused(403, lambda: teacher.get(path), 'second_factor_required')
+        teacher.enrol()
+        self.assertEqual(every(places(teacher)), {True})
+
+    def test_6_lowered_it_is_back_and_the_log_says_why(self):
+        self.label('III', reason=REASON)
+        self.label('IV', path=f'/v1/units/{lesson.unit["id"]}', reason=REASON)
+        self.assertEqual(every(places(classmate)), {True})
+        self.assertEqual(every(unit_places(pupil, False)), {True})
+        rows = eventually(lambda: self.changes('III'), 'the log has the change')
+        self.assertEqual(rows[0]['unmapped'], {'label': 'III', 'reason': REASON})
+        self.assertEqual(rows[0]['metadata']['labels'], ['II'])
+        self.assertEqual(rows[0]['actor']['session']['is_mfa'], True)
+
+    def changes(self, label):
+        """Found as what is of class II, though it is no more."""
+        rows = tenant.admin.get('/v1/audit/events', objectId=made['id'], label='II', limit=200)['items']
+        lines = [json.loads(row['line']) for row in rows if row['operation'] == 'learning.try_label_put']
+        return [line for line in lines if line['unmapped']['label'] == label]
+
+
+if __name__ == '__main__':
+    unittest.main()
