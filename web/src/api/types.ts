@@ -47,6 +47,7 @@ export type Comment = Answer<"get", "/v1/tries/{tryId}/comments">["items"][numbe
 export type Evaluation = Answer<"put", "/v1/tries/{tryId}/evaluation">;
 export type Grading = Evaluation["knowledgeAndSkills"];
 export type Reflection = Answer<"put", "/v1/tries/{tryId}/reflection">;
+export type LoweringReason = NonNullable<Body<"put", "/v1/tries/{tryId}/label">["reason"]>;
 export type Notice = Answer<"get", "/v1/notices">["items"][number];
 export type Announcement = Answer<"get", "/v1/announcements">["items"][number];
 export type Audience = Announcement["audience"];

@@ -9,21 +9,31 @@ import jaLater from "../second-factor/ja.json";
 import enReset from "../second-factor/reset.en.json";
 import jaReset from "../second-factor/reset.ja.json";
 import jaKeys from "../shared/keys.ja.json";
+import enLabel from "../shared/label.en.json";
+import jaLabel from "../shared/label.ja.json";
 import enFirst from "./en.json";
 import { T, t } from "./index";
 import jaFirst from "./ja.json";
 import { parse, plain } from "./ruby";
 
-const en = { ...enFirst, ...enLater, ...enReset };
-const ja = { ...jaFirst, ...jaLater, ...jaReset, ...jaImport, ...jaContracts, ...jaKeys };
+const en = { ...enFirst, ...enLater, ...enReset, ...enLabel };
+const ja = {
+	...jaFirst,
+	...jaLater,
+	...jaReset,
+	...jaImport,
+	...jaContracts,
+	...jaKeys,
+	...jaLabel,
+};
 
 // What pupils read; each kanji there needs its reading.
 const FOR_PUPILS =
-	/^(common|form|error|login|password|relogin|nav|home|notice|noticeOwn|announce|settings|media|upload|student|condition|feeling|own|viewpointEasy|try)\./;
+	/^(common|form|error|login|password|relogin|nav|home|notice|noticeOwn|announce|settings|media|upload|student|condition|feeling|own|viewpointEasy|try|label)\./;
 
 // Keys that are made from names in the data.
 const FROM_DATA =
-	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^keys\.(column|use|unit)\./;
+	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason)|^keys\.(column|use|unit)\./;
 
 const values = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 

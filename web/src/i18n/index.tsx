@@ -5,6 +5,7 @@ import type contracts from "../operator/contracts.ja.json";
 import type later from "../second-factor/ja.json";
 import type reset from "../second-factor/reset.ja.json";
 import type keys from "../shared/keys.ja.json";
+import type label from "../shared/label.ja.json";
 import ja from "./ja.json";
 import { type Language, language } from "./language";
 import { Ruby } from "./Ruby";
@@ -15,7 +16,8 @@ export type Key = keyof (typeof ja &
 	typeof reset &
 	typeof importing &
 	typeof contracts &
-	typeof keys);
+	typeof keys &
+	typeof label);
 
 let catalogue = ja as Record<Key, string>;
 

@@ -1,5 +1,5 @@
 /* A teacher looks at one try: a word at a moment, the three viewpoints, showing it to the class. */
-import { useRef, useState } from "react";
+import { lazy, Suspense, useRef, useState } from "react";
 import { useWrite } from "../api/hooks";
 import type { Evaluation, Grading, Try, TryDetail } from "../api/types";
 import { clock, dateTime } from "../format/time";
@@ -17,6 +17,8 @@ import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
 import { Switch } from "../ui/switch";
 import { useToast } from "../ui/toast";
+
+const TryLabel = lazy(async () => ({ default: (await import("../shared/Label")).TryLabel }));
 
 const GRADINGS: Grading[] = ["A", "B", "C"];
 
@@ -227,6 +229,9 @@ export function ReviewPage({ params }: { params: { id: string } }) {
 							<Section title={<T k="review.sharing" />}>
 								<Sharing item={data.try} />
 							</Section>
+							<Suspense>
+								<TryLabel item={data.try} />
+							</Suspense>
 						</div>
 					</div>
 				)}

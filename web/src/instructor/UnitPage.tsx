@@ -1,6 +1,7 @@
 /* One unit: a model video for each skill, and giving the unit to a class. */
 
 import { useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
 import { Link, useLocation } from "wouter";
 import { refresh, useAll, useApi, useWrite } from "../api/hooks";
 import type { UnitSkill } from "../api/types";
@@ -14,6 +15,8 @@ import { Icon } from "../ui/icons";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, Empty } from "../ui/states";
 import { ModelUpload } from "./ModelUpload";
+
+const UnitLabel = lazy(async () => ({ default: (await import("../shared/Label")).UnitLabel }));
 
 function Assign({ unitId }: { unitId: string }) {
 	const classes = useAll("/v1/classes");
@@ -119,7 +122,7 @@ export function UnitPage({ params }: { params: { id: string } }) {
 	return (
 		<Page title={title} name={title} back={{ href: "/units", label: "nav.units" }}>
 			<Async of={unit}>
-				{({ id, description, skills }) => (
+				{({ id, description, skills, label }) => (
 					<>
 						{description && <p className="written">{description}</p>}
 						<Assigned unitId={id} />
@@ -131,6 +134,9 @@ export function UnitPage({ params }: { params: { id: string } }) {
 								))}
 							</ol>
 						</Section>
+						<Suspense>
+							<UnitLabel unit={{ id, label }} />
+						</Suspense>
 					</>
 				)}
 			</Async>

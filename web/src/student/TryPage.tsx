@@ -1,5 +1,5 @@
 /* One try: own video beside the model, the teacher's words at their moments, the reflection. */
-import { useRef, useState } from "react";
+import { lazy, Suspense, useRef, useState } from "react";
 import { useWrite } from "../api/hooks";
 import type { Reflection, TryDetail } from "../api/types";
 import { clock } from "../format/time";
@@ -16,6 +16,8 @@ import { Choices, Form, TextArea, text } from "../ui/form";
 import { Face } from "../ui/icons";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
+
+const TryLabel = lazy(async () => ({ default: (await import("../shared/Label")).TryLabel }));
 
 const FEELINGS = (["3", "2", "1"] as const).map((value) => ({
 	value,
@@ -188,6 +190,11 @@ export function TryPage({ params }: { params: { id: string } }) {
 						<EvaluationBox detail={data} />
 						{isOwn && data.try.state !== "recorded" && (
 							<ReflectionBox tryId={data.try.id} written={data.reflection} />
+						)}
+						{isOwn && (
+							<Suspense>
+								<TryLabel item={data.try} />
+							</Suspense>
 						)}
 					</>
 				)}
