@@ -18,7 +18,8 @@ const struct archived_type learning_archived[LEARNING_ARCHIVED_N] = {
 		" tenancy.stamp(m.completed_at) AS completed_at FROM learning.media m"
 		" WHERE m.completed_at IS NOT NULL AND" AFTER("m.id") },
 	{ "unit", &learning_archived_unit_shape,
-		"SELECT u.id, u.title, u.description, tenancy.stamp(u.created_at) AS created_at,"
+		"SELECT u.id, u.title, u.description, u.label, tenancy.stamp(u.created_at) AS "
+		"created_at,"
 		" (SELECT coalesce(json_agg(json_strip_nulls(json_build_object("
 		"  'skillId', s.skill_id, 'modelMediaId', s.model_media_id))"
 		"  ORDER BY s.position, s.skill_id), '[]') FROM learning.unit_skill s"
@@ -36,6 +37,7 @@ const struct archived_type learning_archived[LEARNING_ARCHIVED_N] = {
 					  " WHERE" AFTER("g.id") },
 	{ "try", &learning_archived_try_shape,
 		"SELECT t.id, t.assignment_id, t.skill_id, t.user_id, t.media_id, t.shared,"
+		" t.label, t.label_by,"
 		" tenancy.stamp(t.created_at) AS created_at,"
 		" tenancy.stamp(t.submitted_at) AS submitted_at,"
 		" tenancy.stamp(t.answered_at) AS answered_at FROM learning.try t"

@@ -52,6 +52,16 @@ static void a_line_is_read_again_by_the_shape_that_wrote_it(void **state)
 	}
 }
 
+static void the_class_of_an_object_comes_along(void **state)
+{
+	test_sql(&test,
+		"UPDATE learning.try SET label = 'II', label_by = 'student' WHERE id = '" SHARED
+		"'; UPDATE learning.unit SET label = 'III'");
+	assert_non_null(strstr(lines_of(TEST_TENANT, "try", 200),
+		"\"shared\":true,\"label\":\"II\",\"labelBy\":\"student\""));
+	assert_non_null(strstr(lines_of(TEST_TENANT, "unit", 200), "\"label\":\"III\""));
+}
+
 static void texts_come_in_clear(void **state)
 {
 	assert_non_null(strstr(lines_of(TEST_TENANT, "goal", 200),
@@ -94,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_comes_whole_whatever_the_page),
 		cmocka_unit_test(a_line_is_read_again_by_the_shape_that_wrote_it),
+		cmocka_unit_test(the_class_of_an_object_comes_along),
 		cmocka_unit_test(texts_come_in_clear),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);

@@ -244,6 +244,23 @@ describe("a PE lesson", () => {
 		await pupil.button("ふりかえりをかえる").waitFor();
 	});
 
+	it("the teacher raises the class of the video, and says why it may be lower again", async () => {
+		const chosen = teacher.page.getByRole("combobox", { name: "大切さ" });
+		const saved = (value) =>
+			eventually(
+				async () => (await chosen.inputValue()) === value && (await teacher.button("変更する").count()) === 0,
+				`the class ${value} is saved`,
+			);
+		await chosen.selectOption("II");
+		await teacher.button("変更する").click();
+		await saved("II");
+		await chosen.selectOption("III");
+		await teacher.page.getByRole("combobox", { name: "下げる理由" }).selectOption("raised_by_mistake");
+		await teacher.shot("label");
+		await teacher.button("変更する").click();
+		await saved("III");
+	});
+
 	it("the administrator reads the whole story, and the neighbour none of it", async () => {
 		const operations = async (who) => {
 			const answer = await who.context.request.get("/v1/audit/events?limit=200");
