@@ -121,12 +121,15 @@ static const char ABANDONED_DELETE[] =
 	"DELETE FROM learning.media WHERE completed_at IS NULL"
 	" AND appended_at < now() - make_interval(secs => $1::integer)";
 
-/* Which files do rows know: the video's own, and the tail at the acknowledged offset of an upload.
- */
+/* Which files do rows know: the video's own, and the tail at the acknowledged offset of an upload;
+ * and those of exports. */
 static const char MEDIA_KNOWN[] =
 	"SELECT f.place - 1 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY"
 	" AS f (id, tail, place) JOIN learning.media m ON m.id = f.id"
-	" WHERE f.tail < 0 OR (m.completed_at IS NULL AND f.tail = m.received)";
+	" WHERE f.tail < 0 OR (m.completed_at IS NULL AND f.tail = m.received)"
+	" UNION ALL SELECT f.place - 1 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY"
+	" AS f (id, tail, place) JOIN learning.export e ON e.id = f.id AND e.state <> 'invalid'"
+	" WHERE f.tail < 0 OR (e.state = 'working' AND f.tail = e.stored_size)";
 
 /* ---- rows ---- */
 
