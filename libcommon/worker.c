@@ -267,19 +267,10 @@ static bool wait_for_turn(const struct job *job, unsigned *hints_seen)
 	return go_on;
 }
 
-static bool is_stopping(void)
-{
-	pthread_mutex_lock(&jobs.lock);
-	bool stopping = jobs.stopping;
-	pthread_mutex_unlock(&jobs.lock);
-	return stopping;
-}
-
-/* What is left of a long job waits for the next start. */
 static void run_job(struct worker *worker)
 {
 	bool more = true;
-	while (more && !is_stopping()) {
+	while (more) {
 		struct call c = call_of(worker);
 		c.call_id = uuid_make(worker->arena);
 		c.deadline_ms = clock_steady_ms() + JOB_DEADLINE_MS;

@@ -13,12 +13,13 @@
 #include "libcommon/personal.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
+#include "services/learning/import.h"
 #include "services/learning/learning.h"
 #include "services/learning/media_folder.h"
 #include "services/learning/media_key.h"
 #include "services/learning/media_store.h"
+#include "services/learning/upload.h"
 
-#define TUS "1.0.0"
 #define TUS_MAX_SIZE "268435456" /* the maximum of Upload-Length in learning.yaml */
 
 /* Uploads that one user may have begun and not finished: a class records one or two at a time, and
@@ -32,38 +33,6 @@
 #define ABANDONED_S (24 * 3600)
 
 struct media_store *learning_media;
-
-static const struct problem offset_mismatch = {
-	.err = ERR_CONFLICT,
-	.status = 409,
-	.code = "offset_mismatch",
-	.ja = "送信の続きの位置が合いません。",
-	.en = "The upload does not continue there.",
-};
-
-static const struct problem upload_complete = {
-	.err = ERR_CONFLICT,
-	.status = 409,
-	.code = "upload_complete",
-	.ja = "この動画の送信は終わっています。",
-	.en = "The upload is complete.",
-};
-
-static const struct problem upload_busy = {
-	.err = ERR_CONFLICT,
-	.status = 423,
-	.code = "upload_busy",
-	.ja = "この動画はほかの通信で送信中です。",
-	.en = "Another request is writing this upload.",
-};
-
-static const struct problem too_long = {
-	.err = ERR_INVALID,
-	.status = 413,
-	.code = "upload_too_long",
-	.ja = "はじめに知らせた大きさを超えています。",
-	.en = "There are more bytes than Upload-Length said.",
-};
 
 static const struct problem not_a_video = {
 	.err = ERR_INVALID,
@@ -117,49 +86,19 @@ static const char MEDIA_SEE[] = "SELECT m.size, 0, m.content_type, " SEALED("k.i
 	"k.sealed_key") " FROM learning.visible_media($1::uuid, $2::text, $3::uuid) m"
 			" JOIN learning.media k ON k.tenant_id = m.tenant_id AND k.id = m.id";
 
+/* Those of an archive wait until it has been read so far. */
 static const char ABANDONED_DELETE[] =
 	"DELETE FROM learning.media WHERE completed_at IS NULL"
-	" AND appended_at < now() - make_interval(secs => $1::integer)";
+	" AND appended_at < now() - make_interval(secs => $1::integer)"
+	" AND NOT EXISTS (SELECT FROM learning.archive_import WHERE state = 'applying')";
 
-/* Which files do rows know: the video's own, and the tail at the acknowledged offset of an upload;
- * and those of exports. */
+/* Which files do rows know: the video's or archive's own, and the tail at the acknowledged offset
+ * of an upload. */
 static const char MEDIA_KNOWN[] =
 	"SELECT f.place - 1 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY"
-	" AS f (id, tail, place) JOIN learning.media m ON m.id = f.id"
-	" WHERE f.tail < 0 OR (m.completed_at IS NULL AND f.tail = m.received)"
-	" UNION ALL SELECT f.place - 1 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY"
-	" AS f (id, tail, place) JOIN learning.export e ON e.id = f.id AND e.state <> 'invalid'"
-	" WHERE f.tail < 0 OR (e.state = 'working' AND f.tail = e.stored_size)";
-
-/* ---- rows ---- */
-
-struct upload {
-	int64_t size, received;
-	const char *content_type; /* NULL until enough has come to know it */
-	const char *sealed_key;
-	bool is_found;
-};
-
-static enum err on_upload(struct call *c, void *arg, const char *const *columns, size_t n)
-{
-	*(struct upload *)arg = (struct upload){
-		.size = strtoll(columns[0], NULL, 10),
-		.received = strtoll(columns[1], NULL, 10),
-		.content_type = columns[2] ? arena_strdup(c->arena, columns[2]) : NULL,
-		.sealed_key = arena_strdup(c->arena, columns[3]),
-		.is_found = true,
-	};
-	return OK;
-}
-
-static enum err upload_find(
-	struct call *c, const char *sql, struct db_args args, struct upload *upload)
-{
-	enum err e = db_each(c, sql, args, on_upload, upload);
-	if (e)
-		return e;
-	return upload->is_found ? OK : fail(c, ERR_NOT_FOUND, "video");
-}
+	" AS f (id, tail, place) JOIN (SELECT id, size, received FROM learning.media"
+	" UNION ALL SELECT id, size, received FROM learning.archive_import) m ON m.id = f.id"
+	" WHERE f.tail < 0 OR (m.received < m.size AND f.tail = m.received)";
 
 static struct media_name name_of(const struct call *c, const char *media_id)
 {
@@ -183,7 +122,9 @@ enum err learning_media_create(struct call *c, const struct learning_media_creat
 	int64_t made;
 	const char *sealed_key;
 	c->object_id = uuid_make(c->arena);
-	enum err e = media_key_make(c, c->object_id, &sealed_key);
+	const struct personal_place place = { .row_id = c->object_id,
+		.user_id = c->actor->role == ROLE_STUDENT ? c->actor->user_id : NULL };
+	enum err e = media_key_make(c, &media_key_kind, &place, &sealed_key);
 	if (!e)
 		e = db_count(c, MEDIA_CREATE,
 			DB_ARGS(ACTOR(c), c->object_id, db_integer(c, in->upload_length),
@@ -263,50 +204,22 @@ static enum err check_kind(struct call *c, const struct media_name *name,
 	return upload->content_type ? OK : fail_with(c, &not_a_video, "unknown beginning");
 }
 
-static enum err check_part(
-	struct call *c, const struct upload *upload, const struct media_part *part)
-{
-	if (upload->received == upload->size)
-		return fail_with(
-			c, &upload_complete, "all %lld bytes are here", (long long)upload->size);
-	if (part->offset != upload->received)
-		return fail_with(c, &offset_mismatch, "at %lld, not %lld",
-			(long long)upload->received, (long long)part->offset);
-	if ((int64_t)part->data.n > upload->size - upload->received)
-		return fail_with(
-			c, &too_long, "%lld bytes were announced", (long long)upload->size);
-	return OK;
-}
-
-/* The file's lock before the row's: see media_store_lock(). */
-static enum err upload_lock(
-	struct call *c, const struct media_name *name, int *lock, struct upload *upload)
-{
-	const struct db_args args = DB_ARGS(name->media_id, c->actor->user_id);
-	enum err e = upload_find(c, UPLOAD_GET, args, upload);
-	if (e)
-		return e;
-	e = media_store_lock(c, learning_media, name, lock);
-	if (e == ERR_CONFLICT)
-		return fail_with(c, &upload_busy, "locked");
-	return e ? e : upload_find(c, UPLOAD_LOCK, args, upload);
-}
-
 enum err learning_media_append(struct call *c, const struct learning_media_append_in *in,
 	struct learning_media_append_out *out)
 {
 	auto_media_lock lock = -1;
 	struct upload upload = { 0 };
 	struct media_name name = name_of(c, in->media_id);
-	enum err e = upload_lock(c, &name, &lock, &upload);
+	const struct upload_rows rows = { UPLOAD_GET, UPLOAD_LOCK };
+	enum err e = upload_lock(c, &rows, &name, &lock, &upload);
 	if (!e)
-		e = media_key_open(c, upload.sealed_key, &name.key);
+		e = media_key_open(c, &media_key_kind, upload.sealed_key, &name.key);
 	if (e)
 		return e;
 	const struct media_part part = { .offset = in->upload_offset + c->window.offset,
 		.size = upload.size,
 		.data = in->body };
-	e = check_part(c, &upload, &part);
+	e = upload_check(c, &upload, &part);
 	if (!e)
 		e = check_kind(c, &name, &part, &upload);
 	if (!e)
@@ -357,7 +270,7 @@ enum err learning_media_content(struct call *c, const struct learning_media_cont
 	const struct media_range range = {
 		.size = video.size, .offset = c->window.offset, .length = c->window.length
 	};
-	e = media_key_open(c, video.sealed_key, &name.key);
+	e = media_key_open(c, &media_key_kind, video.sealed_key, &name.key);
 	return e ? e : media_store_read(c, learning_media, &name, &range, &out->body);
 }
 
@@ -402,6 +315,8 @@ enum err media_clean(struct call *c, bool *more)
 		return OK;
 	}
 	e = db_exec(c, ABANDONED_DELETE, DB_ARGS(db_integer(c, ABANDONED_S)));
+	if (!e)
+		e = import_clean(c);
 	if (e)
 		return e;
 	int64_t before_s = clock_unix_ms() / 1000 - ABANDONED_S;

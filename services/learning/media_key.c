@@ -6,21 +6,20 @@
 
 const struct personal_kind media_key_kind = { .domain = "media", .column = "media.sealed_key" };
 
-enum err media_key_make(struct call *c, const char *media_id, const char **sealed)
+enum err media_key_make(struct call *c, const struct personal_kind *kind,
+	const struct personal_place *place, const char **sealed)
 {
 	unsigned char *key = arena_alloc(c->arena, KEY_SIZE);
 	crypto_random(key, KEY_SIZE);
-	const struct personal value = { .text = crypto_hex(c->arena, key, KEY_SIZE),
-		.kind = &media_key_kind };
-	const struct personal_place place = { .row_id = media_id,
-		.user_id = c->actor->role == ROLE_STUDENT ? c->actor->user_id : NULL };
-	return personal_seal_for(c, &place, value, sealed);
+	const struct personal value = { .text = crypto_hex(c->arena, key, KEY_SIZE), .kind = kind };
+	return personal_seal_for(c, place, value, sealed);
 }
 
-enum err media_key_open(struct call *c, const char *row_and_sealed, const unsigned char **key)
+enum err media_key_open(struct call *c, const struct personal_kind *kind,
+	const char *row_and_sealed, const unsigned char **key)
 {
 	const char *hex;
-	enum err e = personal_open(c, &media_key_kind, row_and_sealed, &hex);
+	enum err e = personal_open(c, kind, row_and_sealed, &hex);
 	if (e)
 		return e;
 	if (hex == personal_erased[0])

@@ -9,18 +9,19 @@
 
 #include "libcommon/crypto.h"
 #include "libcommon/err.h"
-#include "libcommon/shape.h"
+#include "libcommon/personal.h"
 
 struct call;
 
 extern const struct personal_kind media_key_kind; /* column media.sealed_key */
 
-/* A new key for a video of the call's actor, as its row keeps it. */
-must_check enum err media_key_make(struct call *c, const char *media_id, const char **sealed);
+/* A new key for what lies in the media store, as its row keeps it. */
+must_check enum err media_key_make(struct call *c, const struct personal_kind *kind,
+	const struct personal_place *place, const char **sealed);
 
 /* KEY_SIZE bytes in the call's arena from what SEALED() gave. NOT_FOUND when the pupil was erased.
  */
-must_check enum err media_key_open(
-	struct call *c, const char *row_and_sealed, const unsigned char **key);
+must_check enum err media_key_open(struct call *c, const struct personal_kind *kind,
+	const char *row_and_sealed, const unsigned char **key);
 
 #endif

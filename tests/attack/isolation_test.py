@@ -51,9 +51,13 @@ class Side:
             'sessionId': self.pupil.get('/v1/sessions')['items'][0]['id'],
             'skillId': lesson.skill['id'], 'skillIds': [lesson.skill['id']], 'unitId': lesson.unit['id'],
             'assignmentId': lesson.assignment['id'], 'tryId': made['id'], 'mediaId': made['mediaId'],
-            'eventId': self.signed_event(), 'anomalyId': self.anomaly(), 'ids': [self.notice()],
-            'exportId': self.admin.post('/v1/exports')['id'],
+            'eventId': self.signed_event(), 'anomalyId': self.anomaly(), 'importId': self.archive(), 'ids': [self.notice()],
         }
+
+    def archive(self):
+        """One that is being sent; nothing of it has arrived."""
+        answer = self.admin.call('POST', '/v1/imports', headers={'Tus-Resumable': '1.0.0', 'Upload-Length': '1000'})
+        return answer.headers['Location'].rpartition('/')[2]
 
     def signed_event(self):
         def found():

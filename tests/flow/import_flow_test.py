@@ -1,0 +1,277 @@
+"""An archive of another installation comes in: sent, checked, applied, and used by the people who moved with it."""
+
+import time
+
+import base
+from archives import School, Signer
+from base import FlowTest, clip, eventually
+
+LONG_S = 120
+
+
+def setUpModule():
+    global signer
+    base.open_world()
+    signer = Signer('audit.elsewhere.example/log/school')
+
+
+def tearDownModule():
+    signer.close()
+
+
+def empty(code):
+    """A contract that nobody is in but its first administrator, who has a name that no school uses."""
+    contract = base.world.operator.post('/v1/contracts', name=f'{code}教育委員会(架空)', code=code, administratorUsername='hikkoshi')
+    admin = base.world.client()
+    base.world.arrive(admin, code, 'hikkoshi', contract['initialSecret'], is_staff=True)
+    return admin
+
+
+def send(admin, archive, piece=3_000_000):
+    headers = {'Tus-Resumable': '1.0.0', 'Upload-Length': str(len(archive))}
+    answer = admin.send('POST', '/v1/imports', headers=headers)
+    if answer.status != 201:
+        raise AssertionError(answer.body)
+    path = answer.headers['Location']
+    for at in range(0, len(archive), piece):
+        admin.upload_piece(path, at, archive[at:at + piece])
+    return path
+
+
+def wait(admin, path, *states):
+    def report():
+        got = admin.get(path)
+        return got if got['state'] in states else None
+    return eventually(report, f'the import is {states}', LONG_S)
+
+
+def check(admin, path, **body):
+    admin.call('POST', f'{path}/check', body)
+    return wait(admin, path, 'checked', 'refused')
+
+
+def apply(admin, path):
+    admin.post(f'{path}/apply')
+    return wait(admin, path, 'applied', 'stopped')
+
+
+def secrets(admin):
+    """One-time secrets by login name."""
+    found, cursor = {}, None
+    while True:
+        page = admin.call('POST', '/v1/users/arrival-secrets' + (f'?cursor={cursor}' if cursor else ''))
+        found.update((row['username'], row['secret']) for row in page['items'])
+        cursor = page.get('nextCursor')
+        if not cursor:
+            return found
+
+
+class Import(FlowTest):
+    def test_a_school_moves_with_all_that_its_people_made(self):
+        admin, school = empty('umi'), School(clip('cartwheel', 1), clip('cartwheel'))
+        path = send(admin, school.archive(signer))
+        report = check(admin, path, verifierKey=signer.verifier())
+        self.assertEqual((report['state'], report['faults'], report['signature']), ('checked', [], 'valid'))
+        self.assertEqual((report['sourceTenantId'], report['sourceLog']), (school.tenant, signer.name))
+        counts = {row['type']: (row['lines'], row['written']) for row in report['counts']}
+        self.assertEqual(counts, {type_: (len(lines), 0) for type_, lines in school.data.items()})
+        self.assertEqual([row['username'] for row in admin.pages('/v1/users')], ['hikkoshi'])
+        self.assertEqual(apply(admin, path)['state'], 'applied')
+
+        issued = secrets(admin)
+        self.assertEqual(set(issued), {'kancho', 'teacher', 'mai'})
+        people = {}
+        for who in issued:
+            people[who] = base.world.client()
+            base.world.arrive(people[who], 'umi', who, issued[who], is_staff=who != 'mai')
+        self.assertEqual(set(secrets(admin)), set(), 'who has a password needs no secret')
+        self.as_the_pupil(people['mai'], school)
+        self.as_the_teacher(people['teacher'], school)
+        ids = {row['username']: (row['id'], row['status']) for row in people['kancho'].pages('/v1/users')}
+        self.assertEqual(ids['mai'], (school.ids['mai'], 'active'))
+        self.assertEqual(ids['ken'], (school.ids['ken'], 'suspended'))
+        self.assertEqual([row['title'] for row in people['mai'].get('/v1/announcements')['items']], ['運動会'])
+        self.recorded(admin, path)
+
+    def as_the_pupil(self, mai, school):
+        ids = school.ids
+        eventually(lambda: mai.get('/v1/assignments')['items'], 'the pupil is in the class')
+        seen = mai.get(f'/v1/tries/{ids["try"]}')
+        self.assertEqual((seen['try']['id'], seen['try']['state'], seen['try']['mediaId']), (ids['try'], 'reflected', ids['video']))
+        self.assertEqual((seen['goal']['goal'], seen['reflection']['text'], seen['modelMediaId']), ('まっすぐ回る', 'できた', ids['model']))
+        [comment] = mai.get(f'/v1/tries/{ids["try"]}/comments')['items']
+        self.assertEqual((comment['positionMs'], comment['text']), (1500, '手のつき方がよい'))
+        for id_, data in school.videos.items():
+            self.assertEqual(mai.send('GET', f'/v1/media/{id_}/content').body, data)
+
+    def as_the_teacher(self, teacher, school):
+        seen = teacher.get(f'/v1/tries/{school.ids["try"]}')
+        self.assertEqual((seen['evaluation']['knowledgeAndSkills'], seen['evaluation']['note']), ('A', 'よく考えた'))
+        board = teacher.get(f'/v1/assignments/{school.ids["assignment"]}/board')['items']
+        self.assertEqual({row['familyName'] for row in board}, {'磯部', '沖'})
+
+    def recorded(self, admin, path):
+        """One event says which archive it was, and the rows tell of one that is gone."""
+        manifest = admin.get(path)['manifestHash']
+        rows = eventually(lambda: [row for row in admin.get('/v1/audit/events')['items']
+                                   if row['operation'] == 'learning.archive_applied'], 'the event is in the log')
+        self.assertEqual(rows[0]['objectId'], path.rpartition('/')[2])
+
+        def lines():
+            size = int(admin.send('GET', '/v1/audit/log/checkpoint').body.split(b'\n')[1])
+            return [line for line in admin.send('GET', f'/v1/audit/log/export?first=0&end={size}').body.decode().splitlines()
+                    if f'"manifest" : "{manifest}", "checkpoint" : "7:' in line]
+        [line] = eventually(lines, 'the log names the manifest and the checkpoint')
+        self.assertIn('learning.archive_applied', line)
+
+    def test_kill_9_in_the_middle_loses_and_doubles_nothing(self):
+        admin, stack = empty('tochuu'), base.world.stack
+        video = clip('cartwheel', 2)
+        video += bytes(40_000_000)  # a box that players pass over: enough for many steps
+        school = School(video, clip('cartwheel'))
+        path = send(admin, school.archive(signer), piece=20_000_000)
+        admin.call('POST', f'{path}/check', {})
+        self.killing(admin, path, stack, ('checked', 'refused'))
+        report = admin.get(path)
+        self.assertEqual((report['state'], report['faults'], report['signature']), ('checked', [], 'unchecked'))
+        admin.post(f'{path}/apply')
+        self.killing(admin, path, stack, ('applied', 'stopped'))
+        self.assertEqual(admin.get(path)['state'], 'applied')
+        tenant = f"(SELECT customer_tenant_id FROM provisioning.contract WHERE code = 'tochuu')"
+        for table, n in (('learning.try', 1), ('learning.media', 2), ('provisioning.person', 5), ('learning.comment', 1)):
+            self.assertEqual(stack.sql(f'SELECT count(*) FROM {table} WHERE tenant_id = {tenant}'), str(n), table)
+        mai = base.world.client()
+        base.world.arrive(mai, 'tochuu', 'mai', secrets(admin)['mai'], is_staff=False)
+        self.assertEqual(mai.send('GET', f'/v1/media/{school.ids["video"]}/content').body, video)
+
+    def killing(self, admin, path, stack, states):
+        """Kill learning while it works, three times at most, then let it finish."""
+        for _ in range(3):
+            time.sleep(0.3)
+            stack.kill('learning')
+            stack.restart('learning')
+            eventually(lambda: admin.send('GET', path).status == 200, 'learning is back')
+            if admin.get(path)['state'] in states:
+                return
+        wait(admin, path, *states)
+
+    def test_an_upload_that_was_cut_goes_on(self):
+        admin, archive = empty('kireta'), School(clip('cartwheel', 1), clip('cartwheel')).archive(signer)
+        path = admin.send('POST', '/v1/imports', headers={'Tus-Resumable': '1.0.0', 'Upload-Length': str(len(archive))}).headers['Location']
+        admin.upload_piece(path, 0, archive[:70_000])
+        self.assertEqual(admin.upload_offset(path), 70_000)
+        self.assertRefused(409, lambda: admin.call('POST', f'{path}/check', {}), 'import_wrong_state')
+        admin.upload_piece(path, 70_000, archive[70_000:])
+        self.assertEqual(check(admin, path)['state'], 'checked')
+
+    def test_one_at_a_time_and_removed_when_it_is_not_wanted(self):
+        admin, archive = empty('hitotsu'), School(clip('cartwheel', 1), clip('cartwheel')).archive(signer)
+        path, headers = send(admin, archive), {'Tus-Resumable': '1.0.0', 'Upload-Length': '5'}
+        self.assertEqual(admin.send('POST', '/v1/imports', headers=headers).json['code'], 'import_exists')
+        self.assertRefused(409, lambda: admin.post(f'{path}/apply'), 'import_wrong_state')
+        self.assertEqual(admin.send('DELETE', path).status, 204)
+        self.assertRefused(404, lambda: admin.get(path))
+        self.assertEqual(admin.get('/v1/imports')['items'], [])
+
+    def test_nobody_else_has_a_part_in_it(self):
+        tenant, other = base.world.tenant('hoka'), empty('yoso')
+        path = send(other, School(clip('cartwheel', 1), clip('cartwheel')).archive(signer))
+        for client in (base.world.operator, tenant.enter('sensei'), tenant.enter('jido1')):
+            self.assertRefused(403, lambda who=client: who.get('/v1/imports'))
+            self.assertRefused(403, lambda who=client: who.get(path))
+            self.assertRefused(403, lambda who=client: who.post(f'{path}/apply'))
+        self.assertRefused(404, lambda: tenant.admin.get(path))
+        self.assertRefused(404, lambda: tenant.admin.call('POST', f'{path}/check', {}))
+        self.assertEqual(tenant.admin.get('/v1/imports')['items'], [])
+
+
+class WrongImport(FlowTest):
+    """What is wrong is named, with its place, and nothing is written."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.admin = empty('machigai')
+
+    def tearDown(self):
+        for row in self.admin.get('/v1/imports')['items']:
+            wait(self.admin, f'/v1/imports/{row["id"]}', 'uploading', 'uploaded', 'checked', 'refused')
+            self.admin.send('DELETE', f'/v1/imports/{row["id"]}')
+
+    def school(self):
+        return School(clip('cartwheel', 1), clip('cartwheel'))
+
+    def faults(self, archive, **body):
+        path = send(self.admin, archive)
+        report = check(self.admin, path, **body)
+        self.assertEqual(self.admin.send('DELETE', path).status, 204)
+        self.assertEqual([row['username'] for row in self.admin.pages('/v1/users')], ['hikkoshi'])
+        if report['state'] != 'refused':
+            self.fail(report)
+        return [(row['code'], row['entry'], row.get('line'), row.get('pointer')) for row in report['faults']]
+
+    def test_bytes_that_are_not_those_of_the_manifest(self):
+        school = self.school()
+        whole = school.archive(signer)
+        at = whole.index('まっすぐ'.encode())
+        flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:]
+        self.assertEqual(self.faults(flipped), [('changed', 'data/goal.jsonl', None, None)])
+        self.assertEqual(self.faults(whole[:at])[0][0], 'truncated')
+        self.assertEqual(self.faults(whole[:-1024])[0][0], 'truncated')
+        self.assertEqual(self.faults(whole + bytes(512))[0][0], 'surplus')
+        at = whole.index(b'data/goal.jsonl', 5000)
+        self.assertEqual(self.faults(whole[:at + 200] + b'x' + whole[at + 201:])[0][:2], ('damaged', 'data/goal.jsonl'))
+
+    def test_a_manifest_that_others_signed(self):
+        stranger = Signer(signer.name)
+        archive = self.school().archive(signer)
+        self.assertEqual(self.faults(archive, verifierKey=stranger.verifier())[0][0], 'not_signed')
+        stranger.close()
+        path = send(self.admin, archive)
+        self.assertRefused(422, lambda: self.admin.post(f'{path}/check', verifierKey='kagi'))
+        self.admin.send('DELETE', path)
+
+    def test_entries_that_are_missing_or_out_of_order(self):
+        school = self.school()
+        entries = list(school.entries())
+        swapped = [entries[1], entries[0], *entries[2:]]
+        self.assertEqual(self.faults(school.archive(signer, swapped))[0][:2], ('wrong_order', 'data/org.jsonl'))
+        self.assertEqual(self.faults(school.archive(signer, entries[1:], listed=entries))[0][0], 'not_as_listed')
+        unknown = [('data/grade.jsonl', b''), *entries]
+        self.assertEqual(self.faults(school.archive(signer, unknown))[0][:2], ('unknown_entry', 'data/grade.jsonl'))
+        outside = [*entries, ('../etc/passwd', b'x')]
+        self.assertEqual(self.faults(school.archive(signer, outside))[0][0], 'unknown_entry')
+        self.assertEqual(self.faults(b'no tar at all' * 100)[0][0], 'damaged')
+
+    def test_lines_that_are_wrong(self):
+        school = self.school()
+        school.data['try'][0]['assignmentId'] = school.tenant
+        school.data['user'][1]['role'] = 'kocho'
+        school.data['comment'].append(dict(school.data['comment'][0]))
+        school.data['skill'][0]['name'] = 'な' * 101
+        found = self.faults(school.archive(signer))
+        self.assertIn(('invalid', 'data/user.jsonl', 2, '/role'), found)
+        self.assertIn(('invalid', 'data/skill.jsonl', 1, '/name'), found)
+        self.assertIn(('dangling', 'data/try.jsonl', 1, '/assignmentId'), found)
+        self.assertIn(('duplicate', 'data/comment.jsonl', 2, '/id'), found)
+
+    def test_lines_that_cannot_be_read(self):
+        school = self.school()
+        for data, fault in ((b'{"id":\n', ('not_json', 1)), (b'\n', ('not_json', 1)), (b'[]\n', ('not_json', 1)), (b'{}', ('unfinished_line', 1)),
+                            (b'{"id":"' + b'x' * 40_000 + b'"}\n', ('line_too_long', 1)), (b'{}\n', ('invalid', 1))):
+            entries = [(name, data if name == 'data/org.jsonl' else old) for name, old in school.entries()]
+            found = self.faults(school.archive(signer, entries))
+            self.assertIn((fault[0], 'data/org.jsonl', fault[1]), [row[:3] for row in found], data[:20])
+
+    def test_videos_and_their_lines_that_do_not_belong_together(self):
+        school = self.school()
+        lost = school.data['media'].pop(0)
+        school.data['unit'][0]['skills'][0].pop('modelMediaId')
+        self.assertEqual(self.faults(school.archive(signer)), [('file_without_line', f'media/{lost["id"]}', None, None)])
+        school = self.school()
+        school.data['media'][1]['size'] += 1
+        self.assertEqual(self.faults(school.archive(signer))[0][:3], ('dangling', 'data/media.jsonl', 2))
+
+    def test_what_clashes_with_people_who_are_here(self):
+        school = self.school()
+        school.data['user'][2]['username'] = 'Hikkoshi'
+        self.assertEqual(self.faults(school.archive(signer)), [('username_taken', 'data/user.jsonl', 3, '/username')])
