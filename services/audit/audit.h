@@ -53,8 +53,13 @@ must_check enum err witness_run(struct call *c, bool *more);
 
 /* ---- retention ---- */
 
-/* Events are kept so long; set at start, before the first job. */
-extern int64_t retention_days;
+/* How many days events are kept: all, and those about what is of a graver class, where that is
+ * longer. Set at start, before the first job. */
+struct retention {
+	int64_t days;
+	int64_t class_days[3]; /* I, II, III */
+};
+extern struct retention retention;
 
 /* Remove what is older. A job (service.h). */
 must_check enum err retention_run(struct call *c, bool *more);

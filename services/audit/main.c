@@ -8,7 +8,7 @@
 static struct {
 	const char *log_name, *checkpoint_key, *checkpoint_key_before;
 	struct sink_conf sinks;
-	int64_t retention_days;
+	struct retention retention;
 	struct anomaly_limits anomaly;
 	struct witness_conf witness;
 } conf;
@@ -64,9 +64,17 @@ static const struct option options[] = {
 		"certificates that its certificate is checked with (PEM); empty for the system's" },
 	{ "pipeline-otlp-header", OPTION_SECRET, "", AT(sinks.otlp_header), 0, 2048,
 		"file with one header that it wants, `Authorization: Bearer …`; empty for none" },
-	{ "retention-days", OPTION_INTEGER, "400", AT(retention_days), 397, 36500,
+	{ "retention-days", OPTION_INTEGER, "400", AT(retention.days), 397, 36500,
 		"how long events are kept; thirteen months at least, in which a school year is "
 		"over and looked back at" },
+	{ "retention-days-class-i", OPTION_INTEGER, "0", AT(retention.class_days[0]), 0, 36500,
+		"how long events about what is of class I are kept, where that is longer; the log "
+		"goes "
+		"in the order of its events, so younger ones wait for them" },
+	{ "retention-days-class-ii", OPTION_INTEGER, "0", AT(retention.class_days[1]), 0, 36500,
+		"the same for class II" },
+	{ "retention-days-class-iii", OPTION_INTEGER, "0", AT(retention.class_days[2]), 0, 36500,
+		"the same for class III" },
 	{ "anomaly-videos", OPTION_INTEGER, "200", AT(anomaly.videos), 10, 100000,
 		"different videos that one person may open within an hour before administrators "
 		"are "
@@ -99,7 +107,7 @@ static enum err start(void)
 {
 	sink_conf = conf.sinks;
 	sink_conf.host_name = conf.log_name;
-	retention_days = conf.retention_days;
+	retention = conf.retention;
 	anomaly_limits = conf.anomaly;
 	enum err e =
 		checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);

@@ -7,7 +7,16 @@
 #define SIZE (OLD_EVENTS + NEW_EVENTS)
 #define MINUTES_A_DAY (24 * 60)
 
+#define GRAVE 300 /* in the second tile, an event about what is of class II */
+
 static struct test test;
+
+static const char *grave_line(const struct happening *what)
+{
+	const char *line = line_of(test.arena, what), *metadata = strstr(line, "\"metadata\":{");
+	return arena_printf(test.arena, "%.*s\"metadata\":{\"labels\":[\"II\"],%s",
+		(int)(metadata - line), line, metadata + strlen("\"metadata\":{"));
+}
 
 static void grow(int n, int days_ago)
 {
@@ -17,7 +26,7 @@ static void grow(int n, int days_ago)
 	};
 	const char *lines[SIZE];
 	for (int i = 0; i < n; i++)
-		lines[i] = line_of(test.arena, &what);
+		lines[i] = i == GRAVE ? grave_line(&what) : line_of(test.arena, &what);
 	for (int i = 0; i < n; i += 100)
 		assert_int_equal(append_lines(&test, lines + i, 100).status, 204);
 }
@@ -30,7 +39,7 @@ static int open_world(void **state)
 	grow(OLD_EVENTS, 420);
 	grow(NEW_EVENTS, 380);
 	sign_log(&test);
-	retention_days = 400;
+	retention = (struct retention){ .days = 400 };
 	return 0;
 }
 
@@ -117,14 +126,34 @@ static void the_log_goes_on(void **state)
 /* The job asks for days, the database keeps thirteen months whatever is asked. */
 static void nobody_empties_the_log(void **state)
 {
-	retention_days = 1;
+	retention.days = 1;
 	prune();
 	assert_string_equal(count("true"), "188");
 }
 
 static void what_may_still_be_needed_stays(void **state)
 {
-	retention_days = 430;
+	retention.days = 430;
+	prune();
+	assert_string_equal(count("true"), "700");
+}
+
+/* And what came after it in the log, since that goes from its beginning. */
+static void a_graver_event_stays_longer(void **state)
+{
+	retention.class_days[1] = 430;
+	prune();
+	assert_string_equal(count("sequence <= 256"), "0");
+	assert_string_equal(count("true"), "444");
+	retention.class_days[1] = 410;
+	prune();
+	assert_string_equal(count("true"), "188");
+}
+
+/* A class that is given fewer days than all is kept as long as all. */
+static void no_class_goes_sooner(void **state)
+{
+	retention = (struct retention){ .days = 430, .class_days = { 1, 1, 1 } };
 	prune();
 	assert_string_equal(count("true"), "700");
 }
@@ -138,6 +167,8 @@ int main(void)
 		FACT(the_log_goes_on),
 		FACT(nobody_empties_the_log),
 		FACT(what_may_still_be_needed_stays),
+		FACT(a_graver_event_stays_longer),
+		FACT(no_class_goes_sooner),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
