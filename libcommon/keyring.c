@@ -222,25 +222,43 @@ enum err keyring_data_key(struct keyring *keyring, const char *tenant_id, struct
 	return e;
 }
 
-/* A walk through the directory: for jobs that take tenant after tenant, not for calls. */
-enum err keyring_tenant_after(struct keyring *keyring, const char *after, char out[UUID_SIZE])
+static void list_add(struct arena *arena, struct keyring_list *list, size_t *room,
+	const struct keyring_version *item)
 {
+	if (list->n == *room) {
+		struct keyring_version *wider = arena_array(arena, *room * 2, sizeof(*wider));
+		if (list->n)
+			memcpy(wider, list->items, list->n * sizeof(*wider));
+		list->items = wider;
+		*room *= 2;
+	}
+	list->items[list->n++] = *item;
+}
+
+static int by_tenant_and_version(const void *a, const void *b)
+{
+	const struct keyring_version *left = a, *right = b;
+	int order = strcmp(left->tenant_id, right->tenant_id);
+	return order ? order : (left->version > right->version) - (left->version < right->version);
+}
+
+enum err keyring_list(struct keyring *keyring, struct arena *arena, struct keyring_list *out)
+{
+	size_t room = 256;
 	int copy = openat(keyring->files.directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *files = copy < 0 ? NULL : fdopendir(copy);
 	if (!files)
 		return ERR_UNAVAILABLE;
-	bool is_found = false;
+	*out = (struct keyring_list){ .items = arena_array(arena, room, sizeof(*out->items)) };
 	for (const struct dirent *file; (file = readdir(files));) {
-		char owner[UUID_SIZE];
-		uint32_t version;
-		if (!keyring_file_parse(file->d_name, owner, &version) ||
-			strcmp(owner, after) <= 0 || (is_found && strcmp(owner, out) >= 0))
-			continue;
-		is_found = true;
-		memcpy(out, owner, UUID_SIZE);
+		struct keyring_version item;
+		if (keyring_file_parse(file->d_name, item.tenant_id, &item.version) &&
+			item.version != KEYRING_INDEX)
+			list_add(arena, out, &room, &item);
 	}
 	closedir(files);
-	return is_found ? OK : ERR_NOT_FOUND;
+	qsort(out->items, out->n, sizeof(*out->items), by_tenant_and_version);
+	return OK;
 }
 
 /* keyring_reseal() leaves a file the time that it had. */

@@ -22,6 +22,12 @@
 
 struct keyring;
 
+/* One version of one tenant's key. */
+struct keyring_version {
+	char tenant_id[UUID_SIZE];
+	uint32_t version;
+};
+
 #define KEYRING_TRUST_MS 1000 /* as long as an ended session may live on */
 #define KEYRING_IDLE_MS 300000 /* a lesson's pauses are shorter */
 
@@ -69,6 +75,19 @@ must_check enum err keyring_rotate(struct keyring *keyring, const char *tenant_i
 must_check enum err keyring_destroy(struct keyring *keyring, struct arena *arena,
 	const char *tenant_id, struct erasure *receipt);
 
+/*
+ * The end of one version under which nothing lies any more: a receipt first
+ * (`receipt.<tenant>.<version>`), durable, then its file overwritten, synced and removed. Again
+ * after a crash it goes on and gives the same receipt. CONFLICT for the newest, NOT_FOUND for one
+ * that never was. Provisioning only.
+ */
+struct keyring_receipt {
+	const char *at; /* when, as a time stamp */
+	const char *key; /* which: as in the ledger, but of one file */
+};
+must_check enum err keyring_version_destroy(struct keyring *keyring, struct arena *arena,
+	const struct keyring_version *which, struct keyring_receipt *out);
+
 /* Destroy what the ledger says is erased: a backup of the store may have brought it back. At
  * start. */
 must_check enum err keyring_destroy_again(struct keyring *keyring);
@@ -77,10 +96,14 @@ must_check enum err keyring_destroy_again(struct keyring *keyring);
 must_check enum err keyring_newest(
 	struct keyring *keyring, const char *tenant_id, uint32_t *version);
 
-/* The next tenant that has a key, in the order of ids; "" for the first. NOT_FOUND behind the last.
- */
-must_check enum err keyring_tenant_after(
-	struct keyring *keyring, const char *after, char out[UUID_SIZE]);
+/* All that are here, by tenant, then version. A walk
+ * through the directory: for jobs, not for calls. */
+struct keyring_list {
+	struct keyring_version *items;
+	size_t n;
+};
+must_check enum err keyring_list(
+	struct keyring *keyring, struct arena *arena, struct keyring_list *out);
 
 /* When this version was made, as milliseconds since 1970. NOT_FOUND. */
 must_check enum err keyring_made(

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,18 +103,22 @@ static enum err destroy_files(int directory, const char *tenant_id)
 
 /* ---- the receipt ---- */
 
-/* Left where the keys were, for whoever looks for them. */
-static enum err leave_receipt(
-	struct arena *arena, int directory, const char *tenant_id, const struct erasure *erasure)
+static enum err receipt_put(struct arena *arena, int directory, const char *name, const char *text)
 {
-	const char *text = arena_printf(arena, "erased %s\nledger %s\nkeys %s\n", erasure->at,
-		erasure->hash, erasure->keys);
-	const char *name = arena_printf(arena, "receipt.%s", tenant_id);
 	auto_descriptor fd = openat(
 		directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fsync(fd))
 		return ERR_UNAVAILABLE;
 	return fsync(directory) == 0 ? OK : ERR_UNAVAILABLE;
+}
+
+/* Left where the keys were, for whoever looks for them. */
+static enum err leave_receipt(
+	struct arena *arena, int directory, const char *tenant_id, const struct erasure *erasure)
+{
+	return receipt_put(arena, directory, arena_printf(arena, "receipt.%s", tenant_id),
+		arena_printf(arena, "erased %s\nledger %s\nkeys %s\n", erasure->at, erasure->hash,
+			erasure->keys));
 }
 
 /* An attempt that was cut short has listed them already, when all were still there. */
@@ -148,6 +153,96 @@ enum err keyring_destroy(struct keyring *keyring, struct arena *arena, const cha
 		e = leave_receipt(arena, directory, tenant_id, receipt);
 	log_event(e ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "keys of a tenant destroyed",
 		LOG_TEXT("tenant", tenant_id), LOG_TEXT("err", err_name(e)));
+	return e;
+}
+
+/* ---- one version ---- */
+
+/* The files of a version: its key, and what a change of the root left half written. */
+struct doomed_version {
+	char key[KEYRING_NAME_SIZE]; /* what their names go on with behind the tenant's id */
+};
+
+static enum err on_doomed_version(void *arg, int directory, const char *name, const char *suffix)
+{
+	const struct doomed_version *doomed = arg;
+	bool is_it = strncmp(suffix, doomed->key, strlen(doomed->key)) == 0;
+	return is_it ? on_doomed(NULL, directory, name, suffix) : OK;
+}
+
+/* What stands behind a word of the receipt, up to the end of its line; NULL when it is not whole.
+ */
+static const char *told(struct arena *arena, const char *text, const char *word)
+{
+	const char *from = strstr(text, word);
+	const char *end = from ? strchr(from, '\n') : NULL;
+	if (!end)
+		return NULL;
+	from += strlen(word);
+	return arena_strndup(arena, from, (size_t)(end - from));
+}
+
+static enum err receipt_read(
+	struct arena *arena, int directory, const char *name, struct keyring_receipt *out)
+{
+	char text[256] = "";
+	auto_descriptor fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		return ERR_UNAVAILABLE;
+	*out = (struct keyring_receipt){ told(arena, text, "destroyed "),
+		told(arena, text, "key ") };
+	return out->at && out->key ? OK : ERR_NOT_FOUND;
+}
+
+/* Before the key goes: which it was cannot be told afterwards. */
+static enum err receipt_write(
+	struct arena *arena, int directory, const char *name, const struct keyring_receipt *receipt)
+{
+	return receipt_put(arena, directory, name,
+		arena_printf(arena, "destroyed %s\nkey %s\n", receipt->at, receipt->key));
+}
+
+static enum err receipt_make(struct arena *arena, int directory,
+	const struct keyring_version *which, struct keyring_receipt *out)
+{
+	char key[KEYRING_NAME_SIZE];
+	const char *print;
+	const char *name =
+		arena_printf(arena, "receipt.%s.%u", which->tenant_id, (unsigned)which->version);
+	enum err e = receipt_read(arena, directory, name, out);
+	if (e != ERR_NOT_FOUND)
+		return e;
+	keyring_file_name(which->tenant_id, which->version, key);
+	if (faccessat(directory, key, F_OK, AT_SYMLINK_NOFOLLOW))
+		return ERR_NOT_FOUND;
+	e = fingerprint(arena, directory, key, &print);
+	if (e)
+		return e;
+	*out = (struct keyring_receipt){ clock_now_text(arena),
+		arena_printf(arena, "%u.key=%s", (unsigned)which->version, print) };
+	return receipt_write(arena, directory, name, out);
+}
+
+enum err keyring_version_destroy(struct keyring *keyring, struct arena *arena,
+	const struct keyring_version *which, struct keyring_receipt *out)
+{
+	int directory = keyring_directory(keyring);
+	uint32_t newest;
+	struct doomed_version doomed;
+	enum err e = keyring_newest(keyring, which->tenant_id, &newest);
+	if (e || which->version >= newest)
+		return e ? e : ERR_CONFLICT;
+	(void)snprintf(doomed.key, sizeof(doomed.key), "%u.key", (unsigned)which->version);
+	e = receipt_make(arena, directory, which, out);
+	if (!e)
+		e = each_file(directory, which->tenant_id, on_doomed_version, &doomed);
+	if (!e && fsync(directory))
+		e = ERR_UNAVAILABLE;
+	log_event(e ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "version of a key destroyed",
+		LOG_TEXT("tenant", which->tenant_id), LOG_INT("version", which->version),
+		LOG_TEXT("err", err_name(e)));
 	return e;
 }
 

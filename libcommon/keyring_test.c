@@ -345,6 +345,89 @@ static void a_salt_that_was_cut_short_is_none(void **state)
 	keyring_close(keyring);
 }
 
+/* What a receipt holds; "" when there is none. */
+static const char *content_of(struct arena *arena, const char *name)
+{
+	char path[160], text[256] = "";
+	path_of(name, path);
+	FILE *file = fopen(path, "r");
+	if (!file)
+		return "";
+	size_t n = fread(text, 1, sizeof(text) - 1, file);
+	(void)fclose(file);
+	return arena_strndup(arena, text, n);
+}
+
+static void an_old_version_ends_with_a_receipt(void **state)
+{
+	static const struct keyring_version first = { A, 1 }, second = { A, 2 }, none = { A, 7 };
+	unsigned char out[KEY_SIZE];
+	struct keyring_receipt receipt, again;
+	struct arena *arena = arena_new();
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(keyring_version_destroy(keyring, arena, &first, &receipt), ERR_CONFLICT);
+	assert_int_equal(keyring_rotate(keyring, A), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	put_file("." A ".1.key.0000000000000000", "under another root, half written");
+	assert_int_equal(keyring_version_destroy(keyring, arena, &first, &receipt), OK);
+	assert_false(is_there(A ".1.key") || is_there("." A ".1.key.0000000000000000"));
+	assert_string_equal(content_of(arena, "receipt." A ".1"),
+		arena_printf(arena, "destroyed %s\nkey %s\n", receipt.at, receipt.key));
+	assert_int_equal(keyring_version_destroy(keyring, arena, &first, &again), OK);
+	assert_string_equal(again.at, receipt.at);
+	assert_string_equal(again.key, receipt.key);
+	assert_int_equal(keyring_version_destroy(keyring, arena, &second, &again), ERR_CONFLICT);
+	assert_int_equal(keyring_version_destroy(keyring, arena, &none, &again), ERR_CONFLICT);
+	assert_int_equal(data_key(keyring, A, "media", out), ERR_NOT_FOUND); /* version 1 */
+	assert_true(is_there(A ".2.key"));
+	clock_shift_ms(0);
+	keyring_close(keyring);
+	arena_free(arena);
+}
+
+/* The receipt of the first attempt counts: it names the key, which is noise by now. */
+static void the_end_of_a_version_goes_on_where_a_crash_left_it(void **state)
+{
+	static const struct keyring_version first = { A, 1 };
+	struct keyring_receipt receipt;
+	struct arena *arena = arena_new();
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(keyring_rotate(keyring, A), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	put_file("receipt." A ".1", "destroyed 2026-11-26T00:00:00.000Z\nkey 1.key=00\n");
+	put_file(A ".1.key", "noise");
+	assert_int_equal(keyring_version_destroy(keyring, arena, &first, &receipt), OK);
+	assert_string_equal(receipt.at, "2026-11-26T00:00:00.000Z");
+	assert_string_equal(receipt.key, "1.key=00");
+	assert_false(is_there(A ".1.key"));
+	clock_shift_ms(0);
+	keyring_close(keyring);
+	arena_free(arena);
+}
+
+static void versions_are_listed_by_tenant(void **state)
+{
+	struct keyring_list list;
+	struct arena *arena = arena_new();
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, B), OK);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	for (int i = 2; i <= 301; i++) /* more than the list begins with */
+		put_file(arena_printf(arena, A ".%d.key", i), "a key");
+	put_file("receipt." A ".1", "of before");
+	assert_int_equal(keyring_list(keyring, arena, &list), OK);
+	assert_int_equal(list.n, 302);
+	for (size_t i = 0; i < 301; i++) {
+		assert_string_equal(list.items[i].tenant_id, A);
+		assert_int_equal(list.items[i].version, i + 1);
+	}
+	assert_string_equal(list.items[301].tenant_id, B);
+	keyring_close(keyring);
+	arena_free(arena);
+}
+
 static void an_erased_tenant_never_has_a_key_again(void **state)
 {
 	struct erasure receipt;
@@ -561,6 +644,9 @@ int main(void)
 		FACT(nothing_of_a_destroyed_tenant_is_left),
 		FACT(a_rotation_leaves_index_keys_and_salts_alone),
 		FACT(a_salt_that_was_cut_short_is_none),
+		FACT(an_old_version_ends_with_a_receipt),
+		FACT(the_end_of_a_version_goes_on_where_a_crash_left_it),
+		FACT(versions_are_listed_by_tenant),
 		FACT(an_erased_tenant_never_has_a_key_again),
 		FACT(a_user_whom_a_backup_of_the_store_brings_back_goes_again),
 		FACT(destruction_goes_on_where_a_crash_left_it),

@@ -1,6 +1,7 @@
 /* Sealing anew and counting; see reseal.h. */
 #include "libcommon/reseal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/db.h"
@@ -79,28 +80,31 @@ static void next_column(void)
 /* The next tenant with more than one version; NOT_FOUND at the end of the round. */
 static enum err next_tenant(struct call *c)
 {
-	uint32_t version = 0;
-	enum err e = OK;
+	struct keyring_list list;
 	at.column = 0;
 	memcpy(at.key, FIRST_KEY, UUID_SIZE);
-	while (!e && version < 2) {
-		char tenant_id[UUID_SIZE];
-		e = keyring_tenant_after(c->keyring, at.tenant_id, tenant_id);
-		if (!e)
+	enum err e = keyring_list(c->keyring, c->arena, &list);
+	if (e)
+		return e;
+	for (size_t i = 1; i < list.n; i++) {
+		const char *tenant_id = list.items[i].tenant_id;
+		if (strcmp(tenant_id, at.tenant_id) > 0 &&
+			strcmp(tenant_id, list.items[i - 1].tenant_id) == 0) {
 			memcpy(at.tenant_id, tenant_id, UUID_SIZE);
-		if (!e && keyring_newest(c->keyring, tenant_id, &version))
-			version = 0; /* erased in this moment */
+			return OK;
+		}
 	}
-	return e;
+	return ERR_NOT_FOUND;
 }
 
-/* A tenant that cannot be entered (it is closed, auth is away) is passed over until the next round.
- */
+/* A tenant that cannot be entered, because it is closed, is passed over until the next round. */
 static enum err work_on(struct call *c)
 {
 	uint32_t newest;
 	size_t n = 0;
 	enum err e = service_enter_tenant(c, at.tenant_id);
+	if (e == ERR_UNAVAILABLE) /* nobody else can be entered either */
+		return e;
 	if (e || keyring_newest(c->keyring, at.tenant_id, &newest)) {
 		log_warning("reseal: tenant %s cannot be entered: %s", at.tenant_id, err_name(e));
 		at.column = c->service->sealed_n;
@@ -140,6 +144,71 @@ enum err reseal_count(struct call *c, const struct shape *shape, void *list)
 		if (some.n)
 			memcpy(items + all->n * shape->size, some.items, some.n * shape->size);
 		*all = (struct list){ items, all->n + some.n };
+	}
+	return e;
+}
+
+/* ---- what is left under one version ---- */
+
+static const char WAITING[] = "SELECT tenancy.waiting_under(ARRAY[$1, $2])";
+
+/* The texts that a version's begin with, of tenants and of users. */
+struct prefixes {
+	char tenants[PERSONAL_PREFIX_SIZE], users[PERSONAL_PREFIX_SIZE];
+};
+
+static enum err count_by(
+	struct call *c, const char *sql, const struct prefixes *prefixes, int64_t *n)
+{
+	const char *text;
+	enum err e = db_text(c, sql, DB_ARGS(prefixes->tenants, prefixes->users), &text);
+	*n = e ? 0 : strtoll(text, NULL, 10);
+	return e;
+}
+
+/* One that is damaged counts: somebody may mend it. */
+static enum err row_opens(
+	struct call *c, const struct sealed_column *column, const struct row *row, bool *opens)
+{
+	const char *again = NULL;
+	enum err e = personal_reseal(c, &column->kind, row->sealed, &again);
+	*opens = e == ERR_INTERNAL || (!e && again);
+	return e == ERR_INTERNAL ? OK : e;
+}
+
+static enum err column_opens(struct call *c, const struct sealed_column *column,
+	const struct prefixes *prefixes, bool *opens)
+{
+	const char *after = FIRST_KEY;
+	struct rows *rows = arena_alloc(c->arena, sizeof(*rows));
+	enum err e = OK;
+	do {
+		rows->n = 0;
+		e = db_each(c, column->under,
+			DB_ARGS(after, prefixes->tenants, prefixes->users, db_integer(c, ROWS_MAX)),
+			on_row, rows);
+		for (size_t i = 0; i < rows->n && !e && !*opens; i++)
+			e = row_opens(c, column, &rows->items[i], opens);
+		if (rows->n)
+			after = rows->items[rows->n - 1].key;
+	} while (!e && !*opens && rows->n == ROWS_MAX);
+	return e;
+}
+
+enum err reseal_left(struct call *c, uint32_t version, int64_t *count, bool *opens)
+{
+	struct prefixes prefixes;
+	personal_prefix(version, false, prefixes.tenants);
+	personal_prefix(version, true, prefixes.users);
+	enum err e = count_by(c, WAITING, &prefixes, count);
+	*opens = *count > 0; /* it is delivered within minutes, or redriven */
+	for (size_t i = 0; i < c->service->sealed_n && !e; i++) {
+		const struct sealed_column *column = &c->service->sealed[i];
+		int64_t n;
+		e = count_by(c, column->count_under, &prefixes, &n);
+		if (!e && n && !*opens)
+			e = column_opens(c, column, &prefixes, opens);
+		*count += n;
 	}
 	return e;
 }

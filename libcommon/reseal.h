@@ -20,7 +20,8 @@
  */
 struct sealed_column {
 	struct personal_kind kind;
-	const char *old, *put, *count; /* statements: constants, as db.h wants them */
+	/* Statements: constants, as db.h wants them. */
+	const char *old, *under, *put, *count, *count_under;
 };
 
 #define SEALED_COLUMN(table_, key_, column_, domain_, bound_)                                      \
@@ -29,8 +30,13 @@ struct sealed_column {
 		.old = "SELECT " key_ ", " SEALED(key_,                                            \
 			column_) " FROM " table_ " WHERE " key_ " > $1::uuid AND left(" column_    \
 				 ", 8) NOT IN ($2, $3) ORDER BY " key_ " LIMIT $4::integer",       \
+		.under = "SELECT " key_ ", " SEALED(key_,                                          \
+			column_) " FROM " table_ " WHERE " key_ " > $1::uuid AND left(" column_    \
+				 ", 8) IN ($2, $3) ORDER BY " key_ " LIMIT $4::integer",           \
 		.put = "UPDATE " table_ " SET " column_ " = $2 WHERE " key_                        \
 		       " = $1::uuid AND " column_ " = $3",                                         \
+		.count_under =                                                                     \
+			"SELECT count(*) FROM " table_ " WHERE left(" column_ ", 8) IN ($1, $2)",  \
 		.count = "SELECT '" table_ "." column_                                             \
 			 "' AS column, get_byte(s.b, 2) * 16777216::bigint"                        \
 			 " + get_byte(s.b, 3) * 65536 + get_byte(s.b, 4) * 256 + get_byte(s.b, 5)" \
@@ -50,5 +56,12 @@ must_check enum err reseal_run(struct call *c, bool *more);
 /* How much lies under which version, in the call's tenant and the columns of c->service: into the
  * { items, n } at `list`, whose shape is that of common.yaml's SealedCount. */
 must_check enum err reseal_count(struct call *c, const struct shape *shape, void *list);
+
+/*
+ * How much lies under one version, in the call's tenant: the columns of c->service, and what waits
+ * for delivery. *opens: some of it can be read or may become readable, so that its key is needed;
+ * false when it is all of users who were erased.
+ */
+must_check enum err reseal_left(struct call *c, uint32_t version, int64_t *count, bool *opens);
 
 #endif

@@ -76,7 +76,7 @@ struct worker;
 struct job {
 	const char *name;
 	int64_t every_ms;
-	/* *more: call again at once. An error is logged and tried again at the next turn. Runs in a
+	/* *more: call again at once. An error is logged and tried again within seconds. Runs in a
 	 * transaction of its own. */
 	enum err (*run)(struct call *c, bool *more);
 };

@@ -246,13 +246,17 @@ void jobs_stop(void)
 	pthread_mutex_unlock(&jobs.lock);
 }
 
+/* A job that failed is tried again sooner: mostly somebody is just starting, as we may be. */
+#define JOB_RETRY_MS 2000
+
 /* Sleep until the job is due or, for the relay, hinted; false when the service stops. */
-static bool wait_for_turn(const struct job *job, unsigned *hints_seen)
+static bool wait_for_turn(const struct job *job, bool has_failed, unsigned *hints_seen)
 {
 	struct timespec until;
+	int64_t ms = has_failed && job->every_ms > JOB_RETRY_MS ? JOB_RETRY_MS : job->every_ms;
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += job->every_ms / 1000;
-	until.tv_nsec += job->every_ms % 1000 * 1000000L;
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
 	bool hears_hints = job == &skeleton_jobs[0];
@@ -267,9 +271,10 @@ static bool wait_for_turn(const struct job *job, unsigned *hints_seen)
 	return go_on;
 }
 
-static void run_job(struct worker *worker)
+/* Whether it came to its end. */
+static bool run_job(struct worker *worker)
 {
-	bool more = true;
+	bool more = true, has_failed = false;
 	while (more) {
 		struct call c = call_of(worker);
 		c.call_id = uuid_make(worker->arena);
@@ -285,12 +290,14 @@ static void run_job(struct worker *worker)
 			bus_push(c.bus, push->topic, frame_text(push->json));
 		if (e) {
 			more = false;
+			has_failed = true;
 			log_event(LOG_LEVEL_WARNING, "job failed",
 				LOG_TEXT("job", worker->job->name), LOG_TEXT("err", err_name(e)),
 				LOG_TEXT("detail", c.failure.detail));
 		}
 		arena_reset(worker->arena);
 	}
+	return !has_failed;
 }
 
 static void *run_jobs(void *arg)
@@ -298,9 +305,8 @@ static void *run_jobs(void *arg)
 	struct worker *worker = arg;
 	unsigned hints_seen = 0;
 	worker_open(worker);
-	do {
-		run_job(worker);
-	} while (wait_for_turn(worker->job, &hints_seen));
+	while (wait_for_turn(worker->job, !run_job(worker), &hints_seen))
+		;
 	worker_close(worker);
 	return NULL;
 }

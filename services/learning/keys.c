@@ -15,3 +15,9 @@ enum err learning_keys_part(struct call *c, struct learning_keys_part_out *out)
 {
 	return reseal_count(c, &common_sealed_count_shape, &out->sealed);
 }
+
+enum err learning_key_left(
+	struct call *c, const struct learning_key_left_in *in, struct common_key_left *out)
+{
+	return reseal_left(c, (uint32_t)in->version, &out->count, &out->opens);
+}

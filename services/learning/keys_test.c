@@ -30,6 +30,9 @@ static int open_world(void **state)
 	test_open(&test, &learning_that_mints);
 	add_people(&test);
 	test_sql(&test, LESSON_TRIES);
+	/* Of a version that no test is about: keys of videos here open nothing. */
+	test_sql(&test,
+		"UPDATE learning.media SET sealed_key = 'AQAAAAAJ' || substr(sealed_key, 9)");
 	return 0;
 }
 
@@ -168,6 +171,67 @@ static void it_is_counted(void **state)
 		body, "{\"column\":\"goal.goal\",\"version\":1,\"ofUser\":true,\"count\":450}"));
 }
 
+static const char *left_under(int version)
+{
+	const struct actor actor = test_actor(&test, TEST_TENANT, "provisioning", ROLE_SERVICE);
+	const struct test_request request = { .operation = "key_left",
+		.caller = "provisioning",
+		.actor = &actor,
+		.params = arena_printf(test.arena, "version=%d", version) };
+	struct reply reply;
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 200);
+	return arena_strndup(test.arena, (const char *)reply.body.data, reply.body.n);
+}
+
+static void an_old_key_is_needed_until_the_last_row(void **state)
+{
+	add_goals(PUPIL);
+	rotate();
+	assert_non_null(strstr(left_under(1), "\"opens\":true"));
+	(void)turns(3);
+	assert_non_null(strstr(left_under(1), "\"opens\":true"));
+	(void)turns(ALL);
+	assert_string_equal(left_under(1), "{\"count\":0,\"opens\":false}");
+	assert_non_null(strstr(left_under(2), "\"opens\":true"));
+}
+
+/* They do not open with it either; there are more of them than one look takes. */
+static void what_is_left_of_an_erased_pupil_needs_no_key(void **state)
+{
+	add_goals(PUPIL);
+	rotate();
+	assert_int_equal(keyring_user_erase(test.keyring, TEST_TENANT, PUPIL), OK);
+	(void)turns(ALL);
+	assert_non_null(strstr(left_under(1), "\"opens\":false"));
+	assert_null(strstr(left_under(1), "\"count\":0,"));
+	assert_null(strstr(left_under(2), "\"opens\":false"));
+}
+
+static void what_is_damaged_keeps_its_key(void **state)
+{
+	add_goals(PUPIL);
+	rotate();
+	(void)turns(ALL);
+	test_sql(&test,
+		"UPDATE learning.goal SET goal = 'AQEAAAAB' || substr(goal, 9) WHERE id ="
+		" (SELECT id FROM learning.goal ORDER BY id DESC LIMIT 1)");
+	assert_string_equal(left_under(1), "{\"count\":1,\"opens\":true}");
+}
+
+static void what_waits_for_delivery_keeps_its_key(void **state)
+{
+	rotate();
+	(void)turns(ALL);
+	assert_string_equal(left_under(1), "{\"count\":0,\"opens\":false}");
+	test_sql(&test,
+		"INSERT INTO learning.outbox (tenant_id, consumer, kind, type, event_id, body)"
+		" VALUES ('" TEST_TENANT "', 'notification', 'event', 'x', gen_random_uuid(),"
+		" 'AQAAAAABxxx'), ('" TEST_OTHER_TENANT
+		"', 'notification', 'event', 'x', gen_random_uuid(), 'AQAAAAABxxx')");
+	assert_string_equal(left_under(1), "{\"count\":1,\"opens\":true}");
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -176,6 +240,10 @@ int main(void)
 		FACT(half_way_all_can_be_read_and_it_goes_on),
 		FACT(nobody_waits_for_a_pupil_who_was_erased),
 		FACT(it_is_counted),
+		FACT(an_old_key_is_needed_until_the_last_row),
+		FACT(what_is_left_of_an_erased_pupil_needs_no_key),
+		FACT(what_is_damaged_keeps_its_key),
+		FACT(what_waits_for_delivery_keeps_its_key),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

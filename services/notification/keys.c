@@ -10,3 +10,9 @@ enum err notification_keys_part(struct call *c, struct notification_keys_part_ou
 {
 	return reseal_count(c, &common_sealed_count_shape, &out->sealed);
 }
+
+enum err notification_key_left(
+	struct call *c, const struct notification_key_left_in *in, struct common_key_left *out)
+{
+	return reseal_left(c, (uint32_t)in->version, &out->count, &out->opens);
+}

@@ -14,6 +14,7 @@
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
+#include "services/provisioning/record.h"
 
 struct lifecycle_conf lifecycle_conf;
 
@@ -85,34 +86,6 @@ bool lifecycle_allows(const char *from, const char *to, enum mover mover)
 	return false;
 }
 
-/* ---- the records ---- */
-
-static enum err record(struct call *c, const char *contract_id, const char *event_id)
-{
-	c->object_id = contract_id;
-	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
-}
-
-/* The customer reads who it was, not from where or in which session. */
-static enum err record_for_customer(struct call *c, const char *contract_id, const char *tenant_id)
-{
-	const struct actor *mover = c->actor;
-	const char *capability = c->capability, *source = c->source;
-	struct actor *there = arena_alloc(c->arena, sizeof(*there));
-	*there = *mover;
-	there->tenant_id = tenant_id;
-	there->session_id = "";
-	enum err e = service_enter_tenant(c, tenant_id);
-	c->actor = there;
-	c->source = "";
-	if (!e)
-		e = record(c, contract_id, uuid_make(c->arena));
-	c->actor = mover;
-	c->capability = capability;
-	c->source = source;
-	return e ? e : db_enter(c, mover->tenant_key);
-}
-
 /* ---- moving ---- */
 
 struct contract {
@@ -163,7 +136,7 @@ static enum err record_move(
 	if (move->mover != MOVER_PERSON)
 		c->op = strcmp(move->to, "erased") == 0 ? &ERASE : &STEP;
 	enum err e = record_for_customer(c, move->contract_id, contract->tenant_id);
-	return e || move->mover == MOVER_PERSON ? e : record(c, move->contract_id, event_id);
+	return e || move->mover == MOVER_PERSON ? e : record_here(c, move->contract_id, event_id);
 }
 
 enum err lifecycle_move(struct call *c, const struct move *move)

@@ -44,9 +44,11 @@ enum err lifecycle_run(struct call *c, bool *more);
 /* Have certified what is erased (certificate.c). A job (service.h). */
 enum err certificate_run(struct call *c, bool *more);
 
-/* How long the first two states of the end last; options of main.c. */
+/* Options of main.c, in days. */
 struct lifecycle_conf {
-	int64_t export_days, grace_days;
+	int64_t export_days, grace_days; /* how long the first two states of the end last */
+	int64_t key_days; /* how long an old version of a key is kept when it is empty (key_end.h)
+			   */
 };
 extern struct lifecycle_conf lifecycle_conf;
 

@@ -4,6 +4,7 @@
 #include "libcommon/keyring.h"
 #include "libcommon/service.h"
 #include "services/provisioning/erasure.h"
+#include "services/provisioning/key_end.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
 
@@ -15,11 +16,15 @@ static const struct option options[] = {
 		"days after a contract is closed in which the customer is handed its data" },
 	{ "contract-grace-days", OPTION_INTEGER, "30", AT(grace_days), 0, DAYS_MAX,
 		"days after these in which the contract can still be restored, before its purge" },
+	{ "key-version-days", OPTION_INTEGER, "90", AT(key_days), 0, DAYS_MAX,
+		"days that an old version of a tenant's key is kept when nothing lies under it any"
+		" more: no fewer than backups are, which cannot be read without it" },
 };
 
 /* A contract's end is counted in days, but people who watch it wait for each of these. */
 static const struct job jobs[] = {
 	{ .name = "reseal", .every_ms = RESEAL_EVERY_MS, .run = reseal_run },
+	{ .name = "key_end", .every_ms = KEY_END_EVERY_MS, .run = key_end_run },
 	{ .name = "contract_clock", .every_ms = 2000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
 	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },

@@ -50,6 +50,17 @@ describe("the end of a contract", () => {
 		await dialog.waitFor({ state: "detached" });
 	}
 
+	it("has a key, whose age and use are seen", async () => {
+		await operator.menu("ホーム");
+		await operator.link("暗号と鍵").click();
+		const keys = operator.page.getByRole("region", { name: "契約ごとの鍵" });
+		await keys.getByText("使用中").first().waitFor();
+		await operator.page.getByRole("rowheader", { name: "児童生徒のパスワード" }).waitFor();
+		await operator.menu("契約");
+		await operator.link("港市教育委員会").click();
+		await shows("利用中");
+	});
+
 	it("is suspended and restored", async () => {
 		await act("停止する");
 		await shows("停止中");

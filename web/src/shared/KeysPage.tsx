@@ -1,13 +1,13 @@
-/* The inventory of cryptography: which algorithms are in use, and, for a contract, how old the
- * versions of its key are and how much lies under each. */
+/* The inventory of cryptography: which algorithms are in use, how old the versions of keys are and
+ * how much lies under each; of the own contract, and for the operator of all. */
 import type { ReactNode } from "react";
-import { useApi } from "../api/hooks";
-import type { Algorithm, Keys } from "../api/types";
+import { useApi, usePages } from "../api/hooks";
+import type { Algorithm, Item, Keys } from "../api/types";
 import { exactTime } from "../format/time";
 import { addTexts, isKey, type Key, T, t } from "../i18n";
 import { useSelf } from "../session/session";
 import { Page, Section, TableFrame } from "../ui/page";
-import { Alert, Async } from "../ui/states";
+import { Alert, Async, Pages } from "../ui/states";
 import { countOf, type SealedCount, sealedOf } from "./keys";
 import ja from "./keys.ja.json";
 
@@ -115,6 +115,47 @@ function OwnKeys() {
 	);
 }
 
+type TenantVersion = Item<"/v1/keys/versions">["versions"][number];
+
+function stateOf({ emptySince, destroyedAt }: TenantVersion, isNewest: boolean): string {
+	if (destroyedAt) return t("keys.destroyedAt", { time: exactTime(destroyedAt) });
+	if (isNewest) return t("keys.newest");
+	return emptySince ? t("keys.emptySince", { time: exactTime(emptySince) }) : t("keys.old");
+}
+
+function TenantRows({ tenantId, versions }: Item<"/v1/keys/versions">) {
+	return versions.map((row, i) => (
+		<tr key={row.version}>
+			<th scope="row">{tenantId}</th>
+			<td>{row.version}</td>
+			<td>{row.madeAt ? exactTime(row.madeAt) : "–"}</td>
+			<td>
+				{row.sealed === undefined ? <T k="keys.unknown" /> : <T k="keys.items" n={row.sealed} />}
+			</td>
+			<td>{stateOf(row, i === versions.length - 1)}</td>
+		</tr>
+	));
+}
+
+/** All contracts' keys, for the operator: ids and numbers alone. */
+function AllKeys() {
+	const tenants = usePages("/v1/keys/versions");
+	return (
+		<Pages of={tenants} empty="keys.none">
+			{(items) => (
+				<Table
+					label="keys.tenants"
+					heads={["keys.tenant", "keys.version", "keys.madeAt", "keys.count", "keys.state"]}
+				>
+					{items.map((tenant) => (
+						<TenantRows key={tenant.tenantId} {...tenant} />
+					))}
+				</Table>
+			)}
+		</Pages>
+	);
+}
+
 const parametersOf = ({ figures }: Algorithm) =>
 	figures.map(({ unit, value }) => t(`keys.unit.${unit}`, { n: value })).join(", ");
 
@@ -147,6 +188,7 @@ export function KeysPage() {
 				<T k="keys.text" />
 			</p>
 			{role === "contractor" && <OwnKeys />}
+			{role === "operator" && <AllKeys />}
 			<Algorithms />
 		</Page>
 	);

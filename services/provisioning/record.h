@@ -1,0 +1,16 @@
+/* Records of what this service does by itself or for several tenants: the skeleton writes those of
+ * people's requests. */
+#ifndef MANABIYA_PROVISIONING_RECORD_H
+#define MANABIYA_PROVISIONING_RECORD_H
+
+#include "libcommon/call.h"
+
+/* In the log of the tenant that the call is in, as c->op, about an object. */
+must_check enum err record_here(struct call *c, const char *object_id, const char *event_id);
+
+/* In a customer's log; the call is in its own tenant before and after. The customer reads who it
+ * was, not from where or in which session. */
+must_check enum err record_for_customer(
+	struct call *c, const char *object_id, const char *tenant_id);
+
+#endif

@@ -1,0 +1,155 @@
+"""Old versions of a tenant's key: kept while anything needs them or nobody can say, then destroyed with a receipt, once."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+import base
+from base import FlowTest, eventually
+from stack import Stack
+
+COMMENT = 'まえより高くなった'
+AN_HOUR = 3600
+
+# The statement that says that a version is destroyed waits for whoever holds this lock.
+HOLD = """
+    CREATE FUNCTION provisioning.hold() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
+    CREATE TRIGGER hold BEFORE UPDATE ON provisioning.key_version FOR EACH ROW
+        WHEN (NEW.fingerprint IS NOT NULL) EXECUTE FUNCTION provisioning.hold();
+"""
+
+
+def destroys_at_once(directory):
+    return Stack(directory, base.BUILD, extra={'provisioning': {'key-version-days': 0}})
+
+
+def setUpModule():
+    base.open_world(destroys_at_once)
+
+
+class KeyEndFlow(FlowTest):
+    def setUp(self):
+        self.stack = base.world.stack
+        self.tenant = base.world.tenant(self._testMethodName.replace('_', '-')[-20:].strip('-'))
+        self.id = self.tenant.contract['tenantId']
+        self.keyring = base.world.directory / 'keyring'
+        lesson = self.tenant.lesson()
+        self.path = f'/v1/tries/{lesson.sent_try(self.tenant.enter("jido1"))["id"]}/comments'
+        self.tenant.enter('sensei').post(self.path, positionMs=100, text=COMMENT)
+
+    def rotate(self):
+        """As if it had been an hour ago: no request holds the old version any more."""
+        said = subprocess.run([base.BUILD / 'ctl/manabiyactl', 'keyring', 'rotate', '--keyring', self.keyring, '--keyring-root',
+                               self.stack.keys / 'keyring-root.key', '--tenant', self.id],
+                              check=True, stdout=subprocess.PIPE, text=True).stdout
+        version = int(re.search(r'version (\d+)', said)[1])
+        past = time.time() - AN_HOUR
+        os.utime(self.file(version), (past, past))
+        return version
+
+    def file(self, version):
+        return self.keyring / f'{self.id}.{version}.key'
+
+    def row(self, column, version=1):
+        return self.stack.sql(f"SELECT {column} FROM provisioning.key_version WHERE customer_tenant_id = '{self.id}'"
+                              f' AND version = {version}')
+
+    def look_again(self, *services):
+        """Jobs run when a service starts; what was tried a moment ago is tried again."""
+        self.stack.sql(f"UPDATE provisioning.key_version SET tried_at = '-infinity' WHERE customer_tenant_id = '{self.id}'")
+        for name in (*services, 'provisioning'):
+            self.stack.kill(name, signal.SIGTERM)
+            self.stack.restart(name)
+        if services:
+            self.stack.wait_ready()
+
+    def until(self, condition, what):
+        """Rounds are a minute apart; here the next begins when one has shown nothing."""
+        for _ in range(20):
+            self.look_again('learning', 'notification')
+            try:
+                return eventually(condition, what, seconds=5)
+            except AssertionError:
+                continue
+        raise AssertionError(what)
+
+    def events(self, client):
+        found = client.get('/v1/audit/events?operation=provisioning.key_version_destroy&limit=200')['items']
+        return [event for event in found if event['objectId'] == f'{self.id}.1']
+
+    def assert_over(self):
+        self.assertEqual(self.row('fingerprint'), self.receipt()[1])
+        self.assertFalse(self.file(1).exists())
+        for client in (self.tenant.admin, base.world.operator):
+            eventually(lambda client=client: self.events(client), 'the event in the log')
+            self.assertEqual(len(self.events(client)), 1)
+        teacher = self.tenant.enter('sensei')
+        self.assertEqual(teacher.get(self.path)['items'][0]['text'], COMMENT)
+        self.assertEqual([version['version'] for version in self.tenant.admin.get('/v1/keys')['provisioning']['versions']], [2])
+
+    def receipt(self):
+        text = (self.keyring / f'receipt.{self.id}.1').read_text()
+        return re.fullmatch(r'destroyed (\S+)\nkey (1\.key=[0-9a-f]{32})\n', text).groups()
+
+    def test_what_is_empty_ends_and_all_is_read_as_before(self):
+        self.rotate()
+        self.until(lambda: self.row('destroyed_at'), 'version 1 is destroyed')
+        self.assert_over()
+        rows = base.world.operator.pages('/v1/keys/versions')
+        versions = next(row for row in rows if row['tenantId'] == self.id)['versions']
+        self.assertIn('destroyedAt', versions[0])
+        self.assertNotIn('madeAt', versions[0])
+        self.assertNotIn('destroyedAt', versions[1])
+        self.assertGreater(versions[1]['sealed'], 0)
+
+    def test_a_service_that_is_away_is_no_zero(self):
+        self.rotate()
+        self.stack.kill('learning')
+        self.addCleanup(self.stack.wait_ready)
+        self.addCleanup(self.stack.restart, 'learning')
+        self.look_again()
+        eventually(self.said, 'it was tried')
+        self.assertEqual(self.row("coalesce(empty_since::text, 'not empty')"), 'not empty')
+        self.assertTrue(self.file(1).exists())
+        self.until(lambda: self.row('destroyed_at'), 'version 1 is destroyed when all have said so')
+        self.assert_over()
+
+    def said(self):
+        lines = (self.stack.logs / 'provisioning.log').read_text().splitlines()
+        return next((line for line in lines if f'version 1 of {self.id} cannot be counted' in line), None)
+
+    def test_kill_9_between_the_key_and_its_record(self):
+        self.rotate()
+        self.stack.sql(HOLD)
+        self.addCleanup(self.stack.sql, 'DROP FUNCTION provisioning.hold CASCADE')
+        with subprocess.Popen(['psql', '-XqAt', self.stack.conninfo()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as psql:
+            psql.stdin.write("SELECT 'held' || pg_advisory_lock(4711);\n")
+            psql.stdin.flush()
+            self.assertEqual(psql.stdout.readline(), 'held\n')
+            self.until(lambda: not self.file(1).exists(), 'the key is gone, its record waits')
+            self.stack.kill('provisioning')
+            psql.stdin.close()
+        self.assertEqual(self.row("coalesce(destroyed_at::text, 'not yet')"), 'not yet')
+        at = self.receipt()[0]
+        self.until(lambda: self.row('destroyed_at'), 'the record is there')
+        self.assertEqual(self.row('tenancy.stamp(destroyed_at)'), at)
+        self.assert_over()
+
+    def test_what_waits_for_delivery_keeps_its_key(self):
+        """A dead letter under the old version: until it is redriven or removed."""
+        self.stack.sql("INSERT INTO learning.outbox (tenant_id, consumer, kind, type, event_id, body, dead_reason)"
+                       f" VALUES ('{self.id}', 'notification', 'event', 'x', gen_random_uuid(), 'AQAAAAABxxxx', 'test')")
+        self.rotate()
+        self.until(lambda: self.row('sealed') == '1', 'all but the letter is sealed anew')
+        self.assertEqual(self.row("coalesce(empty_since::text, 'not empty')"), 'not empty')
+        self.stack.sql("DELETE FROM learning.outbox WHERE dead_reason = 'test'")
+        self.until(lambda: self.row('destroyed_at'), 'version 1 is destroyed')
+        self.assert_over()
+
+
+if __name__ == '__main__':
+    unittest.main()
