@@ -41,7 +41,7 @@ static char holder[33];
 
 /* When a receiver has more than the database knows, there is news: it is asked for nothing else. */
 static const char HAS_NEWS[] = "SELECT audit.sink_has_news($1)";
-static const char HOLD[] = "SELECT audit.sink_hold($1, $2, $3::integer)";
+static const char HOLD[] = "SELECT audit.sink_lease($1, $2, $3::integer)";
 static const char RELEASE[] = "SELECT audit.sink_release($1, $2)";
 static const char TAKE[] = "SELECT tenant_id, id, sequence, tenancy.stamp(time), operation,"
 			   " outcome = 'failure', line, (extract(epoch FROM time) * 1000)::bigint"
@@ -155,6 +155,24 @@ static enum err resume(struct call *c, const struct sink *sink, bool *moved)
 	return e ? e : done(c, sink, known, moved);
 }
 
+/* The first and the last of each tenant say where its position goes: they come in its order. */
+static const struct batch *ends_of(struct call *c, const struct batch *batch)
+{
+	struct batch *ends = arena_alloc(c->arena, sizeof(*ends));
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct sink_event *event = &batch->events[i];
+		size_t at = 0;
+		while (at < ends->n && strcmp(ends->events[at].tenant_id, event->tenant_id) != 0)
+			at += 2;
+		if (at == ends->n) {
+			ends->events[at] = *event;
+			ends->n += 2;
+		}
+		ends->events[at + 1] = *event;
+	}
+	return ends;
+}
+
 static enum err ship(struct call *c, const struct sink *sink, bool *moved)
 {
 	struct batch *batch = arena_alloc(c->arena, sizeof(*batch));
@@ -163,33 +181,36 @@ static enum err ship(struct call *c, const struct sink *sink, bool *moved)
 		e = next_transaction(c);
 	if (!e && batch->n)
 		e = sink->send(c, batch);
-	return e ? e : done(c, sink, batch, moved);
+	return e ? e : done(c, sink, ends_of(c, batch), moved);
 }
 
 /* ---- one turn ---- */
 
-static enum err hold(struct call *c, const struct sink *sink, bool *is_held)
+/* *is_settled: this process held it last and has committed all that it sent. */
+static enum err hold(struct call *c, const struct sink *sink, bool *is_held, bool *is_settled)
 {
 	const char *answer;
 	*is_held = false;
 	enum err e = db_text(c, HAS_NEWS, DB_ARGS(sink->name), &answer);
-	if (!e && *answer == 't')
-		e = db_text(c, HOLD, DB_ARGS(sink->name, holder, db_integer(c, LEASE_MS)), &answer);
-	if (!e && *answer == 't') {
-		*is_held = true;
-		e = next_transaction(c);
-	}
-	return e;
+	if (e || *answer != 't')
+		return e;
+	e = db_text(c, HOLD, DB_ARGS(sink->name, holder, db_integer(c, LEASE_MS)), &answer);
+	if (e || strcmp(answer, "refused") == 0)
+		return e;
+	*is_held = true;
+	*is_settled = strcmp(answer, "settled") == 0;
+	return next_transaction(c);
 }
 
 /* A failure leaves the lease as it is: this process goes on with it, and others after it. */
 static enum err turn(struct call *c, const struct sink *sink, bool *more)
 {
-	bool is_held;
-	enum err e = hold(c, sink, &is_held);
+	bool is_held, is_settled;
+	enum err e = hold(c, sink, &is_held, &is_settled);
 	if (e || !is_held)
 		return e;
-	e = resume(c, sink, more);
+	if (!is_settled)
+		e = resume(c, sink, more);
 	if (!e && !*more)
 		e = ship(c, sink, more);
 	return e ? e : db_exec(c, RELEASE, DB_ARGS(sink->name, holder));

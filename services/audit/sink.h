@@ -44,7 +44,8 @@ struct batch {
 struct sink {
 	const char *name; /* its positions stand under it, so it never changes */
 	/* Note the last events that the receiver has already (tenant_id and id of each); NULL where
-	 * it cannot be asked, and what was sent but not noted comes twice. */
+	 * it cannot be asked, and what was sent but not noted comes twice. Asked when that may be:
+	 * at the start, after a failure, and after another process has sent. */
 	enum err (*resume)(struct call *c, struct batch *known);
 	/* OK when the receiver has all of it. Called outside of any transaction. */
 	enum err (*send)(struct call *c, const struct batch *batch);

@@ -2,8 +2,8 @@
  * A sink: a file of NDJSON, every event once, in each tenant's order.
  *
  * A batch is made durable in the file, then its positions are committed. Should that fail, or the
- * process die between the two, the file is ahead by at most that batch: every turn first reads the
- * lines that the database may not know yet, and cuts off a line that was written in part. So no
+ * process die between the two, the file is ahead by at most that batch: whoever goes on first reads
+ * the lines that the database may not know yet, and cuts off a line that was written in part. So no
  * line is lost, and none stands twice.
  *
  * The file may be renamed away at any time (it is opened anew for each batch); a line is never
