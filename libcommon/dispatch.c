@@ -141,10 +141,12 @@ static enum err check_actor(struct call *c)
 	return fail(c, ERR_FORBIDDEN, "not for %s", role_name(c->actor->role));
 }
 
-/* A session that was left open, or a stolen token, is not enough for what cannot be undone. */
+/* A session that was left open, or a stolen token, is not enough for what cannot be undone. What
+ * has begun may last longer than a proven password: windows after the first need a session that is
+ * alive, as all do. */
 static bool needs_step_up(const struct call *c)
 {
-	return c->op->flags & OP_STEP_UP &&
+	return c->op->flags & OP_STEP_UP && !c->window.continued &&
 		clock_unix_ms() - c->actor->authenticated_unix_ms > STEP_UP_LIFETIME_MS;
 }
 
@@ -155,7 +157,7 @@ static enum err check_label(struct call *c, enum label label)
 	case LABEL_WANTS_FACTOR:
 		return fail_with(c, &SECOND_FACTOR_REQUIRED, "one factor");
 	case LABEL_WANTS_PASSWORD:
-		return fail_with(c, &STEP_UP_REQUIRED, "step-up");
+		return c->window.continued ? OK : fail_with(c, &STEP_UP_REQUIRED, "step-up");
 	default:
 		return OK;
 	}

@@ -112,6 +112,8 @@ struct attempt {
 	const char *code;
 };
 
+static unsigned char frame_flags; /* of the attempts that follow */
+
 #define HOUR_MS 3600000
 static const struct attempt attempts[] = {
 	{ "anyone may use a public operation", "public", "gateway", 0, 0, false, 0, 0, 1000, "",
@@ -175,7 +177,7 @@ static const char *capability_for(
 static void attempt(
 	const struct attempt *attempt, int64_t password_age_ms, struct arena *arena, struct db *db)
 {
-	struct frame request = { .kind = FRAME_REQUEST };
+	struct frame request = { .kind = FRAME_REQUEST, .flags = frame_flags };
 	struct reply reply;
 	struct call c = {
 		.arena = arena,
@@ -222,8 +224,8 @@ static void what_is_dangerous_wants_a_password_proven_just_now(void **state)
 		.code = "" };
 	struct arena *arena = arena_new();
 	struct db *db = db_open("host=/nonexistent", "learning");
-	struct attempt fresh = base, stale = base, safe = base, pupil = base;
-	fresh.operation = stale.operation = pupil.operation = "delete";
+	struct attempt fresh = base, stale = base, safe = base, pupil = base, window = base;
+	fresh.operation = stale.operation = pupil.operation = window.operation = "delete";
 	safe.operation = "staff";
 	stale.status = pupil.status = 403;
 	stale.code = "step_up_required";
@@ -235,6 +237,9 @@ static void what_is_dangerous_wants_a_password_proven_just_now(void **state)
 	attempt(&stale, STEP_UP_LIFETIME_MS + 1, arena, db);
 	attempt(&safe, HOUR_MS, arena, db);
 	attempt(&pupil, HOUR_MS, arena, db);
+	frame_flags = FRAME_CONTINUED; /* what has begun may last */
+	attempt(&window, HOUR_MS, arena, db);
+	frame_flags = 0;
 	db_close(db);
 	arena_free(arena);
 }

@@ -96,6 +96,15 @@ static bool escape(struct scan *scan)
 	return second >= 0xdc00 && second <= 0xdfff;
 }
 
+/* How many bytes from here on stand for themselves: most of most strings. */
+static size_t plain_run(const struct scan *scan)
+{
+	const char *at = scan->at;
+	while (at < scan->end && *at >= ' ' && *at <= '~' && *at != '"' && *at != '\\')
+		at++;
+	return (size_t)(at - scan->at);
+}
+
 /* Raw control characters are refused, code points are whole. */
 static bool string(struct scan *scan)
 {
@@ -110,8 +119,10 @@ static bool string(struct scan *scan)
 			continue;
 		}
 		uint32_t code;
-		size_t n = utf8_next(scan->at, (size_t)(scan->end - scan->at), &code);
-		if (n == 0 || code < 0x20)
+		size_t n = plain_run(scan);
+		if (n == 0)
+			n = utf8_next(scan->at, (size_t)(scan->end - scan->at), &code);
+		if (n == 0 || (n == 1 && (unsigned char)*scan->at < 0x20))
 			return false;
 		scan->at += n;
 	}

@@ -66,9 +66,10 @@ must_check enum err outbox_audit(struct call *c, const char *event_id, const cha
 must_check enum err outbox_enter_relay(struct call *c);
 
 /*
- * One round of the relay: take up to 100 due rows of each consumer, ship them, delete what was
- * accepted, put off the rest. `c` is the relay job's call. *shipped says how many went. Called by
- * the skeleton until it ships none, then again on a hint or after 200 ms.
+ * One round of the relay: take up to 500 due rows of each consumer, ship them, delete what was
+ * accepted, put off the rest. Nothing while another relay of this service is at it. `c` is the
+ * relay job's call. *shipped says how many went. Called by the skeleton until it ships none, then
+ * again on a hint or after 200 ms.
  */
 must_check enum err outbox_relay(struct call *c, int64_t *shipped);
 

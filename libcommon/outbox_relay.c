@@ -1,9 +1,9 @@
 /*
  * Shipping what the outbox holds; see outbox.h.
  *
- * A round takes due rows (they are leased for 30 seconds, so that two relays do not ship the same
- * ones), sends them in groups, and settles each group. It never holds a transaction open while it
- * waits for another service: that would hold back the watermark of everyone.
+ * A round takes due rows (the outbox is leased for 30 seconds, so that two relays do not ship the
+ * same ones), sends them in groups, and settles each group. It never holds a transaction open while
+ * it waits for another service: that would hold back the watermark of everyone.
  *
  * No row may block another: a refused group is sent again row by row, and a row that has failed
  * several times travels alone, so that one which kills its consumer dies by itself. No consumer may
@@ -22,7 +22,10 @@
 #include "libcommon/personal.h"
 #include "libcommon/service.h"
 
-#define SHARE_MAX 100 /* rows of one consumer in a round: EventBatch holds 100 events */
+#define SHARE_MAX                                                                                  \
+	500 /* rows of one consumer in a round: beyond it a call costs nothing any more            \
+	     */
+#define EVENTS_MAX 100 /* what EventBatch holds */
 #define GROUP_BYTES (2 * 1024 * 1024) /* quoting may double it; a frame holds 6 MiB */
 #define CONSUMERS_MAX 8 /* there are five services that take anything */
 #define ROWS_MAX (SHARE_MAX * CONSUMERS_MAX)
@@ -33,6 +36,7 @@ static const char TAKE[] = "SELECT id, tenant_id, consumer, kind, type, event_id
 			   " attempts FROM outbox_take($1)";
 static const char DONE[] = "SELECT outbox_done($1)";
 static const char WAIT[] = "SELECT outbox_wait($1)";
+static const char RELEASE[] = "SELECT outbox_release()";
 static const char PUT_OFF[] = "SELECT outbox_put_off($1, $2)";
 
 struct row {
@@ -102,9 +106,9 @@ static bool go_together(const struct row *a, const struct row *b)
 /* The rows from `first` on that go with it, as far as they fit into one frame. */
 static void collect(struct rows *rows, size_t first, struct group *group)
 {
-	size_t bytes = 0;
+	size_t bytes = 0, most = is_audit(&rows->items[first]) ? SHARE_MAX : EVENTS_MAX;
 	group->n = 0;
-	for (size_t i = first; i < rows->n && bytes < GROUP_BYTES; i++) {
+	for (size_t i = first; i < rows->n && bytes < GROUP_BYTES && group->n < most; i++) {
 		struct row *row = &rows->items[i];
 		if (row->shipped || (i > first && !go_together(&rows->items[first], row)))
 			continue;
@@ -266,22 +270,11 @@ static enum err settle_unopened(struct call *c, struct rows *rows)
 	return settle_as(c, PUT_OFF, DB_ARGS(ids_of(c, broken), "does not open"));
 }
 
-enum err outbox_relay(struct call *c, int64_t *shipped)
+static enum err ship_all(struct call *c, struct rows *rows, int64_t *shipped)
 {
-	struct rows *rows = arena_alloc(c->arena, sizeof(*rows));
 	struct group *group = arena_alloc(c->arena, sizeof(*group));
 	struct round round = { 0 };
-	/* Each statement is its own transaction. */
-	db_rollback(c->db);
-	db_begin(c->db, NULL, false);
-	*shipped = 0;
-	enum err e = outbox_enter_relay(c);
-	if (e == ERR_UNAVAILABLE || e == ERR_LIMITED)
-		return OK; /* auth is away: the bus has told, and the next turn comes soon */
-	if (!e)
-		e = db_each(c, TAKE, DB_ARGS(db_integer(c, SHARE_MAX)), on_row, rows);
-	if (!e)
-		e = settle_unopened(c, rows);
+	enum err e = settle_unopened(c, rows);
 	for (size_t i = 0; i < rows->n && !e; i++) {
 		if (rows->items[i].shipped)
 			continue;
@@ -291,5 +284,20 @@ enum err outbox_relay(struct call *c, int64_t *shipped)
 			e = leave(c, rows, rows->items[i].consumer);
 	}
 	*shipped = round.shipped;
-	return e;
+	return e ? e : settle_as(c, RELEASE, DB_NONE);
+}
+
+enum err outbox_relay(struct call *c, int64_t *shipped)
+{
+	struct rows *rows = arena_alloc(c->arena, sizeof(*rows));
+	/* Each statement is its own transaction. */
+	db_rollback(c->db);
+	db_begin(c->db, NULL, false);
+	*shipped = 0;
+	enum err e = outbox_enter_relay(c);
+	if (e == ERR_UNAVAILABLE || e == ERR_LIMITED)
+		return OK; /* auth is away: the bus has told, and the next turn comes soon */
+	if (!e)
+		e = db_each(c, TAKE, DB_ARGS(db_integer(c, SHARE_MAX)), on_row, rows);
+	return e || !rows->n ? e : ship_all(c, rows, shipped);
 }

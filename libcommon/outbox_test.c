@@ -348,19 +348,52 @@ static void a_row_that_commits_late_is_not_lost(void **state)
 	db_close(late.db);
 }
 
-static void a_relay_that_died_is_followed_by_another(void **state)
+/* Another relay of the service takes rows, and does not come to settle them. */
+static struct test take_elsewhere(void)
 {
 	static const char take[] = "SELECT count(*) FROM outbox_take(100)";
 	const char *text = NULL;
-	tell(&actor, "left behind");
-	wait_for_watermark();
-	struct call c = test_call(&test, &as_relay);
+	struct test elsewhere = test;
+	elsewhere.db = db_open(test.database, "learning");
+	struct call c = test_call(&elsewhere, &as_relay);
 	assert_int_equal(db_text(&c, take, DB_NONE, &text), OK);
 	assert_int_equal(db_commit(&c), OK);
 	assert_string_equal(text, "1");
-	assert_int_equal(relay(), 0); /* leased */
-	test_sql(&test, "UPDATE learning.outbox SET due_at = due_at - interval '30 seconds'");
+	return elsewhere;
+}
+
+static void a_relay_that_hangs_is_followed_by_another(void **state)
+{
+	tell(&actor, "left behind");
+	wait_for_watermark();
+	struct test elsewhere = take_elsewhere();
+	assert_int_equal(relay(), 0);
+	test_sql(&test, "UPDATE tenancy.relay_lease SET held_until = held_until - interval '30 s'");
 	assert_int_equal(relay(), 1);
+	db_close(elsewhere.db);
+}
+
+static void a_relay_that_died_is_followed_at_once(void **state)
+{
+	tell(&actor, "left behind");
+	wait_for_watermark();
+	struct test elsewhere = take_elsewhere();
+	assert_int_equal(relay(), 0);
+	db_close(elsewhere.db);
+	for (int i = 0; i < 1000 && !relay(); i++)
+		(void)usleep(20000); /* its backend ends a moment later */
+	assert_string_equal(left("count(*)"), "0");
+}
+
+/* Who ships nothing holds nothing: the relays of two instances take turns. */
+static void a_round_that_is_over_leaves_the_outbox_to_others(void **state)
+{
+	tell(&actor, "first");
+	assert_int_equal(relay(), 1);
+	tell(&actor, "second");
+	wait_for_watermark();
+	struct test elsewhere = take_elsewhere();
+	db_close(elsewhere.db);
 }
 
 /* Rows from before carry times that are far ahead then. */
@@ -372,6 +405,9 @@ static void a_clock_that_was_set_back_delays_nothing(void **state)
 		"UPDATE learning.outbox SET due_at = now() + CASE WHEN id ="
 		" (SELECT min(id) FROM learning.outbox) THEN interval '1 day' ELSE interval '5"
 		" minutes' END");
+	test_sql(&test,
+		"UPDATE tenancy.relay_lease SET holder = pg_backend_pid(),"
+		" held_until = now() + interval '1 day'");
 	assert_int_equal(relay(), 1);
 	assert_string_equal(left("due_at > now() + interval '4 minutes'"), "t");
 }
@@ -382,7 +418,8 @@ static void a_handler_gets_at_no_row_of_the_outbox(void **state)
 {
 	static const char *const statements[] = { "SELECT outbox_take(100)",
 		"SELECT outbox_done(ARRAY[1])", "SELECT outbox_wait(ARRAY[1])",
-		"SELECT outbox_put_off(ARRAY[1], 'x')", "SELECT unguarded_outbox_take(100)",
+		"SELECT outbox_put_off(ARRAY[1], 'x')", "SELECT unguarded_outbox_done(ARRAY[1])",
+		"SELECT outbox_release()", "SELECT tenancy.relay_hold('learning')",
 		"SELECT tenancy.demand_relay()",
 		"WITH x AS (SELECT set_config('app.tenant', '" OUTBOX_RELAY
 		".9999999999.' || repeat('0', 64), true)) SELECT outbox_take(100) FROM x" };
@@ -538,7 +575,9 @@ int main(void)
 		FACT(a_batch_fits_into_a_frame),
 		FACT(a_refused_login_leaves_an_audit_line_without_tenant),
 		FACT(a_row_that_commits_late_is_not_lost),
-		FACT(a_relay_that_died_is_followed_by_another),
+		FACT(a_relay_that_hangs_is_followed_by_another),
+		FACT(a_relay_that_died_is_followed_at_once),
+		FACT(a_round_that_is_over_leaves_the_outbox_to_others),
 		FACT(a_clock_that_was_set_back_delays_nothing),
 		FACT(a_handler_gets_at_no_row_of_the_outbox),
 		FACT(what_waits_is_sealed),

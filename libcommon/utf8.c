@@ -51,6 +51,10 @@ int64_t utf8_count(const char *text, size_t n)
 	int64_t count = 0;
 	uint32_t code;
 	for (size_t at = 0; at < n; count++) {
+		if ((unsigned char)text[at] < 0x80) { /* most of most texts */
+			at++;
+			continue;
+		}
 		size_t length = utf8_next(text + at, n - at, &code);
 		if (length == 0)
 			return -1;

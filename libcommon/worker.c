@@ -271,11 +271,19 @@ static bool wait_for_turn(const struct job *job, bool has_failed, unsigned *hint
 	return go_on;
 }
 
-/* Whether it came to its end. */
+static bool is_stopping(void)
+{
+	pthread_mutex_lock(&jobs.lock);
+	bool stopping = jobs.stopping;
+	pthread_mutex_unlock(&jobs.lock);
+	return stopping;
+}
+
+/* Whether it came to its end; what is left of a long job waits for the next start. */
 static bool run_job(struct worker *worker)
 {
 	bool more = true, has_failed = false;
-	while (more) {
+	while (more && !is_stopping()) {
 		struct call c = call_of(worker);
 		c.call_id = uuid_make(worker->arena);
 		c.deadline_ms = clock_steady_ms() + JOB_DEADLINE_MS;

@@ -111,10 +111,11 @@ def adapter(o):
 
 def labelled(o):
     """Where in the input the id of an object with a class of its own is, and how that class is asked for."""
-    field = o.labelled
-    return field and '&(const struct op_object)' + record(
-        id=f'offsetof(struct {o.structs["in"]}, {field.column})',
-        sql=quote(f'SELECT min(label) FROM {o.service}.label_of_{field.labelled} WHERE id = $1::uuid'))
+    if not o.asks():
+        return None
+    return '&(const struct op_object)' + record(
+        id=f'offsetof(struct {o.structs["in"]}, {o.labelled.column})',
+        sql=quote(f'SELECT min(label) FROM {o.service}.label_of_{o.labelled.labelled} WHERE id = $1::uuid'))
 
 
 def op_row(o):

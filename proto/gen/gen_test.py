@@ -135,8 +135,9 @@ REFUSED = {
     'an unknown label': ('x-label: III', 'x-label: V', 55, '`x-label` cannot be `V`'),
     'an object that is no id in the path': ('in: header, required: true', 'in: header, required: true, x-object: thing', 12, 'an id in the path'),
     'a class that is none': ('enum: [a, b]', 'enum: [a, b], x-raised: true', 54, 'what is raised is a class'),
-    'a class of its own that each has': ("required: [id, shared]%senum: [a, b]" % REST, "required: [id, kind]%sx-raised: true, enum: [I]" % REST, 54,
-                                         'was raised'),
+    'a class of its own that each has': (f'required: [id, shared]{REST}enum: [a, b] }}\n      x-label: III\n', f'required: [id, kind]{REST}x-raised: true, '
+                                         'enum: [I] }\n      x-label: III\n      x-object: thing\n', 54, 'was raised'),
+    'a class of its own of what nobody can raise': ('enum: [a, b]', 'enum: [I], x-raised: true', 49, 'what is an `x-object`'),
     'a text that is recorded': ('minLength: 1, maxLength: 20', 'maxLength: 20, x-recorded: true', 20, '`x-recorded` is not understood'),
     'an operation that forgets to ask': ('components:\n', '''  /v1/things/{thingId}/parts:
     put:
@@ -273,8 +274,14 @@ class Generator(unittest.TestCase):
         self.assertIn('.object = &(const struct op_object){ .id = offsetof(struct auth_thing_update_in, thing_id), '
                       '.sql = "SELECT min(label) FROM auth.label_of_thing WHERE id = $1::uuid" }', named)
         self.assertNotIn('.object', self.make('auth')['auth_ops.c'])
-        told = self.make('auth', AUTH.replace('enum: [a, b]', 'enum: [I, II], x-raised: true'))['auth_proto.c']
-        self.assertIn('.raised = true', told)
+        raised = AUTH.replace('enum: [a, b]', 'enum: [I, II], x-raised: true').replace('x-label: III', 'x-label: III\n      x-object: thing')
+        self.assertIn('.raised = true', self.make('auth', raised)['auth_proto.c'])
+        # A read whose answer tells the class need not ask for it; one that is recorded does.
+        named = raised.replace('in: path, required: true', 'in: path, required: true, x-object: thing')
+        start, end = named.index('      requestBody:'), named.index('      responses:')
+        read = (named[:start] + named[end:]).replace('    patch:', '    get:').replace('thing_update', 'thing_get')
+        self.assertIn('.object', self.make('auth', read)['auth_ops.c'])
+        self.assertNotIn('.object', self.make('auth', read.replace('      x-audit: entity_management.update\n', ''))['auth_ops.c'])
         self.assertIn('.recorded = true', self.make('auth', AUTH.replace('enum: [a, b]', 'enum: [a, b], x-recorded: true'))['auth_proto.c'])
 
     def test_what_is_personal_has_a_type_of_its_own(self):

@@ -133,11 +133,14 @@ class Documents(dict):
     def fields_of(self, owner, node):
         """The members of an object schema, itself given in full or by $ref."""
         owner, node, _ = self.resolve(owner, node)
-        check(node, node.here, ['type', 'properties'], ['required', 'description', 'x-label'])
+        check(node, node.here, ['type', 'properties'], ['required', 'description', 'x-label', 'x-object'])
         one_of('object')(node, 'type')
         members = node['properties']
         required = some_of(*members)(node, 'required') if 'required' in node else []
-        return [self.field(owner, members[name], name, members.at[name], 'BODY', name in required) for name in members]
+        fields = [self.field(owner, members[name], name, members.at[name], 'BODY', name in required) for name in members]
+        demand(('x-object' in node) == any(field.raised for field in fields), node.here,
+               'what is an `x-object` has a member that is `x-raised`, and nothing else has')
+        return fields
 
     def shapes(self, document):
         """The named object schemas of a document; every other schema is checked on the way."""

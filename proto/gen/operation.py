@@ -63,6 +63,20 @@ class Operation:
         demand(len(found) < 2, self.at, '`x-object` stands at two parameters: of which object is the class?')
         return found[0] if found else None
 
+    def asks(self):
+        """Must the class of that object be asked for? Not when the answer tells it, unless a record wants it too."""
+        if not self.labelled or not self.reads or 'x-audit' in self.node:
+            return self.labelled is not None
+        return self.labelled.labelled not in self.told(self.service, self.answer)
+
+    def told(self, owner, node):
+        """Of which objects an answer certainly tells the class: its own, and what it always holds."""
+        owner, node, _ = self.documents.resolve(owner, node)
+        if 'x-object' in node:
+            yield node['x-object']
+        for name in node.get('required', []):
+            yield from self.told(owner, node['properties'][name])
+
     def labels(self, owner, node, may_withhold):
         """The labels of a schema and what is in it. An answer's optional object with a label of its own is left out for
         those who may not see it (libcommon/label.h), so it says nothing about the rest."""

@@ -93,4 +93,8 @@ const char *checkpoint_sign(
  * while it is not signed yet. */
 must_check enum err proof_of_event(struct call *c, const char *event_id, struct buf *file);
 
+/* The file that proves a run of events of the entered tenant. */
+must_check enum err proof_of_range(
+	struct call *c, uint64_t first, const struct signed_tree *tree, struct buf *file);
+
 #endif

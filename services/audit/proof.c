@@ -144,26 +144,44 @@ enum err audit_event_proof(
 	return e;
 }
 
+/* The leaves from `first` to before `end`. */
+struct run {
+	uint64_t first, end;
+};
+
+static enum err write_range(
+	struct call *c, struct run run, const struct signed_tree *tree, struct buf *file)
+{
+	struct merkle_proof proof;
+	const struct merkle_tree tiles = tile_tree(c);
+	enum err e = merkle_prove_range(&tiles, run.first, run.end, tree->size, &proof);
+	if (e)
+		return e;
+	buf_printf(file, "manabiya-log-range@v1\nrange %llu %llu\n", (unsigned long long)run.first,
+		(unsigned long long)run.end);
+	write_proof(c, file, &proof);
+	buf_text(file, tree->note);
+	return OK;
+}
+
 /* The same for a run of events, whose lines are an export (export.c). */
 enum err audit_log_range(
 	struct call *c, const struct audit_log_range_in *in, struct audit_log_range_out *out)
 {
 	struct signed_tree covering;
-	struct merkle_proof proof;
 	struct buf file = { .arena = c->arena };
-	const struct merkle_tree tree = tile_tree(c);
-	enum err e = find_covering(c, (uint64_t)in->end, &covering);
-	if (!e && in->first > in->end)
+	const struct run run = { (uint64_t)in->first, (uint64_t)in->end };
+	enum err e = find_covering(c, run.end, &covering);
+	if (!e && run.first > run.end)
 		e = fail_as(c, &BAD_RANGE);
 	if (!e)
-		e = merkle_prove_range(
-			&tree, (uint64_t)in->first, (uint64_t)in->end, covering.size, &proof);
-	if (e)
-		return e;
-	buf_printf(&file, "manabiya-log-range@v1\nrange %lld %lld\n", (long long)in->first,
-		(long long)in->end);
-	write_proof(c, &file, &proof);
-	buf_text(&file, covering.note);
+		e = write_range(c, run, &covering, &file);
 	out->body = bytes_of(&file);
-	return OK;
+	return e;
+}
+
+enum err proof_of_range(
+	struct call *c, uint64_t first, const struct signed_tree *tree, struct buf *file)
+{
+	return write_range(c, (struct run){ first, tree->size }, tree, file);
 }

@@ -3,9 +3,11 @@
  *
  * What is sealed for the pupil opens nowhere any more (libcommon/keyring_user.h); this is about the
  * rest, the videos first of all. What the pupil said about others' tries is theirs and stays. Files
- * go before the commit, as in media.c: an attempt that fails is made again by the relay.
+ * go before the commit, as in media.c: an attempt that fails is made again by the relay. An export
+ * of the tenant holds what the person wrote: it ends.
  */
 #include "libcommon/db.h"
+#include "services/learning/export.h"
 #include "services/learning/import.h"
 #include "services/learning/learning.h"
 #include "services/learning/media_store.h"
@@ -38,5 +40,7 @@ enum err erase_pupil(struct call *c, const char *user_id)
 		e = db_exec(c, ROWS[i], DB_ARGS(user_id));
 	if (!e)
 		e = db_each(c, VIDEOS, DB_ARGS(user_id), on_video, NULL);
+	if (!e)
+		e = export_invalidate(c);
 	return e ? e : import_forget(c);
 }

@@ -8,6 +8,7 @@ const struct sealed_column learning_sealed[LEARNING_SEALED_N] = {
 	SEALED_COLUMN("reflection", "try_id", "text", "text", "reflection.text"),
 	SEALED_COLUMN("member", "id", "name", "name", "person.name"),
 	SEALED_COLUMN("media", "id", "sealed_key", "media", "media.sealed_key"),
+	SEALED_COLUMN("export", "id", "sealed_key", "media", "media.sealed_key"),
 	SEALED_COLUMN("archive_import", "id", "sealed_key", "media", "archive_import.sealed_key"),
 };
 

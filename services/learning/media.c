@@ -93,12 +93,15 @@ static const char ABANDONED_DELETE[] =
 	" AND NOT EXISTS (SELECT FROM learning.archive_import WHERE state = 'applying')";
 
 /* Which files do rows know: the video's or archive's own, and the tail at the acknowledged offset
- * of an upload. */
+ * of an upload; and those of exports. */
 static const char MEDIA_KNOWN[] =
 	"SELECT f.place - 1 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY"
 	" AS f (id, tail, place) JOIN (SELECT id, size, received FROM learning.media"
 	" UNION ALL SELECT id, size, received FROM learning.archive_import) m ON m.id = f.id"
-	" WHERE f.tail < 0 OR (m.received < m.size AND f.tail = m.received)";
+	" WHERE f.tail < 0 OR (m.received < m.size AND f.tail = m.received)"
+	" UNION ALL SELECT f.place - 1 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY"
+	" AS f (id, tail, place) JOIN learning.export e ON e.id = f.id AND e.state <> 'invalid'"
+	" WHERE f.tail < 0 OR (e.state = 'working' AND f.tail = e.stored_size)";
 
 static struct media_name name_of(const struct call *c, const char *media_id)
 {

@@ -27,6 +27,13 @@ static const struct archived_type TYPES[] = {
 		" e.end_date, e.status FROM provisioning.enrollment e"
 		" WHERE e.status <> 'deleted' AND ($1::uuid IS NULL OR e.id > $1::uuid)"
 		" ORDER BY e.id LIMIT $2::integer" },
+	/* For other systems, which are told of those in use only. */
+	{ "roster_enrollment", &provisioning_roster_enrollment_shape,
+		"SELECT e.id, e.class_id, k.org_id, e.user_id, e.role, e.is_primary AS primary,"
+		" e.begin_date, e.end_date FROM provisioning.enrollment e"
+		" JOIN provisioning.class k ON k.tenant_id = e.tenant_id AND k.id = e.class_id"
+		" WHERE e.status = 'active' AND ($1::uuid IS NULL OR e.id > $1::uuid)"
+		" ORDER BY e.id LIMIT $2::integer" },
 	/* The contract's own last, so that a cursor always names a user. */
 	{ "feature", &provisioning_archived_feature_shape,
 		"SELECT f.user_id, json_agg(f.feature ORDER BY f.feature) AS denied FROM ("

@@ -52,6 +52,7 @@ class Side:
             'skillId': lesson.skill['id'], 'skillIds': [lesson.skill['id']], 'unitId': lesson.unit['id'],
             'assignmentId': lesson.assignment['id'], 'tryId': made['id'], 'mediaId': made['mediaId'],
             'eventId': self.signed_event(), 'anomalyId': self.anomaly(), 'importId': self.archive(), 'ids': [self.notice()],
+            'exportId': self.admin.post('/v1/exports')['id'],
         }
 
     def archive(self):

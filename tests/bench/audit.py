@@ -2,7 +2,10 @@
 """The audit log: events a second through outbox, bus and tree beside the database alone; how soon they are signed; how long
 it takes to check a million of them, beside Go's tlog; size and time of proofs.
 
-    ./dev bench audit, or tests/bench/audit.py [--events 20000] [--leaves 1000000] [--trees 10000,100000]
+    ./dev bench audit, or tests/bench/audit.py [--events 20000] [--leaves 1000000] [--trees 10000,100000] [--pruned 1000000]
+
+Trees of --pruned are computed: of their lines, which are gone as after the time that they are kept, only hashes are there.
+So ten million leaves take 320 MB and some seconds: --pruned 1000000,10000000.
 """
 
 import argparse
@@ -11,6 +14,7 @@ import hashlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -25,7 +29,8 @@ from stack import postgres_bin  # noqa: E402
 
 TELLERS = ('auth', 'provisioning', 'learning', 'notification')
 TENANTS = 20
-APPEND_ROWS = 100  # as many as the relay ships at once
+APPEND_ROWS = 500  # as many as the relay ships at once
+TILE = 256
 PROBE_EVERY_MS, PROBES = 20, 150
 PROOFS = 50  # asked for each tree
 ED25519_PKCS8 = bytes.fromhex('302e020100300506032b657004220420')
@@ -40,6 +45,9 @@ LINE = """'{{"class_uid":3004,"category_uid":3,"activity_id":1,"type_uid":300401
 
 # Ids as the services make them, UUIDv7; what the probes note.
 PREPARE = """CREATE SCHEMA bench; CREATE TABLE bench.told (size bigint, at timestamptz); CREATE TABLE bench.signed (size bigint, at timestamptz);
+    CREATE TABLE bench.plain (tenant_id uuid, sequence bigint, line text, PRIMARY KEY (tenant_id, sequence));
+    CREATE TABLE bench.batch (id uuid, line text); CREATE TABLE bench.cost (ours numeric, plain numeric); ALTER TABLE audit.pruned_tile ALTER hashes SET STORAGE EXTERNAL;
+    CREATE FUNCTION bench.cpu_us() RETURNS numeric LANGUAGE sql VOLATILE AS $$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::numeric / 1000 $$;
     CREATE FUNCTION bench.id() RETURNS uuid LANGUAGE sql VOLATILE AS $$ SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
     || '7' || substr(gen_random_uuid()::text, 16, 3) || '8' || substr(replace(gen_random_uuid()::text, '-', ''), 18, 15))::uuid $$"""
 
@@ -57,37 +65,65 @@ class Log:
         return subprocess.Popen([postgres_bin() / 'psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', self.stack.conninfo(), '-c', text],
                                 stdout=subprocess.PIPE, text=True)
 
-    def waiting(self):
-        return int(self.stack.sql('SELECT ' + ' + '.join(f"(SELECT count(*) FROM {name}.outbox WHERE consumer = 'audit')" for name in TELLERS)))
+    def stored(self):
+        return int(self.stack.sql('SELECT coalesce(sum(sequence), 0) FROM audit.head'))
 
     def append(self, tenant, n):
-        """By the function that the service calls, from one connection; returns seconds."""
+        """By the function that the service calls, from one connection; returns CPU µs an event, and of a plain insert of the same lines."""
         line = LINE.format(operation='learning.try_create', tenant=f"'{tenant}'")
-        began = time.monotonic()
-        self.stack.sql(f"""DO $$ BEGIN FOR i IN 1..{n // APPEND_ROWS} LOOP
+        self.stack.sql(f"""DO $$ DECLARE began numeric; ours numeric := 0; plain numeric := 0; BEGIN FOR i IN 1..{max(1, n // APPEND_ROWS)} LOOP
+            TRUNCATE bench.batch;
+            INSERT INTO bench.batch SELECT id, {line} FROM (SELECT bench.id() AS id FROM generate_series(1, {APPEND_ROWS})) t;
+            began := bench.cpu_us();
             PERFORM audit.append(array_agg('{tenant}'::uuid), array_agg(id), array_agg(1775608200000::bigint), array_agg('learning.try_create'::text),
-                array_agg('success'::text), array_agg(''::text), array_agg(''::text), array_agg({line}))
-            FROM (SELECT bench.id() AS id FROM generate_series(1, {APPEND_ROWS})) t;
-            COMMIT; END LOOP; END $$""")
-        return time.monotonic() - began
+                array_agg('success'::text), array_agg(gen_random_uuid()::text), array_agg(gen_random_uuid()::text), array_agg(line)) FROM bench.batch;
+            COMMIT;
+            ours := ours + bench.cpu_us() - began; began := bench.cpu_us();
+            INSERT INTO bench.plain SELECT '{tenant}', i * {APPEND_ROWS} + row_number() OVER (), line FROM bench.batch;
+            COMMIT;
+            plain := plain + bench.cpu_us() - began;
+            END LOOP;
+            TRUNCATE bench.plain; TRUNCATE bench.cost; INSERT INTO bench.cost VALUES (ours / {max(n, APPEND_ROWS)}, plain / {max(n, APPEND_ROWS)}); END $$""")
+        return [float(word) for word in self.stack.sql('SELECT ours, plain FROM bench.cost').split('|')]
 
     def tell(self, n):
-        """Events into the outboxes of four services, all at once; returns seconds until audit has acknowledged all, and CPU."""
+        """Events into the outboxes of four services, all at once; returns how many audit acknowledges a second, and CPU."""
+        pids = {name: pid for name, pid in self.school.pids().items() if name in (*TELLERS, 'audit', 'postgres')}
         tenant = f"'00000000-0000-7000-8000-0000000001' || lpad((i % {TENANTS})::text, 2, '0')"
+        for name in TELLERS:
+            os.kill(pids[name], signal.SIGSTOP)  # they begin together
         for name in TELLERS:
             line = LINE.format(operation=f'{name}.bench', tenant='tenant')
             self.stack.sql(f"""INSERT INTO {name}.outbox (tenant_id, consumer, kind, type, event_id, body)
                 SELECT tenant::uuid, 'audit', 'audit', 'audit.line', id, {line}
                 FROM (SELECT bench.id() AS id, {tenant} AS tenant FROM generate_series(1, {n // len(TELLERS)}) i) t""")
-        return self.drained(n)
-
-    def drained(self, n):
-        pids = {name: pid for name, pid in self.school.pids().items() if name in (*TELLERS, 'audit', 'postgres')}
-        left, before, began = self.waiting(), cpu_us(pids), time.monotonic()
-        while self.waiting():
-            time.sleep(0.05)
+        there, before, began = self.stored(), cpu_us(pids), time.monotonic()
+        for name in TELLERS:
+            os.kill(pids[name], signal.SIGCONT)
+        while self.stored() < there + n:  # and what others tell meanwhile: a few
+            time.sleep(0.1)
         seconds, after = time.monotonic() - began, cpu_us(pids)
-        return left / seconds, {name: (after[name] - before[name]) / max(1, left) for name in pids}
+        return n / seconds, {name: (after[name] - before[name]) / n for name in pids}
+
+    def prune_to(self, tenant, size):
+        """A log of so many leaves, all alike, of which only hashes are left; so every complete subtree of a height has one hash.
+        Returns the leaf's and the root's."""
+        heights = [hashlib.sha256(b'\0gone').digest()]
+        while 1 << len(heights) <= size:
+            heights.append(hashlib.sha256(b'\1' + heights[-1] * 2).digest())
+        edge = [heights[bit] for bit in reversed(range(len(heights))) if size >> bit & 1]
+        peaks = ','.join(f"'\\x{peak.hex()}'" for peak in edge)
+        nodes = '; '.join(f"""INSERT INTO audit.node (tenant_id, level, place, hash, ends) SELECT '{tenant}', {level}, place, '\\x{heights[8 * level].hex()}',
+            {'(place + 1) * 256' if level == 1 else 'NULL'} FROM generate_series(0, {(size >> 8 * level) - 1}) place""" for level in range(1, (len(heights) - 1) // 8 + 1))
+        self.stack.sql(f"""BEGIN; SELECT FROM audit.head WHERE tenant_id = '{tenant}' FOR UPDATE; DELETE FROM audit.node WHERE tenant_id = '{tenant}'; DELETE FROM audit.pruned_tile WHERE tenant_id = '{tenant}';
+            DELETE FROM audit.checkpoint WHERE tenant_id = '{tenant}'; DELETE FROM audit.event WHERE tenant_id = '{tenant}'; {nodes};
+            INSERT INTO audit.pruned_tile (tenant_id, place, hashes) SELECT '{tenant}', place, decode(repeat('{heights[0].hex()}', {TILE}), 'hex')
+                FROM generate_series(0, {size // TILE - 1}) place;
+            UPDATE audit.head SET sequence = {size}, pruned = {size}, bytes = {size}, peaks = ARRAY[{peaks}]::bytea[], signed = 0, looked = {size} WHERE tenant_id = '{tenant}';
+            COMMIT; ANALYZE audit.node, audit.pruned_tile""")
+        while len(edge) > 1:
+            edge[-2:] = [hashlib.sha256(b'\1' + edge[-2] + edge[-1]).digest()]
+        return heights[0], edge[0]
 
 
 def signed_after(log, tenant):
@@ -175,26 +211,59 @@ def check(directory, stack, n):
     row(f'{n:,} lines', ours, theirs, f'{ours / theirs:.2f}', digits=2)
 
 
-def prove(log, sizes):
+def inclusion_root(hash_, index, size, hashes):
+    """RFC 9162, 2.1.3.2."""
+    node, last = index, size - 1
+    for sibling in hashes:
+        if node & 1 or node == last:
+            hash_ = hashlib.sha256(b'\1' + sibling + hash_).digest()
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            hash_ = hashlib.sha256(b'\1' + hash_ + sibling).digest()
+        node, last = node >> 1, last >> 1
+    return hash_
+
+
+def ask_proofs(log, size, leaf_hash=None, root=None):
+    """Inclusion and consistency at places all over the tree of a size: a row."""
+    figures = {}
+    for kind, query in (('inclusion', 'index={at}&size={size}'), ('consistency', 'from={at}&to={size}')):
+        times, counts, lengths = [], [], []
+        for i in range(PROOFS):
+            at, began = 1 + i * (size - 2) // PROOFS, time.monotonic()
+            answer = log.admin.send('GET', f'/v1/audit/log/{kind}?' + query.format(at=at, size=size))
+            times.append(1000 * (time.monotonic() - began))
+            counts.append(len(answer.json['hashes']))
+            lengths.append(len(answer.body))
+            if leaf_hash and kind == 'inclusion' and inclusion_root(leaf_hash, at, size, map(base64.b64decode, answer.json['hashes'])) != root:
+                raise RuntimeError(f'the proof of leaf {at} of {size} is wrong')
+        figures[kind] = max(counts), max(lengths), median(times)
+    return *figures['inclusion'], figures['consistency'][0], figures['consistency'][2]
+
+
+def wait_signed(log, size):
+    while True:
+        answer = log.admin.send('GET', '/v1/audit/log/checkpoint')
+        if answer.status == 200 and int(answer.body.split(b'\n')[1]) >= size:
+            return
+        time.sleep(0.1)
+
+
+def prove(log, sizes, pruned_sizes):
     """Inclusion and consistency from trees that grow."""
     head('proofs', 'inclusion, hashes', 'bytes', 'ms', 'consistency, hashes', 'ms')
     tenant = log.school.tenant
     for size in sizes:
         there = int(log.stack.sql(f"SELECT sequence FROM audit.head WHERE tenant_id = '{tenant}'"))
         log.append(tenant, max(0, size - there) // APPEND_ROWS * APPEND_ROWS + APPEND_ROWS)
-        while int(log.admin.send('GET', '/v1/audit/log/checkpoint').body.split(b'\n')[1]) < size:
-            time.sleep(0.1)
-        figures = {}
-        for kind, query in (('inclusion', 'index={at}&size={size}'), ('consistency', 'from={at}&to={size}')):
-            times, counts, lengths = [], [], []
-            for i in range(PROOFS):
-                began = time.monotonic()
-                answer = log.admin.send('GET', f'/v1/audit/log/{kind}?' + query.format(at=1 + i * (size - 2) // PROOFS, size=size))
-                times.append(1000 * (time.monotonic() - began))
-                counts.append(len(answer.json['hashes']))
-                lengths.append(len(answer.body))
-            figures[kind] = max(counts), max(lengths), median(times)
-        row(f'{size:,} leaves', *figures['inclusion'], figures['consistency'][0], figures['consistency'][2], digits=1)
+        wait_signed(log, size)
+        row(f'{size:,} leaves', *ask_proofs(log, size), digits=1)
+    for wanted in pruned_sizes:
+        size = wanted // TILE * TILE
+        made = log.prune_to(tenant, size)
+        wait_signed(log, size)
+        row(f'{size:,} leaves, lines pruned', *ask_proofs(log, size, *made), digits=1)
 
 
 def main():
@@ -202,19 +271,20 @@ def main():
     parser.add_argument('--events', type=int, default=20000)
     parser.add_argument('--leaves', type=int, default=1000000)
     parser.add_argument('--trees', default='10000,100000')
+    parser.add_argument('--pruned', default='1000000')
     arguments = parser.parse_args()
     with folder() as directory:
         school = School(directory / 'stack')
         with running(school):
             log = Log(school)
             flood(log, arguments.events)
-            prove(log, [int(size) for size in arguments.trees.split(',')])
+            prove(log, *([int(size) for size in sizes.split(',') if size] for sizes in (arguments.trees, arguments.pruned)))
             check(directory / 'peer', school.stack, arguments.leaves)
 
 
 def flood(log, n):
     quiet = signed_after(log, '00000000-0000-7000-8000-000000000199')
-    seconds = log.append('00000000-0000-7000-8000-000000000198', n // 4)
+    ours, plain = log.append('00000000-0000-7000-8000-000000000198', n // 4)
     with ThreadPoolExecutor(1) as beside:
         told = beside.submit(log.tell, n)
         busy = signed_after(log, '00000000-0000-7000-8000-000000000197')
@@ -222,7 +292,8 @@ def flood(log, n):
     head('acknowledged events', 'a second', 'CPU µs each', 'services', 'audit', 'PostgreSQL')
     services = sum(cpu[name] for name in TELLERS)
     row('outbox → bus → tree', rate, sum(cpu.values()), services, cpu['audit'], cpu['postgres'], digits=0)
-    row('audit.append() alone, one connection', n / 4 / seconds, '', '', '', '', digits=0)
+    head('storing them, CPU µs each', 'audit.append()', 'plain insert', 'ratio')
+    row(f'{APPEND_ROWS} at a time, one connection', ours, plain, ours / plain)
     head('from commit to checkpoint, ms', 'median', 'p99', 'most')
     row('50 a second', *quiet, digits=0)
     row('the same, beside the events above', *busy, digits=0)

@@ -1,0 +1,71 @@
+/*
+ * What audit gives to an archive of a tenant: the log as far as it is kept and signed, its proof,
+ * and the signature under the list of all that is in the archive.
+ *
+ * The manifest is signed with the keys that sign checkpoints, as certificates of erasure are
+ * (certificate.c): who kept the verifier key of the own log can check the archive, wherever it
+ * lies. Its text begins with a line of its own, so it passes for nothing else.
+ */
+#include <string.h>
+
+#include "libcommon/db.h"
+#include "services/audit/audit.h"
+
+#define HEAD "manabiya-archive/v1\n"
+#define LINES_MAX 256 /* of an answer: 2 MiB at most */
+
+static const char LINES[] = "SELECT e.line FROM audit.event e WHERE e.sequence > $1::bigint"
+			    " AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT $3::integer";
+
+enum err audit_archive_range(struct call *c, struct audit_archive_range_out *out)
+{
+	struct signed_tree latest;
+	struct buf proof = { .arena = c->arena };
+	enum err e = checkpoint_latest(c, &latest);
+	if (!e)
+		e = retention_first(c, &out->first);
+	if (!e)
+		e = proof_of_range(c, (uint64_t)out->first, &latest, &proof);
+	if (e)
+		return e;
+	out->end = (int64_t)latest.size;
+	out->checkpoint = latest.note;
+	out->proof = proof.data;
+	return OK;
+}
+
+struct lines {
+	const char **items;
+	size_t n;
+};
+
+static enum err on_line(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct lines *lines = arg;
+	lines->items[lines->n++] = arena_strdup(c->arena, columns[0]);
+	return OK;
+}
+
+enum err audit_archive_lines(struct call *c, const struct audit_archive_lines_in *in,
+	struct audit_archive_lines_out *out)
+{
+	struct lines lines = { .items = arena_array(c->arena, LINES_MAX, sizeof(*lines.items)) };
+	enum err e = db_each(c, LINES,
+		DB_ARGS(db_integer(c, in->first), db_integer(c, in->end), db_integer(c, LINES_MAX)),
+		on_line, &lines);
+	out->lines.items = lines.items;
+	out->lines.n = lines.n;
+	return e;
+}
+
+enum err audit_archive_certify(struct call *c, const struct audit_archive_certify_in *in,
+	struct audit_archive_certify_out *out)
+{
+	const char *tenant_id = c->actor->tenant_id;
+	out->manifest = checkpoint_sign(c,
+		arena_printf(c->arena, HEAD "tenant %s\nlog %s\ntime %s\nfiles %lld %s %lld\n",
+			tenant_id, checkpoint_origin(c->arena, tenant_id), in->time,
+			(long long)in->files, in->sha256, (long long)in->size),
+		&tenant_id, 1);
+	return OK;
+}
