@@ -47,7 +47,8 @@ enum err learning_export_create(struct call *c, struct learning_export *out)
 	c->object_id = uuid_make(c->arena);
 	const struct media_name name = { .tenant_id = c->actor->tenant_id,
 		.media_id = c->object_id };
-	enum err e = media_key_make(c, c->object_id, &sealed_key);
+	enum err e = media_key_make(c, &media_key_kind,
+		&(struct personal_place){ .row_id = c->object_id }, &sealed_key);
 	if (!e)
 		e = db_exec(c, INVALID_DELETE, DB_NONE);
 	if (!e)

@@ -177,7 +177,7 @@ static enum err append(
 	const struct media_part part = { .offset = job->stored_size,
 		.size = is_last ? end : INT64_MAX,
 		.data = { (const unsigned char *)text->data, text->n } };
-	enum err e = media_key_open(c, job->sealed_key, &name.key);
+	enum err e = media_key_open(c, &media_key_kind, job->sealed_key, &name.key);
 	return e || !text->n ? e : media_store_append(c, learning_media, &name, &part);
 }
 
@@ -306,7 +306,8 @@ static enum err hash_file(
 {
 	const bool is_video = file->media_id != NULL;
 	struct media_name name = name_of(c, is_video ? file->media_id : job->id);
-	enum err e = media_key_open(c, is_video ? file->sealed_key : job->sealed_key, &name.key);
+	enum err e = media_key_open(
+		c, &media_key_kind, is_video ? file->sealed_key : job->sealed_key, &name.key);
 	hash_of(job, is_video ? file->media_id : file->key, 0);
 	for (int i = 0; i < HASH_TURN && hashing.done < file->size && !e; i++)
 		e = hash_window(c, &name, is_video ? file->size : job->stored_size, file);

@@ -172,8 +172,9 @@ static enum err put_stored(struct call *c, struct archive *archive, const struct
 	const struct media_range range = { .size = stored->whole.size,
 		.offset = stored->whole.offset + piece.skip,
 		.length = piece.take };
-	enum err e = stored->sealed_key ? media_key_open(c, stored->sealed_key, &name.key)
-					: ERR_NOT_FOUND;
+	enum err e = stored->sealed_key
+		? media_key_open(c, &media_key_kind, stored->sealed_key, &name.key)
+		: ERR_NOT_FOUND;
 	if (e == ERR_NOT_FOUND)
 		return fail_as(c, &OUTDATED);
 	if (!e)
