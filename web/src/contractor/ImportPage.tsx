@@ -187,7 +187,16 @@ export function ImportPage() {
 		if (chosen.size <= LARGEST_BYTES) send(chosen, true);
 	};
 	return (
-		<Page title={<T k="nav.import" />} name={t("nav.import")} wide>
+		<Page
+			title={<T k="nav.import" />}
+			name={t("nav.import")}
+			side={
+				<ButtonLink href="/import/archive">
+					<T k="import.archive" />
+				</ButtonLink>
+			}
+			wide
+		>
 			{applied ? (
 				<Section title={<T k="import.applied" />}>
 					<Alert tone="success">

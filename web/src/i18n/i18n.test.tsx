@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
+import jaArchive from "../contractor/archive.ja.json";
 import jaImport from "../contractor/import.ja.json";
 import jaContracts from "../operator/contracts.ja.json";
 import enLater from "../second-factor/en.json";
@@ -22,6 +23,7 @@ const ja = {
 	...jaLater,
 	...jaReset,
 	...jaImport,
+	...jaArchive,
 	...jaContracts,
 	...jaKeys,
 	...jaLabel,
@@ -33,7 +35,7 @@ const FOR_PUPILS =
 
 // Keys that are made from names in the data.
 const FROM_DATA =
-	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason)|^keys\.(column|use|unit)\./;
+	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason)|^archive\.(state|type|signature)\.|^keys\.(column|use|unit)\./;
 
 const values = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 

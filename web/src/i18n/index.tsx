@@ -1,5 +1,6 @@
 /* Texts by key, typed by the Japanese catalogue; `T` shows readings, `t` gives the bare text. */
 import { isValidElement, type ReactNode } from "react";
+import type archive from "../contractor/archive.ja.json";
 import type importing from "../contractor/import.ja.json";
 import type contracts from "../operator/contracts.ja.json";
 import type later from "../second-factor/ja.json";
@@ -15,6 +16,7 @@ export type Key = keyof (typeof ja &
 	typeof later &
 	typeof reset &
 	typeof importing &
+	typeof archive &
 	typeof contracts &
 	typeof keys &
 	typeof label);

@@ -3,9 +3,12 @@ import { type DetailedError, Upload } from "tus-js-client";
 import { ApiError, problemOf, provePassword } from "../api/client";
 import { language } from "../i18n/language";
 
-const CHUNK_BYTES = 1024 * 1024; // what a broken connection can cost at most
+const CHUNK_BYTES = 1024 * 1024; // what a broken connection can cost at most, unless said otherwise
 
 export interface TransferOptions {
+	/** Where uploads are begun; videos unless said otherwise. */
+	endpoint?: string;
+	chunkBytes?: number;
 	/** Where an earlier attempt had begun. */
 	uploadUrl?: string;
 	signal: AbortSignal;
@@ -28,9 +31,9 @@ function problem(error: Error | DetailedError): ApiError {
 function attempt(file: Blob, options: TransferOptions): Promise<string> {
 	return new Promise((resolve, reject) => {
 		const upload = new Upload(file, {
-			endpoint: "/v1/media",
+			endpoint: options.endpoint ?? "/v1/media",
 			uploadUrl: options.uploadUrl ?? null,
-			chunkSize: CHUNK_BYTES,
+			chunkSize: options.chunkBytes ?? CHUNK_BYTES,
 			retryDelays: options.retryMs ?? null,
 			storeFingerprintForResuming: false, // the caller keeps the address, with the video itself
 			removeFingerprintOnSuccess: false,
@@ -50,7 +53,7 @@ function attempt(file: Blob, options: TransferOptions): Promise<string> {
 	});
 }
 
-/** The id of the stored video. Rejects with an ApiError, or with the signal's reason. */
+/** The id of what is stored. Rejects with an ApiError, or with the signal's reason. */
 export async function transfer(file: Blob, options: TransferOptions): Promise<string> {
 	options.signal.throwIfAborted();
 	let { uploadUrl } = options;
