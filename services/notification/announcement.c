@@ -2,10 +2,12 @@
  * Announcements: from the operator to everyone, from a contractor to the own contract.
  *
  * The tenant of the writer is the reach: row security lets a tenant read its own rows and the
- * operator's. The audience narrows it to a role; writers see what they wrote.
+ * operator's. The audience narrows it to a role, and a class from II on to the staff; writers see
+ * what they wrote.
  */
 #include "libcommon/db.h"
 #include "libcommon/json.h"
+#include "libcommon/label.h"
 #include "libcommon/page.h"
 #include "libcommon/personal.h"
 #include "libcommon/service.h"
@@ -16,13 +18,20 @@
 	"id, " SEALED_OF("tenant_id", "id",                                                        \
 		"text") " AS text, audience,"                                                      \
 			" tenant_id = '00000000-0000-7000-8000-000000000001' AS from_operator,"    \
-			" tenancy.stamp(created_at) AS created_at"
+			" tenancy.stamp(created_at) AS created_at, label"
 
-static const char ANNOUNCEMENT_INSERT[] = "INSERT INTO announcement (id, writer_id, text, audience)"
-					  " VALUES ($1::uuid, $2::uuid, $3, $4) RETURNING " COLUMNS;
+static const char ANNOUNCEMENT_INSERT[] =
+	"INSERT INTO announcement (id, writer_id, text, audience, label)"
+	" VALUES ($1::uuid, $2::uuid, $3, $4, $5) RETURNING " COLUMNS;
+
+/* Only of the own tenant: row security lets nobody lock or change what the operator wrote. */
+static const char LABEL_GET[] = "SELECT label FROM announcement WHERE id = $1::uuid FOR UPDATE";
+static const char LABEL_PUT[] =
+	"UPDATE announcement SET label = $2 WHERE id = $1::uuid RETURNING " COLUMNS;
 
 static const char ANNOUNCEMENTS[] = "SELECT " COLUMNS " FROM announcement"
 				    " WHERE (audience IN ('everyone', $1) OR writer_id = $2::uuid)"
+				    " AND ($1 <> 'student' OR label IS NULL OR label > 'II')"
 				    " AND ($3::uuid IS NULL OR id < $3::uuid)"
 				    " ORDER BY id DESC LIMIT $4::integer";
 
@@ -53,7 +62,33 @@ enum err notification_announcement_create(struct call *c,
 		c, &(struct personal_place){ .row_id = c->object_id }, parts, 2, &text);
 	if (!e)
 		e = db_row(c, ANNOUNCEMENT_INSERT,
-			DB_ARGS(c->object_id, c->actor->user_id, text, in->audience),
+			DB_ARGS(c->object_id, c->actor->user_id, text, in->audience, in->label),
+			&notification_announcement_shape, out);
+	if (!e)
+		push_hint(c, out);
+	return e;
+}
+
+/* Open pages look again, and lose what is no longer for them. */
+enum err notification_announcement_label_put(struct call *c,
+	const struct notification_announcement_label_put_in *in,
+	struct notification_announcement *out)
+{
+	const char *label;
+	enum err e = db_text(c, LABEL_GET, DB_ARGS(in->announcement_id), &label);
+	if (e)
+		return e;
+	const struct label_change change = {
+		.of_type = notification_announcement_shape.label,
+		.from = label_from_name(label),
+		.to = label_from_name(in->label),
+		.reason = in->reason,
+	};
+	e = label_change_check(c, &change);
+	if (!e)
+		e = db_row(c, LABEL_PUT,
+			DB_ARGS(in->announcement_id,
+				change.to == change.of_type ? NULL : in->label),
 			&notification_announcement_shape, out);
 	if (!e)
 		push_hint(c, out);

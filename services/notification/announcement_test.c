@@ -209,6 +209,66 @@ static void nobody_changes_what_the_operator_wrote(void **state)
 	db_rollback(c.db);
 }
 
+#define LABEL "announcement_label_put"
+
+/* Its class by id of the newest announcement, as the code of a refusal or "". */
+static const char *change_label(const struct actor *actor, const char *id, const char *body)
+{
+	struct reply reply;
+	const struct json *json;
+	const struct test_request request = { .operation = LABEL,
+		.actor = actor,
+		.params = arena_printf(test.arena, "announcementId=%s", id),
+		.body = body };
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(
+		json_parse(test.arena, (const char *)reply.body.data, reply.body.n, &json), OK);
+	return reply.status < 400 ? "" : json_text(json_member(json, "code"));
+}
+
+static const char *newest(void)
+{
+	return test_sql_text(
+		&test, "SELECT id FROM notification.announcement ORDER BY id DESC LIMIT 1");
+}
+
+/* Lists, home and search alike; one factor is asked of the staff by the skeleton. */
+static void a_raised_one_is_for_the_staff_with_two_factors(void **state)
+{
+	static const char *const places[] = { "announcement_list", "home_part" };
+	struct actor before = actors[TEACHER];
+	assert_int_equal(announce(CONTRACTOR, "himitsu", "everyone", NULL), 201);
+	assert_non_null(strstr(ask(PUPIL, places[0]), "himitsu"));
+	assert_string_equal(change_label(&actors[CONTRACTOR], newest(), "{\"label\":\"II\"}"), "");
+	for (size_t i = 0; i < 2; i++) {
+		assert_null(strstr(ask(PUPIL, places[i]), "himitsu"));
+		assert_non_null(strstr(ask(TEACHER, places[i]), "himitsu"));
+		actors[TEACHER].needs_second_factor = true;
+		actors[TEACHER].factors = 1;
+		assert_null(strstr(ask(TEACHER, places[i]), "himitsu"));
+		assert_null(strstr(ask_for(TEACHER, "search_part", "q=himitsu"), "himitsu"));
+		actors[TEACHER] = before;
+	}
+	assert_non_null(strstr(ask_for(TEACHER, "search_part", "q=himitsu"), "himitsu"));
+}
+
+static void only_its_own_tenant_changes_a_class_and_lowers_it_with_a_reason(void **state)
+{
+	assert_int_equal(announce(OPERATOR, "a", "everyone", NULL), 201);
+	const char *id = newest(), *body = "{\"label\":\"II\"}";
+	assert_string_equal(change_label(&actors[CONTRACTOR], id, body), "not_found");
+	assert_string_equal(change_label(&actors[TEACHER], id, body), "forbidden");
+	assert_string_equal(change_label(&actors[OPERATOR], id, body), "");
+	assert_string_equal(
+		change_label(&actors[OPERATOR], id, "{\"label\":\"IV\"}"), "label_reason_required");
+	assert_null(strstr(ask(OTHER_PUPIL, "announcement_list"), "\"a\""));
+	assert_non_null(strstr(ask(OTHER_CONTRACTOR, "announcement_list"), "\"label\":\"II\""));
+	assert_string_equal(change_label(&actors[OPERATOR], id,
+				    "{\"label\":\"IV\",\"reason\":\"raised_by_mistake\"}"),
+		"");
+	assert_non_null(strstr(ask(OTHER_PUPIL, "announcement_list"), "\"a\""));
+}
+
 #define FACT(test_) cmocka_unit_test_setup(test_, empty)
 
 int main(void)
@@ -221,6 +281,8 @@ int main(void)
 		FACT(a_repeated_key_announces_once),
 		FACT(what_may_not_be_is_refused),
 		FACT(nobody_changes_what_the_operator_wrote),
+		FACT(a_raised_one_is_for_the_staff_with_two_factors),
+		FACT(only_its_own_tenant_changes_a_class_and_lowers_it_with_a_reason),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }

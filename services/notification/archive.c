@@ -6,13 +6,13 @@
 /* Row security shows the operator's announcements too: they are not the customer's. */
 static const struct archived_type TYPES[] = {
 	{ "announcement", &notification_archived_announcement_shape,
-		"SELECT a.id, a.writer_id, " SEALED(
-			"a.id", "a.text") " AS text, a.audience,"
-					  " tenancy.stamp(a.created_at) AS created_at FROM "
-					  "notification.announcement a"
-					  " WHERE a.tenant_id = tenancy.tenant() AND ($1::uuid IS "
-					  "NULL OR a.id > $1::uuid)"
-					  " ORDER BY a.id LIMIT $2::integer" },
+		"SELECT a.id, a.writer_id, " SEALED("a.id",
+			"a.text") " AS text, a.audience,"
+				  " tenancy.stamp(a.created_at) AS created_at, a.label FROM "
+				  "notification.announcement a"
+				  " WHERE a.tenant_id = tenancy.tenant() AND ($1::uuid IS "
+				  "NULL OR a.id > $1::uuid)"
+				  " ORDER BY a.id LIMIT $2::integer" },
 };
 
 enum err notification_archive_read(struct call *c, const struct notification_archive_read_in *in,

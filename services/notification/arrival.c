@@ -7,8 +7,8 @@
 #include "services/notification/notification.h"
 
 static const char ANNOUNCEMENT_PUT[] =
-	"INSERT INTO announcement (id, writer_id, text, audience, created_at)"
-	" VALUES ($1::uuid, $2::uuid, $3, $4, $5::timestamptz)"
+	"INSERT INTO announcement (id, writer_id, text, audience, created_at, label)"
+	" VALUES ($1::uuid, $2::uuid, $3, $4, $5::timestamptz, $6)"
 	" ON CONFLICT (tenant_id, id) DO NOTHING";
 
 static const struct arrival_clash CLASHES[] = {
@@ -28,7 +28,7 @@ static enum err put(struct call *c, const struct arrivals *arrivals)
 		if (!e)
 			e = db_later(c, ANNOUNCEMENT_PUT,
 				DB_ARGS(row->id, row->writer_id, text, row->audience,
-					row->created_at));
+					row->created_at, row->label));
 	}
 	return e;
 }
