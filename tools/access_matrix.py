@@ -93,7 +93,7 @@ def raised_rows():
 
 
 def raised_table():
-    columns = [(role, label) for role in ('instructor', 'student') for label in RAISED]
+    columns = [(role, label) for role in ROLES for label in RAISED]
     yield RAISED_HEAD
     yield '| operation | object | ' + ' | '.join(f'{role}, {label}' for role, label in columns) + ' |'
     yield '|---|---|' + '---|' * len(columns)

@@ -51,6 +51,7 @@ class Side:
             'sessionId': self.pupil.get('/v1/sessions')['items'][0]['id'],
             'skillId': lesson.skill['id'], 'skillIds': [lesson.skill['id']], 'unitId': lesson.unit['id'],
             'assignmentId': lesson.assignment['id'], 'tryId': made['id'], 'mediaId': made['mediaId'],
+            'announcementId': self.admin.post('/v1/announcements', title='行事', body='あした', audience='instructor')['id'],
             'eventId': self.signed_event(), 'anomalyId': self.anomaly(), 'importId': self.archive(), 'ids': [self.notice()],
             'exportId': self.admin.post('/v1/exports')['id'],
         }

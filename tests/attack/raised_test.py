@@ -15,7 +15,7 @@ from base import FlowTest  # noqa: E402
 
 sys.path.insert(0, str(base.ROOT / 'tools'))
 import access_matrix  # noqa: E402
-from access_test import STALE_S, operation_of  # noqa: E402
+from access_test import STALE_S, operation_of, probe as refusal  # noqa: E402
 
 BARS = ('second_factor_required', 'step_up_required', 'not_found')
 REASON = 'consent_given'
@@ -24,21 +24,29 @@ REASON = 'consent_given'
 def setUpModule():
     base.open_world(base.armed_stack)
     isolation_test.open_sides()
-    global here, there, classmate, video
+    global here, there, classmate, own
     here, there = isolation_test.here, isolation_test.there
-    classmate, video = here.tenant.enter('jido2'), here.ids['mediaId']
+    classmate = here.tenant.enter('jido2')
+    told = base.world.operator.post('/v1/announcements', title='点検', body='あした', audience='contractor')['id']
+    own = {'operator': {'announcementId': told}, 'contractor': {'announcementId': here.ids['announcementId']},
+           'instructor': {'mediaId': here.tenant.lesson().model}, 'student': {'mediaId': here.ids['mediaId']}}
+
+
+def staff():
+    return (('operator', base.world.operator), ('contractor', here.admin), ('instructor', here.teacher))
 
 
 def raise_all(label):
-    """The try and the unit of this side; what an operation writes of a class is the same class again."""
+    """The try and the unit of this side, every announcement; what an operation writes of a class is the same class again."""
     base.world.stack.sql(f"UPDATE learning.try SET label = '{label}', label_by = 'instructor' WHERE id = '{here.ids['tryId']}'")
     base.world.stack.sql(f"UPDATE learning.unit SET label = '{label}' WHERE id = '{here.ids['unitId']}'")
+    base.world.stack.sql(f"UPDATE notification.announcement SET label = '{label}'")
     here.ids['label'] = label
 
 
-def probe(row, client, media):
+def probe(row, client, role):
     """What the class of the object did to this operation: one of BARS, or ''."""
-    here.ids['mediaId'] = media
+    here.ids.update(own[role])
     answer = operation_of(row).call(client, None, None, None)
     if not answer.body:  # HEAD
         return {403: 'second_factor_required', 404: 'not_found'}.get(answer.status, '')
@@ -50,17 +58,17 @@ class Raised(FlowTest):
     """The tests run in the order of their names: each takes something away from the sessions."""
 
     def sweep(self, role, client, expected):
-        own = here.tenant.lesson().model if role == 'instructor' else video
         for label in access_matrix.RAISED:
             raise_all(label)
             for row in access_matrix.raised_rows():
                 cell = row.raised_cell(role, label)
                 if cell != '–' and not (row.name == 'media_head' and 'p' in cell):  # its refusal has no words
                     with self.subTest(operation=row.name, role=role, label=label):
-                        self.assertEqual(probe(row, client, own), expected(cell))
+                        self.assertEqual(probe(row, client, role), expected(cell))
 
     def test_1_two_factors_and_a_fresh_password(self):
-        self.sweep('instructor', here.teacher, lambda cell: '')
+        for role, client in staff():
+            self.sweep(role, client, lambda cell: '')
         self.sweep('student', here.pupil, lambda cell: 'not_found' if cell == 'hidden' else '')
 
     def test_2_classmates(self):
@@ -69,16 +77,19 @@ class Raised(FlowTest):
     def test_3_a_password_that_was_proven_a_while_ago(self):
         base.world.stack.sql("UPDATE auth.session SET authenticated_at = now() - interval '6 minutes'")
         raise_all('I')
-        for client in (here.teacher, here.pupil):
-            base.eventually(lambda: client.send('GET', f'/v1/tries/{here.ids["tryId"]}').status == 403, 'the session is stale', STALE_S)
-        self.sweep('instructor', here.teacher, lambda cell: 'step_up_required' if 'p' in cell else '')
+        enrol = next(row for row in access_matrix.rows() if row.name == 'second_factor_enrol')
+        base.eventually(lambda: here.pupil.send('GET', f'/v1/tries/{here.ids["tryId"]}').status == 403, 'the session is stale', STALE_S)
+        for role, client in staff():
+            base.eventually(lambda: refusal(enrol, client) == 'step_up_required', f'the session of the {role} is stale', STALE_S)
+            self.sweep(role, client, lambda cell: 'step_up_required' if 'p' in cell else '')
         self.sweep('student', here.pupil, lambda cell: {'hidden': 'not_found', 'own p': 'step_up_required'}.get(cell, ''))
 
     def test_4_one_factor(self):
-        here.teacher.step_up()
         here.pupil.step_up()
-        here.teacher.call('DELETE', '/v1/second-factor')
-        self.sweep('instructor', here.teacher, lambda cell: 'second_factor_required')
+        for role, client in staff():
+            client.step_up()
+            client.call('DELETE', '/v1/second-factor')
+            self.sweep(role, client, lambda cell: 'second_factor_required')
 
     def test_5_who_may_not_raise_or_lower(self):
         """One factor, a classmate, another tenant, a role that teaches nobody; a pupil against the teacher; without a reason."""
@@ -89,13 +100,18 @@ class Raised(FlowTest):
                                (base.world.operator, 403), (base.world.client(), 401)):
             for label in ('I', 'II', 'III'):
                 self.assertRefused(status, lambda: client.put(path, label=label, reason=REASON))
+        told = f'/v1/announcements/{here.ids["announcementId"]}/label'
+        for client, status in ((here.admin, 403), (here.teacher, 403), (there.admin, 404), (base.world.client(), 401)):
+            self.assertRefused(status, lambda: client.put(told, label='IV', reason=REASON))
         for client, status in ((here.teacher, 403), (here.pupil, 403), (there.teacher, 404)):
             self.assertRefused(status, lambda: client.put(unit, label='IV', reason=REASON))
         self.assertRefused(403, lambda: here.pupil.put(path, label='III', reason=REASON), 'label_raised_by_teacher')
         here.teacher.enrol()
+        here.admin.enrol()
         self.assertRefused(422, lambda: here.teacher.put(path, label='III'), 'label_reason_required')
         self.assertRefused(422, lambda: here.teacher.put(unit, label='III'), 'label_reason_required')
         self.assertRefused(422, lambda: here.teacher.put(path, label='III', reason='because'))
+        self.assertRefused(422, lambda: here.admin.put(told, label='IV'), 'label_reason_required')
         self.assertRefused(422, lambda: here.teacher.put(path, label='IV', reason=REASON))
         found = base.world.stack.sql(f"SELECT label FROM learning.try WHERE id = '{here.ids['tryId']}'")
         self.assertEqual(found, 'II')
