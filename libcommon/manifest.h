@@ -1,6 +1,7 @@
 /*
- * The manifest of a tenant's archive: a signed note (note.h) that names every other entry with its
- * size and hash, in the order in which they follow.
+ * The manifest of a tenant's archive: a signed note (note.h) that names other entries with their
+ * size and hash, in the order in which they follow. It names one, the list of files, which has the
+ * same lines for all the rest and ends with an empty one: signed notes are small.
  *
  *     manabiya-archive/v1
  *     <tenant id>
@@ -20,6 +21,7 @@
 #include "libcommon/tar.h"
 
 #define MANIFEST_NAME "manifest"
+#define MANIFEST_FILES "files"
 #define MANIFEST_HEAD "manabiya-archive/v1\n"
 #define MANIFEST_SIZE_MAX                                                                          \
 	(32 * 1024 * 1024) /* some 250,000 videos; it is signed, so read, whole                    \

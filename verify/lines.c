@@ -63,17 +63,15 @@ enum finding check_line(
 
 /* ---- an export ---- */
 
-static enum finding read_range(struct request *request, struct range *range)
+enum finding read_range(
+	struct request *request, const char *rest, const char *path, struct range *range)
 {
-	const char *rest = input_text(request, request->proof);
-	if (!rest)
-		return found(request, UNREADABLE, "%s", request->proof);
 	if (!skip(&rest, RANGE_HEAD) || !skip(&rest, "range ") ||
 		!note_number(rest, ' ', &range->first, &rest) ||
 		!note_number(rest, '\n', &range->end, &rest) ||
 		!note_proof(request->arena, rest, &range->proof, &rest))
-		return found(request, MALFORMED, "%s", request->proof);
-	enum finding finding = read_signed(request, rest, request->proof, &range->checkpoint);
+		return found(request, MALFORMED, "%s", path);
+	enum finding finding = read_signed(request, rest, path, &range->checkpoint);
 	if (finding != GOOD || !request->since)
 		return finding;
 	return read_since(request, &range->checkpoint, &range->since);
@@ -181,7 +179,10 @@ enum finding check_lines(struct request *request, struct range *range, FILE *fil
 enum finding check_export(struct request *request)
 {
 	struct range *range = arena_alloc(request->arena, sizeof(*range));
-	enum finding finding = read_range(request, range);
+	const char *proof = input_text(request, request->proof);
+	if (!proof)
+		return found(request, UNREADABLE, "%s", request->proof);
+	enum finding finding = read_range(request, proof, request->proof, range);
 	if (finding != GOOD)
 		return finding;
 	FILE *file = fopen(request->file, "re");

@@ -24,6 +24,8 @@ static const struct command {
 		"FILE is what the page of the log gave: lines with their proof in one" },
 	{ "certificate", check_certificate, false, false,
 		"FILE certifies an erasure, which is in the operator's log" },
+	{ "archive", check_archive, false, false,
+		"FILE is an export of everything: every file of it, and the log in it" },
 };
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
 

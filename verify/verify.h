@@ -17,11 +17,12 @@ enum finding {
 	OTHER_LOG, /* of another log than the one it is compared with */
 	UNWITNESSED, /* lacks the signature of a witness that was asked for */
 	NOT_IN_LOG, /* the event is not where the proof says */
-	CHANGED, /* a line differs from what was signed */
-	DROPPED, /* lines are missing in the middle */
-	REORDERED, /* lines stand twice or in another order */
-	TRUNCATED, /* lines are missing at the end */
-	SURPLUS, /* lines that the proof does not cover */
+	/* Lines of a log, files of an archive: */
+	CHANGED, /* one differs from what was signed */
+	DROPPED, /* some are missing in the middle */
+	REORDERED, /* some stand twice or in another order */
+	TRUNCATED, /* some are missing at the end */
+	SURPLUS, /* some are not covered by the proof */
 	FORKED, /* an earlier checkpoint is not the beginning of this one */
 	ROLLED_BACK, /* smaller than an earlier checkpoint */
 	MALFORMED, /* a file is not what it should be */
@@ -62,6 +63,7 @@ enum finding check_line(
 	struct request *request, struct bytes line, const char *proof, const char *path);
 
 enum finding check_download(struct request *request);
+enum finding check_archive(struct request *request);
 
 /* A run of the log: its lines are those from `first` to before `end`. */
 struct range {
@@ -71,6 +73,9 @@ struct range {
 	struct merkle_peaks peaks;
 	size_t used; /* hashes of the proof */
 };
+/* From the text of a proof, signed as the request demands; `path` is where it came from. */
+enum finding read_range(
+	struct request *request, const char *text, const char *path, struct range *range);
 /* The rest of the file against what the range says of itself; peaks and used are made here. */
 enum finding check_lines(struct request *request, struct range *range, FILE *file);
 

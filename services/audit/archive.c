@@ -6,12 +6,10 @@
  * (certificate.c): who kept the verifier key of the own log can check the archive, wherever it
  * lies. Its text begins with a line of its own, so it passes for nothing else.
  */
-#include <string.h>
-
 #include "libcommon/db.h"
+#include "libcommon/manifest.h"
 #include "services/audit/audit.h"
 
-#define HEAD "manabiya-archive/v1\n"
 #define LINES_MAX 256 /* of an answer: 2 MiB at most */
 
 static const char LINES[] = "SELECT e.line FROM audit.event e WHERE e.sequence > $1::bigint"
@@ -62,10 +60,13 @@ enum err audit_archive_certify(struct call *c, const struct audit_archive_certif
 	struct audit_archive_certify_out *out)
 {
 	const char *tenant_id = c->actor->tenant_id;
-	out->manifest = checkpoint_sign(c,
-		arena_printf(c->arena, HEAD "tenant %s\nlog %s\ntime %s\nfiles %lld %s %lld\n",
-			tenant_id, checkpoint_origin(c->arena, tenant_id), in->time,
-			(long long)in->files, in->sha256, (long long)in->size),
-		&tenant_id, 1);
+	struct buf text = { .arena = c->arena };
+	struct manifest_line files = { .entry = { .name = MANIFEST_FILES, .size = in->size } };
+	if (crypto_from_hex(in->sha256, files.hash, HASH_SIZE))
+		return fail(c, ERR_INVALID, "the hash is none");
+	buf_printf(&text, MANIFEST_HEAD "%s\n%s\n%s\n", tenant_id,
+		checkpoint_origin(c->arena, tenant_id), in->time);
+	manifest_line_write(&text, &files);
+	out->manifest = checkpoint_sign(c, text.data, &tenant_id, 1);
 	return OK;
 }

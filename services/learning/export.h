@@ -3,9 +3,9 @@
  *
  * The archive is virtual. What is not a video is written once into a file of its own (the media
  * store's, sealed); videos stay where they are and are read when their bytes are asked for. In this
- * order, each as an entry of a tar (tar_write.h):
+ * order, each as an entry of a tar (libcommon/tar.h):
  *
- *   manifest         a signed note: whose archive this is, and the hash of `files`
+ *   manifest         a signed note (libcommon/manifest.h): whose it is, and the hash of `files`
  *   files            one line for each entry that follows: SHA-256, size, name
  *   data/…           one file for each type, a JSON object a line (libcommon/archive.h)
  *   oneroster/…      rosters for other systems
@@ -22,6 +22,7 @@
 
 #include "libcommon/buf.h"
 #include "libcommon/call.h"
+#include "libcommon/tar.h"
 
 /* For how long an archive can be fetched; set at start. */
 extern int64_t export_keep_days;
@@ -62,6 +63,14 @@ const char *export_section_name(int number);
 int export_section_at(int64_t step);
 
 /* ---- the layout ---- */
+
+#define EXPORT_END ((int64_t)2 * TAR_BLOCK) /* zeroes behind the last entry */
+
+/* What an entry of so many bytes takes in the archive. */
+static inline int64_t export_room(int64_t size)
+{
+	return TAR_BLOCK + tar_padded(size);
+}
 
 /* The line of an entry in `files`; without a hash, its length is the same. */
 #define EXPORT_NO_HASH "0000000000000000000000000000000000000000000000000000000000000000"

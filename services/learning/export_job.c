@@ -17,12 +17,12 @@
 #include "libcommon/log.h"
 #include "libcommon/personal.h"
 #include "libcommon/service.h"
+#include "libcommon/tar.h"
 #include "libcommon/uuid.h"
 #include "services/learning/export.h"
 #include "services/learning/learning.h"
 #include "services/learning/media_key.h"
 #include "services/learning/media_store.h"
-#include "services/learning/tar_write.h"
 
 #define PART_SIZE (256 * 1024) /* of a section in one turn: a page of lines more at most */
 #define HASH_WINDOW (1024 * 1024) /* read at once */
@@ -156,7 +156,7 @@ static enum err add_videos(
 		sizes[i] = db_integer(c, video->size);
 		at[i] = db_integer(c, begins);
 		lines_at[i] = db_integer(c, line_begins);
-		begins += tar_room(video->size);
+		begins += export_room(video->size);
 		line_begins += (int64_t)strlen(export_line(
 			c, EXPORT_NO_HASH, video->size, export_video_name(c, video->id)));
 	}
@@ -353,7 +353,7 @@ static enum err on_section(struct call *c, void *arg, const char *const *columns
 	struct listing *list = arg;
 	if (hashing.done < 0)
 		add_line(c, columns, columns[2]);
-	list->sections_room += tar_room(number_of(columns[1]));
+	list->sections_room += export_room(number_of(columns[1]));
 	return OK;
 }
 
@@ -367,17 +367,17 @@ static enum err on_video(struct call *c, void *arg, const char *const *columns, 
 
 static enum err certify(struct call *c, const struct job_row *job, int64_t sections_room)
 {
-	const int64_t files_size = hashing.size;
-	const struct audit_archive_certify_in in = { .time = job->requested_at,
-		.files = EXPORT_SECTIONS + job->videos,
-		.sha256 = hash_end(c),
-		.size = files_size };
+	const int64_t files_size = hashing.size + 1;
+	crypto_sha256_add(&hashing.hash, "\n", 1);
+	const struct audit_archive_certify_in in = {
+		.time = job->requested_at, .sha256 = hash_end(c), .size = files_size
+	};
 	struct audit_archive_certify_out out = { 0 };
 	enum err e = audit_archive_certify_call(c, &in, &out);
 	if (e)
 		return e;
-	const int64_t size = tar_room((int64_t)strlen(out.manifest)) + tar_room(files_size) +
-		sections_room + job->videos_bytes + TAR_END;
+	const int64_t size = export_room((int64_t)strlen(out.manifest)) + export_room(files_size) +
+		sections_room + job->videos_bytes + EXPORT_END;
 	return db_exec(c, READY,
 		DB_ARGS(job->id, out.manifest, db_integer(c, files_size), db_integer(c, size),
 			db_integer(c, export_keep_days)));

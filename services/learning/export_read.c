@@ -3,17 +3,18 @@
  * found anew from the rows, so that any instance can answer any window, and the bytes are the same
  * however often they are read.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "learning_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/manifest.h"
 #include "libcommon/personal.h"
 #include "services/learning/export.h"
 #include "services/learning/learning.h"
 #include "services/learning/media_key.h"
 #include "services/learning/media_store.h"
-#include "services/learning/tar_write.h"
 
 #define WINDOW_MAX (1024 * 1024) /* of an answer; the gateway asks for 256 KiB */
 
@@ -149,10 +150,17 @@ static void put_zeroes(struct archive *archive, int64_t n)
 	(void)next_piece(archive, n);
 }
 
+static int64_t padding_of(int64_t size)
+{
+	return tar_padded(size) - size;
+}
+
 static void put_header(struct archive *archive, const char *name, int64_t size)
 {
 	unsigned char header[TAR_BLOCK];
-	tar_header(name, size, archive->mtime_s, header);
+	struct tar_entry entry = { .size = size };
+	(void)snprintf(entry.name, sizeof(entry.name), "%s", name);
+	tar_write(&entry, archive->mtime_s, header);
 	put(archive, header, TAR_BLOCK);
 }
 
@@ -218,13 +226,14 @@ static enum err put_video_lines(struct call *c, struct archive *archive)
 
 static enum err put_files(struct call *c, struct archive *archive)
 {
-	put_header(archive, "files", archive->files_size);
+	put_header(archive, MANIFEST_FILES, archive->files_size);
 	const int64_t end = archive->at + archive->files_size;
 	for (size_t i = 0; i < archive->sections_n; i++)
 		put_line(c, archive, &archive->sections[i], archive->sections[i].name);
 	enum err e = put_video_lines(c, archive);
-	archive->at = end;
-	put_zeroes(archive, tar_padding(archive->files_size));
+	archive->at = end - 1;
+	put(archive, "\n", 1);
+	put_zeroes(archive, padding_of(archive->files_size));
 	return e;
 }
 
@@ -235,7 +244,7 @@ static enum err put_section(
 		{ archive->stored_size, section->offset, section->size } };
 	put_header(archive, section->name, section->size);
 	enum err e = put_stored(c, archive, &stored);
-	put_zeroes(archive, tar_padding(section->size));
+	put_zeroes(archive, padding_of(section->size));
 	return e;
 }
 
@@ -272,9 +281,9 @@ static enum err put_videos(struct call *c, struct archive *archive)
 static enum err put_all(struct call *c, struct archive *archive)
 {
 	const int64_t manifest_size = (int64_t)strlen(archive->manifest);
-	put_header(archive, "manifest", manifest_size);
+	put_header(archive, MANIFEST_NAME, manifest_size);
 	put(archive, archive->manifest, manifest_size);
-	put_zeroes(archive, tar_padding(manifest_size));
+	put_zeroes(archive, padding_of(manifest_size));
 	enum err e = put_files(c, archive);
 	for (size_t i = 0; i < archive->sections_n && !e; i++)
 		e = put_section(c, archive, &archive->sections[i]);

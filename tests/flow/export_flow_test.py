@@ -40,6 +40,14 @@ def entries(data):
         return [(member.name, tar.extractfile(member).read()) for member in tar]
 
 
+def listed_in(found):
+    """[hash, size, name] as the list of files has them; it ends with an empty line."""
+    lines = dict(found)['files'].decode().split('\n')
+    if lines[-2:] != ['', '']:
+        raise AssertionError('the list of files does not end')
+    return [line.split(' ', 2) for line in lines[:-2]]
+
+
 def lines_of(found, kind):
     return [json.loads(line) for line in dict(found)[f'data/{kind}.jsonl'].splitlines()]
 
@@ -80,11 +88,11 @@ class ExportFlow(FlowTest):
         self.assertEqual(counts, {**dict.fromkeys(DATA, 1), 'org': 2, 'user': 6, 'enrollment': 5, 'feature': 0, 'media': 2})
 
     def test_every_hash_is_right(self):
-        listed = [line.split(' ', 2) for line in dict(self.found)['files'].decode().splitlines()]
+        listed = listed_in(self.found)
         self.assertEqual(listed, [[hashlib.sha256(data).hexdigest(), str(len(data)), name] for name, data in self.found[2:]])
         files, manifest = dict(self.found)['files'], dict(self.found)['manifest'].decode().split('\n')
-        self.assertEqual(manifest[:2], ['manabiya-archive/v1', f'tenant {self.tenant.contract["tenantId"]}'])
-        self.assertEqual(manifest[4], f'files {len(listed)} {hashlib.sha256(files).hexdigest()} {len(files)}')
+        self.assertEqual(manifest[:2], ['manabiya-archive/v1', self.tenant.contract['tenantId']])
+        self.assertEqual(manifest[4:6], [f'{hashlib.sha256(files).hexdigest()} {len(files)} files', ''])
 
     def test_texts_are_in_clear_and_videos_as_they_were(self):
         self.assertEqual(lines_of(self.found, 'comment')[0]['text'], 'きれい,"とても"\nよい')
@@ -189,7 +197,7 @@ class ExportAfterKill(FlowTest):
             eventually(lambda was=before: self.moved(tenant, was), 'it moves on')
         export = eventually(lambda: self.ready(admin), 'the export is made', MADE_WITHIN_S)
         found = entries(fetch(admin, export).body)
-        listed = [line.split(' ', 2) for line in dict(found)['files'].decode().splitlines()]
+        listed = listed_in(found)
         self.assertEqual(listed, [[hashlib.sha256(data).hexdigest(), str(len(data)), name] for name, data in found[2:]])
         self.assertEqual(len(lines_of(found, 'comment')), 1)
 
