@@ -10,8 +10,10 @@ import { Form, SelectField, TextArea, TextField, text } from "../ui/form";
 import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
 import { useToast } from "../ui/toast";
+import "./labelTexts";
 
 const AUDIENCES: Audience[] = ["everyone", "contractor", "instructor", "student"];
+const CLASSES = ["IV", "II"] as const; // what one chooses from while writing
 
 function Writer({ onDone }: { onDone: () => void }) {
 	const show = useToast();
@@ -21,6 +23,7 @@ function Writer({ onDone }: { onDone: () => void }) {
 			title: text(data, "title") ?? "",
 			body: text(data, "body") ?? "",
 			audience: data.get("audience") as Audience,
+			label: data.get("label") === "II" ? ("II" as const) : undefined,
 		};
 		write.mutate(
 			{ body },
@@ -44,6 +47,12 @@ function Writer({ onDone }: { onDone: () => void }) {
 					name="audience"
 					label="announce.audience"
 					options={AUDIENCES.map((value) => ({ value, text: t(`audience.${value}`) }))}
+				/>
+				<SelectField
+					name="label"
+					label="label.class"
+					hint="label.announcementHint"
+					options={CLASSES.map((value) => ({ value, text: t(`label.${value}`) }))}
 				/>
 				<div className="actions">
 					<Button look="primary" type="submit" icon="megaphone" busy={write.isPending}>
@@ -87,6 +96,11 @@ export function AnnouncementsPage() {
 								<span className="tag">
 									<T k={item.fromOperator ? "announce.fromOperator" : "announce.fromSchool"} />
 								</span>
+								{item.label && (
+									<span className="tag">
+										<T k={`label.${item.label}`} />
+									</span>
+								)}
 								{mayWrite && (
 									<span className="tag">
 										<T k={`audience.${item.audience}` as Key} />

@@ -2,15 +2,12 @@
 import { useState } from "react";
 import { useWrite } from "../api/hooks";
 import type { LoweringReason, Try, UnitDetail } from "../api/types";
-import { addTexts, type Key, T, t } from "../i18n";
+import { type Key, T, t } from "../i18n";
 import { Button } from "../ui/button";
 import { Form, SelectField } from "../ui/form";
 import { Section } from "../ui/page";
 import { useToast } from "../ui/toast";
-import en from "./label.en.json";
-import ja from "./label.ja.json";
-
-addTexts({ ja, en });
+import "./labelTexts";
 
 const CLASSES = ["I", "II", "III", "IV"] as const; // the gravest first
 type Class = (typeof CLASSES)[number];
