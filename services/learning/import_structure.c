@@ -79,24 +79,13 @@ static enum err refuse_rest(struct call *c, struct import *import, const char *e
 
 /* ---- the manifest ---- */
 
-static enum err check_names(struct call *c, struct import *import, const char *text, size_t n)
+static bool is_only_files(const char *text, size_t n)
 {
 	struct manifest_line line;
 	size_t length;
-	unsigned rank = 0;
-	bool is_first = true;
-	for (; n > 0; text += length, n -= length, is_first = false) {
-		if (manifest_line_read(text, n, &line, &length))
-			return refuse_rest(c, import, MANIFEST_NAME, &NO_MANIFEST);
-		const struct import_name name = import_name_of(c->arena, line.entry.name);
-		bool is_again = !is_first && name.kind == IMPORT_DATA && name.rank == rank;
-		if (name.kind == IMPORT_UNKNOWN)
-			return refuse_rest(c, import, line.entry.name, &UNKNOWN);
-		if (name.rank < rank || is_again)
-			return refuse_rest(c, import, line.entry.name, is_again ? &TWICE : &ORDER);
-		rank = name.rank;
-	}
-	return OK;
+	return !manifest_line_read(text, n, &line, &length) && length == n &&
+		strcmp(line.entry.name, MANIFEST_FILES) == 0 &&
+		line.entry.size <= MANIFEST_SIZE_MAX;
 }
 
 static const char *signature_of(
@@ -141,8 +130,45 @@ static enum err read_manifest(struct call *c, struct import *import, const struc
 	const char *lines = manifest.note.text + manifest.entries;
 	import->manifest_line = TAR_BLOCK + (int64_t)manifest.entries;
 	import_next(import, entry);
-	e = check_names(c, import, lines, strlen(lines));
-	return e ? e : note_manifest(c, import, &text, &manifest);
+	if (!is_only_files(lines, strlen(lines)))
+		return refuse_rest(c, import, MANIFEST_NAME, &NO_MANIFEST);
+	return note_manifest(c, import, &text, &manifest);
+}
+
+/* ---- the list of files ---- */
+
+/* Up to the empty line that ends it, and nothing behind. */
+static enum err check_names(struct call *c, struct import *import, const char *text, size_t n)
+{
+	struct manifest_line line;
+	size_t length;
+	unsigned rank = 0;
+	bool is_first = true;
+	for (; n > 1 || (n == 1 && *text != '\n'); text += length, n -= length, is_first = false) {
+		if (manifest_line_read(text, n, &line, &length))
+			return refuse_rest(c, import, MANIFEST_FILES, &NO_MANIFEST);
+		const struct import_name name = import_name_of(c->arena, line.entry.name);
+		bool is_again = !is_first && name.kind == IMPORT_DATA && name.rank == rank;
+		if (name.kind == IMPORT_UNKNOWN)
+			return refuse_rest(c, import, line.entry.name, &UNKNOWN);
+		if (name.rank < rank || is_again)
+			return refuse_rest(c, import, line.entry.name, is_again ? &TWICE : &ORDER);
+		rank = name.rank;
+	}
+	return n == 1 ? OK : refuse_rest(c, import, MANIFEST_FILES, &NO_MANIFEST);
+}
+
+/* What follows is read by its lines, which the manifest's hash has proven. */
+static enum err read_files(struct call *c, struct import *import, const struct tar_entry *entry)
+{
+	struct bytes text;
+	if (import->faults > 0) {
+		import->state = "refused";
+		return OK;
+	}
+	import->manifest_line = import->entry + TAR_BLOCK;
+	enum err e = import_bytes(c, import, import->manifest_line, entry->size, &text);
+	return e ? e : check_names(c, import, (const char *)text.data, text.n);
 }
 
 /* ---- the others ---- */
@@ -229,6 +255,8 @@ static enum err end_entry(struct call *c, struct import *import, const struct ta
 	const struct manifest_line *line)
 {
 	enum err e = check_end(c, import, entry, line);
+	if (!e && strcmp(entry->name, MANIFEST_FILES) == 0)
+		e = read_files(c, import, entry);
 	if (!e)
 		e = note_video(c, import, entry);
 	if (!e)

@@ -99,14 +99,19 @@ class School:
         yield from ((f'media/{id_}', data) for id_, data in sorted(self.videos.items()))
 
     def archive(self, signer, entries=None, listed=None):
-        """The archive; `entries` and `listed`, what the manifest names, for one that is broken."""
+        """The archive; `entries` and `listed`, what the list of files names, for one that is broken."""
         entries = list(self.entries()) if entries is None else list(entries)
-        return tar([('manifest', manifest(self.tenant, signer, entries if listed is None else listed)), *entries])
+        files = lines(entries if listed is None else listed) + b'\n'
+        return tar([('manifest', manifest(self.tenant, signer, files)), ('files', files), *entries])
 
 
-def manifest(tenant, signer, entries):
-    lines = ''.join(f'{hashlib.sha256(data).hexdigest()} {len(data)} {name}\n' for name, data in entries)
-    return signer.sign(f'manabiya-archive/v1\n{tenant}\n{signer.name}\n{AT}\n{lines}').encode()
+def lines(entries):
+    return ''.join(f'{hashlib.sha256(data).hexdigest()} {len(data)} {name}\n' for name, data in entries).encode()
+
+
+def manifest(tenant, signer, files):
+    text = lines([('files', files)]).decode()
+    return signer.sign(f'manabiya-archive/v1\n{tenant}\n{signer.name}\n{AT}\n{text}').encode()
 
 
 def tar(entries, change=None):

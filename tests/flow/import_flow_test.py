@@ -216,6 +216,9 @@ class WrongImport(FlowTest):
         flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:]
         self.assertEqual(self.faults(flipped), [('changed', 'data/goal.jsonl', None, None)])
         self.assertEqual(self.faults(whole[:at])[0][0], 'truncated')
+        at = whole.index(b' data/goal.jsonl')
+        flipped = whole[:at - 70] + bytes([whole[at - 70] ^ 1]) + whole[at - 69:]
+        self.assertEqual(self.faults(flipped), [('changed', 'files', None, None)])
         self.assertEqual(self.faults(whole[:-1024])[0][0], 'truncated')
         self.assertEqual(self.faults(whole + bytes(512))[0][0], 'surplus')
         at = whole.index(b'data/goal.jsonl', 5000)
