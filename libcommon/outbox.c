@@ -6,8 +6,11 @@
 
 #include <string.h>
 
+#include "libcommon/clock.h"
 #include "libcommon/db.h"
+#include "libcommon/ocsf.h"
 #include "libcommon/personal.h"
+#include "libcommon/service.h"
 #include "libcommon/uuid.h"
 
 static const char OUTBOX_INSERT[] =
@@ -76,5 +79,14 @@ enum err event_accept(
 
 enum err outbox_audit(struct call *c, const char *event_id, const char *line)
 {
-	return db_later(c, OUTBOX_INSERT, DB_ARGS("audit", "audit", "audit.line", event_id, line));
+	const char *operation = arena_printf(c->arena, "%s.%s", c->service->name, c->op->name);
+	return db_later(c, OUTBOX_INSERT, DB_ARGS("audit", "audit", operation, event_id, line));
+}
+
+enum err outbox_record(struct call *c, const struct op *op, const char *object_id)
+{
+	const char *event_id = uuid_make(c->arena);
+	c->op = op;
+	c->object_id = object_id;
+	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
 }

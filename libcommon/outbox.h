@@ -58,8 +58,13 @@ must_check enum err event_accept(
 /* How bodies are sealed: for the row of their event's id, some for a user. */
 extern const struct personal_kind outbox_body;
 
-/* Write one audit line into the outbox (the skeleton calls it; handlers do not). */
+/* Write the audit line of c->op into the outbox (the skeleton calls it; handlers do not). */
 must_check enum err outbox_audit(struct call *c, const char *event_id, const char *line);
+
+/* Record what a job has done within the tenant that the call has entered: `op` says what it is
+ * called (x-jobs) and of which kind it is. `object_id` may be NULL. */
+struct op;
+must_check enum err outbox_record(struct call *c, const struct op *op, const char *object_id);
 
 /* Enter OUTBOX_RELAY with a key from auth, for statements on what waits for delivery in the name of
  * all tenants. Before each statement: a round may outlast a key. */

@@ -274,9 +274,12 @@ static void it_dies_after_twelve_attempts_with_a_reason(void **state)
 	assert_int_equal(atomic_load(&consumer.batches), batches);
 }
 
+static const struct op telling = { .name = "told" };
+
 static void an_outage_does_not_count(void **state)
 {
 	struct call c = test_call(&test, &actor);
+	c.op = &telling;
 	assert_int_equal(outbox_audit(&c, TEST_USER, "{}"), OK);
 	assert_int_equal(db_commit(&c), OK);
 	assert_int_equal(relay(), 0);
@@ -314,6 +317,7 @@ static void a_batch_fits_into_a_frame(void **state)
 static void a_refused_login_leaves_an_audit_line_without_tenant(void **state)
 {
 	struct call c = test_call(&test, NULL);
+	c.op = &telling;
 	assert_int_equal(outbox_audit(&c, TEST_USER, "{}"), OK);
 	assert_int_equal(db_commit(&c), OK);
 	assert_string_equal(left("count(*) || ' ' || count(tenant_id)"), "1 0");

@@ -7,10 +7,15 @@
 #include "libcommon/db.h"
 #include "libcommon/keyring.h"
 #include "libcommon/log.h"
+#include "libcommon/outbox.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 
 #define ROWS_MAX 200 /* a turn: some ten milliseconds, and so long are these rows locked */
+/* What the log of the tenant calls it. */
+static const struct op RESEAL = { .name = "key_reseal",
+	.audit = { "entity_management.update", 3004, 3 } };
+
 #define FIRST_KEY "00000000-0000-0000-0000-000000000000"
 
 /* Where the round stands; only the job thread comes here. Rows up to `key` are done, or of users
@@ -39,8 +44,9 @@ static enum err on_row(struct call *c, void *arg, const char *const *columns, si
 }
 
 static enum err reseal_row(
-	struct call *c, const struct sealed_column *column, const struct row *row)
+	struct call *c, const struct sealed_column *column, const struct row *row, int64_t *changed)
 {
+	int64_t n = 0;
 	const char *again;
 	enum err e = personal_reseal(c, &column->kind, row->sealed, &again);
 	if (e == ERR_INTERNAL) { /* damaged: the others do not wait for somebody to mend it */
@@ -50,7 +56,9 @@ static enum err reseal_row(
 	if (e || !again)
 		return e;
 	const char *old = strchr(row->sealed, ':') + 1;
-	return db_exec(c, column->put, DB_ARGS(row->key, again, old));
+	e = db_count(c, column->put, DB_ARGS(row->key, again, old), &n);
+	*changed += n;
+	return e;
 }
 
 /* *n: the rows of this turn. */
@@ -59,12 +67,15 @@ static enum err reseal_some(struct call *c, uint32_t newest, size_t *n)
 	const struct sealed_column *column = &c->service->sealed[at.column];
 	char tenants[PERSONAL_PREFIX_SIZE], users[PERSONAL_PREFIX_SIZE];
 	struct rows *rows = arena_alloc(c->arena, sizeof(*rows));
+	int64_t changed = 0;
 	personal_prefix(newest, false, tenants);
 	personal_prefix(newest, true, users);
 	enum err e = db_each(c, column->old,
 		DB_ARGS(at.key, tenants, users, db_integer(c, ROWS_MAX)), on_row, rows);
 	for (size_t i = 0; i < rows->n && !e; i++)
-		e = reseal_row(c, column, &rows->items[i]);
+		e = reseal_row(c, column, &rows->items[i], &changed);
+	if (!e && changed)
+		e = outbox_record(c, &RESEAL, NULL);
 	if (!e && rows->n)
 		memcpy(at.key, rows->items[rows->n - 1].key, UUID_SIZE);
 	*n = rows->n;

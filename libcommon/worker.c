@@ -11,6 +11,7 @@
 #include "libcommon/capability_cache.h"
 #include "libcommon/clock.h"
 #include "libcommon/keyring.h"
+#include "libcommon/ledger.h"
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
 #include "libcommon/spool.h"
@@ -225,6 +226,8 @@ const struct job skeleton_jobs[] = {
 	/* The hint after each commit is the usual way; the interval finds what other instances
 	   left. */
 	{ .name = "relay", .every_ms = 200, .run = run_relay },
+	/* So late at most is somebody told that the log is not complete. */
+	{ .name = "ledger", .every_ms = 5000, .run = ledger_run },
 	{ .name = "forgetting", .every_ms = 60000, .run = run_forgetting },
 	{ .name = "expiry", .every_ms = 3600000, .run = run_expiry },
 };

@@ -5,6 +5,8 @@
  *   many_failures  more logins failed within ten minutes than a class that mistypes
  *   odd_hours      a member of the staff logged in at night, Japanese time
  *
+ * and one that is found elsewhere, incomplete_log (completeness.c).
+ *
  * The log is read behind it, tenant by tenant and within its rows only: nothing waits for this, and
  * after a stop it goes on where it was.
  */
@@ -65,6 +67,12 @@ static const char PUT[] = "INSERT INTO anomaly AS a (id, kind, user_id, began_at
 			  "  coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid))"
 			  " DO UPDATE SET count = greatest(a.count, excluded.count)";
 
+static const char ADD[] = "INSERT INTO anomaly AS a (id, kind, began_at, count)"
+			  " VALUES ($1::uuid, $2, date_trunc('hour', now()), $3::integer)"
+			  " ON CONFLICT (tenant_id, kind, began_at,"
+			  "  coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid))"
+			  " DO UPDATE SET count = a.count + excluded.count";
+
 static const char LIST[] = "SELECT a.id, a.kind, a.user_id, tenancy.stamp(a.began_at) AS began_at,"
 			   " a.count, a.seen_at IS NOT NULL AS seen FROM anomaly a"
 			   " WHERE $1::uuid IS NULL OR a.id < $1::uuid"
@@ -109,6 +117,11 @@ static enum err look(struct call *c, const char *looked, const char *until)
 		e = db_exec(c, PUT, DB_ARGS(uuid_make(c->arena), row[0], row[1], row[2], row[3]));
 	}
 	return e ? e : db_exec(c, DONE, DB_ARGS(until));
+}
+
+enum err anomaly_put(struct call *c, const char *kind, const char *count)
+{
+	return db_exec(c, ADD, DB_ARGS(uuid_make(c->arena), kind, count));
 }
 
 struct news {

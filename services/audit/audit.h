@@ -83,6 +83,16 @@ extern struct anomaly_limits anomaly_limits;
 /* Look at what is new in each log. A job (service.h). */
 must_check enum err anomaly_run(struct call *c, bool *more);
 
+/* Something else to look at was found, so many times, in the log of the tenant that the call has
+ * entered: one row for each hour. */
+must_check enum err anomaly_put(struct call *c, const char *kind, const char *count);
+
+/* ---- completeness ---- */
+
+/* Tell people what services have told (completeness.c). A job (service.h). */
+must_check enum err completeness_run(struct call *c, bool *more);
+void completeness_metrics(struct buf *out);
+
 /* The name of a tenant's log, and a text signed as the logs of these tenants: with every key, the
  * signatures one after the other behind an empty line. The text must not be a checkpoint's. */
 const char *checkpoint_origin(struct arena *arena, const char *tenant_id);

@@ -100,6 +100,7 @@ static const struct job jobs[] = {
 	{ .name = "pipeline redis", .every_ms = 500, .run = sink_redis_run },
 	{ .name = "pipeline otlp", .every_ms = 500, .run = sink_otlp_run },
 	{ .name = "anomaly", .every_ms = 5000, .run = anomaly_run },
+	{ .name = "completeness", .every_ms = 5000, .run = completeness_run },
 	{ .name = "retention", .every_ms = 60000, .run = retention_run },
 };
 
@@ -122,6 +123,12 @@ static void stop(void)
 	checkpoint_close();
 }
 
+static void metrics(struct buf *out)
+{
+	pipeline_metrics(out);
+	completeness_metrics(out);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct service audit = {
@@ -134,7 +141,7 @@ int main(int argc, char **argv)
 		.jobs = jobs,
 		.jobs_n = sizeof(jobs) / sizeof(jobs[0]),
 		.workers = 2,
-		.metrics = pipeline_metrics,
+		.metrics = metrics,
 		.start = start,
 		.stop = stop,
 	};

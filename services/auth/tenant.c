@@ -3,7 +3,9 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/log.h"
+#include "libcommon/outbox.h"
 #include "libcommon/purge.h"
+#include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/auth/auth.h"
 
@@ -45,6 +47,10 @@ static const char SESSIONS_SHUT[] =
 								    "> " MOMENT(1) " RETURNING id, "
 										   "encode(token_"
 										   "hash, 'hex')";
+
+/* What the log calls it. */
+static const struct op BOOTSTRAP = { .name = "operator_bootstrap",
+	.audit = { "account_change.create", 3001, 1 } };
 
 static const char HAS_OPERATOR[] = "SELECT has_operator()";
 static const char OPERATOR_PUT[] =
@@ -96,7 +102,10 @@ static enum err put_access(struct call *c, const struct auth_tenant_access_put_i
 	enum err e = db_enter(c, tenant_key_of(c, in->tenant_id));
 	if (!e)
 		e = db_exec(c, ACCESS_PUT, DB_ARGS(db_boolean(in->open), now));
-	return e || in->open ? e : sessions_change(c, SESSIONS_SHUT, DB_ARGS(now), NULL);
+	if (!e && !in->open)
+		e = sessions_change(c, SESSIONS_SHUT, DB_ARGS(now), NULL);
+	/* The record of this belongs to whoever did it. */
+	return e ? e : db_enter(c, c->actor->tenant_key);
 }
 
 enum err auth_tenant_access_put(struct call *c, const struct auth_tenant_access_put_in *in)
@@ -120,13 +129,15 @@ static enum err make_operator(struct call *c)
 {
 	const char *user_id = uuid_make(c->arena);
 	const char *hash = secret_hash(c, OPERATOR_TENANT, user_id, auth_conf.bootstrap_secret);
-	enum err e = db_enter(c, tenant_key_of(c, OPERATOR_TENANT));
+	enum err e = service_enter_tenant(c, OPERATOR_TENANT);
 	if (!e)
 		e = db_exec(c, TENANT_OPEN, DB_ARGS(OPERATOR_CODE, "Manabiya"));
 	/* Several instances may come here at once: the unique name lets one through. */
 	if (!e)
 		e = db_exec(
 			c, OPERATOR_PUT, DB_ARGS(user_id, OPERATOR_USERNAME, hash, secret_end(c)));
+	if (!e)
+		e = outbox_record(c, &BOOTSTRAP, user_id);
 	if (!e)
 		log_info("the first operator can log in with the bootstrap secret");
 	return e;

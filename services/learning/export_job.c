@@ -15,6 +15,7 @@
 #include "libcommon/crypto.h"
 #include "libcommon/db.h"
 #include "libcommon/log.h"
+#include "libcommon/outbox.h"
 #include "libcommon/personal.h"
 #include "libcommon/service.h"
 #include "libcommon/tar.h"
@@ -92,6 +93,10 @@ static const char READY[] =
 	" WHERE id = $1::uuid AND state = 'working'";
 
 static const char REMOVE[] = "DELETE FROM learning.export WHERE id = $1::uuid";
+
+/* What the log calls it. */
+static const struct op EXPIRE = { .name = "export_expire",
+	.audit = { "entity_management.delete", 3004, 4 } };
 
 /* ---- one export ---- */
 
@@ -401,6 +406,8 @@ static enum err remove_export(struct call *c, const char *id)
 {
 	const struct media_name name = name_of(c, id);
 	enum err e = db_exec(c, REMOVE, DB_ARGS(id));
+	if (!e)
+		e = outbox_record(c, &EXPIRE, id);
 	return e ? e : media_store_remove(c, learning_media, &name);
 }
 

@@ -7,7 +7,9 @@
 
 #include "libcommon/db.h"
 #include "libcommon/note.h"
+#include "libcommon/outbox.h"
 #include "libcommon/personal.h"
+#include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/learning/import.h"
 #include "services/learning/learning.h"
@@ -265,10 +267,16 @@ enum err learning_import_apply(struct call *c, const struct learning_import_appl
 
 /* ---- cleaning ---- */
 
+/* What the log calls it. */
+static const struct op ARCHIVE_EXPIRE = { .name = "archive_expire",
+	.audit = { "entity_management.delete", 3004, 4 } };
+
 enum err import_clean(struct call *c)
 {
-	return db_exec(
-		c, ABANDONED, DB_ARGS(db_integer(c, ABANDONED_S), db_integer(c, REPORTED_S)));
+	int64_t gone = 0;
+	enum err e = db_count(c, ABANDONED,
+		DB_ARGS(db_integer(c, ABANDONED_S), db_integer(c, REPORTED_S)), &gone);
+	return e || !gone ? e : outbox_record(c, &ARCHIVE_EXPIRE, NULL);
 }
 
 static enum err on_forgotten(struct call *c, void *arg, const char *const *columns, size_t n)

@@ -50,6 +50,9 @@ static const char APPLIED[] = "UPDATE learning.archive_import SET state = 'appli
 static const struct op ARCHIVE_APPLIED = { .name = "archive_applied",
 	.audit = { "entity_management.create", 3004, 1 } };
 
+static const struct op ARCHIVE_STEP = { .name = "archive_step",
+	.audit = { "entity_management.create", 3004, 1 } };
+
 static const struct arrival_reason STOPPED = {
 	"stopped",
 	"処理が止まりました。もう一度「取り込む」を選ぶと続きから始まります。くりかえす場合は運用担"
@@ -114,10 +117,15 @@ static enum err run_step(struct call *c, struct import *import)
 	enum err e = OK;
 	if (strcmp(import->step, "remove") == 0)
 		return finish(c, import);
+	const struct import before = *import;
 	if (strcmp(import->step, "structure") == 0)
 		e = import_structure(c, import);
 	else
 		e = import_lines(c, import);
+	/* A part of a video is no event, its end is. */
+	if (!e && strcmp(before.step, "write") == 0 &&
+		(before.entry != import->entry || before.line != import->line))
+		e = outbox_record(c, &ARCHIVE_STEP, import->id);
 	return e ? e : save(c, import);
 }
 

@@ -10,6 +10,7 @@
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
 #include "libcommon/log.h"
+#include "libcommon/outbox.h"
 #include "libcommon/personal.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
@@ -85,6 +86,10 @@ static const char MEDIA_DELETE[] = "DELETE FROM learning.media WHERE id = $1::uu
 static const char MEDIA_SEE[] = "SELECT m.size, 0, m.content_type, " SEALED("k.id",
 	"k.sealed_key") " FROM learning.visible_media($1::uuid, $2::text, $3::uuid) m"
 			" JOIN learning.media k ON k.tenant_id = m.tenant_id AND k.id = m.id";
+
+/* What the log calls it. */
+static const struct op MEDIA_EXPIRE = { .name = "media_expire",
+	.audit = { "entity_management.delete", 3004, 4 } };
 
 /* Those of an archive wait until it has been read so far. */
 static const char ABANDONED_DELETE[] =
@@ -303,6 +308,7 @@ enum err media_clean(struct call *c, bool *more)
 {
 	static char last[UUID_SIZE];
 	const char *tenant_id;
+	int64_t gone = 0;
 	enum err e = media_folder_next_tenant(
 		c, media_store_directory(learning_media), last, &tenant_id);
 	if (e)
@@ -317,7 +323,9 @@ enum err media_clean(struct call *c, bool *more)
 		log_warning("media_clean: tenant %s cannot be entered: %s", tenant_id, err_name(e));
 		return OK;
 	}
-	e = db_exec(c, ABANDONED_DELETE, DB_ARGS(db_integer(c, ABANDONED_S)));
+	e = db_count(c, ABANDONED_DELETE, DB_ARGS(db_integer(c, ABANDONED_S)), &gone);
+	if (!e && gone)
+		e = outbox_record(c, &MEDIA_EXPIRE, NULL);
 	if (!e)
 		e = import_clean(c);
 	if (e)

@@ -8,12 +8,17 @@
 
 #include "audit_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/outbox.h"
 #include "libcommon/service.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
 
 static const struct problem NOT_READY = { ERR_NOT_FOUND, 404, "certificate_not_ready",
 	"削除証明書はまだありません。", "There is no certificate of erasure yet." };
+
+/* What the log calls it. */
+static const struct op CERTIFY = { .name = "contract_certify",
+	.audit = { "entity_management.update", 3004, 3 } };
 
 static const char NEXT[] =
 	"SELECT id, customer_tenant_id, code, name, erased_event_id, erased_keys,"
@@ -65,7 +70,8 @@ enum err certificate_run(struct call *c, bool *more)
 	if (e)
 		return is_early(e) ? OK : e;
 	*more = true;
-	return db_exec(c, PUT, DB_ARGS(in.contract_id, out.certificate));
+	e = db_exec(c, PUT, DB_ARGS(in.contract_id, out.certificate));
+	return e ? e : outbox_record(c, &CERTIFY, in.contract_id);
 }
 
 enum err provisioning_contract_certificate(struct call *c,

@@ -103,12 +103,7 @@ static enum err replay_user(struct turn *turn, const char *tenant_id, const char
 	log_event(LOG_LEVEL_WARNING, "an erased user is back and goes again",
 		LOG_TEXT("tenant", tenant_id), LOG_TEXT("user", user_id));
 	e = provisioning_user_delete(c, &in);
-	if (e)
-		return e;
-	const char *event_id = uuid_make(c->arena);
-	c->op = &USER_ERASE;
-	c->object_id = user_id;
-	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
+	return e ? e : outbox_record(c, &USER_ERASE, user_id);
 }
 
 static enum err replay(struct turn *turn, const struct erasure *line)

@@ -11,12 +11,17 @@
 #include "libcommon/db.h"
 #include "libcommon/keyring.h"
 #include "libcommon/log.h"
+#include "libcommon/outbox.h"
 #include "libcommon/purge.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "notification_proto.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
+
+/* What the log calls provisioning's own part; the others' parts are operations. */
+static const struct op OWN_PURGE = { .name = "tenant_purge",
+	.audit = { "entity_management.delete", 3004, 4 } };
 
 static const char NEXT[] = "SELECT id, customer_tenant_id, purge_step FROM provisioning.contract"
 			   " WHERE state = 'purging' ORDER BY id <= $1::uuid, id LIMIT 1";
@@ -82,6 +87,8 @@ static enum err purge_audit(struct call *c, struct purge *purge)
 static enum err purge_own(struct call *c, struct purge *purge)
 {
 	enum err e = purge_rows(c, &purge->part.more);
+	if (!e)
+		e = outbox_record(c, &OWN_PURGE, NULL);
 	return e ? e : purge_noted(c, &common_purged_store_shape, &purge->part.stores);
 }
 

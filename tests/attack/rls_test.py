@@ -135,6 +135,51 @@ class Traps(unittest.TestCase):
         self.assertEqual(kept, "0")
 
 
+class Ledger(unittest.TestCase):
+    """What a table that is made tomorrow gets by itself."""
+
+    def setUp(self):
+        self.database = Database()
+
+    def migrate(self, text):
+        self.database.sql(f"""BEGIN; SET LOCAL ROLE manabiya_owner; {text};
+            INSERT INTO tenancy.migration SELECT max(number) + 1, 'new', 'x' FROM tenancy.migration; COMMIT""")
+
+    def noted(self):
+        return self.database.sql("""SELECT concat_ws(' ', kind, name, verb, changed, tenant_id IS NOT NULL) FROM learning.ledger
+            WHERE kind <> 'upkeep' ORDER BY id""")
+
+    def write(self, text):
+        self.database.sql(f"BEGIN;\n{enter(TENANT)}{text};\nCOMMIT", ROLE)
+
+    def test_a_new_table_is_watched_from_its_migration_on(self):
+        self.migrate("""CREATE TABLE learning.fresh (tenant_id uuid NOT NULL DEFAULT tenancy.tenant(), id int PRIMARY KEY);
+            SELECT tenancy.protect('learning.fresh')""")
+        self.write("INSERT INTO learning.fresh (id) VALUES (1), (2); UPDATE learning.fresh SET id = 3 WHERE id = 2;"
+                   "DELETE FROM learning.fresh WHERE id = 9; DELETE FROM learning.fresh")
+        self.assertEqual(self.noted().split("\n"),
+                         ["effect fresh INSERT 2 t", "effect fresh UPDATE 1 t", "effect fresh DELETE 2 t"])
+
+    def test_columns_that_say_nothing_are_told_from_those_that_do_also_when_one_is_added(self):
+        self.migrate("ALTER TABLE notification.notice ADD COLUMN loud boolean NOT NULL DEFAULT false")
+        watches = self.database.sql("""SELECT obj_description(oid, 'pg_trigger') FROM pg_trigger
+            WHERE tgrelid = 'notification.notice'::regclass AND tgname = 'ledger_update'""")
+        self.assertIn("loud", watches.split(","))
+        self.assertNotIn("read_at", watches.split(","))
+
+    def test_what_is_excused_later_is_watched_no_more(self):
+        self.migrate("SELECT tenancy.unwatch('learning', 'goal', '{INSERT,UPDATE,DELETE}', NULL, 'for this test')")
+        self.assertEqual(self.database.sql("""SELECT count(*) FROM pg_trigger WHERE tgrelid = 'learning.goal'::regclass
+            AND tgname LIKE 'ledger%'"""), "0")
+
+    def test_what_a_migration_changes_has_its_reason(self):
+        self.write("INSERT INTO learning.unit (id, title, description) VALUES (gen_random_uuid(), 'a', 'b')")
+        self.database.sql("DELETE FROM learning.ledger")
+        self.migrate("RESET ROLE; UPDATE learning.unit SET title = 'c'; SET LOCAL ROLE manabiya_owner")
+        self.assertEqual(self.noted(), "effect unit UPDATE 1 t")
+        self.assertEqual(self.database.sql("""SELECT count(DISTINCT xid) FROM learning.ledger"""), "1")
+
+
 class Walk(unittest.TestCase):
     """Whatever the migrations made: each list of offenders must be empty."""
 
@@ -151,6 +196,31 @@ class Walk(unittest.TestCase):
     def test_every_tenant_table_has_forced_row_security_and_a_policy(self):
         self.offenders(f"""SELECT c.oid::regclass FROM {TENANT_TABLES} AND NOT (c.relrowsecurity
             AND c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))""")
+
+    def test_no_change_of_a_tenants_rows_goes_unnoted(self):
+        # Written anew here: tenancy.watch() must not be its own witness. tgtype: 4 insert, 8 delete, 16 update.
+        self.offenders(f"""SELECT c.oid::regclass, v.verb FROM {TENANT_TABLES.replace(
+            "WHERE", "CROSS JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16)) AS v (verb, bit) WHERE")}
+            AND has_any_column_privilege('manabiya_' || n.nspname, c.oid, 'INSERT, UPDATE')
+            AND NOT EXISTS (SELECT FROM tenancy.unwatched u WHERE u.service IN (n.nspname, '*') AND u.relation = c.relname
+                AND u.verb = v.verb AND u.columns IS NULL)
+            AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = c.oid
+                AND t.tgenabled = 'O' AND t.tgtype & v.bit <> 0 AND p.pronamespace = c.relnamespace
+                AND p.proname = CASE WHEN t.tgtype & 1 = 0 THEN 'ledger_statement' ELSE 'ledger_row' END)""")
+
+    def test_what_needs_no_event_is_there_and_has_a_reason(self):
+        self.offenders("""SELECT u.service, u.relation FROM tenancy.unwatched u WHERE length(u.reason) < 10
+            OR NOT EXISTS (SELECT FROM tenancy.tenant_table t WHERE u.service IN (t.service, '*') AND t.name = u.relation)
+            OR EXISTS (SELECT FROM unnest(u.columns) AS k (name) WHERE NOT EXISTS (SELECT FROM pg_attribute a
+                WHERE a.attrelid = format('%I.%I', u.service, u.relation)::regclass AND a.attname = k.name))""")
+
+    def test_what_needs_no_event_is_written_down(self):
+        rows = self.database.sql("""SELECT format('| `%s.%s` | %s | %s |', service, relation, string_agg(verb
+                || coalesce(' of ' || array_to_string(columns, ', '), ''), ', ' ORDER BY verb = 'DELETE', verb), reason)
+            FROM tenancy.unwatched GROUP BY service, relation, columns, reason ORDER BY service, relation, 1""").splitlines()
+        page = (Path(__file__).resolve().parents[2] / "docs/security.md").read_text()
+        table = page.split("| table | change | why |\n|---|---|---|\n")[1].split("\n\n")[0].splitlines()
+        self.assertEqual(sorted(table), sorted(rows))
 
     def test_every_policy_for_a_service_asks_for_the_tenant(self):
         self.offenders("""SELECT p.polrelid::regclass, p.polname FROM pg_policy p

@@ -128,6 +128,17 @@ class ContractFlow(FlowTest):
         self.assertEqual(verify(text, stranger), 'UNSIGNED')
         self.assertEqual(verify(text.replace('removed 6', 'removed 5'), own), 'UNSIGNED')
 
+    def test_and_the_log_agrees_with_all_of_it(self):
+        """Alone or behind the others: what a suspension, a purge and the kill within one have changed has its events."""
+        tenant = base.world.tenant('seiri')
+        tenant.enter('jido1')
+        act(tenant.contract['id'], 'close')
+        eventually(lambda: contract_of(tenant).get('certified'), 'it is certified', 90)
+        schemas = ('auth', 'provisioning', 'learning', 'notification', 'audit')
+        eventually(lambda: all(base.world.stack.sql(f'SELECT count(*) FROM {schema}.ledger') == '0' for schema in schemas),
+                   'the ledgers agree', 120)
+        self.assertEqual(base.world.stack.sql('SELECT * FROM audit.gap'), '')
+
 
 def verify(text, key):
     """What the program says that customers are given."""
@@ -137,8 +148,8 @@ def verify(text, key):
                           stdout=subprocess.PIPE, text=True).stdout.partition(':')[0]
 
 
-# What stays of a tenant: the log, which holds ids and no names, and its way there.
-KEPT = ('audit.', 'tenancy.purged', '.outbox')
+# What stays of a tenant: the log, which holds ids and no names, its way there, and what is compared with it.
+KEPT = ('audit.', 'tenancy.purged', '.outbox', '.ledger')
 
 
 def rows(tenant):

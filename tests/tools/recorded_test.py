@@ -10,6 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 JOB = re.compile(r'^static const struct op \w+ = \{ \.name = "(\w+)",\s+\.audit = ', re.M)
 
 
+def shared(main):
+    """What jobs of libcommon record, of those that this service runs."""
+    return {name for path in (ROOT / 'libcommon').glob('*.c') if f'{path.stem}_run' in main
+            for name in JOB.findall(path.read_text())}
+
+
 class Jobs(unittest.TestCase):
     def test_each_has_a_title_and_each_title_a_job(self):
         found = 0
@@ -17,6 +23,7 @@ class Jobs(unittest.TestCase):
             contract = ROOT / f'proto/{folder.name}.yaml'
             if contract.exists():
                 jobs = {name for path in folder.glob('*.c') if not path.stem.endswith('_test') for name in JOB.findall(path.read_text())}
+                jobs |= shared((folder / 'main.c').read_text())
                 self.assertEqual(jobs, set(yaml.safe_load(contract.read_text()).get('x-jobs', {})), folder.name)
                 found += len(jobs)
         self.assertGreater(found, 2)
