@@ -54,6 +54,7 @@ export type Notice = Answer<"get", "/v1/notices">["items"][number];
 export type Announcement = Answer<"get", "/v1/announcements">["items"][number];
 export type Audience = Announcement["audience"];
 export type Anomaly = Answer<"get", "/v1/audit/anomalies">["items"][number];
+export type LogGap = Answer<"get", "/v1/audit/completeness">["items"][number];
 export type Keys = Answer<"get", "/v1/keys">;
 export type Algorithm = Answer<"get", "/v1/algorithms">["items"][number];
 export type AuditEvent = Answer<"get", "/v1/audit/events">["items"][number];

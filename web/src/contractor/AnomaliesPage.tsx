@@ -8,12 +8,14 @@ import { Button } from "../ui/button";
 import { Icon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
+import { Completeness } from "./Completeness";
 import { useNames } from "./names";
 
 const TEXTS: Record<Anomaly["kind"], Key> = {
 	many_videos: "anomaly.manyVideos",
 	many_failures: "anomaly.manyFailures",
 	odd_hours: "anomaly.oddHours",
+	incomplete_log: "anomaly.incompleteLog",
 };
 
 interface RowProps {
@@ -72,6 +74,7 @@ export function AnomaliesPage() {
 					</ol>
 				)}
 			</Pages>
+			<Completeness />
 		</Page>
 	);
 }

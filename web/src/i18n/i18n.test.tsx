@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
 import jaArchive from "../contractor/archive.ja.json";
+import enComplete from "../contractor/completeness.en.json";
+import jaComplete from "../contractor/completeness.ja.json";
 import jaImport from "../contractor/import.ja.json";
 import jaContracts from "../operator/contracts.ja.json";
 import enLater from "../second-factor/en.json";
@@ -17,7 +19,7 @@ import { T, t } from "./index";
 import jaFirst from "./ja.json";
 import { parse, plain } from "./ruby";
 
-const en = { ...enFirst, ...enLater, ...enReset, ...enLabel };
+const en = { ...enFirst, ...enLater, ...enReset, ...enLabel, ...enComplete };
 const ja = {
 	...jaFirst,
 	...jaLater,
@@ -26,6 +28,7 @@ const ja = {
 	...jaArchive,
 	...jaContracts,
 	...jaKeys,
+	...jaComplete,
 	...jaLabel,
 };
 

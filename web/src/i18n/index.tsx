@@ -1,6 +1,7 @@
 /* Texts by key, typed by the Japanese catalogue; `T` shows readings, `t` gives the bare text. */
 import { isValidElement, type ReactNode } from "react";
 import type archive from "../contractor/archive.ja.json";
+import type complete from "../contractor/completeness.ja.json";
 import type importing from "../contractor/import.ja.json";
 import type contracts from "../operator/contracts.ja.json";
 import type later from "../second-factor/ja.json";
@@ -17,6 +18,7 @@ export type Key = keyof (typeof ja &
 	typeof reset &
 	typeof importing &
 	typeof archive &
+	typeof complete &
 	typeof contracts &
 	typeof keys &
 	typeof label);
