@@ -11,7 +11,7 @@
 
 /* `early_` widens the time by what an event of several requests may last (libcommon/ocsf.c): its
  * first may be before it. */
-#define SEARCH(early_, actor_, object_, kind_)                                                     \
+#define SEARCH(early_, actor_, object_, request_, kind_)                                           \
 	"SELECT e.id, e.sequence, tenancy.stamp(e.time) AS time, e.operation, e.outcome,"          \
 	" e.actor_id, e.object_id, e.line FROM audit.event e"                                      \
 	" WHERE ($1::timestamptz IS NULL OR e.time >= $1::timestamptz" early_ ")"                  \
@@ -23,15 +23,16 @@
 	" AND ($8::text IS NULL OR " object_ ")"                                                   \
 	" AND ($9::text IS NULL OR audit.label_of(e.line) = $9::text)"                             \
 	" AND ($10::text[] IS NULL OR audit.type_of(e.line) = ANY ($10::text[]))"                  \
-	" AND ($11::bigint IS NULL OR e.sequence <= $11::bigint)" kind_                            \
-	" ORDER BY e.sequence DESC LIMIT $7::integer"
+	" AND ($11::bigint IS NULL OR e.sequence <= $11::bigint)"                                  \
+	" AND ($12::text IS NULL OR strpos(e.line, '" request_                                     \
+	"' || $12::text || '\"') > 0)" kind_ " ORDER BY e.sequence DESC LIMIT $7::integer"
 
 #define SEARCH_ACTIVITY                                                                            \
-	SEARCH("", "e.actor_id = $3::uuid", "e.object_id = $8::text",                              \
+	SEARCH("", "e.actor_id = $3::uuid", "e.object_id = $8::text", "\"request\":{\"uid\":\"",   \
 		" AND e.operation <> '" ACCESS_OPERATION "'")
 #define SEARCH_ACCESS                                                                              \
 	SEARCH(" - interval '1 s'", "$3::uuid = ANY (e.actor_ids)",                                \
-		"$8::text = ANY (e.object_ids::text[])",                                           \
+		"$8::text = ANY (e.object_ids::text[])", "{\"uid\":\"",                            \
 		" AND e.operation = '" ACCESS_OPERATION "'")
 
 /* A text for each kind: only a condition without parameters lets the planner use an index of one
@@ -105,7 +106,7 @@ enum err audit_audit_search(
 		DB_ARGS(in->from, in->until, in->actor_id, in->operation, in->outcome, before,
 			db_integer(c, (int64_t)limit + 1), in->object_id, in->label,
 			types_of(c, in->verb),
-			in->has_proven_in ? db_integer(c, in->proven_in) : NULL),
+			in->has_proven_in ? db_integer(c, in->proven_in) : NULL, in->request_id),
 		&audit_audit_event_shape, &out->items);
 	if (e)
 		return e;

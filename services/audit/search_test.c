@@ -100,6 +100,7 @@ static void lines_are_found_by_what_they_say(void **state)
 
 #define TRY "01900000-0000-7000-8000-00000000000a"
 #define OTHER_TRY "01900000-0000-7000-8000-00000000000b"
+#define CALL "01900000-0000-7000-8000-00000000000c"
 
 /* An event of two requests of two people, each for a try of its own. */
 static void access_try(int minute, bool failed, const char *user_id, const char *try_id)
@@ -108,11 +109,12 @@ static void access_try(int minute, bool failed, const char *user_id, const char 
 		"{\"class_uid\":6003,\"type_uid\":600302,\"time\":%lld,\"status_id\":%d,"
 		"\"actor\":{\"app_name\":\"gateway\"},\"api\":{\"operation\":\"" ACCESS_OPERATION
 		"\"},\"unmapped\":{\"actors\":[{\"uid\":\"" TEST_USER
-		"\"},{\"type\":\"anonymous\"},{\"uid\":\"%s\"}],\"requests\":[{\"object\":"
-		"\"" OTHER_TRY "\"},{\"code\":401},{\"object\":\"%s\"}]},\"metadata\":{\"tenant_"
+		"\"},{\"type\":\"anonymous\"},{\"uid\":\"%s\"}],\"requests\":[{\"uid\":"
+		"\"%s\",\"object\":\"" OTHER_TRY
+		"\"},{\"code\":401},{\"object\":\"%s\"}]},\"metadata\":{\"tenant_"
 		"uid\":\"" TEST_TENANT "\",\"uid\":\"%s\"}}",
-		(long long)TIME_MS + minute * 60000LL, failed ? 2 : 1, user_id, try_id,
-		uuid_make(test.arena));
+		(long long)TIME_MS + minute * 60000LL, failed ? 2 : 1, user_id,
+		failed ? CALL : uuid_make(test.arena), try_id, uuid_make(test.arena));
 	assert_int_equal(append_as(&test, "gateway", &line, 1).status, 204);
 }
 
@@ -122,10 +124,10 @@ static void accesses_are_found_when_asked_for(void **state)
 	static const struct {
 		const char *params, *found;
 	} searches[] = {
-		{ NULL, "5 4 3 2 1" },
-		{ "kind=activity", "5 4 3 2 1" },
+		{ NULL, "8 5 4 3 2 1" },
+		{ "kind=activity", "8 5 4 3 2 1" },
 		{ "kind=access", "7 6" },
-		{ "kind=all", "7 6 5 4 3 2 1" },
+		{ "kind=all", "8 7 6 5 4 3 2 1" },
 		{ "kind=access&outcome=failure", "7" },
 		{ "kind=access&verb=read", "7 6" },
 		{ "kind=access&actorId=" TEST_OTHER_USER, "7" },
@@ -133,6 +135,10 @@ static void accesses_are_found_when_asked_for(void **state)
 		{ "kind=access&objectId=" TRY, "6" },
 		{ "kind=access&objectId=" OTHER_TRY, "7 6" },
 		{ "kind=access&objectId=nothing", "" },
+		{ "kind=access&requestId=" CALL, "7" },
+		{ "kind=all&requestId=" CALL, "8 7" },
+		{ "requestId=" CALL, "8" },
+		{ "kind=all&requestId=" TRY, "" }, /* the id of something else */
 		{ "kind=all&actorId=" TEST_OTHER_USER, "7 5" },
 		{ "kind=all&limit=3&actorId=" TEST_USER, "7 6 4" },
 		/* An event may go on for a second, so one may begin before what is asked for. */
@@ -141,6 +147,12 @@ static void accesses_are_found_when_asked_for(void **state)
 	};
 	access_try(5, false, TEST_USER, TRY);
 	access_try(6, true, TEST_OTHER_USER, OTHER_TRY);
+	const char *call = arena_printf(test.arena,
+		"{\"class_uid\":3004,\"time\":1,\"status_id\":1,\"entity\":{\"uid\":\"" TRY
+		"\"},\"api\":{\"operation\":\"learning.try_create\",\"request\":{\"uid\":\"" CALL
+		"\"}},\"metadata\":{\"tenant_uid\":\"" TEST_TENANT "\",\"uid\":\"%s\"}}",
+		uuid_make(test.arena));
+	assert_int_equal(append_lines(&test, &call, 1).status, 204);
 	for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++)
 		assert_string_equal(found(search(TEST_TENANT, ROLE_CONTRACTOR, searches[i].params)),
 			searches[i].found);

@@ -49,7 +49,7 @@ class Access(FlowTest):
         self.assertEqual(line['metadata']['tenant_uid'], self.tenant.contract['tenantId'])
         self.assertEqual(line['status_id'], 2)
         self.assertGreaterEqual(request['us'][2], request['us'][1])
-        for query in ({'objectId': user}, {'actorId': request['actor']['uid']}, {'outcome': 'failure'}, {'verb': 'read'}):
+        for query in ({'requestId': request['uid']}, {'objectId': user}, {'actorId': request['actor']['uid']}, {'outcome': 'failure'}, {'verb': 'read'}):
             self.assertEqual(len(told(accesses(self.admin, **query), request['uid'])), 1, query)
         for query in ({'objectId': request['actor']['uid']}, {'actorId': user}, {'outcome': 'success'}, {'verb': 'create'}):
             self.assertEqual(told(accesses(self.admin, **query), request['uid']), [], query)

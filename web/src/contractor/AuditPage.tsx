@@ -104,6 +104,7 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 			outcome: text(data, "outcome") as Filter["outcome"],
 			actorId: filter.actorId,
 			objectId: text(data, "objectId"),
+			requestId: text(data, "requestId"),
 			verb: text(data, "verb") as Filter["verb"],
 			label: text(data, "label") as Filter["label"],
 			kind: text(data, "kind") as Filter["kind"],
@@ -137,6 +138,7 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 						options={LABELS.map((value) => ({ value, text: value }))}
 					/>
 					<TextField name="objectId" label="audit.objectId" maxLength={64} optional />
+					<TextField name="requestId" label="audit.requestId" maxLength={36} optional />
 					<SelectField
 						name="outcome"
 						label="audit.outcome"

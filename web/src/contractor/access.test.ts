@@ -39,6 +39,7 @@ describe("rows of the log", () => {
 		const ids = (wanted: object) => rowsOf([access], wanted).map(({ id }) => id);
 		expect(ids({ actorId: "u1" })).toEqual(["e1/r2"]);
 		expect(ids({ objectId: "t1" })).toEqual(["e1/r2"]);
+		expect(ids({ requestId: "r1" })).toEqual(["e1/r1"]);
 		expect(ids({ actorId: "u1", objectId: "t2" })).toEqual([]);
 	});
 });

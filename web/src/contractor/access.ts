@@ -5,8 +5,9 @@ export const ACCESS_OPERATION = "gateway.request";
 
 /** A row of the log: an event, or one of the requests that an event tells of. */
 export interface LogRow extends AuditEvent {
-	/** What it was, of a request. */
+	/** What it was, of a request, and the X-Request-Id of its answer. */
 	text?: string;
+	requestId?: string;
 }
 
 interface Request {
@@ -27,6 +28,7 @@ interface Told {
 export interface Wanted {
 	actorId?: string;
 	objectId?: string;
+	requestId?: string;
 }
 
 function requestsOf(event: AuditEvent): LogRow[] {
@@ -37,6 +39,7 @@ function requestsOf(event: AuditEvent): LogRow[] {
 		time: new Date(Date.parse(event.time) + request.ms).toISOString(),
 		actorId: actors[request.actor]?.uid,
 		objectId: request.object,
+		requestId: request.uid,
 		line: JSON.stringify(request),
 		text: `${routes[request.route]?.method} ${routes[request.route]?.path} → ${request.code}`,
 	}));
@@ -46,7 +49,8 @@ function requestsOf(event: AuditEvent): LogRow[] {
 export function rowsOf(events: AuditEvent[], wanted: Wanted): LogRow[] {
 	const isWanted = (row: LogRow) =>
 		(!wanted.actorId || row.actorId === wanted.actorId) &&
-		(!wanted.objectId || row.objectId === wanted.objectId);
+		(!wanted.objectId || row.objectId === wanted.objectId) &&
+		(!wanted.requestId || row.requestId === wanted.requestId);
 	return events.flatMap((event) =>
 		event.operation === ACCESS_OPERATION ? requestsOf(event).filter(isWanted).reverse() : [event],
 	);

@@ -19,6 +19,7 @@ export interface Search {
 	outcome?: "success" | "failure";
 	actorId?: string;
 	objectId?: string;
+	requestId?: string;
 	verb?: Query<"get", "/v1/audit/events">["verb"];
 	label?: Query<"get", "/v1/audit/events">["label"];
 	kind?: "access" | "all";
