@@ -302,6 +302,16 @@ const char *test_directory(struct test *test)
 	return path;
 }
 
+const char *test_keyring_directory(struct test *test)
+{
+	char path[4096] = "";
+	const char *link =
+		arena_printf(test->arena, "/proc/self/fd/%d", keyring_directory(test->keyring));
+	if (readlink(link, path, sizeof(path) - 1) < 0)
+		stop("readlink", link);
+	return arena_strdup(test->arena, path);
+}
+
 static const char *open_event(struct test *test, const char *row)
 {
 	const size_t uuid = 36;

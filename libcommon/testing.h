@@ -91,5 +91,7 @@ const char *test_sql_text(struct test *test, const char *sql);
 const char *test_cache_address(void);
 /* A directory for sockets and files of this test program, made new. */
 const char *test_directory(struct test *test);
+/* Where test->keyring lies. */
+const char *test_keyring_directory(struct test *test);
 
 #endif

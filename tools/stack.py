@@ -294,7 +294,7 @@ class Stack:
     def _auth_options(self):
         return {'capability-key': self.keys / 'capability.key', 'tenant-mac-key': self.keys / 'tenant-mac.key',
                 'password-key': self.keys / 'password.key', 'bootstrap-secret': self.keys / 'bootstrap.secret',
-                'second-factor-required': NO_SECOND_FACTOR}
+                'keyring': self.directory / 'keyring', 'second-factor-required': NO_SECOND_FACTOR}
 
     def _provisioning_options(self):
         return {'keyring': self.directory / 'keyring', 'keyring-root': self.keys / 'keyring-root.key'}

@@ -6,13 +6,13 @@
 #include "services/auth/auth.h"
 
 #define GIVEN                                                                                      \
-	" unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS g(id, username, role, "    \
-	"nth)"
+	" unnest($1::uuid[], $2::text[], $3::text[])"                                              \
+	" WITH ORDINALITY AS g(id, login_index, role, nth)"
 
 /* Which of the names belong to somebody else already. */
 static const char NAMES_TAKEN[] =
-	"SELECT g.nth - 1 FROM" GIVEN " JOIN account a ON a.username_key = lower(g.username)"
-	" AND a.id <> g.id AND a.status <> 'deleted'"
+	"SELECT g.nth - 1 FROM" GIVEN " JOIN account a ON a.login_index = g.login_index"
+	" AND a.id <> g.id"
 	" ORDER BY g.nth LIMIT 100";
 
 /* Another role or secret, another session. */
@@ -25,11 +25,12 @@ static const char ROLE_CHANGES[] = "UPDATE session s SET revoked_at = " MOMENT(
 /* An account that nobody has taken into use gets a new secret: whoever asks for it again was not
  * told the first. */
 static const char ACCOUNT_PUT[] =
-	"INSERT INTO account AS a (id, username, role, secret_hash, secret_expires_at)"
-	" SELECT g.id, g.username, g.role, decode(g.secret_hash, 'hex'), " MOMENT(
+	"INSERT INTO account AS a (id, login_index, role, secret_hash, secret_expires_at)"
+	" SELECT g.id, g.login_index, g.role, decode(g.secret_hash, 'hex'), " MOMENT(
 		5) " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])"
-		   " AS g(id, username, role, secret_hash)"
-		   " ON CONFLICT (tenant_id, id) DO UPDATE SET username = excluded.username,"
+		   " AS g(id, login_index, role, secret_hash)"
+		   " ON CONFLICT (tenant_id, id) DO UPDATE SET login_index = CASE WHEN"
+		   " a.status <> 'deleted' THEN excluded.login_index END,"
 		   " role = excluded.role, secret_used_at = CASE WHEN a.password IS NOT NULL"
 		   " THEN a.secret_used_at END, secret_hash = CASE WHEN a.password IS NULL"
 		   " THEN excluded.secret_hash ELSE a.secret_hash END,"
@@ -40,17 +41,18 @@ static const char ACCOUNT_PUT[] =
 
 static const char STATUS_PUT[] =
 	"UPDATE account SET status = $2, version = version + 1,"
+	" login_index = CASE WHEN $2 <> 'deleted' THEN login_index END,"
 	" password = CASE WHEN $2 <> 'deleted' THEN password END,"
 	" secret_hash = CASE WHEN $2 <> 'deleted' THEN secret_hash END,"
 	" secret_expires_at = CASE WHEN $2 <> 'deleted' THEN secret_expires_at END"
-	" WHERE id = $1";
+	" WHERE id = $1 AND (status <> 'deleted' OR $2 = 'deleted')"; /* nobody comes back */
 
 static const char SECRET_ISSUE[] =
 	"UPDATE account a SET password = NULL, secret_hash = decode($2, 'hex'),"
 	" secret_expires_at = " MOMENT(3) ", secret_used_at = NULL, version = a.version + 1"
 					  " FROM tenant t WHERE a.id = $1 AND a.status <> "
 					  "'deleted' AND t.tenant_id = a.tenant_id"
-					  " RETURNING a.username, t.code";
+					  " RETURNING a.login_index, t.code";
 
 static const char TENANT_DENY[] = "UPDATE tenant SET denied = $1::text[]";
 static const char ACCOUNT_DENY[] =
@@ -65,7 +67,7 @@ struct row {
 struct batch {
 	size_t n;
 	struct row *rows; /* sorted by id */
-	const char *ids, *usernames, *roles, *hashes; /* arrays for SQL, in the order given */
+	const char *ids, *indexes, *roles, *hashes; /* arrays for SQL, in the order given */
 	struct auth_account_put_out *out;
 };
 
@@ -77,20 +79,24 @@ static int compare_rows(const void *a, const void *b)
 
 static enum err fill(struct call *c, const struct auth_account_put_in *in, struct batch *batch)
 {
+	auto_secret(key, KEY_SIZE);
 	size_t n = batch->n = in->accounts.n;
+	enum err e = login_key_of(c, c->actor->tenant_id, key);
+	if (e)
+		return e;
 	const char **texts = arena_array(c->arena, 4 * n, sizeof *texts);
 	batch->rows = arena_array(c->arena, n, sizeof *batch->rows);
 	for (size_t i = 0; i < n; i++) {
 		const struct auth_account *account = &in->accounts.items[i];
 		batch->rows[i] = (struct row){ account, secret_new(c) };
 		texts[i] = account->user_id;
-		texts[n + i] = account->username;
+		texts[n + i] = login_index(c, key, account->username);
 		texts[2 * n + i] = account->role;
 		texts[3 * n + i] = secret_hash(
 			c, c->actor->tenant_id, account->user_id, batch->rows[i].secret);
 	}
 	batch->ids = db_text_array(c, texts, n);
-	batch->usernames = db_text_array(c, texts + n, n);
+	batch->indexes = db_text_array(c, texts + n, n);
 	batch->roles = db_text_array(c, texts + 2 * n, n);
 	batch->hashes = db_text_array(c, texts + 3 * n, n);
 	qsort(batch->rows, n, sizeof *batch->rows, compare_rows);
@@ -113,7 +119,7 @@ static enum err note_taken(struct call *c, void *arg, const char *const *columns
 static enum err check_names(struct call *c, const struct batch *batch)
 {
 	bool is_taken = false;
-	enum err e = db_each(c, NAMES_TAKEN, DB_ARGS(batch->ids, batch->usernames, batch->roles),
+	enum err e = db_each(c, NAMES_TAKEN, DB_ARGS(batch->ids, batch->indexes, batch->roles),
 		note_taken, &is_taken);
 	return !e && is_taken ? ERR_INVALID : e;
 }
@@ -129,7 +135,6 @@ static enum err give_secret(struct call *c, void *arg, const char *const *column
 		bsearch(&key, batch->rows, batch->n, sizeof *batch->rows, compare_rows);
 	batch->out->secrets.items[batch->out->secrets.n++] = (struct auth_initial_secret){
 		.user_id = row->account->user_id,
-		.username = row->account->username,
 		.secret = row->secret,
 	};
 	return OK;
@@ -145,13 +150,13 @@ enum err auth_account_put(
 		e = check_names(c, &batch);
 	if (!e)
 		e = sessions_change(c, ROLE_CHANGES,
-			DB_ARGS(batch.ids, batch.usernames, batch.roles,
+			DB_ARGS(batch.ids, batch.indexes, batch.roles,
 				db_integer(c, clock_unix_ms())),
 			NULL);
 	if (e)
 		return e;
 	return db_each(c, ACCOUNT_PUT,
-		DB_ARGS(batch.ids, batch.usernames, batch.roles, batch.hashes, secret_end(c)),
+		DB_ARGS(batch.ids, batch.indexes, batch.roles, batch.hashes, secret_end(c)),
 		give_secret, &batch);
 }
 
@@ -168,7 +173,7 @@ enum err auth_account_status_put(struct call *c, const struct auth_account_statu
 }
 
 struct issued {
-	const char *username, *tenant_code;
+	const char *login_index, *tenant_code;
 };
 
 static enum err read_issued(struct call *c, void *arg, const char *const *columns, size_t n)
@@ -187,13 +192,12 @@ enum err auth_account_secret_issue(struct call *c, const struct auth_account_sec
 	const char *hash = secret_hash(c, c->actor->tenant_id, in->user_id, out->secret);
 	enum err e = db_each(
 		c, SECRET_ISSUE, DB_ARGS(in->user_id, hash, secret_end(c)), read_issued, &issued);
-	if (!e && !issued.username)
+	if (!e && !issued.login_index)
 		e = fail(c, ERR_NOT_FOUND, "no such account");
 	if (e)
 		return e;
-	out->username = issued.username;
 	/* Whoever forgot a password has tried it often: the new secret is good at once. */
-	throttle_subject(c, issued.tenant_code, issued.username, subject);
+	throttle_subject(c, issued.tenant_code, issued.login_index, subject);
 	e = throttle_clear(c, subject);
 	return e ? e : sessions_end(c, in->user_id, NULL);
 }

@@ -1,6 +1,10 @@
 /* Facts about accounts, as provisioning changes them. */
 #include "services/auth/auth_test.h"
 
+#include <unistd.h>
+
+#include "libcommon/keyring.h"
+
 static struct answer put(const struct actor *actor, const char *accounts)
 {
 	return ask("account_put", actor, NULL, printf_text("{\"accounts\":[%s]}", accounts));
@@ -30,7 +34,6 @@ static void accounts_not_in_use_get_a_secret(void **state)
 	assert_int_equal(secrets_in(&answer), 1);
 	const struct json *secret = json_item(json_member(answer.json, "secrets"), 0);
 	assert_string_equal(json_text(json_member(secret, "userId")), NEW_USER);
-	assert_string_equal(json_text(json_member(secret, "username")), "new");
 	/* The renamed one keeps the password. */
 	token_for("minami", "pupil2", PUPIL_PASSWORD);
 }
@@ -60,15 +63,20 @@ static void a_thousand_at_once(void **state)
 {
 	struct actor actor = head_actor();
 	struct buf accounts = { .arena = test.arena };
-	for (unsigned i = 0; i < 1000; i++)
+	const char *ids[1000];
+	for (unsigned i = 0; i < 1000; i++) {
+		ids[i] = uuid_make(test.arena);
 		buf_printf(&accounts, "%s%s", i ? "," : "",
-			account(uuid_make(test.arena), printf_text("p%u", i), "student"));
+			account(ids[i], printf_text("p%u", i), "student"));
+	}
 	struct answer answer = put(&actor, accounts.data);
 	assert_int_equal(answer.reply.status, 200);
 	assert_int_equal(secrets_in(&answer), 1000);
 	const struct json *last = json_item(json_member(answer.json, "secrets"), 999);
-	token_for("minami", json_text(json_member(last, "username")),
-		json_text(json_member(last, "secret")));
+	unsigned whose = 0;
+	while (strcmp(ids[whose], json_text(json_member(last, "userId"))) != 0)
+		assert_true(++whose < 1000);
+	token_for("minami", printf_text("p%u", whose), json_text(json_member(last, "secret")));
 }
 
 static const char *first_pointer(const struct answer *answer)
@@ -150,9 +158,64 @@ static void deleted_account_leaves_its_name_and_no_secret(void **state)
 	assert_int_equal(log_in("minami", "pupil", PUPIL_PASSWORD).reply.status, 401);
 	assert_string_equal(test_sql_text(&test,
 				    "SELECT count(*) FROM auth.account WHERE id = '" PUPIL
-				    "' AND password IS NULL AND secret_hash IS NULL"),
+				    "' AND password IS NULL AND secret_hash IS NULL"
+				    " AND login_index IS NULL"),
 		"1");
 	assert_int_equal(put(&actor, account(NEW_USER, "pupil", "student")).reply.status, 200);
+	assert_int_equal(put_status(PUPIL, "active"), 404); /* nobody comes back */
+}
+
+/* What PostgreSQL has of the schools' login names. */
+static void login_names_lie_nowhere(void **state)
+{
+	struct actor actor = head_actor();
+	log_in("minami", "sora.canary", "dokodokodoko");
+	assert_int_equal(
+		put(&actor, account(NEW_USER, "sora.canary", "student")).reply.status, 200);
+	log_in("minami", "sora.canary", "dokodokodoko");
+	static const char *const tables[] = { "account", "tenant", "session", "throttle",
+		"outbox" };
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		assert_string_equal(test_sql_text(&test,
+					    printf_text("SELECT count(*) FROM auth.%s t"
+							" WHERE t::text ILIKE '%%sora%%'",
+						    tables[i])),
+			"0");
+}
+
+/* The same name is another index in another school, and one that was copied there finds nobody. */
+static void an_index_is_of_one_school(void **state)
+{
+	assert_string_equal(test_sql_text(&test,
+				    "SELECT count(DISTINCT login_index) FROM auth.account"
+				    " WHERE id IN ('" HEAD "', '" OTHER_HEAD "')"),
+		"2");
+	token_for("kita", "head", secrets.other_head);
+	test_sql(&test,
+		"UPDATE auth.account SET login_index = (SELECT a.login_index FROM auth.account a"
+		" WHERE a.id = '" HEAD "') WHERE id = '" OTHER_HEAD "'");
+	assert_int_equal(log_in("kita", "head", secrets.other_head).reply.status, 401);
+}
+
+/* Once a tenant's salt is destroyed, its names are nobody's: guessing needs it. */
+static void without_its_salt_a_school_lets_nobody_in(void **state)
+{
+	token_for("minami", "pupil", secrets.pupil);
+	assert_int_equal(unlink(printf_text("%s/" TEST_TENANT ".login", auth_conf.keyring)), 0);
+	assert_int_equal(log_in("minami", "pupil", secrets.pupil).reply.status, 503);
+	token_for("kita", "head", secrets.other_head);
+}
+
+/* Who keeps the root of the keys is asked for nothing: only the salt is read. */
+static void a_rotation_and_an_absent_root_leave_logins_alone(void **state)
+{
+	assert_int_equal(keyring_rotate(provisioned, TEST_TENANT), OK);
+	for (unsigned version = 1; version <= 2; version++)
+		assert_int_equal(unlink(printf_text(
+					 "%s/" TEST_TENANT ".%u.key", auth_conf.keyring, version)),
+			0);
+	assert_int_equal(unlink(printf_text("%s/" TEST_TENANT ".index.key", auth_conf.keyring)), 0);
+	token_for("minami", "pupil", secrets.pupil);
 }
 
 static struct answer issue(const struct actor *actor, const char *user_id)
@@ -168,7 +231,7 @@ static void new_secret_replaces_password_and_sessions(void **state)
 		log_in("minami", "pupil", "dokodokodoko");
 	struct answer answer = issue(&head, PUPIL);
 	assert_int_equal(answer.reply.status, 200);
-	assert_string_equal(text_in(&answer, "username"), "pupil");
+	assert_string_equal(text_in(&answer, "userId"), PUPIL);
 	assert_int_equal(actor_of(token, &actor), ERR_UNAUTHENTICATED);
 	assert_int_equal(log_in("minami", "pupil", PUPIL_PASSWORD).reply.status, 401);
 	settle("minami", "pupil", text_in(&answer, "secret"), PUPIL_PASSWORD);
@@ -250,6 +313,10 @@ int main(void)
 		FACT(another_role_ends_the_sessions),
 		FACT(suspended_account_is_out_until_restored),
 		FACT(deleted_account_leaves_its_name_and_no_secret),
+		FACT(login_names_lie_nowhere),
+		FACT(an_index_is_of_one_school),
+		FACT(without_its_salt_a_school_lets_nobody_in),
+		FACT(a_rotation_and_an_absent_root_leave_logins_alone),
 		FACT(new_secret_replaces_password_and_sessions),
 		FACT(denied_features_are_in_the_next_capability),
 		FACT(accounts_of_another_school_do_not_exist),

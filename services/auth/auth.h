@@ -22,10 +22,12 @@ struct auth_conf {
 	const char *capability_key, *tenant_mac_key, *password_key; /* hex */
 	const char *bootstrap_secret; /* "" for none */
 	const char *second_factor_required;
+	const char *keyring; /* directory: of it only the login salts (libcommon/keyring_salt.h) */
 };
 extern struct auth_conf auth_conf;
 
-/* Once, from auth_conf. A key that is none is ERR_INVALID, logged. */
+/* Once, from auth_conf. A key that is none, or a directory that is not there, is ERR_INVALID,
+ * logged. */
 must_check enum err keys_open(void);
 void keys_close(void);
 
@@ -60,8 +62,21 @@ const char *secret_end(struct call *c); /* when it is void, for SQL */
 const char *secret_hash(
 	struct call *c, const char *tenant_id, const char *user_id, const char *secret);
 
+/*
+ * auth keeps no login name, only a keyed hash by which a login finds its account: its index. The
+ * key is a tenant's own, made from its login salt and a secret of auth. NOT_FOUND, without a
+ * failure noted, for a tenant that has no salt: `key` is then one that finds nobody, for the same
+ * work.
+ */
+must_check enum err login_key_find(
+	struct call *c, const char *tenant_id, unsigned char key[KEY_SIZE]);
+/* The same where a tenant must have one: UNAVAILABLE. */
+must_check enum err login_key_of(
+	struct call *c, const char *tenant_id, unsigned char key[KEY_SIZE]);
+const char *login_index(struct call *c, const unsigned char key[KEY_SIZE], const char *username);
+
 /* How failed attempts on a login name are counted, whether or not it exists. */
-void throttle_subject(struct call *c, const char *tenant_code, const char *username,
+void throttle_subject(struct call *c, const char *tenant_code, const char *login_index,
 	unsigned char out[HASH_SIZE]);
 
 /* ---- what a role means for sessions and passwords (policy.c) ---- */
@@ -125,7 +140,7 @@ must_check enum err sessions_end(struct call *c, const char *user_id, const char
 
 struct entry {
 	const char *tenant_id, *tenant_key, *tenant_code;
-	const char *user_id, *username, *version; /* of the account */
+	const char *user_id, *version; /* of the account */
 	const struct policy *policy;
 	unsigned char subject[HASH_SIZE]; /* in the throttle */
 	bool is_initial; /* with a one-time secret */
@@ -154,7 +169,7 @@ const char *totp_code(
 /* The step whose code it is, among those around now; 0 for none. */
 int64_t totp_find(struct arena *arena, const unsigned char secret[TOTP_SECRET_SIZE],
 	const char *code, int64_t unix_ms);
-/* What people type into their app, and what they scan. */
+/* What people type into their app, and what they scan, with what the app shall call it. */
 const char *totp_secret_text(struct arena *arena, const unsigned char secret[TOTP_SECRET_SIZE]);
 const char *totp_uri(struct arena *arena, const unsigned char secret[TOTP_SECRET_SIZE],
 	const char *tenant_code, const char *username);
@@ -187,7 +202,7 @@ must_check enum err source_ranges_check_own(struct call *c);
 
 struct proof {
 	unsigned char subject[HASH_SIZE]; /* in the throttle */
-	const char *username, *tenant_code, *version;
+	const char *login_index, *tenant_code, *version;
 	const char *password, *secret_hash; /* hex; NULL for none */
 	bool is_bearer;
 };
@@ -206,7 +221,8 @@ must_check enum err proof_renew_token(
 /* What a new password may not be like. */
 struct password_context {
 	const struct policy *policy;
-	const char *username, *tenant_code;
+	const unsigned char *login_key; /* the login name is known by its index only */
+	const char *login_index, *tenant_code;
 	const char *current; /* the password or one-time secret so far */
 };
 /* Notes the reasons under `pointer`. */

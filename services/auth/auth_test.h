@@ -28,8 +28,10 @@
 static const struct service AUTH = { .name = "auth",
 	.ops = auth_ops,
 	.ops_n = AUTH_OPS_N,
+	.keyring = KEYRING_READS, /* for its directory: auth has no key of it */
 	.service_capability = auth_own_capability };
 static struct test test;
+static struct keyring *provisioned; /* as provisioning has it */
 
 /* The seed of testing.h, so that its calls and auth's capabilities are of one key. */
 static inline const char *capability_seed(void)
@@ -222,6 +224,9 @@ static inline int open_auth(void **state)
 		.second_factor_required = "staff",
 	};
 	test_open(&test, &AUTH);
+	auth_conf.keyring = test_keyring_directory(&test);
+	provisioned = test.keyring;
+	test.keyring = NULL;
 	move_clock_to_morning();
 	if (second_factor_policy_read() != OK || keys_open() != OK || hash_pool_start(2, 6) != OK)
 		return -1;
@@ -232,6 +237,7 @@ static inline int close_auth(void **state)
 {
 	hash_pool_stop();
 	keys_close();
+	test.keyring = provisioned;
 	test_close(&test);
 	move_clock_ms(-clock_moved_ms);
 	return 0;

@@ -91,7 +91,6 @@ static enum err tell_of_privileged(struct call *c, const struct entry *entry)
 		return OK;
 	const struct privileged_login event = {
 		.user_id = entry->user_id,
-		.username = entry->username,
 		.tenant_code = entry->tenant_code,
 		.role = role_name(entry->policy->role),
 		.at = clock_now_text(c->arena),

@@ -24,6 +24,7 @@ struct login {
 	const struct auth_session_create_in *in;
 	struct entry entry; /* its tenant may be one that does not exist, its user_id NULL */
 	bool is_tenant;
+	const char *index; /* of the login name */
 	const char *password, *secret_hash; /* hex; NULL for none */
 	bool is_active, is_secret_usable, has_second_factor;
 	const char *phc; /* opened password */
@@ -33,7 +34,7 @@ static const char TENANT_FIND[] = "SELECT tenant_find($1)::text";
 
 /* A one-time secret may be used again for ten minutes: the answer to a login can be lost. */
 static const char ACCOUNT_FIND[] =
-	"SELECT id, username, role, version,"
+	"SELECT id, role, version,"
 	" status = 'active' AND EXISTS (SELECT FROM tenant WHERE shut_at IS NULL),"
 	" encode(password, 'hex'),"
 	" encode(secret_hash, 'hex'), coalesce(secret_expires_at > " MOMENT(
@@ -42,8 +43,7 @@ static const char ACCOUNT_FIND[] =
 			   2) " - interval '10 minutes'), false),"
 			      " EXISTS (SELECT FROM totp t WHERE t.user_id = account.id AND "
 			      "t.confirmed_at IS NOT NULL)"
-			      " FROM account WHERE username_key = lower($1) AND status <> "
-			      "'deleted'";
+			      " FROM account WHERE login_index = $1";
 
 static const char PASSWORD_RENEW[] = "UPDATE account SET password = $2::bytea WHERE id = $1";
 
@@ -53,14 +53,13 @@ static enum err read_account(struct call *c, void *arg, const char *const *colum
 {
 	struct login *login = arg;
 	login->entry.user_id = columns[0];
-	login->entry.username = columns[1];
-	login->entry.policy = policy_of(role_from_name(columns[2]));
-	login->entry.version = columns[3];
-	login->is_active = columns[4][0] == 't';
-	login->password = columns[5];
-	login->secret_hash = columns[6];
-	login->is_secret_usable = columns[7][0] == 't';
-	login->has_second_factor = columns[8][0] == 't';
+	login->entry.policy = policy_of(role_from_name(columns[1]));
+	login->entry.version = columns[2];
+	login->is_active = columns[3][0] == 't';
+	login->password = columns[4];
+	login->secret_hash = columns[5];
+	login->is_secret_usable = columns[6][0] == 't';
+	login->has_second_factor = columns[7][0] == 't';
 	return OK;
 }
 
@@ -69,8 +68,10 @@ static const struct policy *guess_policy(const struct login *login)
 	return policy_of(login->entry.subject[0] < STAFF_SHARE ? ROLE_INSTRUCTOR : ROLE_STUDENT);
 }
 
-static enum err find_account(struct call *c, struct login *login)
+/* What was typed, as it is looked for and counted. */
+static enum err find_tenant(struct call *c, struct login *login)
 {
+	auto_secret(key, KEY_SIZE);
 	struct entry *entry = &login->entry;
 	enum err e = db_text(c, TENANT_FIND, DB_ARGS(login->in->tenant_code), &entry->tenant_id);
 	if (e)
@@ -78,13 +79,25 @@ static enum err find_account(struct call *c, struct login *login)
 	login->is_tenant = entry->tenant_id != NULL;
 	if (!login->is_tenant)
 		entry->tenant_id = uuid_make(c->arena);
+	e = login_key_find(c, entry->tenant_id, key);
+	if (e == ERR_NOT_FOUND && login->is_tenant)
+		return fail(c, ERR_UNAVAILABLE, "%s has no login salt", entry->tenant_id);
+	if (e && e != ERR_NOT_FOUND)
+		return e;
+	login->index = login_index(c, key, login->in->username);
+	throttle_subject(c, login->in->tenant_code, login->index, entry->subject);
+	return OK;
+}
+
+static enum err find_account(struct call *c, struct login *login)
+{
+	struct entry *entry = &login->entry;
 	entry->tenant_key = tenant_key_of(c, entry->tenant_id);
 	entry->policy = guess_policy(login);
-	e = db_enter(c, entry->tenant_key);
+	enum err e = db_enter(c, entry->tenant_key);
 	if (!e)
-		e = db_each(c, ACCOUNT_FIND,
-			DB_ARGS(login->in->username, db_integer(c, clock_unix_ms())), read_account,
-			login);
+		e = db_each(c, ACCOUNT_FIND, DB_ARGS(login->index, db_integer(c, clock_unix_ms())),
+			read_account, login);
 	if (!e && login->password)
 		e = password_unseal(
 			c, entry->tenant_id, entry->user_id, login->password, &login->phc);
@@ -159,8 +172,9 @@ static enum err enter(struct call *c, struct login *login, struct auth_session_c
 /* Everything before Argon2, in a transaction of its own. */
 static enum err prepare(struct call *c, struct login *login)
 {
-	throttle_subject(c, login->in->tenant_code, login->in->username, login->entry.subject);
-	enum err e = entry_charge(c, &login->entry);
+	enum err e = find_tenant(c, login);
+	if (!e)
+		e = entry_charge(c, &login->entry);
 	if (!e)
 		e = find_account(c, login);
 	return e ? e : db_commit(c);

@@ -25,7 +25,7 @@ static const struct problem START_AGAIN = { ERR_UNAUTHENTICATED, 401, "login_exp
 
 /* No row when the account has changed since. */
 static const char ACCOUNT_GET[] =
-	"SELECT username, role FROM account WHERE id = $1 AND version = $2::integer"
+	"SELECT role FROM account WHERE id = $1 AND version = $2::integer"
 	" AND status = 'active' AND EXISTS (SELECT FROM tenant WHERE shut_at IS NULL)";
 
 /* ---- the challenge ---- */
@@ -78,8 +78,7 @@ static enum err challenge_open(struct call *c, const char *challenge, struct ent
 static enum err read_account(struct call *c, void *arg, const char *const *columns, size_t n)
 {
 	struct entry *entry = arg;
-	entry->username = columns[0];
-	entry->policy = policy_of(role_from_name(columns[1]));
+	entry->policy = policy_of(role_from_name(columns[0]));
 	return OK;
 }
 

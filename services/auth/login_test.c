@@ -152,9 +152,9 @@ static void only_privileged_logins_are_told(void **state)
 	assert_string_equal(test_sql_text(&test, count), "1");
 	assert_string_equal(
 		test_sql_text(&test,
-			"SELECT concat(tenant_id, body::json->>'username') FROM auth.outbox"
+			"SELECT concat(tenant_id, body::json->>'userId') FROM auth.outbox"
 			" WHERE type = 'privileged.login'"),
-		TEST_TENANT "head");
+		TEST_TENANT HEAD);
 }
 
 static const char *last_record(const char *path)

@@ -18,6 +18,9 @@ static const struct option options[] = {
 	{ "second-factor-required", OPTION_TEXT, "staff", AT(second_factor_required), 1, 256,
 		"whose sessions need a second factor for what is of class II and above: `staff`, "
 		"`privileged` (operators and contractors), or `none: ` and the reason why not" },
+	{ "keyring", OPTION_READS, NULL, AT(keyring), 1, 4096,
+		"directory of the tenant keys: auth reads the salts that it finds login names "
+		"with" },
 };
 
 static const struct job jobs[] = {

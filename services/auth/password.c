@@ -10,9 +10,14 @@ static const char PASSWORD_SET[] =
 static enum err check_new(
 	struct call *c, const struct auth_password_change_in *in, const struct proof *proof)
 {
+	auto_secret(key, KEY_SIZE);
+	enum err e = login_key_of(c, c->actor->tenant_id, key);
+	if (e)
+		return e;
 	const struct password_context context = {
 		.policy = policy_of(c->actor->role),
-		.username = proof->username,
+		.login_key = key,
+		.login_index = proof->login_index,
 		.tenant_code = proof->tenant_code,
 		.current = in->current_password,
 	};
@@ -30,7 +35,7 @@ static enum err set_password(struct call *c, const struct proof *proof, const ch
 enum err auth_password_change(struct call *c, const struct auth_password_change_in *in,
 	struct auth_password_change_out *out)
 {
-	struct proof proof = { .username = NULL };
+	struct proof proof = { .login_index = NULL };
 	char phc[PASSWORD_HASH_SIZE];
 	c->object_id = c->actor->user_id;
 	enum err e = proof_check(c, in->current_password, "/currentPassword", &proof);

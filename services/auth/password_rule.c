@@ -14,6 +14,7 @@
 /* What must be left besides one guessable part: four characters of anything. */
 #define REST_MIN 4
 #define DIFFERENT_MIN 5
+#define USERNAME_MAX 64 /* common.yaml */
 #define RUN_MIN 3 /* 3 neighbours in a row are a run: abc, 321, qwe */
 
 /* Rows and columns of the keyboard; alphabet and digits are neighbours by their code. */
@@ -143,6 +144,24 @@ static bool is_little_more_than(struct call *c, const char *password, const char
 	return *known && strstr(password, known) && rest_without(password, known) < REST_MIN;
 }
 
+/* The login name is known by its index only: so every part is tried without which too little would
+ * be left. Those are few. Login names are ASCII. */
+static bool is_little_more_than_login(
+	struct call *c, const struct password_context *context, const char *password)
+{
+	char part[USERNAME_MAX + 1];
+	for (const char *from = password; *from; from++)
+		for (size_t n = 1; n <= USERNAME_MAX && from[n - 1] > 0; n++) {
+			memcpy(part, from, n);
+			part[n] = '\0';
+			if (rest_without(password, part) < REST_MIN &&
+				strcmp(login_index(c, context->login_key, part),
+					context->login_index) == 0)
+				return true;
+		}
+	return false;
+}
+
 static bool is_common_word(struct call *c, const char *password)
 {
 	for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
@@ -181,7 +200,7 @@ static enum err check_pattern(struct call *c, const char *password, const char *
 static enum err check_words(struct call *c, const struct password_context *context,
 	const char *password, const char *pointer)
 {
-	if (is_little_more_than(c, password, context->username) ||
+	if (is_little_more_than_login(c, context, password) ||
 		is_little_more_than(c, password, context->tenant_code))
 		return fail_field(c, pointer, "ユーザー名や学校コードは使えません。",
 			"is little more than the username or the school code");

@@ -8,7 +8,7 @@
 #include "services/auth/auth.h"
 
 static const char ACCOUNT_GET[] =
-	"SELECT a.username, t.code, a.version, encode(a.password, 'hex'), encode(a.secret_hash, "
+	"SELECT a.login_index, t.code, a.version, encode(a.password, 'hex'), encode(a.secret_hash, "
 	"'hex'),"
 	" s.bearer FROM session s"
 	" JOIN account a ON a.tenant_id = s.tenant_id AND a.id = s.user_id AND a.status = 'active'"
@@ -25,7 +25,7 @@ static const char TOKEN_RENEW[] =
 static enum err read_account(struct call *c, void *arg, const char *const *columns, size_t n)
 {
 	struct proof *proof = arg;
-	proof->username = columns[0];
+	proof->login_index = columns[0];
 	proof->tenant_code = columns[1];
 	proof->version = columns[2];
 	proof->password = columns[3];
@@ -37,11 +37,11 @@ static enum err read_account(struct call *c, void *arg, const char *const *colum
 static enum err charge(struct call *c, struct proof *proof)
 {
 	enum err e = db_each(c, ACCOUNT_GET, DB_ARGS(c->actor->session_id), read_account, proof);
-	if (!e && !proof->username)
+	if (!e && !proof->login_index)
 		e = fail(c, ERR_UNAUTHENTICATED, "the session is over");
 	if (e)
 		return e;
-	throttle_subject(c, proof->tenant_code, proof->username, proof->subject);
+	throttle_subject(c, proof->tenant_code, proof->login_index, proof->subject);
 	e = throttle_charge(c, proof->subject);
 	return e ? e : db_commit(c);
 }
@@ -89,7 +89,7 @@ enum err proof_renew_token(
 enum err auth_session_step_up(struct call *c, const struct auth_session_step_up_in *in,
 	struct auth_session_step_up_out *out)
 {
-	struct proof proof = { .username = NULL };
+	struct proof proof = { .login_index = NULL };
 	c->object_id = c->actor->user_id;
 	enum err e = proof_check(c, in->password, "/password", &proof);
 	if (e)

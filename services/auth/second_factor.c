@@ -115,37 +115,42 @@ static const char ENROL[] =
 	"INSERT INTO totp AS t (user_id, secret) VALUES ($1, $2::bytea)"
 	" ON CONFLICT (tenant_id, user_id) DO UPDATE SET secret = excluded.secret"
 	" WHERE t.confirmed_at IS NULL";
-static const char NAMES[] =
-	"SELECT t.code, a.username FROM account a JOIN tenant t ON t.tenant_id = a.tenant_id"
-	" WHERE a.id = $1";
+static const char CODE_GET[] =
+	"SELECT t.code FROM account a JOIN tenant t ON t.tenant_id = a.tenant_id"
+	" WHERE a.id = $1 AND a.login_index = $2";
 
-struct names {
-	const char *tenant_code, *username;
-};
-
-static enum err read_names(struct call *c, void *arg, const char *const *columns, size_t n)
+/* What the app shall call it; auth knows a login name only when it sees one. */
+static enum err check_username(struct call *c, const char *username, const char **tenant_code)
 {
-	*(struct names *)arg = (struct names){ columns[0], columns[1] };
-	return OK;
+	auto_secret(key, KEY_SIZE);
+	enum err e = login_key_of(c, c->actor->tenant_id, key);
+	if (!e)
+		e = db_text(c, CODE_GET, DB_ARGS(c->actor->user_id, login_index(c, key, username)),
+			tenant_code);
+	if (e == ERR_NOT_FOUND)
+		e = fail_field(c, "/username", "ご自分のログインIDではありません。",
+			"is not your own login name");
+	return e;
 }
 
-enum err auth_second_factor_enrol(struct call *c, struct auth_second_factor_enrol_out *out)
+enum err auth_second_factor_enrol(struct call *c, const struct auth_second_factor_enrol_in *in,
+	struct auth_second_factor_enrol_out *out)
 {
 	auto_secret(secret, TOTP_SECRET_SIZE);
-	struct names names = { "", "" };
+	const char *tenant_code = NULL;
 	int64_t n = 0;
 	c->object_id = c->actor->user_id;
 	crypto_random(secret, TOTP_SECRET_SIZE);
 	const char *sealed = totp_seal(c, c->actor->tenant_id, c->actor->user_id, secret);
-	enum err e = db_count(c, ENROL, DB_ARGS(c->actor->user_id, sealed), &n);
+	enum err e = check_username(c, in->username, &tenant_code);
+	if (!e)
+		e = db_count(c, ENROL, DB_ARGS(c->actor->user_id, sealed), &n);
 	if (!e && n == 0)
 		e = fail_as(c, &EXISTS);
-	if (!e)
-		e = db_each(c, NAMES, DB_ARGS(c->actor->user_id), read_names, &names);
 	if (e)
 		return e;
 	out->secret = totp_secret_text(c->arena, secret);
-	out->uri = totp_uri(c->arena, secret, names.tenant_code, names.username);
+	out->uri = totp_uri(c->arena, secret, tenant_code, in->username);
 	return OK;
 }
 

@@ -43,9 +43,11 @@ static struct actor actor_for(const char *token)
 }
 
 /* Sets a second factor up for whoever it is; the answer holds the recovery codes and the token. */
+#define TEACHER_NAME "{\"username\":\"Teacher\"}"
+
 static struct answer enrol(const struct actor *actor)
 {
-	struct answer answer = ask("second_factor_enrol", actor, NULL, NULL);
+	struct answer answer = ask("second_factor_enrol", actor, NULL, TEACHER_NAME);
 	assert_int_equal(answer.reply.status, 200);
 	put_into_app(text_in(&answer, "secret"));
 	answer = confirm(actor, next_code());
@@ -87,10 +89,12 @@ static void it_counts_once_a_code_has_confirmed_it(void **state)
 	struct actor actor = actor_for(token);
 	const char *other = token_for("minami", "teacher", GOOD_PASSWORD);
 	assert_int_equal(actor.factors, 1);
-	struct answer answer = ask("second_factor_enrol", &actor, NULL, NULL);
+	struct answer answer = ask("second_factor_enrol", &actor, NULL, "{\"username\":\"head\"}");
+	assert_int_equal(answer.reply.status, 422); /* somebody else's name */
+	answer = ask("second_factor_enrol", &actor, NULL, TEACHER_NAME);
 	put_into_app(text_in(&answer, "secret"));
 	assert_string_equal(
-		text_in(&answer, "uri"), totp_uri(test.arena, app, "minami", "teacher"));
+		text_in(&answer, "uri"), totp_uri(test.arena, app, "minami", "Teacher"));
 	(void)token_for("minami", "teacher", GOOD_PASSWORD); /* not yet */
 	answer = confirm(&actor, "000000");
 	assert_int_equal(answer.reply.status, 422);
@@ -135,7 +139,7 @@ static void setting_up_needs_the_password_anew_and_happens_once(void **state)
 {
 	struct answer enrolled = enrolled_teacher();
 	struct actor actor = actor_for(text_in(&enrolled, "token")), stale = actor;
-	struct answer answer = ask("second_factor_enrol", &actor, NULL, NULL);
+	struct answer answer = ask("second_factor_enrol", &actor, NULL, TEACHER_NAME);
 	assert_int_equal(answer.reply.status, 409);
 	assert_string_equal(text_in(&answer, "code"), "second_factor_exists");
 	stale.authenticated_unix_ms -= 6 * MINUTE_MS;
@@ -152,7 +156,7 @@ static void setting_up_needs_the_password_anew_and_happens_once(void **state)
 static void pupils_have_none(void **state)
 {
 	struct actor pupil = test_actor(&test, TEST_TENANT, PUPIL, ROLE_STUDENT);
-	assert_int_equal(ask("second_factor_enrol", &pupil, NULL, NULL).reply.status, 403);
+	assert_int_equal(ask("second_factor_enrol", &pupil, NULL, TEACHER_NAME).reply.status, 403);
 }
 
 /* ---- logging in ---- */

@@ -25,7 +25,7 @@ static const char SESSION_LIST[] =
 		3) " ORDER BY created_at DESC, id DESC LIMIT 200"; /* maxItems of the schema */
 
 static const char SELF[] =
-	"SELECT s.user_id, s.tenant_id, t.code AS tenant_code, t.name AS tenant_name, a.username,"
+	"SELECT s.user_id, s.tenant_id, t.code AS tenant_code, t.name AS tenant_name,"
 	" a.role, s.initial AS must_change_password, s.factors,"
 	" $2::boolean AS second_factor_required,"
 	" tenancy.stamp(least(s.idle_expires_at, s.expires_at)) AS expires_at"

@@ -24,7 +24,6 @@ static void session_says_who_i_am(void **state)
 	assert_string_equal(text_in(&answer, "tenantId"), TEST_TENANT);
 	assert_string_equal(text_in(&answer, "tenantCode"), "minami");
 	assert_string_equal(text_in(&answer, "tenantName"), "学校 minami");
-	assert_string_equal(text_in(&answer, "username"), "teacher");
 	assert_string_equal(text_in(&answer, "role"), "instructor");
 	assert_int_equal(json_count(json_member(answer.json, "features")), 2);
 	assert_int_equal(strlen(text_in(&answer, "expiresAt")), 24);

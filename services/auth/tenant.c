@@ -28,10 +28,10 @@ static const char TENANT_OPEN[] =
 /* A repetition, which may bring other names, renews the secret of an account that nobody has taken
  * into use. */
 static const char ADMINISTRATOR_PUT[] =
-	"INSERT INTO account AS a (id, username, role, secret_hash, secret_expires_at)"
+	"INSERT INTO account AS a (id, login_index, role, secret_hash, secret_expires_at)"
 	" VALUES ($1, $2, 'contractor', decode($3, 'hex'), " MOMENT(
 		4) ")"
-		   " ON CONFLICT (tenant_id, id) DO UPDATE SET username = excluded.username,"
+		   " ON CONFLICT (tenant_id, id) DO UPDATE SET login_index = excluded.login_index,"
 		   " secret_hash = excluded.secret_hash,"
 		   " secret_expires_at = excluded.secret_expires_at, secret_used_at = NULL,"
 		   " version = a.version + 1 WHERE a.password IS NULL";
@@ -54,7 +54,7 @@ static const struct op BOOTSTRAP = { .name = "operator_bootstrap",
 
 static const char HAS_OPERATOR[] = "SELECT has_operator()";
 static const char OPERATOR_PUT[] =
-	"INSERT INTO account (id, username, role, secret_hash, secret_expires_at)"
+	"INSERT INTO account (id, login_index, role, secret_hash, secret_expires_at)"
 	" VALUES ($1, $2, 'operator', decode($3, 'hex'), " MOMENT(4) ") ON CONFLICT DO NOTHING";
 
 /* ---- customers ---- */
@@ -71,9 +71,13 @@ static enum err check_code(struct call *c, const struct auth_tenant_open_in *in)
 static enum err put_administrator(
 	struct call *c, const struct auth_tenant_open_in *in, const char *secret)
 {
+	auto_secret(key, KEY_SIZE);
 	const char *hash = secret_hash(c, in->tenant_id, in->user_id, secret);
-	enum err e = db_exec_one(
-		c, ADMINISTRATOR_PUT, DB_ARGS(in->user_id, in->username, hash, secret_end(c)));
+	enum err e = login_key_of(c, in->tenant_id, key);
+	if (!e)
+		e = db_exec_one(c, ADMINISTRATOR_PUT,
+			DB_ARGS(in->user_id, login_index(c, key, in->username), hash,
+				secret_end(c)));
 	if (e == ERR_NOT_FOUND)
 		return fail_with(c, &IN_USE, "administrator");
 	return e ? e : sessions_end(c, in->user_id, NULL);
@@ -125,17 +129,24 @@ enum err auth_tenant_purge(struct call *c, struct common_purge_step *out)
 
 /* ---- the provider ---- */
 
+/* Until provisioning has made the tenant's keys, which it does when it starts, there is nothing to
+ * find a login name by. */
 static enum err make_operator(struct call *c)
 {
+	auto_secret(key, KEY_SIZE);
 	const char *user_id = uuid_make(c->arena);
 	const char *hash = secret_hash(c, OPERATOR_TENANT, user_id, auth_conf.bootstrap_secret);
-	enum err e = service_enter_tenant(c, OPERATOR_TENANT);
+	enum err e = login_key_find(c, OPERATOR_TENANT, key);
+	if (e)
+		return e == ERR_NOT_FOUND ? OK : e;
+	e = service_enter_tenant(c, OPERATOR_TENANT);
 	if (!e)
 		e = db_exec(c, TENANT_OPEN, DB_ARGS(OPERATOR_CODE, "Manabiya"));
 	/* Several instances may come here at once: the unique name lets one through. */
 	if (!e)
-		e = db_exec(
-			c, OPERATOR_PUT, DB_ARGS(user_id, OPERATOR_USERNAME, hash, secret_end(c)));
+		e = db_exec(c, OPERATOR_PUT,
+			DB_ARGS(user_id, login_index(c, key, OPERATOR_USERNAME), hash,
+				secret_end(c)));
 	if (!e)
 		e = outbox_record(c, &BOOTSTRAP, user_id);
 	if (!e)

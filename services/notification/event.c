@@ -39,11 +39,13 @@ static enum err on_privileged_login(struct call *c, const void *data)
 		arena_printf(c->arena, "【まなびや】%sがログインしました", role),
 		arena_printf(c->arena,
 			"管理権限を持つ利用者がログインしました。\n\n"
-			"権限: %s\n契約コード: %s\nログイン名: %s\n日時: %s（日本時間）\n\n"
+			"権限: %s\n契約コード: %s\nアカウントのID: "
+			"%s（監査記録の利用者と同じもの）\n"
+			"日時: %s（日本時間）\n\n"
 			"心当たりのない場合は、すぐに当該アカウントを停止し、監査記録を確認してくだ"
 			"さい。\n"
 			"このメールは自動で送信しています。返信はできません。\n",
-			role, login->tenant_code, login->username, at));
+			role, login->tenant_code, login->user_id, at));
 }
 
 static enum err on_lesson(struct call *c, const void *data)

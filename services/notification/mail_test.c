@@ -122,7 +122,7 @@ static unsigned log_in(const char *event_id)
 		.body = arena_printf(test.arena,
 			"{\"events\":[{\"id\":\"%s\",\"type\":\"privileged.login\","
 			"\"time\":\"2026-04-08T00:30:00.000Z\",\"data\":\"{\\\"userId\\\":\\\""
-			"%s\\\",\\\"username\\\":\\\"admin\\\",\\\"tenantCode\\\":\\\"nara\\\","
+			"%s\\\",\\\"tenantCode\\\":\\\"nara\\\","
 			"\\\"role\\\":\\\"contractor\\\",\\\"at\\\":"
 			"\\\"2026-04-08T00:30:00.000Z\\\"}\"}]}",
 			event_id, TEST_USER) };
@@ -188,7 +188,7 @@ static void administrators_hear_of_a_privileged_login(void **state)
 	assert_non_null(strstr(mails, "two@example.jp <"));
 	assert_non_null(strstr(mails, "【まなびや】契約管理者がログインしました"));
 	assert_non_null(strstr(mails, "契約コード: nara\n"));
-	assert_non_null(strstr(mails, "ログイン名: admin\n"));
+	assert_non_null(strstr(mails, "アカウントのID: " TEST_USER "（"));
 	assert_non_null(strstr(mails, "日時: 2026年4月8日 09:30:00（日本時間）\n"));
 	assert_string_equal(left("count(*)"), "0");
 	run_job();
@@ -204,7 +204,7 @@ static void mail_waits_sealed_and_one_that_does_not_open_stops_nobody(void **sta
 		" FROM notification.mail)");
 	run_job();
 	assert_string_equal(left("count(*) || ' ' || max(attempts)"), "1 1");
-	assert_non_null(strstr(mailbox(), "ログイン名: admin"));
+	assert_non_null(strstr(mailbox(), "アカウントのID: " TEST_USER));
 }
 
 static void without_addresses_there_is_no_mail(void **state)
@@ -232,7 +232,7 @@ static void a_dead_mail_server_is_tried_again(void **state)
 	test_sql(&test, "UPDATE notification.mail SET due_at = now()");
 	run_job();
 	assert_string_equal(left("count(*)"), "0");
-	assert_non_null(strstr(mailbox(), "ログイン名: admin"));
+	assert_non_null(strstr(mailbox(), "アカウントのID: " TEST_USER));
 }
 
 static void after_a_day_it_is_given_up(void **state)

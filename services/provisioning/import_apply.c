@@ -218,18 +218,32 @@ enum err import_apply(struct import *import)
 
 #define BATCH 1000 /* account_put's maxItems */
 
-static struct import_row *row_of(const struct import *import, const char *username)
+/* Rows whose people get their accounts with one call. */
+struct batch {
+	struct import_row *rows[BATCH];
+	size_t n;
+};
+
+static int compare_ids(const void *a, const void *b)
 {
-	return bsearch(login_key(import->c->arena, username), import->rows, import->n,
-		sizeof(*import->rows), compare_key);
+	const struct import_row *const *left = a, *const *right = b;
+	return strcmp((*left)->id, (*right)->id);
 }
 
-static enum err note_secret(struct import *import, const struct auth_initial_secret *issued)
+static int compare_id(const void *key, const void *row)
+{
+	return strcmp(key, (*(struct import_row *const *)row)->id);
+}
+
+static enum err note_secret(
+	struct import *import, const struct batch *batch, const struct auth_initial_secret *issued)
 {
 	struct provisioning_user_import_out *out = import->out;
-	struct import_row *row = row_of(import, issued->username);
-	if (row == NULL || row->has_secret)
+	struct import_row *const *found =
+		bsearch(issued->user_id, batch->rows, batch->n, sizeof(*batch->rows), compare_id);
+	if (found == NULL || (*found)->has_secret)
 		return fail(import->c, ERR_INTERNAL, "auth issued a secret that nobody asked for");
+	struct import_row *row = *found;
 	row->has_secret = true;
 	out->secrets.items[out->secrets.n++] = (struct provisioning_issued_secret){
 		.username = row->user.username,
@@ -242,37 +256,40 @@ static enum err note_secret(struct import *import, const struct auth_initial_sec
 }
 
 /* Batches are calls of their own: each is done or not, and doing it again changes nothing. */
-static enum err open_batch(struct import *import, struct auth_account *accounts, size_t n)
+static enum err open_batch(struct import *import, struct batch *batch)
 {
-	const struct auth_account_put_in in = { .accounts = { accounts, n } };
+	struct auth_account_put_in in = { .accounts.n = batch->n };
 	struct auth_account_put_out put = { 0 };
-	enum err e = n == 0 ? OK : auth_account_put_call(import->c, &in, &put);
-	if (!e && put.secrets.n != n)
+	if (batch->n == 0)
+		return OK;
+	in.accounts.items = arena_array(import->c->arena, batch->n, sizeof(*in.accounts.items));
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct import_row *row = batch->rows[i];
+		in.accounts.items[i] =
+			(struct auth_account){ row->id, row->user.username, row->user.role };
+	}
+	enum err e = auth_account_put_call(import->c, &in, &put);
+	if (!e && put.secrets.n != batch->n)
 		e = fail(import->c, ERR_INTERNAL, "auth opened accounts without a secret");
+	qsort(batch->rows, batch->n, sizeof(*batch->rows), compare_ids);
 	for (size_t i = 0; i < put.secrets.n && !e; i++)
-		e = note_secret(import, &put.secrets.items[i]);
+		e = note_secret(import, batch, &put.secrets.items[i]);
+	batch->n = 0;
 	return e;
 }
 
 enum err import_open_accounts(struct import *import)
 {
 	struct call *c = import->c;
-	struct auth_account *accounts = arena_array(c->arena, BATCH, sizeof(*accounts));
+	struct batch *batch = arena_alloc(c->arena, sizeof(*batch));
 	import->out->secrets.items =
 		arena_array(c->arena, import->n, sizeof(*import->out->secrets.items));
-	size_t n = 0;
-	for (size_t i = 0; i < import->n; i++) {
-		const struct import_row *row = &import->rows[i];
-		if (!row->is_new)
-			continue;
-		accounts[n++] =
-			(struct auth_account){ row->id, row->user.username, row->user.role };
-		if (n < BATCH)
-			continue;
-		enum err e = open_batch(import, accounts, n);
-		if (e)
-			return e;
-		n = 0;
+	enum err e = OK;
+	for (size_t i = 0; i < import->n && !e; i++) {
+		if (import->rows[i].is_new)
+			batch->rows[batch->n++] = &import->rows[i];
+		if (batch->n == BATCH)
+			e = open_batch(import, batch);
 	}
-	return open_batch(import, accounts, n);
+	return e ? e : open_batch(import, batch);
 }

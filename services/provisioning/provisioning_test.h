@@ -71,8 +71,8 @@ static inline void start_auth(const char *directory)
 			crypto_hex(test.arena, test.public_key, PUBLIC_KEY_SIZE)),
 		"--capability-key", file_of(directory, "seed", CAPABILITY_SEED), "--tenant-mac-key",
 		file_of(directory, "mac", getenv("MANABIYA_TEST_MAC_KEY")), "--password-key",
-		file_of(directory, "password", SOME_KEY), "--workers", "2", "--log-level", "error",
-		NULL };
+		file_of(directory, "password", SOME_KEY), "--keyring",
+		test_keyring_directory(&test), "--workers", "2", "--log-level", "error", NULL };
 	auth_pid = fork();
 	if (auth_pid == 0) {
 		/* execv() promises not to change what it is given. */
@@ -123,9 +123,9 @@ static inline void add_tenants(void)
 	test_sql(&test,
 		"INSERT INTO auth.tenant (tenant_id, code, name) VALUES"
 		" ('" TEST_TENANT "', 'city', 'City'), ('" TEST_OTHER_TENANT "', 'town', 'Town');"
-		"INSERT INTO auth.account (tenant_id, id, username, role) VALUES"
-		" ('" TEST_TENANT "', '" HEAD "', 'head', 'contractor'),"
-		" ('" TEST_OTHER_TENANT "', '" OTHER_HEAD "', 'head', 'contractor');");
+		"INSERT INTO auth.account (tenant_id, id, login_index, role) VALUES"
+		" ('" TEST_TENANT "', '" HEAD "', repeat('h', 43), 'contractor'),"
+		" ('" TEST_OTHER_TENANT "', '" OTHER_HEAD "', repeat('h', 43), 'contractor');");
 	add_person(TEST_TENANT, HEAD, "head", "contractor");
 	add_person(TEST_OTHER_TENANT, OTHER_HEAD, "head", "contractor");
 	head = test_actor(&test, TEST_TENANT, HEAD, ROLE_CONTRACTOR);
