@@ -7,6 +7,7 @@
 #include "libcommon/arena.h"
 #include "libcommon/call.h"
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 
 const void *arrival_at(const struct arrivals *arrivals, size_t i)
 {
@@ -59,15 +60,36 @@ static enum err on_clash(struct call *c, void *arg, const char *const *columns, 
 	return OK;
 }
 
+/* NULL of a line that could not be read. */
+static enum err value_of(
+	struct call *c, const struct field *field, const void *row, const char **value)
+{
+	const char *at = (const char *)row + field->offset;
+	struct personal text = { .text = NULL };
+	struct blind_index index;
+	if (!field->personal) {
+		memcpy(value, at, sizeof(*value));
+		return OK;
+	}
+	memcpy(&text, at, sizeof(text));
+	*value = NULL;
+	enum err e = text.text ? personal_index(c, text, &index) : OK;
+	if (!e && text.text)
+		*value = index.value;
+	return e;
+}
+
 static enum err find_clashes(struct arrivals *arrivals, const struct arrival_clash *clash)
 {
 	struct call *c = arrivals->c;
 	const struct field *field = shape_find(arrivals->shape, PLACE_BODY, clash->member);
 	const char **values = arena_array(c->arena, arrivals->n, sizeof(*values));
 	struct clashing clashing = { arrivals, clash };
-	for (size_t i = 0; i < arrivals->n; i++)
-		memcpy(&values[i], (const char *)arrival_at(arrivals, i) + field->offset,
-			sizeof(values[i]));
+	for (size_t i = 0; i < arrivals->n; i++) {
+		enum err e = value_of(c, field, arrival_at(arrivals, i), &values[i]);
+		if (e)
+			return e;
+	}
 	return db_each(
 		c, clash->sql, DB_ARGS(db_text_array(c, values, arrivals->n)), on_clash, &clashing);
 }

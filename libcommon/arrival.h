@@ -39,7 +39,8 @@ struct arrivals {
 /* Row i, as the struct that the shape describes. */
 const void *arrival_at(const struct arrivals *arrivals, size_t i);
 
-/* The statement takes values of a member of all lines ($1::text[]) and gives, counted from 0, the
+/* The statement takes values of a member of all lines ($1::text[]; of what has a blind index,
+ * that) and gives, counted from 0, the
  * places of those that clash with what is there. */
 struct arrival_clash {
 	const char *member;

@@ -18,6 +18,8 @@ enum { KIND_TENANT, KIND_USER };
 const char *const personal_erased[PERSONAL_PARTS_MAX] = { "削除済み", "利用者", "さくじょずみ",
 	"りようしゃ" };
 
+#define ERASED_LOGIN "erased" /* what has an index is a login name, and those are ASCII */
+
 /* What a sealed text begins with. */
 struct header {
 	unsigned char bytes[HEADER_MAX];
@@ -251,7 +253,7 @@ enum err personal_open_of(struct call *c, const char *tenant_id, const struct pe
 	const char *opened = NULL;
 	enum err e = open_row(c, tenant_id, kind, row_and_sealed, &opened);
 	if (!e)
-		*text = opened ? opened : personal_erased[0];
+		*text = opened ? opened : kind->index ? ERASED_LOGIN : personal_erased[0];
 	return e;
 }
 

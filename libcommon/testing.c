@@ -244,6 +244,27 @@ const char *test_name(struct test *test, const char *table, const char *user_id)
 	return arena_printf(test->arena, "%s %s %s %s", parts[0], parts[1], parts[2], parts[3]);
 }
 
+struct test_login test_login(
+	struct test *test, const char *tenant_id, const char *user_id, const char *username)
+{
+	static const struct personal_kind kind = { .domain = "name",
+		.column = "person.login",
+		.of_user = true,
+		.index = "person.login_index" };
+	const struct actor actor = { .tenant_id = tenant_id, .user_id = user_id };
+	const struct personal_place place = { .row_id = user_id, .user_id = user_id };
+	const struct personal value = { .text = username, .kind = &kind };
+	struct call c = call_of(test);
+	struct blind_index index;
+	struct test_login login;
+	c.actor = &actor;
+	if (personal_seal_for(&c, &place, value, &login.sealed) ||
+		personal_index(&c, value, &index))
+		stop("login name", username);
+	login.index = index.value;
+	return login;
+}
+
 const char *test_capability(struct test *test, const struct actor *actor)
 {
 	return capability_mint(test->arena, key_pair()->signing_key, actor, clock_unix_ms());

@@ -60,6 +60,13 @@ const char *test_sealed_name(struct test *test, const char *tenant_id, const cha
 	const char *const parts[PERSONAL_PARTS_MAX]);
 const char *test_name(struct test *test, const char *table, const char *user_id);
 
+/* A login name as provisioning keeps it: sealed for a user who has a key, and its index. */
+struct test_login {
+	const char *sealed, *index;
+};
+struct test_login test_login(
+	struct test *test, const char *tenant_id, const char *user_id, const char *username);
+
 /* What auth would mint for the actor. */
 const char *test_capability(struct test *test, const struct actor *actor);
 

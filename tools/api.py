@@ -134,7 +134,7 @@ class Client:
                            delivery='bearer')
         if 'challenge' in answer:
             answer = self.post('/v1/sessions/second-factor', challenge=answer['challenge'], code=self.app.code())
-        self.token, self.password = answer['token'], password
+        self.token, self.username, self.password = answer['token'], username, password
         return answer
 
     def step_up(self):
@@ -151,7 +151,7 @@ class Client:
 
     def enrol(self):
         """Set a second factor up; returns the recovery codes."""
-        self.app = Authenticator(self.post('/v1/second-factor')['secret'])
+        self.app = Authenticator(self.post('/v1/second-factor', username=self.username)['secret'])
         answer = self.put('/v1/second-factor', code=self.app.code())
         self.token = answer['token']
         return answer['recoveryCodes']

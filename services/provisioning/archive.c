@@ -10,7 +10,7 @@ static const struct archived_type TYPES[] = {
 		" FROM provisioning.org o WHERE ($1::uuid IS NULL OR o.id > $1::uuid)"
 		" ORDER BY o.id LIMIT $2::integer" },
 	{ "user", &provisioning_archived_user_shape,
-		"SELECT p.id, p.username, p.role, " SEALED(
+		"SELECT p.id, " SEALED("p.id", "p.login") " AS username, p.role, " SEALED(
 			"p.id", "p.name") " AS name, p.grade,"
 					  " p.status, tenancy.stamp(p.created_at) AS created_at "
 					  "FROM provisioning.person p"

@@ -22,8 +22,8 @@ static const char SCHOOL_PUT[] = "INSERT INTO provisioning.org (id, name, type, 
 				 " ON CONFLICT (tenant_id, id) DO NOTHING";
 
 static const char PERSON_PUT[] =
-	"INSERT INTO provisioning.person (id, username, role, name, grade, status, created_at)"
-	" VALUES ($1::uuid, $2, $3, $4, $5, $6, $7::timestamptz)"
+	"INSERT INTO provisioning.person (id, login, login_index, role, name, grade, status,"
+	" created_at) VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::timestamptz)"
 	" ON CONFLICT (tenant_id, id) DO NOTHING";
 
 static const char ARRIVED[] = "INSERT INTO provisioning.arrival (user_id)"
@@ -62,8 +62,8 @@ static const struct arrival_clash ORG_CLASHES[] = {
 static const struct arrival_clash USER_CLASHES[] = {
 	ARRIVAL_ID_CLASH("provisioning.person", "id"),
 	{ "username",
-		"SELECT g.nth - 1 FROM unnest($1::text[]) WITH ORDINALITY AS g (username, nth)"
-		" JOIN provisioning.person p ON p.username_key = lower(g.username) ORDER BY 1",
+		"SELECT g.nth - 1 FROM unnest($1::text[]) WITH ORDINALITY AS g (login_index, nth)"
+		" JOIN provisioning.person p USING (login_index) ORDER BY 1",
 		{ "username_taken", "この利用者IDはすでに使われています。",
 			"This login name is taken." } },
 	{ 0 },
@@ -124,7 +124,7 @@ static enum err open_accounts(struct call *c, const struct arrivals *arrivals)
 	struct auth_account_put_out put = { 0 };
 	for (size_t i = 0; i < arrivals->n; i++) {
 		const struct provisioning_archived_user *user = arrival_at(arrivals, i);
-		accounts[i] = (struct auth_account){ user->id, user->username, user->role };
+		accounts[i] = (struct auth_account){ user->id, user->username.text, user->role };
 	}
 	enum err e = auth_account_put_call(c, &in, &put);
 	return e ? e : shut_accounts(c, arrivals);
@@ -134,11 +134,16 @@ static enum err put_person(struct call *c, const struct provisioning_archived_us
 {
 	const char *const parts[NAME_PARTS] = { user->family_name.text, user->given_name.text,
 		user->kana_family_name.text, user->kana_given_name.text };
-	const char *name;
+	const char *name, *login;
+	struct blind_index index;
 	enum err e = name_seal(c, user->id, parts, &name);
+	if (!e)
+		e = login_seal(c, user->id, user->username, &login);
+	if (!e)
+		e = personal_index(c, user->username, &index);
 	return e ? e
 		 : db_later(c, PERSON_PUT,
-			   DB_ARGS(user->id, user->username, user->role, name, user->grade,
+			   DB_ARGS(user->id, login, index.value, user->role, name, user->grade,
 				   user->status, user->created_at));
 }
 

@@ -23,7 +23,8 @@ struct arrived_page {
 	size_t n;
 };
 
-static const char ARRIVED_PAGE[] = "SELECT p.id, p.username, p.role, " SEALED("p.id",
+static const char ARRIVED_PAGE[] = "SELECT p.id, " SEALED("p.id", "p.login") ", p.role, " SEALED(
+	"p.id",
 	"p.name") ", (SELECT k.title"
 		  "  FROM provisioning.effective_enrollment e JOIN provisioning.class k"
 		  "   ON k.tenant_id = e.tenant_id AND k.id = e.class_id"
@@ -39,10 +40,10 @@ static enum err on_arrived(struct call *c, void *arg, const char *const *columns
 	struct arrived_page *page = arg;
 	struct arrived *arrived = &page->items[page->n++];
 	arrived->id = arena_strdup(c->arena, columns[0]);
-	arrived->username = arena_strdup(c->arena, columns[1]);
 	arrived->role = arena_strdup(c->arena, columns[2]);
 	arrived->class_title = columns[4] ? arena_strdup(c->arena, columns[4]) : NULL;
-	return name_open(c, columns[3], arrived->name);
+	enum err e = login_open(c, columns[1], &arrived->username);
+	return e ? e : name_open(c, columns[3], arrived->name);
 }
 
 static const struct arrived *arrived_find(const struct arrived_page *page, const char *id)
@@ -69,7 +70,7 @@ static enum err issue(struct call *c, const struct arrived_page *page,
 		if (!of)
 			return fail(c, ERR_INTERNAL, "auth issued a secret that nobody asked for");
 		out->items.items[out->items.n++] = (struct provisioning_issued_secret){
-			.username = of->username,
+			.username = { .text = of->username },
 			.family_name = { .text = of->name[0] },
 			.given_name = { .text = of->name[1] },
 			.class_title = of->class_title,

@@ -85,9 +85,10 @@ static void a_class_holds_so_many_people(void **state)
 		" $$ SELECT overlay(gen_random_uuid()::text PLACING '7' FROM 15)::uuid $$");
 	test_sql(&test,
 		arena_printf(test.arena,
-			"WITH p AS (INSERT INTO provisioning.person (tenant_id, id, username, role,"
-			" name) SELECT '" TEST_TENANT
-			"', public.any_id(), 'many' || i, 'student', n.name"
+			"WITH p AS (INSERT INTO provisioning.person (tenant_id, id, login, "
+			"login_index,"
+			" role, name) SELECT '" TEST_TENANT
+			"', public.any_id(), n.login, lpad(i::text, 43, '0'), 'student', n.name"
 			" FROM generate_series(1, 500) i, provisioning.person n"
 			" WHERE n.id = '" HEAD "' RETURNING id)"
 			" INSERT INTO provisioning.enrollment (tenant_id, id, class_id, user_id, "

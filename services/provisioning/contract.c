@@ -20,9 +20,9 @@ static const struct problem CODE_TAKEN = { ERR_CONFLICT, 409, "tenant_code_taken
 static const char CODE_OWNERS[] =
 	"SELECT count(*) FROM provisioning.contract WHERE lower(code) = $1 AND state <> 'erased'";
 
-static const char CONTRACT_CREATE[] = "INSERT INTO provisioning.contract (id, customer_tenant_id, "
-				      "code, name, administrator_username)"
-				      " VALUES ($1::uuid, $2::uuid, $3, $4, $5)";
+static const char CONTRACT_CREATE[] =
+	"INSERT INTO provisioning.contract (id, customer_tenant_id, code, name)"
+	" VALUES ($1::uuid, $2::uuid, $3, $4)";
 
 static const char CONTRACT_LIST[] =
 	"SELECT " CONTRACT_COLUMNS " FROM provisioning.contract"
@@ -33,8 +33,8 @@ static const char DISTRICT_CREATE[] =
 
 /* Nobody has told the administrator's name yet: it can be changed like every other. */
 static const char ADMINISTRATOR_CREATE[] =
-	"INSERT INTO provisioning.person (id, username, role, name)"
-	" VALUES ($1::uuid, $2, 'contractor', $3)";
+	"INSERT INTO provisioning.person (id, login, login_index, role, name)"
+	" VALUES ($1::uuid, $2, $3, 'contractor', $4)";
 static const char *const ADMINISTRATOR_NAME[NAME_PARTS] = { "管理者", "初期", "かんりしゃ",
 	"しょき" };
 
@@ -44,17 +44,22 @@ static const char *const ADMINISTRATOR_NAME[NAME_PARTS] = { "管理者", "初期
 static enum err furnish(struct call *c, const struct provisioning_contract_create_in *in,
 	const char *tenant_id, const char *administrator_id)
 {
-	const char *name = NULL;
+	const char *name = NULL, *login = NULL;
+	struct blind_index index = { NULL };
 	enum err e = service_enter_tenant(c, tenant_id);
 	if (!e)
 		e = people_keys(c, &administrator_id, 1);
 	if (!e)
 		e = name_seal(c, administrator_id, ADMINISTRATOR_NAME, &name);
 	if (!e)
+		e = login_seal(c, administrator_id, in->administrator_username, &login);
+	if (!e)
+		e = personal_index(c, in->administrator_username, &index);
+	if (!e)
 		e = db_exec(c, DISTRICT_CREATE, DB_ARGS(uuid_make(c->arena), in->name));
 	if (!e)
 		e = db_exec(c, ADMINISTRATOR_CREATE,
-			DB_ARGS(administrator_id, in->administrator_username, name));
+			DB_ARGS(administrator_id, login, index.value, name));
 	return e ? e : people_tell(c, &administrator_id, 1);
 }
 
@@ -93,7 +98,7 @@ static enum err open_in_auth(struct call *c, const struct provisioning_contract_
 		.code = in->code,
 		.name = in->name,
 		.user_id = intents[ADMINISTRATOR].id,
-		.username = in->administrator_username,
+		.username = in->administrator_username.text,
 	};
 	struct auth_tenant_open_out opened = { 0 };
 	enum err e = auth_tenant_open_call(c, &tenant, &opened);
@@ -118,8 +123,7 @@ static enum err write_contract(struct call *c, const struct provisioning_contrac
 	enum err e = furnish_and_return(c, in, intents[TENANT].id, intents[ADMINISTRATOR].id);
 	if (e)
 		return e;
-	e = db_exec(c, CONTRACT_CREATE,
-		DB_ARGS(id, intents[TENANT].id, in->code, in->name, in->administrator_username));
+	e = db_exec(c, CONTRACT_CREATE, DB_ARGS(id, intents[TENANT].id, in->code, in->name));
 	if (e == ERR_CONFLICT)
 		return fail_as(c, &CODE_TAKEN);
 	return e ? e : intent_fulfil(c, intents, INTENTS);

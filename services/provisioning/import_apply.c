@@ -8,22 +8,22 @@
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
-static const char PEOPLE_FIND[] = "SELECT username_key, id, role, grade, " SEALED(
-	"id", "name") " FROM unnest($1::text[]) AS wanted (username_key)"
-		      " JOIN provisioning.person USING (username_key)";
+static const char PEOPLE_FIND[] = "SELECT wanted.nth - 1, id, role, grade, " SEALED(
+	"id", "name") " FROM unnest($1::text[]) WITH ORDINALITY AS wanted (login_index, nth)"
+		      " JOIN provisioning.person USING (login_index)";
 
 static const char PEOPLE_CREATE[] =
-	"INSERT INTO provisioning.person (id, username, role, name, grade)"
-	" SELECT u.id, u.username, u.role, u.name, nullif(u.grade, '')"
-	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])"
-	" AS u (id, username, role, name, grade)";
+	"INSERT INTO provisioning.person (id, login, login_index, role, name, grade)"
+	" SELECT u.id, u.login, u.login_index, u.role, u.name, nullif(u.grade, '')"
+	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
+	" AS u (id, login, login_index, role, name, grade)";
 
 /* A grade that the file leaves out stays as it is. */
 static const char PEOPLE_UPDATE[] =
 	"UPDATE provisioning.person p SET version = p.version + 1, name = u.name,"
 	" grade = coalesce(nullif(u.grade, ''), p.grade)"
-	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])"
-	" AS u (id, username, role, name, grade) WHERE p.id = u.id";
+	" FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
+	" AS u (id, login, login_index, role, name, grade) WHERE p.id = u.id";
 
 /* Plans made while a table was nearly empty read all of it, row by row, also those that check
  * foreign keys; after thousands of new rows that takes minutes. The next use of each plans again.
@@ -36,11 +36,6 @@ enum err import_replan(struct call *c)
 }
 
 /* ---- which rows are people we have ---- */
-
-static int compare_key(const void *key, const void *row)
-{
-	return strcmp(key, ((const struct import_row *)row)->key);
-}
 
 /* A value that the file leaves out stays as it is. */
 static bool is_same(const char *ours, const char *theirs)
@@ -60,10 +55,7 @@ static bool is_same_name(
 static enum err on_person(struct call *c, void *arg, const char *const *columns, size_t n)
 {
 	struct import *import = arg;
-	struct import_row *row =
-		bsearch(columns[0], import->rows, import->n, sizeof(*row), compare_key);
-	if (row == NULL)
-		return OK;
+	struct import_row *row = &import->rows[strtoull(columns[0], NULL, 10)];
 	const struct provisioning_user_create_in *user = &row->user;
 	const char *parts[NAME_PARTS];
 	enum err e = name_open(c, columns[4], parts);
@@ -85,13 +77,20 @@ enum err import_match(struct import *import)
 	struct call *c = import->c;
 	if (import->n == 0)
 		return OK;
-	const char **keys = arena_array(c->arena, import->n, sizeof(*keys));
+	const char **indexes = arena_array(c->arena, import->n, sizeof(*indexes));
 	for (size_t i = 0; i < import->n; i++) {
-		keys[i] = import->rows[i].key;
-		import->rows[i].is_new = true;
+		struct import_row *row = &import->rows[i];
+		row->index.value = ""; /* a wrong login name is in out->errors */
+		enum err e = row->user.username.text
+			? personal_index(c, row->user.username, &row->index)
+			: OK;
+		if (e)
+			return e;
+		indexes[i] = row->index.value;
+		row->is_new = true;
 	}
 	return db_each(
-		c, PEOPLE_FIND, DB_ARGS(db_text_array(c, keys, import->n)), on_person, import);
+		c, PEOPLE_FIND, DB_ARGS(db_text_array(c, indexes, import->n)), on_person, import);
 }
 
 /* ---- ids of the others ---- */
@@ -112,7 +111,7 @@ enum err import_intend(struct import *import)
 	size_t n = 0, at = 0;
 	for (size_t i = 0; i < import->n; i++)
 		if (import->rows[i].is_new)
-			intents[n++].name = PERSON_INTENT(c, import->rows[i].key);
+			intents[n++].name = PERSON_INTENT(c, import->rows[i].index);
 	enum err e = intent_declare(c, intents, n);
 	for (size_t i = 0; i < import->n && !e; i++)
 		if (import->rows[i].is_new)
@@ -131,7 +130,7 @@ void import_pretend(struct import *import)
 
 /* ---- columns of rows ---- */
 
-enum { ID, LOGIN, ROLE, NAME, GRADE, USER_COLUMNS };
+enum { ID, LOGIN, INDEX, ROLE, NAME, GRADE, USER_COLUMNS };
 
 struct people {
 	const char **columns[USER_COLUMNS];
@@ -139,15 +138,19 @@ struct people {
 };
 
 /* Whom a dry run only pretends to make has no key. */
-static enum err seal_name(
-	const struct import *import, const struct import_row *row, const char **sealed)
+static enum err seal_names(const struct import *import, const struct import_row *row,
+	const char **name, const char **login)
 {
 	const struct provisioning_user_create_in *user = &row->user;
 	const char *const parts[NAME_PARTS] = { user->family_name.text, user->given_name.text,
 		user->kana_family_name.text, user->kana_given_name.text };
 	bool is_nobody = row->is_new && !import->out->applied;
-	return is_nobody ? name_seal_nobody(import->c, row->id, parts, sealed)
-			 : name_seal(import->c, row->id, parts, sealed);
+	enum err e = is_nobody ? name_seal_nobody(import->c, row->id, parts, name)
+			       : name_seal(import->c, row->id, parts, name);
+	if (e)
+		return e;
+	return is_nobody ? login_seal_nobody(import->c, row->id, user->username, login)
+			 : login_seal(import->c, row->id, user->username, login);
 }
 
 static enum err add_person(
@@ -156,11 +159,11 @@ static enum err add_person(
 	const struct provisioning_user_create_in *user = &row->user;
 	const char *values[USER_COLUMNS] = {
 		[ID] = row->id,
-		[LOGIN] = user->username,
+		[INDEX] = row->index.value,
 		[ROLE] = user->role,
 		[GRADE] = user->grade != NULL ? user->grade : "",
 	};
-	enum err e = seal_name(import, row, &values[NAME]);
+	enum err e = seal_names(import, row, &values[NAME], &values[LOGIN]);
 	for (int i = 0; i < USER_COLUMNS && !e; i++)
 		people->columns[i][people->n] = values[i];
 	people->n++;
@@ -266,7 +269,7 @@ static enum err open_batch(struct import *import, struct batch *batch)
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct import_row *row = batch->rows[i];
 		in.accounts.items[i] =
-			(struct auth_account){ row->id, row->user.username, row->user.role };
+			(struct auth_account){ row->id, row->user.username.text, row->user.role };
 	}
 	enum err e = auth_account_put_call(import->c, &in, &put);
 	if (!e && put.secrets.n != batch->n)

@@ -213,7 +213,7 @@ static void read_user(struct checker *checker, struct provisioning_user_create_i
 	if (shape_read_json(scratch, &provisioning_user_create_in_shape, json, strlen(json), &in))
 		take_complaints(checker);
 	*out = (struct provisioning_user_create_in){
-		.username = kept(checker, in.username),
+		.username = kept_personal(checker, in.username),
 		.role = kept(checker, in.role),
 		.family_name = kept_personal(checker, in.family_name),
 		.given_name = kept_personal(checker, in.given_name),
@@ -325,7 +325,8 @@ static void read_person(struct checker *checker, struct import_row *out)
 	check_kana(checker, KANA_FAMILY_NAME, out->user.kana_family_name.text);
 	check_kana(checker, KANA_GIVEN_NAME, out->user.kana_given_name.text);
 	read_place(checker, out);
-	out->key = login_key(import->c->arena, out->user.username ? out->user.username : "");
+	const char *username = out->user.username.text;
+	out->key = login_key(import->c->arena, username ? username : "");
 }
 
 /* ---- the file ---- */

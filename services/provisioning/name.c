@@ -1,6 +1,7 @@
 /*
  * Names of people: four parts, sealed as one under the key of the person they name, because they
  * are always read together. Nothing else of provisioning knows how they lie in the database.
+ * Login names are sealed alike, each by itself: most lists show none.
  */
 #include "libcommon/personal.h"
 #include "services/provisioning/provisioning.h"
@@ -33,6 +34,28 @@ enum err name_seal_nobody(struct call *c, const char *user_id, const char *const
 	const char **sealed)
 {
 	return seal(c, &(struct personal_place){ .row_id = user_id }, parts, sealed);
+}
+
+enum err login_seal(
+	struct call *c, const char *user_id, struct personal username, const char **sealed)
+{
+	return personal_seal_for(c,
+		&(struct personal_place){ .row_id = user_id, .user_id = user_id }, username,
+		sealed);
+}
+
+enum err login_seal_nobody(
+	struct call *c, const char *user_id, struct personal username, const char **sealed)
+{
+	return personal_seal_for(
+		c, &(struct personal_place){ .row_id = user_id }, username, sealed);
+}
+
+enum err login_open(struct call *c, const char *row_and_sealed, const char **username)
+{
+	return personal_open(c,
+		shape_find(&provisioning_user_shape, PLACE_BODY, "username")->personal,
+		row_and_sealed, username);
 }
 
 enum err name_open(struct call *c, const char *row_and_sealed, const char *parts[NAME_PARTS])

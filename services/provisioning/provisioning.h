@@ -9,6 +9,7 @@
 #include "libcommon/db.h"
 #include "libcommon/intent.h"
 #include "libcommon/page.h"
+#include "libcommon/personal.h"
 #include "libcommon/reseal.h"
 #include "provisioning_proto.h"
 #include "services/provisioning/csv.h"
@@ -22,7 +23,7 @@
 
 /* A contract as people read it. */
 #define CONTRACT_COLUMNS                                                                           \
-	"id, customer_tenant_id AS tenant_id, code, name, administrator_username,"                 \
+	"id, customer_tenant_id AS tenant_id, code, name,"                                         \
 	" tenancy.stamp(created_at) AS created_at, state,"                                         \
 	" tenancy.stamp(coalesce(state_since, created_at)) AS state_since, reason,"                \
 	" tenancy.stamp(due_at) AS due_at, hold_reason, tenancy.stamp(hold_since) AS hold_since,"  \
@@ -58,7 +59,7 @@ must_check enum err ids_collect(
 
 /* ---- before auth is asked (lock.c) ---- */
 
-/* A login name or code as it is compared: lower case. */
+/* A code or the beginning of a login name as it is compared: lower case. */
 const char *login_key(struct arena *arena, const char *text);
 
 /* Nobody else has this lock before the transaction ends. Had with the next statement, which must be
@@ -71,8 +72,8 @@ must_check enum err lock_hold(struct call *c, const char *kind, const char *name
 must_check enum err lock_roster(struct call *c);
 must_check enum err lock_roster_share(struct call *c);
 
-/* The intent (libcommon/intent.h) to make the person of this login name. */
-#define PERSON_INTENT(c_, key_) arena_printf((c_)->arena, "person/%s", (key_))
+/* The intent (libcommon/intent.h) to make the person of this index of a login name. */
+#define PERSON_INTENT(c_, index_) arena_printf((c_)->arena, "person/%s", (index_).value)
 
 /* ---- names (name.c) ---- */
 
@@ -90,10 +91,19 @@ must_check enum err name_seal_nobody(struct call *c, const char *user_id,
 must_check enum err name_open(
 	struct call *c, const char *row_and_sealed, const char *parts[NAME_PARTS]);
 
+/* The parameter for provisioning.person.login; for one whom nobody may name; and what
+ * SEALED("p.id", "p.login") gave. A login name is looked for by personal_index(). */
+must_check enum err login_seal(
+	struct call *c, const char *user_id, struct personal username, const char **sealed);
+must_check enum err login_seal_nobody(
+	struct call *c, const char *user_id, struct personal username, const char **sealed);
+must_check enum err login_open(struct call *c, const char *row_and_sealed, const char **username);
+
 /* ---- people in the order of their readings (roster.c) ---- */
 
 /* The people whom a statement returns: in its first column what the list is of, in the second
- * SEALED("p.id", "p.name"), in a third, if there is one, a key that may begin with `q` too. */
+ * SEALED("p.id", "p.name"), in a third, if there is one, SEALED("p.id", "p.login"), which may begin
+ * with `q` too. */
 struct roster {
 	const char *q; /* NULL: all of them; else the start of a reading or a part of a name */
 	const char **ids; /* of the first column, sorted */
@@ -148,6 +158,7 @@ struct import_row {
 	bool is_new, is_changed, has_secret;
 	struct provisioning_user_create_in user;
 	const char *key; /* of the login name: lower case */
+	struct blind_index index; /* of it, once the people are looked for */
 	const char *school;
 	struct import_class *classes;
 	size_t classes_n;
@@ -195,7 +206,7 @@ must_check enum err import_place(struct import *import);
 /* ---- keys ---- */
 
 /* Every column that keeps something sealed under the tenants' keys (libcommon/reseal.h). */
-#define PROVISIONING_SEALED_N 1
+#define PROVISIONING_SEALED_N 2
 extern const struct sealed_column provisioning_sealed[PROVISIONING_SEALED_N];
 
 #endif

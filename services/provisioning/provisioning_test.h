@@ -19,6 +19,7 @@
 #include "libcommon/clock.h"
 #include "libcommon/json.h"
 #include "libcommon/keyring.h"
+#include "libcommon/keyring_salt.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
 
@@ -109,11 +110,12 @@ static inline void add_person(
 {
 	static const char *const name[] = { "長", "一", "おさ", "はじめ" };
 	test_people(&test, tenant_id, &id, 1);
+	const struct test_login login = test_login(&test, tenant_id, id, username);
 	test_sql(&test,
 		arena_printf(test.arena,
-			"INSERT INTO provisioning.person (tenant_id, id, username, role, name)"
-			" VALUES ('%s', '%s', '%s', '%s', '%s')",
-			tenant_id, id, username, role,
+			"INSERT INTO provisioning.person (tenant_id, id, login, login_index, role,"
+			" name) VALUES ('%s', '%s', '%s', '%s', '%s', '%s')",
+			tenant_id, id, login.sealed, login.index, role,
 			test_sealed_name(&test, tenant_id, id, name)));
 }
 
@@ -276,6 +278,52 @@ static inline void expect_no_intent(const char *name)
 					    "name_hash = sha256('%s')",
 					    name)),
 		"0");
+}
+
+/* ---- who has a login name ---- */
+
+/* In TEST_TENANT. */
+static inline const char *index_here(const char *username)
+{
+	return test_login(&test, TEST_TENANT, HEAD, username).index;
+}
+
+static inline const char *person_of(const char *username)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena,
+			"SELECT id FROM provisioning.person WHERE tenant_id = '" TEST_TENANT
+			"' AND login_index = '%s'",
+			index_here(username)));
+}
+
+/* As auth makes it from the salt, and nobody else does. */
+static inline const char *index_in_auth(const char *tenant_id, const char *username)
+{
+	unsigned char password_key[KEY_SIZE], secret[KEY_SIZE], salt[KEY_SIZE], key[KEY_SIZE];
+	unsigned char hash[HASH_SIZE];
+	const char *name = login_key(test.arena, username);
+	if (crypto_from_hex(SOME_KEY, password_key, KEY_SIZE) ||
+		keyring_salt_read(keyring_directory(test.keyring), tenant_id, salt))
+		abort();
+	crypto_derive(password_key, "login", secret);
+	crypto_keyed_hash(secret, salt, KEY_SIZE, key);
+	crypto_hmac_sha256(key, name, strlen(name), hash);
+	return crypto_base64url(test.arena, hash, sizeof(hash));
+}
+
+static inline const char *account_of(const char *username)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena,
+			"SELECT string_agg(id::text, ' ') FROM auth.account WHERE login_index = "
+			"'%s'",
+			index_in_auth(TEST_TENANT, username)));
+}
+
+static inline void expect_no_person_intent(const char *username)
+{
+	expect_no_intent(arena_printf(test.arena, "person/%s", index_here(username)));
 }
 
 /* ---- people and places ---- */

@@ -39,9 +39,8 @@ static const char KEYS_PUT[] =
 	"UPDATE provisioning.contract SET erased_keys = $2, erased_keys_at = $3::timestamptz,"
 	" ledger_hash = $4 WHERE id = $1::uuid";
 
-/* The name of a person may be in it, and nobody logs in with it any more. */
-static const char ERASED[] = "UPDATE provisioning.contract SET erased_event_id = $2::uuid,"
-			     " administrator_username = 'erased' WHERE id = $1::uuid";
+static const char ERASED[] = "UPDATE provisioning.contract SET erased_event_id = $2::uuid"
+			     " WHERE id = $1::uuid";
 
 #define NO_ID "00000000-0000-0000-0000-000000000000"
 

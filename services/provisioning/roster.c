@@ -69,6 +69,17 @@ static void add(struct call *c, struct reading *reading, struct reader person)
 	reading->people[reading->n++] = person;
 }
 
+static enum err has_login(
+	struct call *c, const struct reading *reading, const char *sealed, bool *is_so)
+{
+	const char *username;
+	enum err e = login_open(c, sealed, &username);
+	if (!e)
+		*is_so =
+			starts_with(login_key(c->arena, username), login_key(c->arena, reading->q));
+	return e;
+}
+
 static enum err on_person(struct call *c, void *arg, const char *const *columns, size_t n)
 {
 	struct reading *reading = arg;
@@ -79,8 +90,12 @@ static enum err on_person(struct call *c, void *arg, const char *const *columns,
 	if (e)
 		return fail(c, e, "%s", scratch->failure.detail);
 	const char *key = kana_key(arena, arena_printf(arena, "%s %s", parts[2], parts[3]));
-	if (is_wanted(scratch, reading, key, parts) ||
-		(n > 2 && starts_with(columns[2], login_key(arena, reading->q))))
+	bool is_found = is_wanted(scratch, reading, key, parts);
+	if (!is_found && n > 2)
+		e = has_login(scratch, reading, columns[2], &is_found);
+	if (e)
+		return fail(c, e, "%s", scratch->failure.detail);
+	if (is_found)
 		add(c, reading, (struct reader){ columns[0], arena_strdup(c->arena, key) });
 	arena_reset(arena);
 	return OK;

@@ -12,11 +12,13 @@ static const char *add_named(const char *username, const char *role, const char 
 	const char *id = uuid_make(test.arena);
 	const char *const name[] = { "姓", "名", kana_family, "あ" };
 	test_people(&test, TEST_TENANT, &id, 1);
+	const struct test_login login = test_login(&test, TEST_TENANT, id, username);
 	test_sql(&test,
 		arena_printf(test.arena,
-			"INSERT INTO provisioning.person (tenant_id, id, username, role, name)"
-			" VALUES ('" TEST_TENANT "', '%s', '%s', '%s', '%s')",
-			id, username, role, test_sealed_name(&test, TEST_TENANT, id, name)));
+			"INSERT INTO provisioning.person (tenant_id, id, login, login_index, role,"
+			" name) VALUES ('" TEST_TENANT "', '%s', '%s', '%s', '%s', '%s')",
+			id, login.sealed, login.index, role,
+			test_sealed_name(&test, TEST_TENANT, id, name)));
 	return id;
 }
 
@@ -105,12 +107,15 @@ static void add_many(void)
 		ids[i] = uuid_make(test.arena);
 	test_people(&test, TEST_TENANT, ids, MANY);
 	buf_text(&rows,
-		"INSERT INTO provisioning.person (tenant_id, id, username, role, name) VALUES");
+		"INSERT INTO provisioning.person (tenant_id, id, login, login_index, role, name)"
+		" VALUES");
 	for (size_t i = 0; i < MANY; i++) {
 		const char *kana = arena_printf(test.arena, "かな%04zu", i * 7919 % MANY);
 		const char *const name[] = { "姓", "名", kana, "あ" };
-		buf_printf(&rows, "%s('" TEST_TENANT "', '%s', 'm%zu', 'student', '%s')",
-			i ? ", " : " ", ids[i], i,
+		const struct test_login login =
+			test_login(&test, TEST_TENANT, ids[i], arena_printf(test.arena, "m%zu", i));
+		buf_printf(&rows, "%s('" TEST_TENANT "', '%s', '%s', '%s', 'student', '%s')",
+			i ? ", " : " ", ids[i], login.sealed, login.index,
 			test_sealed_name(&test, TEST_TENANT, ids[i], name));
 	}
 	test_sql(&test, rows.data);

@@ -19,7 +19,8 @@
 	" WHERE p.status <> 'deleted'"                                                             \
 	" AND ($1::text = 'contractor' OR (p.role = 'student' AND k.class_id IS NOT NULL))"
 
-static const char NAMES[] = "SELECT p.id, " SEALED("p.id", "p.name") ", p.username_key" FINDABLE;
+static const char NAMES[] =
+	"SELECT p.id, " SEALED("p.id", "p.name") ", " SEALED("p.id", "p.login") FINDABLE;
 
 static const char USERS[] = "SELECT p.id, " SEALED(
 	"p.id", "p.name") " AS name, p.role, p.status, k.class_id" FINDABLE

@@ -24,7 +24,7 @@ static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_take
 	"この利用者IDはすでに使われています。", "This login name is taken." };
 
 #define USER_COLUMNS                                                                               \
-	"p.id, p.username, p.role, " SEALED(                                                       \
+	"p.id, " SEALED("p.id", "p.login") " AS username, p.role, " SEALED(                        \
 		"p.id", "p.name") " AS name, p.grade, p.status, p.version,"                        \
 				  " (SELECT k.title FROM provisioning.effective_enrollment e "     \
 				  "JOIN provisioning.class k"                                      \
@@ -34,8 +34,8 @@ static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_take
 				  " AS class_title"
 
 static const char USER_CREATE[] =
-	"INSERT INTO provisioning.person (id, username, role, name, grade)"
-	" VALUES ($1::uuid, $2, $3, $4, $5)";
+	"INSERT INTO provisioning.person (id, login, login_index, role, name, grade)"
+	" VALUES ($1::uuid, $2, $3, $4, $5, $6)";
 
 static const char USER_GET[] =
 	"SELECT " USER_COLUMNS " FROM provisioning.person p WHERE p.id = $1::uuid";
@@ -74,7 +74,7 @@ static const char ERASE[] =
 	" grade = NULL WHERE id = $1::uuid";
 
 static const char USERNAME_OWNER[] =
-	"SELECT count(*) FROM provisioning.person WHERE username_key = $1";
+	"SELECT count(*) FROM provisioning.person WHERE login_index = $1";
 
 static const char EXISTS[] = "SELECT id FROM provisioning.person WHERE id = $1::uuid";
 
@@ -101,14 +101,14 @@ static enum err open_account(
 }
 
 /* Nobody else takes the name before this transaction ends. */
-static enum err reserve(struct call *c, const char *key)
+static enum err reserve(struct call *c, struct blind_index index)
 {
 	const char *taken;
 	enum err e = lock_roster_share(c);
 	if (!e)
-		e = lock_hold(c, "username", key);
+		e = lock_hold(c, "username", index.value);
 	if (!e)
-		e = db_text(c, USERNAME_OWNER, DB_ARGS(key), &taken);
+		e = db_text(c, USERNAME_OWNER, DB_ARGS(index.value), &taken);
 	if (!e && strcmp(taken, "0") != 0)
 		e = fail_as(c, &USERNAME_TAKEN);
 	return e;
@@ -121,18 +121,21 @@ enum err people_keys(struct call *c, const char *const *ids, size_t n)
 	return OK;
 }
 
-static enum err write_user(
-	struct call *c, const struct provisioning_user_create_in *in, const struct intent *person)
+static enum err write_user(struct call *c, const struct provisioning_user_create_in *in,
+	struct blind_index index, const struct intent *person)
 {
 	const char *const parts[NAME_PARTS] = { in->family_name.text, in->given_name.text,
 		in->kana_family_name.text, in->kana_given_name.text };
-	const char *name;
+	const char *name, *login;
 	enum err e = people_keys(c, &person->id, 1);
 	if (!e)
 		e = name_seal(c, person->id, parts, &name);
+	if (!e)
+		e = login_seal(c, person->id, in->username, &login);
 	if (e)
 		return e;
-	e = db_exec(c, USER_CREATE, DB_ARGS(person->id, in->username, in->role, name, in->grade));
+	e = db_exec(
+		c, USER_CREATE, DB_ARGS(person->id, login, index.value, in->role, name, in->grade));
 	if (e == ERR_CONFLICT)
 		return fail_as(c, &USERNAME_TAKEN);
 	if (!e)
@@ -148,21 +151,38 @@ static enum err write_user(
 enum err provisioning_user_create(struct call *c, const struct provisioning_user_create_in *in,
 	struct provisioning_user_create_out *out)
 {
-	const char *key = login_key(c->arena, in->username);
-	struct intent person = { .name = PERSON_INTENT(c, key) };
+	struct blind_index index = { NULL };
+	enum err e = personal_index(c, in->username, &index);
+	if (e)
+		return e;
+	struct intent person = { .name = PERSON_INTENT(c, index) };
 	out->user = arena_alloc(c->arena, sizeof(*out->user));
-	enum err e = reserve(c, key);
+	e = reserve(c, index);
 	if (!e)
 		e = intent_declare(c, &person, 1);
 	c->object_id = person.id;
 	if (!e)
-		e = open_account(c, person.id, in->username, in->role, &out->initial_secret);
+		e = open_account(c, person.id, in->username.text, in->role, &out->initial_secret);
 	if (!e)
-		e = write_user(c, in, &person);
+		e = write_user(c, in, index, &person);
 	return e ? e : db_row(c, USER_GET, DB_ARGS(person.id), &provisioning_user_shape, out->user);
 }
 
 /* ---- read ---- */
+
+/* The provider's own people are auth's alone, and there is one name for them (auth/tenant.c). */
+#define OPERATOR_USERNAME "operator"
+
+static const char SELF[] =
+	"SELECT " SEALED("id", "login") " AS username FROM provisioning.person WHERE id = $1::uuid";
+
+enum err provisioning_self_get(struct call *c, struct provisioning_own *out)
+{
+	if (c->actor->role != ROLE_OPERATOR)
+		return db_row(c, SELF, DB_ARGS(c->actor->user_id), &provisioning_own_shape, out);
+	out->username.text = OPERATOR_USERNAME;
+	return OK;
+}
 
 enum err provisioning_user_get(struct call *c, const struct provisioning_user_get_in *in,
 	struct provisioning_user_get_out *out)

@@ -27,20 +27,34 @@ static void a_user_is_created_with_an_account_and_a_secret(void **state)
 	assert_int_equal(json_integer(json_member(event, "version"), 0), 1);
 }
 
-static const char *accounts_of(const char *username)
+/* In clear it is told to those who may see it, and lies nowhere. */
+static void a_login_name_is_told_and_lies_nowhere(void **state)
 {
-	return test_sql_text(&test,
-		arena_printf(test.arena,
-			"SELECT string_agg(id::text, ' ') FROM auth.account WHERE username_key = "
-			"'%s'",
-			username));
+	const char *id = add_user(&head, "Sora.Canary", "student", "そ", "ら");
+	const struct actor own = test_actor(&test, TEST_TENANT, id, ROLE_STUDENT);
+	struct answer answer = expect(200, &own, "self_get", NULL, NULL);
+	assert_string_equal(text_of(&answer, "username"), "Sora.Canary");
+	answer = expect(200, &operator, "self_get", NULL, NULL);
+	assert_string_equal(text_of(&answer, "username"), "operator");
+	answer = expect(200, &head, "user_get", params_of("userId", id), NULL);
+	assert_string_equal(text_of(&answer, "username"), "Sora.Canary");
+	assert_string_equal(person_of("SORA.canary"), id);
+	static const char *const tables[] = { "provisioning.person", "provisioning.intent",
+		"provisioning.outbox", "auth.account", "auth.outbox" };
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		assert_string_equal(test_sql_text(&test,
+					    arena_printf(test.arena,
+						    "SELECT count(*) FROM %s t WHERE t::text ILIKE "
+						    "'%%canary%%'",
+						    tables[i])),
+			"0");
 }
 
 static void a_failed_commit_is_taken_up_by_any_repetition(void **state)
 {
 	break_commits();
 	(void)expect(500, &head, "user_create", NULL, user_body("mayu", "student", "ま", "ゆ"));
-	const char *id = accounts_of("mayu");
+	const char *id = account_of("mayu");
 	assert_string_equal(account_status(id), "active");
 	mend_commits();
 	/* With another Idempotency-Key, another role, and the name written otherwise. */
@@ -48,13 +62,12 @@ static void a_failed_commit_is_taken_up_by_any_repetition(void **state)
 		201, &head, "user_create", NULL, user_body("MAYU", "instructor", "ま", "ゆ"));
 	assert_string_equal(json_text(json_member(json_member(answer.json, "user"), "id")), id);
 	assert_true(strlen(text_of(&answer, "initialSecret")) >= 19);
-	assert_string_equal(accounts_of("mayu"), id);
-	expect_no_intent("person/mayu");
-	assert_string_equal(
-		test_sql_text(&test,
-			arena_printf(test.arena,
-				"SELECT username || role FROM auth.account WHERE id = '%s'", id)),
-		"MAYUinstructor");
+	assert_string_equal(account_of("mayu"), id);
+	expect_no_person_intent("mayu");
+	assert_string_equal(test_sql_text(&test,
+				    arena_printf(test.arena,
+					    "SELECT role FROM auth.account WHERE id = '%s'", id)),
+		"instructor");
 }
 
 static void nobody_is_created_while_an_import_runs(void **state)
@@ -170,10 +183,10 @@ static void a_lost_connection_is_taken_up_by_any_repetition(void **state)
 				    " AND usename = 'manabiya_provisioning'"),
 		"none");
 	assert_int_equal(held.status, 503);
-	const char *id = accounts_of("kiri");
+	const char *id = account_of("kiri");
 	assert_string_equal(account_status(id), "active");
 	assert_string_equal(add_user(&head, "kiri", "student", "き", "り"), id);
-	assert_string_equal(accounts_of("kiri"), id);
+	assert_string_equal(account_of("kiri"), id);
 }
 
 static void a_login_name_is_unique_whatever_its_case(void **state)
@@ -334,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_created_with_an_account_and_a_secret),
+		cmocka_unit_test(a_login_name_is_told_and_lies_nowhere),
 		cmocka_unit_test(a_failed_commit_is_taken_up_by_any_repetition),
 		cmocka_unit_test(nobody_is_created_while_an_import_runs),
 		cmocka_unit_test(nothing_is_written_while_auth_is_asked),

@@ -187,7 +187,7 @@ class KillFlow(FlowTest):
         self.assertRefused(503, lambda: base.world.client().login('minato', 'jido1', base.PASSWORD))
         self.assertEqual(self.pupil.send('GET', '/v1/nothing-here').status, 404)
         self.back('auth')
-        self.assertEqual(self.pupil.get('/v1/session')['username'], 'jido1')
+        self.assertEqual(self.pupil.get('/v1/self')['username'], 'jido1')
 
     def test_gateway(self):
         self.kill('gateway')
@@ -230,7 +230,7 @@ class KillFlow(FlowTest):
         again = self.teacher.send('POST', self.path, {'positionMs': 88, 'text': '停電のまえ'}, key)
         self.assertEqual((again.status, again.json), (201, said.json), 'what was acknowledged is there')
         eventually(lambda: 88 in self.positions_noticed(), 'the notice of a comment that was acknowledged')
-        self.assertEqual(self.pupil.get('/v1/session')['username'], 'jido1')
+        self.assertEqual(self.pupil.get('/v1/self')['username'], 'jido1')
 
     def kill_cluster(self):
         """kill -9 of the postmaster leaves its children to end by themselves: kill them with it."""

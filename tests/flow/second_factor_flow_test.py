@@ -33,7 +33,7 @@ class SecondFactor(FlowTest):
         self.assertIn('二段階認証', problem['title'] + problem.get('detail', ''))
         english = teacher.send('PUT', evaluation, GRADES, {'Accept-Language': 'en'}).json
         self.assertIn('two-step login', english['title'] + english.get('detail', ''))
-        secret = teacher.post('/v1/second-factor')['secret']
+        secret = teacher.post('/v1/second-factor', username=teacher.username)['secret']
         code = subprocess.run(['oathtool', '--totp', '--base32', secret], capture_output=True, text=True, check=True).stdout.strip()
         confirmed = teacher.put('/v1/second-factor', code=code)  # not from our own arithmetic
         teacher.token, codes = confirmed['token'], confirmed['recoveryCodes']

@@ -20,7 +20,8 @@ export type Query<M extends Method, P extends keyof Paths> = Part<M, P, "query">
 export type Item<P extends PathWith<"get">> =
 	Answer<"get", P> extends { items: (infer T)[] } ? T : never;
 
-export type Self = Answer<"get", "/v1/session">;
+/** The login name comes from elsewhere, and is empty while nobody can tell it. */
+export type Self = Answer<"get", "/v1/session"> & { username: string };
 export type Role = Self["role"];
 export type Feature = Self["features"][number];
 export type Session = Answer<"get", "/v1/sessions">["items"][number];

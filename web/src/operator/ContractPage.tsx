@@ -48,9 +48,6 @@ function Facts({ contract }: { contract: Contract }) {
 			</p>
 			<dl className="facts">
 				<Fact label="contracts.code">{contract.code}</Fact>
-				{contract.state !== "erased" && (
-					<Fact label="contracts.administrator">{contract.administratorUsername}</Fact>
-				)}
 				<Fact label="contracts.createdAt">
 					<Moment at={contract.createdAt} />
 				</Fact>

@@ -126,9 +126,6 @@ export function ContractsPage() {
 										<T k="contracts.stateIs" />
 									</th>
 									<th scope="col">
-										<T k="contracts.administrator" />
-									</th>
-									<th scope="col">
 										<T k="contracts.createdAt" />
 									</th>
 								</tr>
@@ -143,7 +140,6 @@ export function ContractsPage() {
 										<td>
 											<ContractState contract={contract} />
 										</td>
-										<td>{contract.administratorUsername}</td>
 										<td>
 											<time dateTime={contract.createdAt}>{exactTime(contract.createdAt)}</time>
 										</td>

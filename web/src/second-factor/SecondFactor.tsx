@@ -95,7 +95,10 @@ export function Confirm({ enrolment, onCodes, onCancel }: ConfirmProps) {
 }
 
 function SetUp({ onCodes }: { onCodes: (codes: string[]) => void }) {
-	const enrol = useMutation<Enrolment, ApiError>({ mutationFn: () => api("post", PATH) });
+	const { username } = useSelf();
+	const enrol = useMutation<Enrolment, ApiError>({
+		mutationFn: () => api("post", PATH, { body: { username } }),
+	});
 	if (enrol.data) {
 		return <Confirm enrolment={enrol.data} onCodes={onCodes} onCancel={enrol.reset} />;
 	}
