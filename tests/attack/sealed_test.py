@@ -1,5 +1,6 @@
 """What somebody finds who has stolen the database: a dump of it holds no name, and nothing that was written in a lesson."""
 
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,8 @@ GOAL, COMMENT, NOTE, REFLECTION = WRITTEN = 'カナリア目標', 'カナリア�
 FAMILY, GIVEN, KANA_FAMILY, KANA_GIVEN = NAME = 'カナリア姓', 'カナリア名', 'カナリアノヨミ', 'カナリアノナ'
 CHANGED = 'カナリア新姓'
 TITLE, BODY = ANNOUNCED = 'カナリアお知らせ', 'カナリア本文'
-CANARIES = (*WRITTEN, *NAME, CHANGED, *ANNOUNCED)
+LOGIN, NOBODYS_LOGIN = 'kanariya.tori', 'kanariya.dare'
+CANARIES = (*WRITTEN, *NAME, CHANGED, *ANNOUNCED, LOGIN, NOBODYS_LOGIN)
 
 
 def setUpModule():
@@ -37,10 +39,10 @@ def setUpModule():
 
 def plant_name():
     """Somebody with a name that is found nowhere else, changed once, in a class, so that learning has it too."""
-    global bird
-    made = tenant.admin.post('/v1/users', username='tori', role='student', familyName=FAMILY, givenName=GIVEN,
+    global bird, bird_secret
+    made = tenant.admin.post('/v1/users', username=LOGIN, role='student', familyName=FAMILY, givenName=GIVEN,
                              kanaFamilyName=KANA_FAMILY, kanaGivenName=KANA_GIVEN, grade='P3')
-    bird = made['user']['id']
+    bird, bird_secret = made['user']['id'], made['initialSecret']
     path = f'/v1/users/{bird}'
     etag = tenant.admin.send('GET', path).headers['ETag']
     tenant.admin.send('PATCH', path, {'familyName': CHANGED}, {'If-Match': etag})
@@ -81,6 +83,20 @@ class StolenDatabaseTest(FlowTest):
                     f"SELECT count(*) FROM {table} WHERE left({column}, 4) <> 'AQEA'"
                     f" OR {mark} <> decode(replace({whose}::text, '-', ''), 'hex')"), '0')
 
+    def test_login_names_lie_nowhere_in_clear(self):
+        """Nor what was typed: found, not found, and for two factors; a prefix finds it all the same."""
+        code = tenant.code
+        pupil = base.world.client()
+        base.world.arrive(pupil, code, LOGIN, bird_secret, is_staff=False)
+        self.assertEqual(pupil.get('/v1/self')['username'], LOGIN)
+        for name in (LOGIN.upper(), NOBODYS_LOGIN):
+            answer = pupil.send('POST', '/v1/sessions', {'tenantCode': code, 'username': name, 'password': 'chigau-kotoba'})
+            self.assertEqual(answer.status, 401)
+        found = tenant.admin.get('/v1/search', q=LOGIN[:10])['provisioning']['users']
+        self.assertEqual([user['id'] for user in found], [bird])
+        self.test_a_dump_of_the_database_does_not_hold_it()
+        self.test_nor_do_the_files_of_the_database_and_the_cache()
+
     def test_a_dump_of_the_database_does_not_hold_it(self):
         dump = subprocess.run([postgres_bin() / 'pg_dump', '-d', base.world.stack.conninfo()], check=True,
                               stdout=subprocess.PIPE).stdout.decode()
@@ -90,8 +106,18 @@ class StolenDatabaseTest(FlowTest):
 
     def test_nor_do_the_files_of_the_database_and_the_cache(self):
         base.world.stack.sql('CHECKPOINT')
+        self.save_cache()
         found = [str(path) for path in base.world.directory.rglob('*') if path.is_file() and self.holds(path)]
         self.assertEqual(found, [])
+
+    def save_cache(self):
+        """What Redis has in memory, into a file as it is."""
+        stack = base.world.stack
+        secret = (stack.keys / 'redis/services.password').read_text()
+        for command in (('CONFIG', 'SET', 'rdbcompression', 'no'), ('SAVE',)):
+            subprocess.run(['redis-cli', '-s', stack.run / 'redis', *command], check=True, stdout=subprocess.DEVNULL,
+                           env={**os.environ, 'REDISCLI_AUTH': secret})
+        self.assertGreater((base.world.directory / 'dump.rdb').stat().st_size, 0)
 
     def holds(self, path, *canaries):
         try:
@@ -166,6 +192,10 @@ class StolenDatabaseTest(FlowTest):
         for table in ('provisioning.person', 'learning.member'):
             with self.assertRaises(StackError):
                 base.world.stack.sql(f"UPDATE {table} SET name = 'in the clear'")
+        for table, column in (('provisioning.person', 'login'), ('provisioning.person', 'login_index'),
+                              ('auth.account', 'login_index')):
+            with self.assertRaises(StackError):
+                base.world.stack.sql(f"UPDATE {table} SET {column} = 'in the clear'")
 
 
 if __name__ == '__main__':
