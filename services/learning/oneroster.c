@@ -79,7 +79,7 @@ static enum err user_row(struct call *c, const char *line, struct buf *out)
 		shape_read_json(c, &provisioning_archived_user_shape, line, strlen(line), &user);
 	if (!e)
 		ROW(out, user.id, NULL, NULL, boolean(strcmp(user.status, "active") == 0),
-			user.username, NULL, user.given_name.text, user.family_name.text, NULL,
+			user.username.text, NULL, user.given_name.text, user.family_name.text, NULL,
 			NULL, NULL, NULL, NULL, NULL, user.grade, NULL, NULL, NULL, NULL, NULL,
 			NULL, NULL, user.kana_given_name.text, user.kana_family_name.text);
 	return e;
