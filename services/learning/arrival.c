@@ -18,10 +18,11 @@ static const char SKILL_PUT[] =
 	"INSERT INTO learning.skill (id, name, area, curriculum_code, points, position, created_at)"
 	" VALUES ($1::uuid, $2, $3, $4, $5, $6::integer, $7::timestamptz)" LEFT_ALONE;
 
+/* The last byte arrived where it comes from: that is when it will have been completed. */
 static const char MEDIA_PUT[] =
 	"INSERT INTO learning.media (id, uploader_id, uploader_role, size, content_type,"
-	" created_at, sealed_key) VALUES ($1::uuid, $2::uuid, $3, $4::bigint, $5,"
-	" $6::timestamptz, $7)" LEFT_ALONE;
+	" created_at, appended_at, sealed_key) VALUES ($1::uuid, $2::uuid, $3, $4::bigint, $5,"
+	" $6::timestamptz, $7::timestamptz, $8)" LEFT_ALONE;
 
 static const char UNIT_PUT[] = "INSERT INTO learning.unit (id, title, description, created_at,"
 			       " label) VALUES ($1::uuid, $2, $3, $4::timestamptz, $5)" LEFT_ALONE;
@@ -151,7 +152,7 @@ static enum err put_video(struct call *c, const struct learning_archived_media *
 		 : db_later(c, MEDIA_PUT,
 			   DB_ARGS(row->id, row->uploader_id, row->uploader_role,
 				   db_integer(c, row->size), row->content_type, row->created_at,
-				   key));
+				   row->completed_at, key));
 }
 
 static enum err put_media(struct call *c, const struct arrivals *arrivals)

@@ -17,8 +17,8 @@ static const char VIDEO_LOCK[] = "SELECT m.size, m.received, m.content_type, " S
 	"m.id", "m.sealed_key") " FROM learning.media m WHERE m.id = $1::uuid FOR UPDATE";
 
 static const char VIDEO_MOVE[] =
-	"UPDATE learning.media SET received = $2::bigint, appended_at = now(),"
-	" completed_at = CASE WHEN $2::bigint = size THEN now() END WHERE id = $1::uuid";
+	"UPDATE learning.media SET received = $2::bigint,"
+	" completed_at = CASE WHEN $2::bigint = size THEN appended_at END WHERE id = $1::uuid";
 
 static const char COUNT[] =
 	"INSERT INTO learning.archive_count AS n (import_id, type, lines, written)"

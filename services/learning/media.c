@@ -91,11 +91,15 @@ static const char MEDIA_SEE[] = "SELECT m.size, 0, m.content_type, " SEALED("k.i
 static const struct op MEDIA_EXPIRE = { .name = "media_expire",
 	.audit = { "entity_management.delete", 3004, 4 } };
 
-/* Those of an archive wait until it has been read so far. */
+/* Those of an archive wait until it has been read so far; when that never happens, what refers to
+ * them keeps them. */
 static const char ABANDONED_DELETE[] =
-	"DELETE FROM learning.media WHERE completed_at IS NULL"
-	" AND appended_at < now() - make_interval(secs => $1::integer)"
-	" AND NOT EXISTS (SELECT FROM learning.archive_import WHERE state = 'applying')";
+	"DELETE FROM learning.media m WHERE m.completed_at IS NULL"
+	" AND m.appended_at < now() - make_interval(secs => $1::integer)"
+	" AND NOT EXISTS (SELECT FROM learning.archive_import"
+	"  WHERE state IN ('applying', 'stopped'))"
+	" AND NOT EXISTS (SELECT FROM learning.try t WHERE t.media_id = m.id)"
+	" AND NOT EXISTS (SELECT FROM learning.unit_skill s WHERE s.model_media_id = m.id)";
 
 /* Which files do rows know: the video's or archive's own, and the tail at the acknowledged offset
  * of an upload; and those of exports. */

@@ -164,6 +164,27 @@ class Import(FlowTest):
         admin.upload_piece(path, 70_000, archive[70_000:])
         self.assertEqual(check(admin, path)['state'], 'checked')
 
+    def test_what_stopped_goes_on_when_the_cause_is_mended(self):
+        admin, school = empty('tomari'), School(clip('cartwheel', 1), clip('cartwheel'))
+        path = send(admin, school.archive(signer))
+        self.assertEqual(check(admin, path)['state'], 'checked')
+        taken = admin.post('/v1/users', username='mai', role='student', familyName='別', givenName='人', kanaFamilyName='べつ',
+                           kanaGivenName='じん')['user']['id']
+        report = apply(admin, path)
+        self.assertEqual((report['state'], [row['code'] for row in report['faults']]), ('stopped', ['stopped']))
+        self.assertEqual(admin.send('DELETE', f'/v1/users/{taken}').status, 204)
+        report = apply(admin, path)
+        self.assertEqual((report['state'], report['faults']), ('applied', []))
+        self.assertEqual({row['username'] for row in admin.pages('/v1/users')}, {'hikkoshi', 'kancho', 'teacher', 'mai', 'ken'})
+
+    def test_who_is_erased_is_in_no_archive_that_lies_here(self):
+        tenant = base.world.tenant('kesu')
+        path = send(tenant.admin, School(clip('cartwheel', 1), clip('cartwheel')).archive(signer))
+        self.assertEqual(tenant.admin.send('DELETE', f'/v1/users/{tenant.user_id("jido1")}').status, 204)
+        eventually(lambda: tenant.admin.send('GET', path).status == 404, 'the archive is gone')
+        file = base.world.directory / 'media' / tenant.contract['tenantId']
+        self.assertEqual([each for each in file.rglob('*') if each.name == path.rpartition('/')[2]], [])
+
     def test_one_at_a_time_and_removed_when_it_is_not_wanted(self):
         admin, archive = empty('hitotsu'), School(clip('cartwheel', 1), clip('cartwheel')).archive(signer)
         path, headers = send(admin, archive), {'Tus-Resumable': '1.0.0', 'Upload-Length': '5'}
