@@ -285,6 +285,27 @@ describe("a PE lesson", () => {
 		assert.ok(!story.some((name) => [...theirs].some((operation) => operation.endsWith(name))));
 	});
 
+	it("the administrator takes everything away as one file, which is checked offline", async () => {
+		const answer = await administrator.context.request.post("/v1/session/step-up", {
+			data: { password: STAFF_PASSWORD },
+			headers: { Origin: stack.address },
+		});
+		assert.equal(answer.ok(), true);
+		await administrator.menu("ホーム");
+		await administrator.link("書き出し").click();
+		await administrator.button("書き出しを始める").click();
+		await administrator.button("ファイルを受け取る").waitFor();
+		await administrator.shot("export");
+		const [download] = await Promise.all([
+			administrator.page.waitForEvent("download"),
+			administrator.button("ファイルを受け取る").click(),
+		]);
+		const { keys } = await (await administrator.context.request.get("/v1/audit/log/key")).json();
+		assert.match(verifyDownload(keys[0], await download.path(), "archive"), /^GOOD: /);
+		await administrator.button("書き出したファイルを消す").click();
+		await administrator.button("書き出しを始める").waitFor();
+	});
+
 	it("the administrator sees how old the key is and what it protects", async () => {
 		await administrator.menu("ホーム");
 		await administrator.link("暗号と鍵").click();

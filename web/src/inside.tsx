@@ -59,6 +59,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/classes/:id": page(() => import("./contractor/ClassPage"), "ClassPage"),
 		"/search": SEARCH,
 		"/import": page(() => import("./contractor/ImportPage"), "ImportPage"),
+		"/export": page(() => import("./contractor/ExportPage"), "ExportPage"),
 		"/import/archive": page(() => import("./contractor/ArchivePage"), "ArchivePage"),
 		"/features": page(() => import("./contractor/FeaturesPage"), "FeaturesPage"),
 		"/sources": page(() => import("./contractor/SourcesPage"), "SourcesPage"),

@@ -32,6 +32,7 @@ export type Grade = NonNullable<User["grade"]>;
 export type SchoolClass = Answer<"get", "/v1/classes">["items"][number];
 export type Enrollment = Answer<"get", "/v1/classes/{classId}/enrollments">["items"][number];
 export type ImportResult = Answer<"post", "/v1/imports/users">;
+export type Export = Answer<"get", "/v1/exports">["items"][number];
 export type Import = Answer<"get", "/v1/imports/{importId}">;
 export type ImportState = Answer<"get", "/v1/imports">["items"][number];
 export type IssuedSecret = ImportResult["secrets"][number];

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import jaArchive from "../contractor/archive.ja.json";
 import enComplete from "../contractor/completeness.en.json";
 import jaComplete from "../contractor/completeness.ja.json";
+import jaExport from "../contractor/export.ja.json";
 import jaImport from "../contractor/import.ja.json";
 import jaContracts from "../operator/contracts.ja.json";
 import enLater from "../second-factor/en.json";
@@ -26,6 +27,7 @@ const ja = {
 	...jaReset,
 	...jaImport,
 	...jaArchive,
+	...jaExport,
 	...jaContracts,
 	...jaKeys,
 	...jaComplete,
@@ -38,7 +40,7 @@ const FOR_PUPILS =
 
 // Keys that are made from names in the data.
 const FROM_DATA =
-	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason)|^archive\.(state|type|signature)\.|^keys\.(column|use|unit)\./;
+	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason)|^archive\.(state|type|signature)\.|^export\.state\.|^keys\.(column|use|unit)\./;
 
 const values = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 

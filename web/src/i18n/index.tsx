@@ -2,6 +2,7 @@
 import { isValidElement, type ReactNode } from "react";
 import type archive from "../contractor/archive.ja.json";
 import type complete from "../contractor/completeness.ja.json";
+import type exporting from "../contractor/export.ja.json";
 import type importing from "../contractor/import.ja.json";
 import type contracts from "../operator/contracts.ja.json";
 import type later from "../second-factor/ja.json";
@@ -19,6 +20,7 @@ export type Key = keyof (typeof ja &
 	typeof importing &
 	typeof archive &
 	typeof complete &
+	typeof exporting &
 	typeof contracts &
 	typeof keys &
 	typeof label);
