@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/audit_stop.h"
 #include "libcommon/capability_cache.h"
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
@@ -186,11 +187,21 @@ static bool is_audited(const struct call *c)
 	return c->op && c->op->audit.name && !c->window.continued;
 }
 
+/* Whose attempt is refused before it is asked who may. */
+static const char *tenant_of(const struct call *c)
+{
+	const struct actor *actor;
+	bool is_known = *c->capability &&
+		!capability_check(c->auth_key, c->capability, clock_unix_ms(), &actor);
+	return is_known ? actor->tenant_id : "";
+}
+
 /* Before anything whose refusal would be recorded: those records need the same room. */
 static enum err check_spool(struct call *c)
 {
 	if (!is_audited(c) || spool_has_room(c->op->flags & OP_READS))
 		return OK;
+	audit_stop_refused(tenant_of(c));
 	c->failure.retry_after_s = SPOOL_RETRY_AFTER_S;
 	return fail_with(
 		c, &AUDIT_UNAVAILABLE, "%lld lines wait for audit", (long long)spool_rows());
@@ -272,7 +283,8 @@ static void write_failure(struct call *c, struct reply *reply)
 		.headers = { .arena = c->arena },
 		.content_type = "application/problem+json",
 		.body = { (const unsigned char *)json, strlen(json) },
-		.executed = reply->executed,
+		/* Instances share what waits for audit: no other would answer otherwise. */
+		.executed = reply->executed || problem == &AUDIT_UNAVAILABLE,
 	};
 	int wait_s = c->failure.retry_after_s;
 	if (!wait_s && (problem->err == ERR_UNAVAILABLE || problem->err == ERR_LIMITED))
@@ -347,12 +359,14 @@ static void record_failure(struct call *c, const void *in, const void *out)
 		e = db_commit(c);
 	else
 		db_rollback(c->db);
-	if (e)
+	if (e) {
+		audit_stop_refused(c->actor->tenant_id);
 		log_event(LOG_LEVEL_ERROR, "a failed call could not be recorded",
 			LOG_TEXT("operation", c->op->name), LOG_TEXT("call_id", c->call_id),
 			LOG_TEXT("reason", c->failure.detail));
-	else
+	} else {
 		service_wake_relay();
+	}
 	c->failure = failure;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "libcommon/audit_stop.h"
 #include "libcommon/cache.h"
 #include "libcommon/capability_cache.h"
 #include "libcommon/clock.h"
@@ -201,6 +202,8 @@ static enum err run_relay(struct call *c, bool *more)
 {
 	int64_t shipped;
 	enum err e = spool_measure(c);
+	if (!e)
+		e = audit_stop_watch(c);
 	if (!e)
 		e = outbox_relay(c, &shipped);
 	*more = !e && shipped > 0;

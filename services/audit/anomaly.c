@@ -4,6 +4,7 @@
  *   many_videos    one person opened more different videos within an hour than lessons explain
  *   many_failures  more logins failed within ten minutes than a class that mistypes
  *   odd_hours      a member of the staff logged in at night, Japanese time
+ *   audit_stopped  events could not be kept for a while (libcommon/audit_stop.h)
  *
  * and one that is found elsewhere, incomplete_log (completeness.c).
  *
@@ -31,11 +32,16 @@ static const char DONE[] = "SELECT audit.anomaly_done($1::bigint)";
  * actor. */
 #define LOGINS "'auth.session_create', 'auth.session_second_factor'"
 
+/* Whichever service noticed. */
+#define STOPS                                                                                      \
+	"'auth.audit_stop', 'provisioning.audit_stop', 'learning.audit_stop',"                     \
+	" 'notification.audit_stop', 'audit.audit_stop'"
+
 /* The events from $1 to $2 say which windows to count; in those, all up to $2 count. */
 static const char FIND[] =
 	"WITH news AS MATERIALIZED (SELECT e.time, e.operation, e.outcome, e.actor_id, e.line"
 	" FROM audit.event e WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint"
-	" AND e.operation IN ('learning.media_content', " LOGINS ")),"
+	" AND e.operation IN ('learning.media_content', " STOPS ", " LOGINS ")),"
 	" viewing AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began FROM news n"
 	"  WHERE n.operation = 'learning.media_content' AND n.actor_id IS NOT NULL),"
 	" failing AS (SELECT DISTINCT date_bin('10 min', n.time, 'epoch') AS began FROM news n"
@@ -44,25 +50,30 @@ static const char FIND[] =
 	"  extract(hour FROM n.time AT TIME ZONE 'Asia/Tokyo') AS hour FROM news n"
 	"  WHERE n.operation IN (" LOGINS ") AND n.outcome = 'success' AND n.actor_id IS NOT NULL"
 	"  AND n.line::jsonb #>> '{actor,user,type}' <> 'student')"
-	" SELECT 'many_videos', v.actor_id, v.began, count(DISTINCT e.object_id)"
+	" SELECT 'many_videos', v.actor_id, v.began, count(DISTINCT e.object_id), NULL"
 	"  FROM viewing v JOIN audit.event e ON e.actor_id = v.actor_id AND e.sequence <= "
 	"$2::bigint"
 	"  AND e.time >= v.began AND e.time < v.began + interval '1 hour'"
 	"  AND e.operation = 'learning.media_content' AND e.outcome = 'success'"
 	"  GROUP BY v.actor_id, v.began HAVING count(DISTINCT e.object_id) >= $3::bigint"
-	" UNION ALL SELECT 'many_failures', NULL, f.began, count(*)"
+	" UNION ALL SELECT 'many_failures', NULL, f.began, count(*), NULL"
 	"  FROM failing f JOIN audit.event e ON e.sequence <= $2::bigint"
 	"  AND e.time >= f.began AND e.time < f.began + interval '10 min'"
 	"  AND e.operation IN (" LOGINS ") AND e.outcome = 'failure'"
 	"  GROUP BY f.began HAVING count(*) >= $4::bigint"
-	" UNION ALL SELECT 'odd_hours', n.actor_id, n.began, count(*) FROM night n"
+	" UNION ALL SELECT 'audit_stopped', NULL, (s.told ->> 'from')::timestamptz,"
+	"  (s.told ->> 'refused')::bigint, s.told ->> 'until' FROM (SELECT n.line::jsonb -> "
+	"'unmapped'"
+	"   AS told FROM news n WHERE n.operation IN (" STOPS ")) s"
+	" UNION ALL SELECT 'odd_hours', n.actor_id, n.began, count(*), NULL FROM night n"
 	"  WHERE CASE WHEN $5::integer > $6::integer"
 	"   THEN n.hour >= $5::integer OR n.hour < $6::integer"
 	"   ELSE n.hour >= $5::integer AND n.hour < $6::integer END"
 	"  GROUP BY n.actor_id, n.began";
 
-static const char PUT[] = "INSERT INTO anomaly AS a (id, kind, user_id, began_at, count)"
-			  " VALUES ($1::uuid, $2, $3::uuid, $4::timestamptz, $5::integer)"
+static const char PUT[] = "INSERT INTO anomaly AS a (id, kind, user_id, began_at, count, ended_at)"
+			  " VALUES ($1::uuid, $2, $3::uuid, $4::timestamptz, $5::integer,"
+			  " $6::timestamptz)"
 			  " ON CONFLICT (tenant_id, kind, began_at,"
 			  "  coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid))"
 			  " DO UPDATE SET count = greatest(a.count, excluded.count)";
@@ -74,6 +85,7 @@ static const char ADD[] = "INSERT INTO anomaly AS a (id, kind, began_at, count)"
 			  " DO UPDATE SET count = a.count + excluded.count";
 
 static const char LIST[] = "SELECT a.id, a.kind, a.user_id, tenancy.stamp(a.began_at) AS began_at,"
+			   " tenancy.stamp(a.ended_at) AS ended_at,"
 			   " a.count, a.seen_at IS NOT NULL AS seen FROM anomaly a"
 			   " WHERE $1::uuid IS NULL OR a.id < $1::uuid"
 			   " ORDER BY a.id DESC LIMIT $2::integer";
@@ -89,7 +101,7 @@ struct anomaly_limits anomaly_limits;
 
 struct finds {
 	size_t n;
-	const char *rows[EVENTS_MAX][4]; /* kind, user, window, count */
+	const char *rows[EVENTS_MAX][5]; /* kind, user, window, count, end */
 };
 
 static enum err on_find(struct call *c, void *arg, const char *const *columns, size_t n)
@@ -97,7 +109,7 @@ static enum err on_find(struct call *c, void *arg, const char *const *columns, s
 	struct finds *finds = arg;
 	if (finds->n == EVENTS_MAX)
 		return OK;
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		finds->rows[finds->n][i] = columns[i] ? arena_strdup(c->arena, columns[i]) : NULL;
 	finds->n++;
 	return OK;
@@ -114,7 +126,8 @@ static enum err look(struct call *c, const char *looked, const char *until)
 		on_find, finds);
 	for (size_t i = 0; i < finds->n && !e; i++) {
 		const char *const *row = finds->rows[i];
-		e = db_exec(c, PUT, DB_ARGS(uuid_make(c->arena), row[0], row[1], row[2], row[3]));
+		e = db_exec(c, PUT,
+			DB_ARGS(uuid_make(c->arena), row[0], row[1], row[2], row[3], row[4]));
 	}
 	return e ? e : db_exec(c, DONE, DB_ARGS(until));
 }

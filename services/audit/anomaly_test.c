@@ -221,6 +221,25 @@ static void what_was_seen_is_not_counted_any_more(void **state)
 	assert_non_null(strstr(body, "\"seen\":true"));
 }
 
+/* As libcommon/audit_stop.c tells it. */
+static void a_time_without_a_log_is_told_with_its_end(void **state)
+{
+	const char *line = arena_printf(test.arena,
+		"{\"class_uid\":6002,\"time\":%lld,\"status_id\":1,"
+		"\"actor\":{\"user\":{\"uid\":\"learning\",\"type\":\"service\"}},"
+		"\"api\":{\"operation\":\"learning.audit_stop\"},\"unmapped\":{"
+		"\"from\":\"2026-11-26T00:00:00.000Z\",\"until\":\"2026-11-26T00:10:00.000Z\","
+		"\"refused\":0},\"metadata\":{\"version\":\"1.8.0\",\"tenant_uid\":\"" TEST_TENANT
+		"\",\"uid\":\"%s\"}}",
+		(long long)TIME_MS, uuid_make(test.arena));
+	assert_int_equal(append_as(&test, "learning", &line, 1).status, 204);
+	look();
+	assert_string_equal(told(TEST_TENANT), "audit_stopped 0");
+	assert_string_equal(
+		test_sql_text(&test, "SELECT ended_at - began_at FROM audit.anomaly"), "00:10:00");
+	assert_string_equal(told(TEST_OTHER_TENANT), "");
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -230,6 +249,7 @@ int main(void)
 		FACT(nights_are_told_of_the_staff_alone),
 		FACT(both_steps_of_a_login_count),
 		FACT(a_night_may_be_ordinary),
+		FACT(a_time_without_a_log_is_told_with_its_end),
 		FACT(nobody_hears_of_another_tenant),
 		FACT(what_was_seen_is_not_counted_any_more),
 	};

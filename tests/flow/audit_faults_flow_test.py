@@ -2,6 +2,7 @@
 on, nothing that was acknowledged is missing from the log or stands in it twice, and all of it heals by itself."""
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -61,7 +62,8 @@ class SpoolFlow(FlowTest):
         self.teacher, self.pupil = self.tenant.enter('sensei'), self.tenant.enter('jido1')
         self.made = lesson.sent_try(self.pupil)
         self.path = f'/v1/tries/{self.made["id"]}/comments'
-        self.acknowledged = []
+        self.acknowledged, self.refused = [], 0
+        self.told_before = len(self.stops(self.tenant.admin))
         eventually(lambda: self.waiting() == 0, 'nothing waits for audit')
         eventually(self.write, 'and learning knows it')
 
@@ -80,6 +82,7 @@ class SpoolFlow(FlowTest):
             return True
         self.assertEqual((answer.status, answer.json['code']), (503, code))
         self.assertIn('retry-after', answer.headers)
+        self.refused += 1
         return False
 
     def fill(self, most=2 * BOUND, code='audit_unavailable'):
@@ -114,6 +117,35 @@ class SpoolFlow(FlowTest):
                               " AND outcome = 'success' GROUP BY 1").splitlines()
         return {id: int(n) for id, n in (row.split('|') for row in rows) if id in comments}
 
+    def stops(self, client):
+        """What the log says of times in which learning could not have its events kept."""
+        items = client.get('/v1/audit/events?operation=learning.audit_stop&limit=200')['items']
+        return [json.loads(item['line']) for item in items]
+
+    def unrecorded(self):
+        return (self.stack.logs / 'learning.log').read_text().count('a failed call could not be recorded')
+
+    def noted(self):
+        """What would be told if learning died now."""
+        return int(self.stack.sql('SELECT coalesce(max(refused), 0) FROM learning.audit_stop'))
+
+    def assert_told(self, refused):
+        """The school is told once of its own, the operator of everybody's; it is an anomaly to both."""
+        admin, operator = self.tenant.admin, base.world.operator
+        eventually(lambda: len(self.stops(admin)) > self.told_before, 'the school is told')
+        line = self.stops(admin)[0]
+        told = line['unmapped']
+        self.assertEqual((told['refused'], line['actor']['user']['uid']), (refused, 'learning'))
+        self.assertLess(told['from'], told['until'])
+        eventually(lambda: any(stop['unmapped'] == told for stop in self.stops(operator)), 'the operator is told')
+        for client in (admin, operator):
+            eventually(lambda client=client: any(
+                (anomaly['kind'], anomaly['beganAt'], anomaly.get('endedAt'), anomaly['count'])
+                == ('audit_stopped', told['from'], told['until'], refused)
+                for anomaly in client.get('/v1/audit/anomalies')['items']), 'it is an anomaly')
+        self.assertEqual(len(self.stops(admin)), self.told_before + 1)
+        self.assertEqual(self.noted(), 0)
+
     def test_audit_hangs(self):
         self.stack.kill('audit', signal.SIGSTOP)
         try:
@@ -126,10 +158,12 @@ class SpoolFlow(FlowTest):
             self.stack.kill('audit', signal.SIGCONT)
         eventually(self.write, 'changes are taken again')
         self.assert_recorded()
+        self.assert_told(self.refused)
 
     def test_audit_is_dead_and_learning_dies_too(self):
         self.stack.kill('audit')
         self.fill()
+        eventually(lambda: self.noted() == self.refused, 'what was refused is noted')
         self.stack.kill('learning')
         self.stack.restart('learning')
         eventually(lambda: self.teacher.send('GET', self.path).status == 200, 'learning reads again')
@@ -140,6 +174,7 @@ class SpoolFlow(FlowTest):
         self.stack.restart('audit')
         eventually(self.write, 'changes are taken again')
         self.assert_recorded()
+        self.assert_told(self.refused)
 
     def test_the_disk_is_full(self):
         filler = base.world.directory / 'postgres/filler'
@@ -151,10 +186,14 @@ class SpoolFlow(FlowTest):
             self.fill(500, 'unavailable')
             self.assert_reading_goes_on()
             self.assertIn(self.watch(), (200, 503), 'recorded while a page has room for it, or refused')
+            eventually(lambda: not self.write('unavailable') and self.unrecorded() > 0, 'not even a refusal is recorded any more')
+            refused = self.unrecorded()
         finally:
             filler.unlink()
         eventually(lambda: self.write('unavailable'), 'changes are taken again')
         self.assert_recorded()
+        eventually(lambda: len(self.stops(self.tenant.admin)) > self.told_before, 'the school is told')
+        self.assertGreaterEqual(self.stops(self.tenant.admin)[0]['unmapped']['refused'], refused)
 
 
 if __name__ == '__main__':

@@ -11,8 +11,9 @@ JOB = re.compile(r'^static const struct op \w+ = \{ \.name = "(\w+)",\s+\.audit 
 
 
 def shared(main):
-    """What jobs of libcommon record, of those that this service runs."""
-    return {name for path in (ROOT / 'libcommon').glob('*.c') if f'{path.stem}_run' in main
+    """What libcommon records by itself: in its jobs, of those that this service runs, and in the skeleton of all."""
+    own = {'audit_stop'} if 'service_main(' in main else set()
+    return {name for path in (ROOT / 'libcommon').glob('*.c') if f'{path.stem}_run' in main or path.stem in own
             for name in JOB.findall(path.read_text())}
 
 

@@ -16,6 +16,7 @@ const TEXTS: Record<Anomaly["kind"], Key> = {
 	many_failures: "anomaly.manyFailures",
 	odd_hours: "anomaly.oddHours",
 	incomplete_log: "anomaly.incompleteLog",
+	audit_stopped: "anomaly.auditStopped",
 };
 
 interface RowProps {
@@ -25,13 +26,14 @@ interface RowProps {
 }
 
 function Row({ anomaly, name, onSeen }: RowProps) {
+	const until = anomaly.endedAt ? dateTime(anomaly.endedAt) : "";
 	const who = name ?? anomaly.userId?.slice(-12) ?? "";
 	return (
 		<li className="audit-event">
 			<time dateTime={anomaly.beganAt}>{dateTime(anomaly.beganAt)}</time>
 			<p className="audit-text">
 				<span>
-					<T k={TEXTS[anomaly.kind]} name={who} n={anomaly.count} />
+					<T k={TEXTS[anomaly.kind]} name={who} n={anomaly.count} until={until} />
 				</span>
 				{anomaly.seen ? (
 					<span className="tag good">
