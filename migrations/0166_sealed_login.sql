@@ -9,4 +9,6 @@ ALTER TABLE provisioning.person
 	ADD COLUMN login_index text NOT NULL CHECK (login_index ~ '^[A-Za-z0-9_-]{43}$'),
 	ADD UNIQUE (tenant_id, login_index);
 
+-- It watches all columns but a few, this one among them; after the migration it is made again (tenancy.watch).
+DROP TRIGGER ledger_update ON provisioning.contract;
 ALTER TABLE provisioning.contract DROP COLUMN administrator_username;

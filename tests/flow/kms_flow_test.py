@@ -45,6 +45,10 @@ class KeyServiceTest(FlowTest):
         self.assertEqual(lesson.board_row('jido1')['goal'], 'まっすぐ回る')
         keeper.communicate()  # it is away: what is open stays open, and a destroyed key is destroyed all the same
         self.assertEqual(pupil.get(f'{lesson.path}/goal')['goal'], 'まっすぐ回る')
+        again = base.world.client()
+        again.login('kagi', 'jido1', base.PASSWORD)  # a login needs no key of the service's
+        again.step_up()
+        self.assertEqual(again.get('/v1/session')['userId'], pupil.get('/v1/session')['userId'])
         files[0].unlink()
         base.eventually(lambda: pupil.send('GET', f'{lesson.path}/goal').status == 500, 'the key is gone')
 
