@@ -372,11 +372,18 @@ static void record_failure(struct call *c, const void *in, const void *out)
 
 /* ---- running it ---- */
 
-/* The class of the object that the path names is asked for along with the handler's first
- * statement, and looked at behind the handler: what that did is undone. */
+/* What is asked for its class: the object that the path names, once for each HTTP request. A video
+ * of 100 windows is one look at it, which began when it might. */
+static const struct op_object *object_of(const struct call *c)
+{
+	return c->window.continued ? NULL : c->op->object;
+}
+
+/* Asked along with the handler's first statement, and looked at behind the handler: what that did
+ * is undone. */
 static void ask_object(struct call *c, const void *in)
 {
-	const struct op_object *object = c->op->object;
+	const struct op_object *object = object_of(c);
 	if (!object)
 		return;
 	const char *id;
@@ -387,7 +394,7 @@ static void ask_object(struct call *c, const void *in)
 static enum err check_object(struct call *c)
 {
 	const char *name;
-	if (!c->op->object)
+	if (!object_of(c))
 		return OK;
 	enum err e = db_ahead_end(c, &name);
 	if (e)

@@ -274,7 +274,9 @@ void test_dispatch(
 	struct test *test, const struct test_request *request, struct reply *reply, struct call *c)
 {
 	struct call call = call_of(test);
-	struct frame frame = { .kind = FRAME_REQUEST, .time_left_ms = TEST_DEADLINE_MS };
+	struct frame frame = { .kind = FRAME_REQUEST,
+		.flags = request->continued ? FRAME_CONTINUED : 0,
+		.time_left_ms = TEST_DEADLINE_MS };
 	/* As frame_read() does it: an absent text is empty, never NULL. */
 	for (size_t i = 0; i < FRAME_TEXTS; i++)
 		frame.texts[i] = frame_text("");

@@ -83,6 +83,7 @@ struct test_request {
 	const char *body; /* NULL: none; JSON */
 	const char *idempotency_key; /* NULL: none */
 	const char *source; /* the client's address; NULL: none */
+	bool continued; /* not the first window of its HTTP request */
 };
 /* The reply's texts live in test->arena. *c, if not NULL, is the finished call: its pushes, its
  * failure. */

@@ -231,6 +231,27 @@ static void the_record_has_the_class_and_the_reason(void **state)
 			"1");
 }
 
+/* A look at a video takes many windows, and its class is asked for the first: but who sees it at
+ * all, each time. */
+static void a_look_that_has_begun_goes_on(void **state)
+{
+	struct actor actor = person(&test, T);
+	const struct test_request request = { .operation = "media_content",
+		.actor = &actor,
+		.params = VIDEO(SHARED_MEDIA),
+		.continued = true };
+	struct reply reply;
+	actor.needs_second_factor = true;
+	actor.factors = 1;
+	raise_try("II");
+	expect_code(T, ONE_FACTOR, "media_content", VIDEO(SHARED_MEDIA), NULL, FACTOR);
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 200);
+	actor = person(&test, MATE);
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, 404);
+}
+
 static void raise_unit(const char *label)
 {
 	expect_code(T, FRESH, "unit_label_put", "unitId=" UNIT,
@@ -290,6 +311,7 @@ int main(void)
 		AS_IT_WAS(what_is_refused_has_changed_nothing),
 		AS_IT_WAS(lowering_takes_a_reason_and_the_one_who_raised),
 		AS_IT_WAS(the_record_has_the_class_and_the_reason),
+		AS_IT_WAS(a_look_that_has_begun_goes_on),
 		AS_IT_WAS(a_raised_unit_is_not_for_pupils_nor_are_its_assignments),
 		AS_IT_WAS(pupils_are_not_told_of_what_they_do_not_see),
 	};
