@@ -117,7 +117,7 @@ class CompletenessFlow(FlowTest):
         self.pupil.put(f'{self.lesson.path}/goal', goal='こしを高く上げる', condition=4)
         self.as_service('learning', 'DELETE FROM learning.goal')
         self.named(kind='effect_without_event', service='learning', relation='goal', verb='DELETE', changed=1, byWhom='psql')
-        self.as_service('auth', "UPDATE auth.account SET status = 'suspended' WHERE username = 'jido4'")
+        self.as_service('auth', f"UPDATE auth.account SET status = 'suspended' WHERE id = '{self.tenant.user_id('jido4')}'")
         self.named(kind='effect_without_event', service='auth', relation='account', verb='UPDATE', changed=1)
 
     def test_3_but_nobody_reads_or_clears_the_ledger(self):
