@@ -124,13 +124,13 @@ static enum finding read_lines(struct request *request, struct range *range, FIL
 	char *line = NULL;
 	size_t capacity = 0;
 	enum finding finding = GOOD;
-	bool has_forked = is_forked(range);
+	range->has_forked = is_forked(range);
 	for (ssize_t n; finding == GOOD && (n = getline(&line, &capacity, file)) > 0;) {
 		bool is_whole = line[n - 1] == '\n';
 		finding = is_whole ? take_line(request, range, line, (size_t)n - 1)
 				   : found(request, TRUNCATED, "%llu",
 					     (unsigned long long)range->peaks.size + 1);
-		has_forked |= is_forked(range);
+		range->has_forked |= is_forked(range);
 	}
 	if (finding == GOOD && ferror(file))
 		finding = found(request, UNREADABLE, "%s", request->file);
@@ -138,8 +138,6 @@ static enum finding read_lines(struct request *request, struct range *range, FIL
 	if (finding == GOOD && range->peaks.size < range->end)
 		finding = found(request, TRUNCATED, "%llu - %llu",
 			(unsigned long long)range->peaks.size + 1, (unsigned long long)range->end);
-	if (finding == GOOD && has_forked)
-		finding = found(request, FORKED, "%llu", (unsigned long long)range->since.size);
 	return finding;
 }
 
@@ -155,6 +153,9 @@ static enum finding compare_root(struct request *request, struct range *range)
 	if (!merkle_equal(&root, &range->checkpoint.root))
 		return found(request, CHANGED, "%llu - %llu", (unsigned long long)range->first + 1,
 			(unsigned long long)range->end);
+	/* Only now: lines that are not those of the log say nothing of its history. */
+	if (range->has_forked)
+		return found(request, FORKED, "%llu", (unsigned long long)range->since.size);
 	return found(request, GOOD, "%s, %llu - %llu", range->checkpoint.origin,
 		(unsigned long long)range->first + 1, (unsigned long long)range->end);
 }

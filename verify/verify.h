@@ -72,6 +72,7 @@ struct range {
 	struct checkpoint checkpoint, since; /* since.size is 0 without */
 	struct merkle_peaks peaks;
 	size_t used; /* hashes of the proof */
+	bool has_forked; /* the lines up to `since` are not those that it signed */
 };
 /* From the text of a proof, signed as the request demands; `path` is where it came from. */
 enum finding read_range(
