@@ -143,6 +143,9 @@ class Import(FlowTest):
         mai = base.world.client()
         base.world.arrive(mai, 'tochuu', 'mai', secrets(admin)['mai'], is_staff=False)
         self.assertEqual(mai.send('GET', f'/v1/media/{school.ids["video"]}/content').body, video)
+        eventually(lambda: stack.sql("SELECT (SELECT count(*) FROM learning.ledger) + (SELECT count(*) FROM provisioning.ledger)"
+                                     " + (SELECT count(*) FROM audit.untold)") == '0', 'the log is compared', LONG_S)
+        self.assertEqual(list(admin.pages('/v1/audit/completeness')), [], 'every change has its event')
 
     def killing(self, admin, path, stack, states):
         """Kill learning while it works, three times at most, then let it finish."""
