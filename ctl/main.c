@@ -10,6 +10,7 @@
 #include "ctl/migrate.h"
 #include "ctl/outbox.h"
 #include "ctl/pipeline.h"
+#include "ctl/witness.h"
 
 static const struct command {
 	const char *name;
@@ -24,6 +25,7 @@ static const struct command {
 	{ "migrate", migrate_command, "bring the database to this release's schema" },
 	{ "outbox", outbox_command, "list or redrive what could not be delivered" },
 	{ "pipeline", pipeline_command, "how far the log's sinks are; send one something again" },
+	{ "witness", witness_command, "how far witnesses have signed the logs" },
 };
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
 

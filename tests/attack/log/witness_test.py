@@ -213,6 +213,23 @@ class WitnessTest(log_test.Independent):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
         self.assertEqual(done.returncode, 78, done.stdout)
 
+    def test_the_operator_sees_how_far_it_is(self):
+        log = Log('mieru')
+        log.grow(3)
+        signed = log.await_witness()
+
+        def ctl(*options):
+            done = subprocess.run([base.BUILD / 'ctl/manabiyactl', 'witness', '--database', base.world.stack.conninfo(), *options],
+                                  check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            return done.returncode, done.stdout
+        size = signed.split(b'\n')[1].decode()
+        base.eventually(lambda: f'{log.id}\t{log.size()} signed\t{log.size()} witnessed' in ctl()[1].decode(), 'the line of this log')
+        status, note = ctl('--tenant', log.id)
+        self.assertEqual(status, 0)
+        self.assertGreaterEqual(int(note.split(b'\n')[1]), int(size))
+        self.assertEqual(note.count('— '.encode()), 2)
+        self.assertEqual(ctl('--tenant', '01890000-0000-7000-8000-0000000000ff')[0], 1)
+
     def test_it_answers_nothing_else(self):
         self.assertEqual(witness.ask('GET', '/add-checkpoint')[0], 405)
         self.assertEqual(witness.ask('GET', '/')[0], 404)
