@@ -202,7 +202,7 @@ static void without_its_salt_a_school_lets_nobody_in(void **state)
 {
 	token_for("minami", "pupil", secrets.pupil);
 	assert_int_equal(unlink(printf_text("%s/" TEST_TENANT ".login", auth_conf.keyring)), 0);
-	assert_int_equal(log_in("minami", "pupil", secrets.pupil).reply.status, 503);
+	assert_int_equal(log_in("minami", "pupil", secrets.pupil).reply.status, 401);
 	token_for("kita", "head", secrets.other_head);
 }
 
