@@ -72,10 +72,11 @@ class Side:
     def plant_name(self):
         """Somebody whose names are found nowhere else."""
         family, given = 'かなりや' + os.urandom(6).hex(), 'すずめ' + os.urandom(6).hex()
-        made = self.tenant.admin.post('/v1/users', username='kanaria', role='student', familyName=family, givenName=given,
+        login = 'kanaria.' + os.urandom(6).hex()
+        made = self.tenant.admin.post('/v1/users', username=login, role='student', familyName=family, givenName=given,
                                       kanaFamilyName='かなりあ', kanaGivenName='すずめ', grade='P3')
         self.bird = made['user']['id']
-        return [family, given]
+        return [family, given, login]
 
     def canaries(self):
         return [text.encode() for text in [*self.texts, *self.names, self.childs]] + [self.video]
