@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import time
 import unittest
@@ -62,7 +61,6 @@ class KeyEndFlow(FlowTest):
         """Jobs run when a service starts; what was tried a moment ago is tried again."""
         self.stack.sql(f"UPDATE provisioning.key_version SET tried_at = '-infinity' WHERE customer_tenant_id = '{self.id}'")
         for name in (*services, 'provisioning'):
-            self.stack.kill(name, signal.SIGTERM)
             self.stack.restart(name)
         if services:
             self.stack.wait_ready()
