@@ -48,7 +48,7 @@ const struct algorithm algorithms[] = {
 		{ KEY_FIGURE, { "hash", BITS(HASH_SIZE) } } },
 	{ "logTree", "SHA-256 (RFC 6962)", "the state of a log", " as a Merkle tree", "none",
 		{ { "hash", BITS(HASH_SIZE) } } },
-	{ "checkpoint", "Ed25519", "the signature under a state of a log, and under certificates",
+	{ "checkpoint", "Ed25519", "the signature under a state of a log, certificates and exports",
 		" over C2SP checkpoints", "`checkpoint.key`, audit only", { KEY_FIGURE } },
 	{ "witness", "Ed25519", "a witness's signature",
 		" over time and checkpoint (C2SP tlog-cosignature)",
@@ -67,6 +67,11 @@ const struct algorithm algorithms[] = {
 		"of that one user: BLAKE2b, keyed with the tenant's, over the user's id and random"
 		" bytes in the keyring, which are overwritten when the user is erased",
 		{ SEAL_FIGURES, { "random", BITS(USER_SALT_SIZE) } } },
+	{ "loginIndex", "HMAC-SHA-256", "finding login names", "",
+		"of each tenant, in the keyring: an index key in provisioning; in auth BLAKE2b, "
+		"keyed"
+		" from `password.key`, over the tenant's login salt",
+		{ KEY_FIGURE, { "hash", BITS(HASH_SIZE) } } },
 	{ "erasureLedger", "SHA-256", "the ledger of erasures",
 		" over the line before and this one", "none; certificates name its last hash",
 		{ { "hash", BITS(HASH_SIZE) } } },
