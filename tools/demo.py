@@ -19,7 +19,7 @@ PORT = 8443
 
 
 def stack_of():
-    return Stack(DIRECTORY, ROOT / 'build', ROOT / 'web/dist', PORT, say=say)
+    return Stack(DIRECTORY, ROOT / 'build', ROOT / 'web/dist', PORT, say=say, has_witness=True)
 
 
 BEGAN = time.monotonic()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The whole of Manabiya on one machine: PostgreSQL, Redis, a mail sink and the six processes.
+"""The whole of Manabiya on one machine: PostgreSQL, Redis, a mail sink, the six processes, and a witness when asked for.
 
 The demo, the flow tests, the browser tests and the benchmark all start it here. Everything lies in
 one directory but the sockets, which need a short path (a Unix socket's path holds 107 bytes).
@@ -28,12 +28,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import certificates  # noqa: E402
 import redis_users  # noqa: E402
+import witness  # noqa: E402
 from processes import Process, last_lines, start_time  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ('auth', 'provisioning', 'learning', 'notification', 'audit')
 BASE = ('postgres', 'redis', 'mail')
 DATABASE = 'manabiya'
+WITNESS_NAME = 'witness.manabiya.invalid/local'
 READY_WITHIN_S = 60  # cold start is two seconds; a sanitizer build on a busy machine needs more
 
 # Small, because several stacks may run beside a build; everything durable stays on.
@@ -88,13 +90,16 @@ def postgres_bin():
 
 
 class Stack:
-    """One running Manabiya. `extra` maps a process name to more options for it."""
+    """One running Manabiya. `extra` maps a process name to more options for it.
 
-    def __init__(self, directory, build_dir, web_root=None, port=0, extra=None, say=lambda text: None):
+    A witness stands beside it when asked for: it writes to the disk every second, which is no part of what others measure.
+    """
+
+    def __init__(self, directory, build_dir, web_root=None, port=0, extra=None, say=lambda text: None, has_witness=False):
         self.directory = Path(directory).absolute()
         self.build = Path(build_dir).absolute()
         self.web_root = Path(web_root).absolute() if web_root else None
-        self.extra, self.say, self.preferred_port = extra or {}, say, port
+        self.extra, self.say, self.preferred_port, self.has_witness = extra or {}, say, port, has_witness
         digest = hashlib.sha256(str(self.directory).encode()).hexdigest()[:10]
         self.run = Path(f'/tmp/manabiya-{os.getuid()}-{digest}')
         self.keys, self.logs = self.directory / 'keys', self.directory / 'logs'
@@ -210,7 +215,14 @@ class Stack:
         run(self.build / 'ctl/manabiyactl', 'keys', '--directory', self.keys)
         certificates.make(self.tls, ('localhost', '127.0.0.1'))
         redis_users.make(self.keys / 'redis')
+        if self.has_witness:
+            self._prepare_witness()
         self._make_cluster()
+
+    def _prepare_witness(self):
+        self.witness_state = self.directory / 'witness'
+        self.witness_state.mkdir(mode=0o700, exist_ok=True)
+        self.witness_key = witness.make(self.build / 'witness/manabiya-witness', self.keys, self.witness_state, WITNESS_NAME)
 
     def _make_run_directory(self):
         self.run.mkdir(mode=0o711, exist_ok=True)
@@ -252,7 +264,10 @@ class Stack:
         self.port = keep.get('gateway') or free_port(before.get('gateway') or self.preferred_port)
         self.admin_port = keep.get('admin') or free_port(before.get('admin', 0))
         self.mail_port = before['mail'] if 'mail' in running else free_port(before.get('mail', 0))
+        self.witness_port = before['witness'] if 'witness' in running else free_port(before.get('witness', 0))
         self.processes = {p.name: p for p in self._base_processes()}
+        if self.has_witness:
+            self.processes['witness'] = self._witness()
         for name in (*SERVICES, 'gateway'):
             self.processes[name] = self._service(name)
         for name, process in self.processes.items():
@@ -268,6 +283,14 @@ class Stack:
                                 '--aclfile', self.keys / 'redis/users.acl', '--dir', self.directory], self.logs / 'redis.log')
         yield Process('mail', ['/usr/bin/python3', ROOT / 'tools/smtp_sink.py', '--listen', f'127.0.0.1:{self.mail_port}',
                                '--directory', self.mail], self.logs / 'mail.log')
+
+    def _witness(self):
+        options = {'name': WITNESS_NAME, 'logs': self.keys / 'witness/logs', 'state': self.witness_state,
+                   'listen': f'127.0.0.1:{self.witness_port}',
+                   'tls-certificate': self.tls / 'server.pem', 'tls-key': self.tls / 'server.key'}
+        arguments = [f'--{option}={value}' for option, value in (options | self.extra.get('witness', {})).items()]
+        return Process('witness', [self.build / 'witness/manabiya-witness', *arguments], self.logs / 'witness.log',
+                       environment=SANITIZERS)
 
     # ---- the six processes ----
 
@@ -308,7 +331,11 @@ class Stack:
             'operator-mail': 'system-administrators@example.jp'}
 
     def _audit_options(self):
-        return {'pipeline-file': self.ndjson, 'checkpoint-key': self.keys / 'checkpoint.key'}
+        options = {'pipeline-file': self.ndjson, 'checkpoint-key': self.keys / 'checkpoint.key'}
+        if self.has_witness:
+            options |= {'witness-url': f'https://localhost:{self.witness_port}', 'witness-key': self.witness_key,
+                        'witness-ca': self.ca}
+        return options
 
     def _gateway_options(self):
         options = {'listen': f'127.0.0.1:{self.port}', 'admin-listen': f'127.0.0.1:{self.admin_port}',
@@ -325,7 +352,7 @@ class Stack:
         self._await(lambda: (self.run / 'redis').exists(), 'redis')
         self.say('applying migrations')
         self.migrate()
-        for name in (*SERVICES, 'gateway'):
+        for name in (*(['witness'] if self.has_witness else []), *SERVICES, 'gateway'):
             self._start_one(name)
         self.say('waiting until every process is ready')
         self.wait_ready()
@@ -385,6 +412,7 @@ class Stack:
         if not state or self.processes:
             return
         self.port, self.admin_port, self.mail_port = (state['ports'][k] for k in ('gateway', 'admin', 'mail'))
+        self.witness_port = state['ports'].get('witness', 0)
         for name, record in state['processes'].items():
             stop_signal = signal.SIGINT if name == 'postgres' else signal.SIGTERM
             self.processes[name] = Process(name, record['command'], record['log'], stop_signal)
@@ -397,7 +425,8 @@ class Stack:
             'address': self.address, 'admin': f'https://localhost:{self.admin_port}', 'ca': str(self.ca),
             'mail': str(self.mail), 'ndjson': str(self.ndjson), 'bootstrapSecret': str(self.keys / 'bootstrap.secret'),
             'database': self.conninfo(), 'redis': str(self.run / 'redis'), 'run': str(self.run),
-            'ports': {'gateway': self.port, 'admin': self.admin_port, 'mail': self.mail_port},
+            'ports': {'gateway': self.port, 'admin': self.admin_port, 'mail': self.mail_port,
+                      'witness': self.witness_port},
             'processes': {name: p.record() for name, p in self.processes.items()},
         }
         draft = self.directory / 'stack.json.new'

@@ -1,10 +1,12 @@
 /* The witness as the protocol side of the gateway sees it (services/gateway/exchange.h): one thing
- * that can be asked. */
+ * that can be asked, and whether it is alive. */
 #include <string.h>
 
 #include "libcommon/buf.h"
 #include "services/gateway/exchange.h"
 #include "witness/witness.h"
+
+static const char PLAIN[] = "text/plain; charset=utf-8";
 
 struct visit {
 	struct exchange *exchange;
@@ -33,23 +35,39 @@ static void on_end(void *arg)
 	answer(visit->exchange, &said);
 }
 
-void app_begin(struct exchange *exchange)
+static void begin_add_checkpoint(struct exchange *exchange)
 {
 	static const struct exchange_events events = { .on_body = on_body, .on_end = on_end };
-	static const struct answer nothing = { 404, "text/plain; charset=utf-8", "nothing here\n" },
-				   not_so = { 405, "text/plain; charset=utf-8", "POST only\n" };
-	const struct request *request = exchange_request(exchange);
-	if (strcmp(request->path, "/add-checkpoint") != 0) {
-		answer(exchange, &nothing);
-		return;
-	}
-	if (strcmp(request->method, "POST") != 0) {
-		answer(exchange, &not_so);
-		return;
-	}
 	struct visit *visit = arena_alloc(exchange_arena(exchange), sizeof(*visit));
 	visit->exchange = exchange;
 	visit->body.arena = exchange_arena(exchange);
 	exchange_body_limit(exchange, REQUEST_SIZE_MAX);
 	exchange_listen(exchange, &events, visit);
+}
+
+static void begin_livez(struct exchange *exchange)
+{
+	answer(exchange, &(struct answer){ 200, PLAIN, "alive\n" });
+}
+
+void app_begin(struct exchange *exchange)
+{
+	static const struct {
+		const char *path, *method;
+		void (*begin)(struct exchange *exchange);
+	} known[] = {
+		{ "/add-checkpoint", "POST", begin_add_checkpoint },
+		{ "/livez", "GET", begin_livez },
+	};
+	const struct request *request = exchange_request(exchange);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(request->path, known[i].path) != 0)
+			continue;
+		if (strcmp(request->method, known[i].method) == 0)
+			known[i].begin(exchange);
+		else
+			answer(exchange, &(struct answer){ 405, PLAIN, "not so\n" });
+		return;
+	}
+	answer(exchange, &(struct answer){ 404, PLAIN, "nothing here\n" });
 }

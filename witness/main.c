@@ -1,7 +1,10 @@
-/* manabiya-witness: options, the fences that every process of Manabiya has, and the loop. */
+/* manabiya-witness: options, the fences that every process of Manabiya has, and the loop. `key` as
+ * first argument only makes or reads the key, for whoever has to know it before the first start. */
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "libcommon/conf.h"
 #include "libcommon/log.h"
@@ -21,15 +24,18 @@ static struct loop *loop;
 
 #define AT(field_) offsetof(__typeof__(conf), field_)
 
-static const struct option options[] = {
+static const struct option identity[] = {
 	{ "name", OPTION_TEXT, NULL, AT(name), 1, 100,
 		"the witness's name, best a host name and a path; it is signed, so it must never "
 		"change" },
+	{ "state", OPTION_WRITES, NULL, AT(state), 1, 4096,
+		"directory of the key and of what was signed; empty at the very first start" },
+};
+
+static const struct option options[] = {
 	{ "logs", OPTION_READS, NULL, AT(logs), 1, 4096,
 		"file with the verifier keys of the logs to sign for, one a line; a name that ends "
 		"with * means all that begin so; read at start" },
-	{ "state", OPTION_WRITES, NULL, AT(state), 1, 4096,
-		"directory of the key and of what was signed; empty at the very first start" },
 	{ "listen", OPTION_TEXT, "127.0.0.1:8444", AT(http.listen), 1, 1024,
 		"where logs connect, ADDRESS:PORT,…" },
 	{ "tls-certificate", OPTION_RELOADS, NULL, AT(http.tls_certificate), 1, 4096,
@@ -99,15 +105,34 @@ static enum err open_all(void)
 	return OK;
 }
 
+static const struct option_set sets[] = {
+	{ identity, sizeof(identity) / sizeof(identity[0]), &conf },
+	{ options, sizeof(options) / sizeof(options[0]), &conf },
+};
+#define SETS (sizeof(sets) / sizeof(sets[0]))
+
+/* `manabiya-witness key`: the verifier key on standard output; made by the rules of state_open. */
+static int key_command(int argc, char **argv)
+{
+	if (conf_read(argc, argv, &sets[0], 1) || state_open(conf.state, conf.name))
+		return EXIT_CONFIG;
+	struct arena *arena = arena_new();
+	bool is_told = puts(note_verifier_text(arena, state_verifier())) >= 0 && !fflush(stdout);
+	arena_free(arena);
+	state_close();
+	return is_told ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
-	const struct option_set set = { options, sizeof(options) / sizeof(options[0]), &conf };
 	log_open("witness", LOG_LEVEL_INFO);
 	crypto_start();
-	if (conf_read(argc, argv, &set, 1))
+	if (argc > 1 && strcmp(argv[1], "key") == 0)
+		return key_command(argc - 1, argv + 1);
+	if (conf_read(argc, argv, sets, SETS))
 		return EXIT_CONFIG;
 	settle(&conf.http);
-	conf_view(&set, 1);
+	conf_view(sets, SETS);
 	view_restrict();
 	log_open("witness", log_level_of(conf.http.log_level));
 	loop = loop_new();

@@ -2,7 +2,6 @@
 key, not every right in the database, not a kill at any moment."""
 
 import base64
-import hashlib
 import http.client
 import json
 import shutil
@@ -20,17 +19,12 @@ import certificates  # noqa: E402
 import log_test  # noqa: E402
 from processes import Process  # noqa: E402
 from stack import SANITIZERS, free_port  # noqa: E402
+from witness import verifier  # noqa: E402
 
 LOG_NAME = 'audit.example.jp'
 NAME = 'witness.example.net/w1'
 LINES = 700
 KILLS = 6
-
-
-def verifier(name, kind, key):
-    blob = bytes([kind]) + key
-    key_id = hashlib.sha256(name.encode() + b'\n' + blob).digest()[:4]
-    return f'{name}+{key_id.hex()}+{base64.b64encode(blob).decode()}'
 
 
 class Witness:
@@ -210,8 +204,10 @@ class WitnessTest(log_test.Independent):
         (copy / 'key').unlink()
         command = [f'--state={copy}' if part.startswith('--state') else part for part in witness.process.command]
         command = ['--listen=127.0.0.1:0' if part.startswith('--listen') else part for part in command]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
-        self.assertEqual(done.returncode, 78, done.stdout)
+        for told in (command, [command[0], 'key', f'--name={NAME}', f'--state={copy}']):
+            done = subprocess.run(told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+            self.assertEqual(done.returncode, 78, done.stdout)
+            self.assertFalse((copy / 'key').exists())
 
     def test_the_operator_sees_how_far_it_is(self):
         log = Log('mieru')
@@ -233,6 +229,8 @@ class WitnessTest(log_test.Independent):
     def test_it_answers_nothing_else(self):
         self.assertEqual(witness.ask('GET', '/add-checkpoint')[0], 405)
         self.assertEqual(witness.ask('GET', '/')[0], 404)
+        self.assertEqual(witness.ask('GET', '/livez')[:2], (200, b'alive\n'))
+        self.assertEqual(witness.ask('POST', '/livez', b'x')[0], 405)
         self.assertEqual(witness.ask('POST', '/add-checkpoint', b'old 0\n')[0], 400)
         self.assertEqual(witness.ask('POST', '/add-checkpoint', b'x' * 100000)[0], 413)
         log = Log('mori')

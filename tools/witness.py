@@ -1,0 +1,36 @@
+"""What a witness and the log that it signs for must know of each other before either starts.
+
+    make(program, keys, state, name)    KEYS/witness/logs and KEYS/witness/verifier, where they are missing
+
+The witness makes its own key, in its own directory; only what anybody may know lies in KEYS.
+"""
+
+import base64
+import hashlib
+import subprocess
+from pathlib import Path
+
+ED25519 = 1
+ANY_LOG = '*'  # of this key: the installation has one log per contract
+
+
+def verifier(name, kind, public_key):
+    """A key as C2SP's signed-note writes it."""
+    blob = bytes([kind]) + public_key
+    key_id = hashlib.sha256(name.encode() + b'\n' + blob).digest()[:4]
+    return f'{name}+{key_id.hex()}+{base64.b64encode(blob).decode()}'
+
+
+def make(program, keys, state, name):
+    """The witness's verifier key. `state` is its directory, empty at first; it may run when it was asked before."""
+    keys = Path(keys)
+    directory = keys / 'witness'
+    directory.mkdir(mode=0o755, exist_ok=True)
+    logs, known = directory / 'logs', directory / 'verifier'
+    if not logs.exists():
+        public_key = bytes.fromhex((keys / 'checkpoint.pub').read_text().strip())
+        logs.write_text(verifier(ANY_LOG, ED25519, public_key) + '\n')
+    if not known.exists():
+        done = subprocess.run([program, 'key', '--name', name, '--state', state], check=True, stdout=subprocess.PIPE, text=True)
+        known.write_text(done.stdout)
+    return known.read_text().strip()
