@@ -53,7 +53,7 @@ class Side:
             'assignmentId': lesson.assignment['id'], 'tryId': made['id'], 'mediaId': made['mediaId'],
             'announcementId': self.admin.post('/v1/announcements', title='行事', body='あした', audience='instructor')['id'],
             'eventId': self.signed_event(), 'anomalyId': self.anomaly(), 'importId': self.archive(), 'ids': [self.notice()],
-            'exportId': self.admin.post('/v1/exports')['id'],
+            'exportId': self.admin.post('/v1/exports')['id'], 'requestId': self.request(),
         }
 
     def archive(self):
@@ -66,6 +66,11 @@ class Side:
             rows = self.admin.get('/v1/audit/events')['items']
             return rows and self.admin.send('GET', f'/v1/audit/events/{rows[-1]["id"]}/proof').status == 200 and rows[-1]['id']
         return base.eventually(found, 'an event is in the log and signed')
+
+    def request(self):
+        made = self.admin.send('GET', '/v1/session').headers['X-Request-Id']
+        base.eventually(lambda: self.admin.get('/v1/audit/events', requestId=made, kind='all')['items'], 'the request is in the log')
+        return made
 
     def anomaly(self):
         for number in range(2 * base.ANOMALY_FAILURES - 1):  # as many as it takes lie in one window; a name each: nobody waits
