@@ -1,6 +1,7 @@
 """What a witness and the log that it signs for must know of each other before either starts.
 
     make(program, keys, state, name)    KEYS/witness/logs and KEYS/witness/verifier, where they are missing
+    tell(path, url, key, ca)            a file for audit's --conf that names the witness, where it is missing
 
 The witness makes its own key, in its own directory; only what anybody may know lies in KEYS.
 """
@@ -34,3 +35,10 @@ def make(program, keys, state, name):
         done = subprocess.run([program, 'key', '--name', name, '--state', state], check=True, stdout=subprocess.PIPE, text=True)
         known.write_text(done.stdout)
     return known.read_text().strip()
+
+
+def tell(path, url, key, ca):
+    """Whoever has other witnesses names them there."""
+    path = Path(path)
+    if not path.exists():
+        path.write_text(f'witness-url = {url}\nwitness-key = {key}\nwitness-ca = {ca}\n')

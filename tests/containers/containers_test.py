@@ -16,6 +16,7 @@ SERVICE_MAX_BYTES = 60e6  # the gateway with the web client is the largest
 SHELLS = ('sh', 'bash', 'dash', 'busybox', 'perl', 'python3', 'apt-get', 'dpkg')
 READERS = 8
 INSTANCES = 3
+ALONE = (*SERVICES, 'witness')  # what stands in an image from scratch, as a user of its own
 
 
 def setUpModule():
@@ -52,7 +53,7 @@ class Containers1Images(unittest.TestCase):
             stack.engine.docker('rm', name)
 
     def test_a_service_is_small_and_holds_no_shell(self):
-        for target in SERVICES:
+        for target in ALONE:
             with self.subTest(target):
                 size = int(stack.engine.docker('image', 'inspect', '--format={{.Size}}', image(target)))
                 self.assertLess(size, SERVICE_MAX_BYTES)
@@ -62,7 +63,7 @@ class Containers1Images(unittest.TestCase):
 
     def test_each_runs_as_a_user_of_its_own_that_can_gain_nothing(self):
         users = set()
-        for name in [name for target in SERVICES for name in stack.instances(target)]:
+        for name in [name for target in ALONE for name in stack.instances(target)]:
             with self.subTest(name):
                 about = stack.inspect(name)
                 users.add(about['Config']['User'].partition(':')[0])
@@ -71,16 +72,21 @@ class Containers1Images(unittest.TestCase):
                 self.assertIn('no-new-privileges:true', about['HostConfig']['SecurityOpt'])
                 self.assertGreater(about['HostConfig']['Memory'], 0)
                 self.assertGreater(about['HostConfig']['PidsLimit'], 0)
-        self.assertEqual(len(users), len(SERVICES))
+        self.assertEqual(len(users), len(ALONE))
         self.assertFalse(users & {'', '0', 'root'})
 
     def test_nothing_but_the_gateway_is_reachable_and_it_does_not_see_the_database(self):
         networks = {target: set(stack.inspect(stack.instances(target)[0])['NetworkSettings']['Networks'])
-                    for target in (*SERVICES, 'database')}
+                    for target in (*ALONE, 'database')}
         self.assertFalse(networks['gateway'] & networks['database'])
-        for target in (*SERVICES, 'database'):
+        self.assertEqual([target for target in networks if networks[target] & networks['witness']], ['audit', 'witness'])
+        for target in (*ALONE, 'database'):
             ports = stack.inspect(stack.instances(target)[0])['NetworkSettings']['Ports'] or {}
             self.assertEqual(any(ports.values()), target == 'gateway', target)
+
+    def test_the_witness_signs(self):
+        stack.wait(lambda: stack.sql('SELECT count(*) FROM audit.head WHERE witnessed > 0') != '0', 'the witness has signed a log')
+        self.assertTrue(stack.is_healthy(stack.instances('witness')[0]))
 
 
 class Containers2Faults(unittest.TestCase):
@@ -163,7 +169,7 @@ class Containers3RollOver(unittest.TestCase):
 class Containers4Down(unittest.TestCase):
     def test_1_stopping_takes_seconds_and_ends_well(self):
         """A program that does not hear SIGTERM as the first process would be killed after the grace."""
-        for service in SERVICES:
+        for service in ALONE:
             name = stack.instances(service)[0]
             stack.engine.docker('stop', '--time', '20', name)
             with self.subTest(service):

@@ -16,7 +16,7 @@ NAMES = ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit')
 # What differs on purpose: certificates come from a secret that others make, mail from a ConfigMap; the log goes where
 # pods' output is collected, as a pod keeps no files.
 OTHERWISE = {'gateway': {'tls-certificate', 'tls-key', 'admin-tls-certificate', 'admin-tls-key'},
-             'notification': {'smtp-url', 'mail-from', 'operator-mail'}, 'audit': {'pipeline-file', 'pipeline-stdout'},
+             'notification': {'smtp-url', 'mail-from', 'operator-mail'}, 'audit': {'pipeline-file', 'pipeline-stdout', 'conf'},
              'auth': {'second-factor-required'}}  # compose takes it from the environment, for tries without phones
 
 

@@ -45,10 +45,11 @@ class Compose(unittest.TestCase):
         self.assertEqual(published, {'gateway'})
 
     def test_every_option_is_one_that_the_program_knows(self):
-        for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit'):
-            told = subprocess.run([BUILD / f'services/manabiya-{name}', '--help'], check=True, stdout=subprocess.PIPE,
+        for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit', 'witness'):
+            program = BUILD / ('witness' if name == 'witness' else 'services') / f'manabiya-{name}'
+            told = subprocess.run([program, '--help'], check=True, stdout=subprocess.PIPE,
                                   text=True).stdout
-            known = set(re.findall(r'^  --(\S+)', told, re.M))
+            known = {'conf', *re.findall(r'^  --(\S+)', told, re.M)}
             given = {part[2:].partition('=')[0] for part in self.services[name]['command'][1:]}
             self.assertLessEqual(given, known, name)
 
