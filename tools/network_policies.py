@@ -18,7 +18,7 @@ BASE = ROOT / 'deploy/kubernetes/base'
 POLICIES = BASE / 'network-policies.yaml'
 SERVICES = ('auth', 'provisioning', 'learning', 'notification', 'audit')
 METHODS = {'get', 'post', 'put', 'patch', 'delete'}
-BUS, DATABASE, REDIS, HTTPS, ADMIN, DNS = 7001, 5432, 6379, 8443, 9443, 53
+BUS, DATABASE, REDIS, HTTPS, WITNESS, ADMIN, DNS = 7001, 5432, 6379, 8443, 8444, 9443, 53
 MAIL = (25, 465, 587)
 MONITORING = 'monitoring'  # the namespace whose pods read probes and metrics
 HEAD = '# Made by tools/network_policies.py from proto/ and from the options of the Deployments: not to be edited.\n'
@@ -59,6 +59,7 @@ def edges():
         if options(name) & {'cache', 'limit-cache'}:
             yield name, 'redis', REDIS
     yield 'migrate', 'database', DATABASE
+    yield 'audit', 'witness', WITNESS
 
 
 # ---- as policies ----

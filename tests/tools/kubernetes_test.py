@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / 'deploy/kubernetes/base'
 NAMES = ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit')
+ALONE = (*NAMES, 'witness')  # not scaled, and not on the bus
 # What differs on purpose: certificates come from a secret that others make, mail from a ConfigMap; the log goes where
 # pods' output is collected, as a pod keeps no files.
 OTHERWISE = {'gateway': {'tls-certificate', 'tls-key', 'admin-tls-certificate', 'admin-tls-key'},
@@ -64,7 +65,7 @@ class Policies(unittest.TestCase):
 class Pods(unittest.TestCase):
     def test_options_are_those_of_compose(self):
         compose = yaml.safe_load((ROOT / 'docker-compose.yml').read_text())['services']
-        for name in NAMES:
+        for name in ALONE:
             with self.subTest(name):
                 here = options(pod_of(name)['containers'][0]['args'])
                 there = options(re.sub(r'\$\{\w+:-(.*?)\}', r'\1', part) for part in compose[name]['command'])  # as they are by default
@@ -74,12 +75,20 @@ class Pods(unittest.TestCase):
                 self.assertEqual({k: v for k, v in here.items() if k not in same},
                                  {k: v for k, v in there.items() if k not in same})
 
+    def test_there_is_never_a_second_witness_beside_the_first(self):
+        spec = objects(BASE / 'witness.yaml')[0]['spec']
+        self.assertEqual((spec['replicas'], spec['strategy']), (1, {'type': 'Recreate'}))
+
+    def test_only_audit_reaches_the_witness(self):
+        self.assertEqual({a for a, b, _ in network_policies.edges() if b == 'witness'}, {'audit'})
+        self.assertEqual({b for a, b, _ in network_policies.edges() if a == 'witness'}, set())
+
     def test_the_log_reaches_the_pipeline(self):
         self.assertEqual(options(pod_of('audit')['containers'][0]['args'])['pipeline-stdout'], 'true')
 
     def test_each_is_a_user_of_its_own_that_can_gain_nothing(self):
         users = set()
-        for name in (*NAMES, 'migrate'):
+        for name in (*ALONE, 'migrate'):
             with self.subTest(name):
                 pod = pod_of(name)
                 self.assertTrue(pod['securityContext']['runAsNonRoot'])
@@ -90,12 +99,12 @@ class Pods(unittest.TestCase):
                     self.assertEqual(container['securityContext'], {
                         'allowPrivilegeEscalation': False, 'readOnlyRootFilesystem': True, 'capabilities': {'drop': ['ALL']}})
                     self.assertIn('memory', container['resources']['limits'])
-        self.assertEqual(len(users), len(NAMES) + 1)
+        self.assertEqual(len(users), len(ALONE) + 1)
 
     def test_users_are_those_of_the_images(self):
         stages = re.findall(r'^FROM \S+ AS (\w+)$(.*?)^(?=FROM|\Z)', (ROOT / 'containers/Dockerfile').read_text(), re.M | re.S)
         users = {name: match[1] for name, text in stages if (match := re.search(r'^USER (\d+:\d+)$', text, re.M))}
-        for name in NAMES:
+        for name in ALONE:
             context = pod_of(name)['securityContext']
             self.assertEqual(f'{context["runAsUser"]}:{context["runAsGroup"]}', users[name])
 
@@ -126,14 +135,14 @@ class Secrets(unittest.TestCase):
 
     def test_every_pod_finds_each_file_it_names(self):
         made = self.made()
-        for name in NAMES:
-            named = {'capability.pub', *re.findall(r'/run/secrets/(\S+)', yaml.safe_dump(pod_of(name), width=1000))}
+        for name in ALONE:
+            named = {*([] if name == 'witness' else ['capability.pub']), *re.findall(r'/run/secrets/(\S+)', yaml.safe_dump(pod_of(name), width=1000))}
             with self.subTest(name):
                 self.assertLessEqual({part.strip(',\'"') for part in named}, made[name])
-                self.assertIn(f'bus-{name}', made)
+                self.assertEqual(f'bus-{name}' in made, name in NAMES)
 
     def test_no_secret_key_goes_to_two_pods_but_those_that_are_shared(self):
-        shared = {'redis/services.password', 'capability.pub', 'keyring-root.key', 'tenant-mac.key'}
+        shared = {'redis/services.password', 'capability.pub', 'keyring-root.key', 'tenant-mac.key', 'witness/tls/ca.pem'}
         seen = [file for part in secrets.SECRETS.values() for file in part.values() if file not in shared]
         self.assertEqual(len(seen), len(set(seen)))
 
