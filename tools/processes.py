@@ -45,18 +45,20 @@ class Process:
         self.stop_signal, self.environment, self.user = stop_signal, environment or {}, user
         self.pid = self.started = self.child = None
         self.has_died = False  # ended without being asked to
+        self.is_changed = False  # runs with options of an earlier release
 
     def record(self):
         return {'pid': self.pid, 'started': self.started, 'log': str(self.log), 'command': self.command}
 
     def adopt(self, record):
-        """Take over what an earlier run of the program started, if it still runs the same thing."""
+        """Take over what an earlier run of the program started, if it still runs."""
         if not record or not record['pid']:
             return
         if start_time(record['pid']) != record['started']:
             self.has_died = True
-        elif record['command'] == self.command:
+        else:
             self.pid, self.started = record['pid'], record['started']
+            self.is_changed = record['command'] != self.command
 
     def is_alive(self):
         if self.child:
@@ -64,9 +66,9 @@ class Process:
         return self.started is not None and start_time(self.pid) == self.started
 
     def is_outdated(self):
-        """Has the program been rebuilt since it was started? (Executable deleted or replaced.)"""
+        """Has the program been rebuilt (executable deleted or replaced) or got other options since it was started?"""
         try:
-            return not os.path.samefile(f'/proc/{self.pid}/exe', self.command[0])
+            return self.is_changed or not os.path.samefile(f'/proc/{self.pid}/exe', self.command[0])
         except OSError:
             return False
 
@@ -77,7 +79,7 @@ class Process:
             self.child = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, **self.environment}, cwd='/', **options)
-        self.pid, self.has_died = self.child.pid, False
+        self.pid, self.has_died, self.is_changed = self.child.pid, False, False
         self.started = start_time(self.pid)
 
     def signal(self, number):

@@ -42,6 +42,17 @@ class Processes(unittest.TestCase):
         other.stop()
         self.assertTrue(process.is_alive())
 
+    def test_one_with_other_options_is_found_so_that_it_can_be_replaced(self):
+        process = self.process('/bin/sleep', '60')
+        again = Process('it', ['/bin/sleep', '61'], self.directory / 'it.log')
+        again.adopt(process.record())
+        self.assertTrue(again.is_alive() and again.is_outdated())
+        again.stop()
+        self.assertFalse(process.is_alive())
+        again.start()
+        self.addCleanup(again.stop)
+        self.assertFalse(again.is_outdated())
+
     def test_a_zombie_is_not_alive(self):
         process = self.process('/bin/true')
         process.child.wait()
