@@ -106,8 +106,8 @@ const char *capability_mint(struct arena *arena, const unsigned char key[SIGNING
 	buf_printf(&payload, "\"authenticated\":%" PRId64 ",", actor->authenticated_unix_ms);
 	buf_printf(&payload, "\"factors\":%u,\"secondFactor\":%d,", actor->factors,
 		actor->needs_second_factor);
-	buf_printf(&payload, "\"initial\":%d,\"iat\":%" PRId64 ",\"exp\":%" PRId64 "}",
-		actor->initial, now_unix_ms, expires);
+	buf_printf(&payload, "\"initial\":%d,\"closed\":%d,", actor->initial, actor->closed);
+	buf_printf(&payload, "\"iat\":%" PRId64 ",\"exp\":%" PRId64 "}", now_unix_ms, expires);
 	return paseto_sign(
 		arena, key, (struct bytes){ (const unsigned char *)payload.data, payload.n });
 }
@@ -149,6 +149,8 @@ static bool read_actor(const struct json *payload, struct actor *out)
 		/* What is missing or odd counts as set: it only takes rights away. */
 		.needs_second_factor = json_integer(json_member(payload, "secondFactor"), 1) != 0,
 		.initial = json_integer(json_member(payload, "initial"), 1) != 0,
+		/* An auth from before this mark lets nobody of a closed contract in. */
+		.closed = json_integer(json_member(payload, "closed"), 0) != 0,
 		.tenant_key = json_text(json_member(payload, "tenantKey")),
 		.expires_unix_ms = json_integer(json_member(payload, "exp"), 0),
 	};

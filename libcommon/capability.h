@@ -3,8 +3,8 @@
  * old.
  *
  * auth mints them; every service verifies them with auth's public key. The payload is JSON:
- *   {"tenant","user","role","denied":[…],"session","initial":0|1,"authenticated","factors":1|2,
- *    "secondFactor":0|1,"tenantKey","iat","exp"}
+ *   {"tenant","user","role","denied":[…],"session","initial":0|1,"closed":0|1,"authenticated",
+ *    "factors":1|2,"secondFactor":0|1,"tenantKey","iat","exp"}
  * with times in Unix milliseconds.
  */
 #ifndef MANABIYA_CAPABILITY_H
@@ -47,6 +47,7 @@ struct actor {
 	unsigned factors; /* how many were proven at the login; 0: nobody logged in */
 	bool needs_second_factor; /* for what is of class II and above */
 	bool initial; /* logged in with a one-time secret: must change it first */
+	bool closed; /* the contract is: nothing but its export is open */
 	const char
 		*tenant_key; /* what the database wants to see before it enters the tenant (db.h) */
 	int64_t expires_unix_ms;

@@ -28,6 +28,7 @@ static const struct actor PUPIL = {
 	.factors = 2,
 	.needs_second_factor = true,
 	.initial = true,
+	.closed = true,
 	.tenant_key = TENANT ".1775606460.00ff",
 	.expires_unix_ms = NOW + 10000,
 };
@@ -44,6 +45,7 @@ static void what_was_minted_is_read(void **state)
 	assert_int_equal(actor.denied, FEATURE_PEER_COMMENT);
 	assert_string_equal(actor.session_id, SESSION);
 	assert_true(actor.initial);
+	assert_true(actor.closed);
 	assert_int_equal(actor.authenticated_unix_ms, NOW - 1000);
 	assert_int_equal(actor.factors, 2);
 	assert_true(actor.needs_second_factor);
@@ -60,11 +62,13 @@ static void every_role_and_feature_survives(void **state)
 		actor.role = roles[i];
 		actor.denied = (unsigned)i & 3;
 		actor.initial = i & 1;
+		actor.closed = i & 2;
 		const char *text = capability_mint(arena, signing_key, &actor, NOW);
 		assert_int_equal(capability_verify(arena, public_key, text, NOW, &read), OK);
 		assert_int_equal(read.role, roles[i]);
 		assert_int_equal(read.denied, i & 3);
 		assert_int_equal(read.initial, i & 1);
+		assert_int_equal(read.closed, (i & 2) != 0);
 		assert_int_equal(role_from_name(role_name(roles[i])), roles[i]);
 	}
 	assert_int_equal(role_from_name("root"), 0);

@@ -33,6 +33,9 @@ static const struct problem NOT_YOUR_CALL = { ERR_FORBIDDEN, 403, "caller_forbid
 static const struct problem CHANGE_PASSWORD_FIRST = { ERR_FORBIDDEN, 403,
 	"password_change_required", "はじめにパスワードを変更してください。",
 	"Change your initial password first." };
+static const struct problem CONTRACT_CLOSED = { ERR_FORBIDDEN, 403, "contract_closed",
+	"契約が終了しているため、データの書き出しのほかは利用できません。",
+	"The contract has ended: only its export is open." };
 static const struct problem FEATURE_DENIED = { ERR_FORBIDDEN, 403, "feature_denied",
 	"この機能は管理者によって制限されています。",
 	"Your administrator has switched this function off." };
@@ -168,6 +171,8 @@ static enum err check_limits(struct call *c)
 {
 	if (c->actor->initial && !(c->op->flags & OP_INITIAL))
 		return fail_with(c, &CHANGE_PASSWORD_FIRST, "initial session");
+	if (c->actor->closed && !(c->op->flags & OP_CLOSED))
+		return fail_with(c, &CONTRACT_CLOSED, "closed contract");
 	enum err e = check_label(c, c->op->label);
 	if (e)
 		return e;

@@ -36,6 +36,13 @@ static const char *const by_learning[] = { "learning", NULL };
 
 /* Sorted by name, as the generator does. */
 static const struct op ops[] = {
+	{ .name = "carry",
+		.handler = count_runs,
+		.allow = STAFF,
+		.flags = OP_CLOSED,
+		.label = LABEL_I,
+		.status = 204,
+		.callers = by_gateway },
 	{ .name = "delete",
 		.handler = count_runs,
 		.allow = STAFF,
@@ -113,6 +120,7 @@ struct attempt {
 };
 
 static unsigned char frame_flags; /* of the attempts that follow */
+static bool is_closed; /* the contract, for the attempts that follow */
 
 #define HOUR_MS 3600000
 static const struct attempt attempts[] = {
@@ -167,6 +175,7 @@ static const char *capability_for(
 		.factors = attempt->factors ? attempt->factors : 1,
 		.needs_second_factor = attempt->factors > 0,
 		.initial = attempt->initial,
+		.closed = is_closed,
 		.tenant_key = "x",
 	};
 	return attempt->role
@@ -283,6 +292,44 @@ static void what_is_large_wants_a_second_factor(void **state)
 	arena_free(arena);
 }
 
+/* Whatever else is missing, that the contract has ended is what one is told. */
+static void a_closed_contract_is_open_for_what_says_so_and_nothing_else(void **state)
+{
+	static const struct {
+		const char *operation;
+		bool initial, closed;
+		int64_t password_age_ms;
+		unsigned status;
+		const char *code;
+	} rows[] = {
+		{ "carry", false, true, 0, 204, "" },
+		{ "carry", false, true, HOUR_MS, 403, "step_up_required" },
+		{ "carry", true, true, 0, 403, "password_change_required" },
+		{ "staff", false, true, 0, 403, "contract_closed" },
+		{ "delete", false, true, HOUR_MS, 403, "contract_closed" },
+		{ "early", true, true, 0, 403, "contract_closed" },
+		{ "staff", false, false, 0, 204, "" },
+	};
+	struct arena *arena = arena_new();
+	struct db *db = db_open("host=/nonexistent", "learning");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct attempt row = { .operation = rows[i].operation,
+			.caller = "gateway",
+			.role = ROLE_INSTRUCTOR,
+			.initial = rows[i].initial,
+			.time_left_ms = 1000,
+			.params = "",
+			.status = rows[i].status,
+			.code = rows[i].code };
+		is_closed = rows[i].closed;
+		attempt(&row, rows[i].password_age_ms, arena, db);
+	}
+	is_closed = false;
+	db_close(db);
+	arena_free(arena);
+	capability_cache_free();
+}
+
 static void a_capability_of_another_key_is_refused(void **state)
 {
 	struct arena *arena = arena_new();
@@ -316,6 +363,7 @@ int main(void)
 		cmocka_unit_test(each_attempt_ends_as_it_must),
 		cmocka_unit_test(what_is_dangerous_wants_a_password_proven_just_now),
 		cmocka_unit_test(what_is_large_wants_a_second_factor),
+		cmocka_unit_test(a_closed_contract_is_open_for_what_says_so_and_nothing_else),
 		cmocka_unit_test(a_capability_of_another_key_is_refused),
 	};
 	return cmocka_run_group_tests(tests, start, NULL);

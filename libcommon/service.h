@@ -30,6 +30,7 @@ enum op_flag {
 	OP_INTERNAL = 1 << 1,
 	OP_NO_CAPABILITY = 1 << 2, /* internal, for the peer itself: no x-allow in the schema */
 	OP_INITIAL = 1 << 3, /* x-initial: allowed before the first password change */
+	OP_CLOSED = 1 << 10, /* x-closed: allowed when the contract is closed */
 	OP_IDEMPOTENT_KEY = 1 << 4, /* x-idempotency: required */
 	OP_STREAM_REQUEST = 1 << 5,
 	OP_STREAM_RESPONSE = 1 << 6,

@@ -29,6 +29,7 @@ Made by `tools/access_matrix.py` from `proto/`; `tests/attack/access_test.py` as
 - **class**: I would do grave harm in the wrong hands, II large, III some, IV hardly any ([security.md](security.md#classification)). What touches objects of several classes is of the gravest.
 - **–**: refused with 403. **yes**: allowed. **2**: allowed to a session with two factors; with one it is refused with `second_factor_required` (for the roles that `--second-factor-required` of auth names; all staff unless told otherwise).
 - **p**: the password must have been proven within five minutes, or it is refused with `step_up_required`.
+- **closed**: allowed to a contractor whose contract is closed, as its column says; everything else is refused with `contract_closed`, and nobody else gets in.
 - **function**: the function limit that can switch it off for a contract or a user.
 - An allowed operation still shows only what the person may see: own tenant, own classes, own tries. That is in [security.md](security.md) and its tests, not here.
 '''
@@ -52,6 +53,7 @@ class Row:
         self.needs_two = self.label is not None and LABELS.index(self.label) <= LABELS.index('II')
         self.needs_password = 'x-step-up' in node or self.label == 'I'
         self.feature = node.get('x-feature')
+        self.is_left = 'x-closed' in node
         self.is_open = self.allow == ['anonymous']
         self.object = operation.labelled and operation.labelled.labelled
 
@@ -62,6 +64,10 @@ class Row:
             return '–'
         marks = ('2' if self.needs_two and role in STAFF else '') + ('p' if self.needs_password else '')
         return marks or 'yes'
+
+    def closed_cell(self):
+        """The contractor's when the contract is closed."""
+        return self.cell('contractor') if self.is_open or self.is_left else '–'
 
     def raised_cell(self, role, label):
         """The same for an object that was raised to this class."""
@@ -81,10 +87,10 @@ def rows():
 
 def table(service, found):
     yield f'\n## {service}\n'
-    yield '| operation | | class | function | strangers | ' + ' | '.join(ROLES) + ' |'
-    yield '|---|---|---|---|' + '---|' * (len(ROLES) + 1)
+    yield '| operation | | class | function | strangers | ' + ' | '.join(ROLES) + ' | closed |'
+    yield '|---|---|---|---|' + '---|' * (len(ROLES) + 2)
     for row in found:
-        cells = ['yes' if row.is_open else '–', *map(row.cell, ROLES)]
+        cells = ['yes' if row.is_open else '–', *map(row.cell, ROLES), row.closed_cell()]
         yield f'| `{row.name}` | {row.method} `{row.path}` | {row.label or ""} | {row.feature or ""} | ' + ' | '.join(cells) + ' |'
 
 

@@ -9,6 +9,7 @@ C_TYPES = {'string': 'const char *', 'integer': 'int64_t ', 'boolean': 'bool ', 
 OP_FLAGS = {  # of an operation's row, each with when it holds
     'writes': lambda o: not o.reads or 'x-audit' in o.node, 'internal': lambda o: o.internal,
     'no_capability': lambda o: 'x-allow' not in o.node, 'initial': lambda o: 'x-initial' in o.node,
+    'closed': lambda o: 'x-closed' in o.node,
     'reads': lambda o: o.reads and 'x-audit' in o.node,
     'step_up': lambda o: 'x-step-up' in o.node, 'idempotent_key': lambda o: 'x-idempotency' in o.node,
     'stream_request': lambda o: o.stream == 'request', 'stream_response': lambda o: o.stream == 'response',

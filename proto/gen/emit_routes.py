@@ -7,6 +7,7 @@ JSON_MAX = 256 * 1024  # what the gateway holds of one body; larger ones stream 
 ESCAPED = 12  # bytes of one code point as a pair of \\u escapes, the longest that JSON allows
 ROUTE_FLAGS = {
     'anonymous': lambda o: o.allow == ['anonymous'], 'writes': lambda o: not o.reads, 'initial': lambda o: 'x-initial' in o.node,
+    'closed': lambda o: 'x-closed' in o.node,
     'stream_request': lambda o: o.stream == 'request', 'stream_response': lambda o: o.stream == 'response',
     'events': lambda o: o.stream == 'events', 'idempotency_key': lambda o: 'x-idempotency' in o.node,
     'if_match': lambda o: o.params['header'].get('If-Match')}

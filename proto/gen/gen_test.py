@@ -125,6 +125,8 @@ REFUSED = {
                                 'twice in struct'),
     'a key twice': ('      summary: Change a thing.', '      summary: a\n      summary: b', 8, 'twice'),
     'a step-up where nobody has logged in': ('      x-internal: true', '      x-internal: true\n      x-step-up: true', 29, 'not here'),
+    'a closed contract for those whom it keeps out': ('x-allow: [contractor]', 'x-allow: [student]\n      x-closed: true', 5, 'for what contractors ask'),
+    'a closed contract within the house': ('      x-internal: true', '      x-internal: true\n      x-closed: true', 29, 'for what contractors ask'),
     'an array of arrays': ("items: { $ref: '#/components/schemas/Thing' }", 'items: { type: array, maxItems: 1, items: { type: boolean } }', 45,
                            'array of arrays'),
     'a path parameter that is not declared': ('name: thingId, in: path', 'name: thing, in: path', 5, 'thing, thingId'),
@@ -251,6 +253,12 @@ class Generator(unittest.TestCase):
     def test_step_up_is_a_flag_of_the_row(self):
         table = self.make('auth', AUTH.replace('x-allow: [contractor]', 'x-allow: [contractor]\n      x-step-up: true'))['auth_ops.c']
         self.assertIn('.flags = OP_WRITES | OP_STEP_UP', table)
+
+    def test_what_a_closed_contract_leaves_open_is_told_to_dispatch_and_gateway(self):
+        closed = AUTH.replace('x-allow: [contractor]', 'x-allow: [contractor]\n      x-closed: true')
+        self.assertIn('.flags = OP_WRITES | OP_CLOSED', self.make('auth', closed)['auth_ops.c'])
+        self.assertNotIn('OP_CLOSED', self.make('auth')['auth_ops.c'])
+        self.assertIn('ROUTE_CLOSED', self.make('routes', closed)['gateway_routes.c'])
 
     def test_an_audited_read_is_told_from_a_change(self):
         audited = AUTH.replace('operationId: thing_list', 'operationId: thing_list\n      x-audit: api_activity.read')

@@ -5,7 +5,7 @@ from load import Map, demand
 from model import Field, Shape, camel
 from rules import LABELS, METHODS, READS, check, flag
 
-OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-bounded', 'x-callers', 'x-fanout', 'x-feature', 'x-idempotency',
+OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-bounded', 'x-callers', 'x-closed', 'x-fanout', 'x-feature', 'x-idempotency',
             'x-initial', 'x-internal', 'x-label', 'x-step-up', 'x-stream', 'x-timeout-ms', 'x-title']
 SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent', 'Range', 'Host']
 PATH, HEADER = r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', '[A-Z][a-z]+(-[A-Z][a-z]+)*'
@@ -43,6 +43,8 @@ class Operation:
                  '`anonymous` stands alone and is public'),
                 ('x-step-up' not in self.node or not self.internal and self.allow != ['anonymous'],
                  '`x-step-up` asks a person who has logged in: not here'),
+                ('x-closed' not in self.node or not self.internal and 'contractor' in self.allow,
+                 '`x-closed` is for what contractors ask: nobody else is let into a closed contract'),
                 ('x-callers' in self.node or not self.internal, '`x-callers` is missing: nobody could call it')):
             demand(holds, self.at, reason)
 

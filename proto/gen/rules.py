@@ -71,7 +71,7 @@ LABELS = ['I', 'II', 'III', 'IV']  # the gravest first
 RULES = {  # what these keys mean is the same wherever they stand
     **dict.fromkeys(['description', 'en', 'ja', 'name', 'summary', 'title', 'version', 'x-bounded'], text),
     **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
-    **dict.fromkeys(['x-initial', 'x-internal', 'x-raised', 'x-recorded', 'x-step-up'], flag),
+    **dict.fromkeys(['x-closed', 'x-initial', 'x-internal', 'x-raised', 'x-recorded', 'x-step-up'], flag),
     'openapi': word(r'3\.1\.\d', 'is not understood: 3.1 is'), 'asyncapi': word(r'3\.0\.\d', 'is not understood: 3.0 is'),
     'info': holding(['title', 'version'], ['description']), '$ref': word(REFERENCE, 'is not a reference of the known form'),
     'content': value(lambda v: isinstance(v, Map) and len(v) == 1, 'exactly one content type is understood'),

@@ -16,6 +16,10 @@
 /* Times reach SQL as Unix milliseconds, from one clock: the process's own (clock.h). */
 #define MOMENT(n_) "to_timestamp($" #n_ "::float8 / 1000)"
 
+/* Of a tenant `t` and an account `a` in it: does it get in? While the contract is closed, only
+ * administrators do. */
+#define ADMITS "(t.shut_at IS NULL OR (t.is_closed AND a.role = 'contractor'))"
+
 /* ---- conf and keys (keys.c) ---- */
 
 struct auth_conf {

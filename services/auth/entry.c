@@ -12,9 +12,10 @@ static const char SESSION_BEGIN[] =
 	"INSERT INTO session (id, user_id, token_hash, bearer, initial, created_at, last_seen_at,"
 	" authenticated_at, idle_expires_at, expires_at, factors)"
 	" SELECT $1::uuid, a.id, $3::bytea, $4::boolean, $5::boolean, " MOMENT(6) ", " MOMENT(
-		6) ", " MOMENT(6) ", " MOMENT(7) ", " MOMENT(8) ", $10::smallint FROM account a "
-								"JOIN tenant t ON t.tenant_id = "
-								"a.tenant_id AND t.shut_at IS NULL"
+		6) ", " MOMENT(6) ", " MOMENT(7) ", " MOMENT(8) ", $10::smallint"
+								" FROM account a JOIN tenant t ON "
+								"t.tenant_id = a.tenant_id "
+								"AND " ADMITS
 								" WHERE a.id = $2::uuid AND "
 								"a.version = $9::integer AND "
 								"a.status = 'active'"

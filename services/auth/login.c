@@ -36,15 +36,15 @@ static const char TENANT_FIND[] = "SELECT tenant_find($1)::text";
 /* A one-time secret may be used again for ten minutes: the answer to a login can be lost. */
 static const char ACCOUNT_FIND[] =
 	"SELECT id, role, version,"
-	" status = 'active' AND EXISTS (SELECT FROM tenant WHERE shut_at IS NULL),"
+	" status = 'active' AND EXISTS (SELECT FROM tenant t WHERE " ADMITS "),"
 	" encode(password, 'hex'),"
 	" encode(secret_hash, 'hex'), coalesce(secret_expires_at > " MOMENT(
 		2) " AND ("
 		   "  secret_used_at IS NULL OR secret_used_at > " MOMENT(
 			   2) " - interval '10 minutes'), false),"
-			      " EXISTS (SELECT FROM totp t WHERE t.user_id = account.id AND "
+			      " EXISTS (SELECT FROM totp t WHERE t.user_id = a.id AND "
 			      "t.confirmed_at IS NOT NULL)"
-			      " FROM account WHERE login_index = $1";
+			      " FROM account a WHERE login_index = $1";
 
 static const char PASSWORD_RENEW[] = "UPDATE account SET password = $2::bytea WHERE id = $1";
 

@@ -25,8 +25,8 @@ static const struct problem START_AGAIN = { ERR_UNAUTHENTICATED, 401, "login_exp
 
 /* No row when the account has changed since. */
 static const char ACCOUNT_GET[] =
-	"SELECT role FROM account WHERE id = $1 AND version = $2::integer"
-	" AND status = 'active' AND EXISTS (SELECT FROM tenant WHERE shut_at IS NULL)";
+	"SELECT role FROM account a WHERE id = $1 AND version = $2::integer"
+	" AND status = 'active' AND EXISTS (SELECT FROM tenant t WHERE " ADMITS ")";
 
 /* ---- the challenge ---- */
 

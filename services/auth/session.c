@@ -27,7 +27,7 @@ static const char SESSION_LIST[] =
 static const char SELF[] =
 	"SELECT s.user_id, s.tenant_id, t.code AS tenant_code, t.name AS tenant_name,"
 	" a.role, s.initial AS must_change_password, s.factors,"
-	" $2::boolean AS second_factor_required,"
+	" $2::boolean AS second_factor_required, $3::boolean AS contract_closed,"
 	" tenancy.stamp(least(s.idle_expires_at, s.expires_at)) AS expires_at"
 	" FROM session s"
 	" JOIN account a ON a.tenant_id = s.tenant_id AND a.id = s.user_id"
@@ -65,7 +65,8 @@ static void list_features(struct call *c, struct auth_self *out)
 enum err auth_session_get(struct call *c, struct auth_self *out)
 {
 	enum err e = db_row(c, SELF,
-		DB_ARGS(c->actor->session_id, db_boolean(c->actor->needs_second_factor)),
+		DB_ARGS(c->actor->session_id, db_boolean(c->actor->needs_second_factor),
+			db_boolean(c->actor->closed)),
 		&auth_self_shape, out);
 	if (e == ERR_NOT_FOUND)
 		return fail(c, ERR_UNAUTHENTICATED, "the session is over");

@@ -37,8 +37,9 @@ static const char ADMINISTRATOR_PUT[] =
 		   " version = a.version + 1 WHERE a.password IS NULL";
 
 static const char ACCESS_PUT[] =
-	"UPDATE tenant SET shut_at = CASE WHEN NOT $1::boolean THEN coalesce(shut_at, " MOMENT(
-		2) ") END";
+	"UPDATE tenant SET shut_at = CASE WHEN $1 <> 'open' THEN coalesce(shut_at, " MOMENT(
+		2) ")"
+		   " END, is_closed = $1 = 'closed'";
 
 /* Those that are over already are nobody's. */
 static const char SESSIONS_SHUT[] =
@@ -98,16 +99,23 @@ enum err auth_tenant_open(
 	return e ? e : db_enter(c, c->actor->tenant_key);
 }
 
+/* What sessions of a closed contract could do, they can do more of once it is open again. */
+static enum err change_sessions(struct call *c, const struct auth_tenant_access_put_in *in)
+{
+	if (strcmp(in->access, "open") == 0)
+		return sessions_renew(c, NULL);
+	return sessions_change(c, SESSIONS_SHUT, DB_ARGS(db_integer(c, clock_unix_ms())), NULL);
+}
+
 /* A login that is under way holds the tenant (entry.c): its session is begun and ended, or not
  * begun at all. */
 static enum err put_access(struct call *c, const struct auth_tenant_access_put_in *in)
 {
-	const char *now = db_integer(c, clock_unix_ms());
 	enum err e = db_enter(c, tenant_key_of(c, in->tenant_id));
 	if (!e)
-		e = db_exec(c, ACCESS_PUT, DB_ARGS(db_boolean(in->open), now));
-	if (!e && !in->open)
-		e = sessions_change(c, SESSIONS_SHUT, DB_ARGS(now), NULL);
+		e = db_exec(c, ACCESS_PUT, DB_ARGS(in->access, db_integer(c, clock_unix_ms())));
+	if (!e)
+		e = change_sessions(c, in);
 	/* The record of this belongs to whoever did it. */
 	return e ? e : db_enter(c, c->actor->tenant_key);
 }

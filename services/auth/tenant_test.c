@@ -51,10 +51,10 @@ static void opening_is_recorded_with_the_operator(void **state)
 
 /* ---- shut and open ---- */
 
-static unsigned put_access(const struct actor *actor, const char *tenant_id, const char *open)
+static unsigned put_access(const struct actor *actor, const char *tenant_id, const char *access)
 {
 	return ask("tenant_access_put", actor, NULL,
-		printf_text("{\"tenantId\":\"%s\",\"open\":%s}", tenant_id, open))
+		printf_text("{\"tenantId\":\"%s\",\"access\":\"%s\"}", tenant_id, access))
 		.reply.status;
 }
 
@@ -64,16 +64,49 @@ static void nobody_of_a_shut_tenant_is_in_or_gets_in(void **state)
 	const char *token = settle("minami", "head", secrets.head, GOOD_PASSWORD);
 	const char *other = token_for("kita", "head", secrets.other_head);
 	assert_int_equal(actor_of(token, &one), OK); /* now it lies in the cache */
-	assert_int_equal(put_access(&operator, TEST_TENANT, "false"), 204);
+	assert_int_equal(put_access(&operator, TEST_TENANT, "shut"), 204);
 	assert_int_equal(actor_of(token, &one), ERR_UNAUTHENTICATED);
 	struct answer right = log_in("minami", "head", GOOD_PASSWORD);
 	struct answer wrong = log_in("minami", "nobody", GOOD_PASSWORD);
 	assert_int_equal(right.reply.status, 401);
 	assert_string_equal(text_without_trace(&right), text_without_trace(&wrong));
 	assert_int_equal(actor_of(other, &one), OK);
-	assert_int_equal(put_access(&operator, TEST_TENANT, "true"), 204);
+	assert_int_equal(put_access(&operator, TEST_TENANT, "open"), 204);
 	assert_int_equal(actor_of(token, &one), ERR_UNAUTHENTICATED); /* ended is ended */
 	(void)token_for("minami", "head", GOOD_PASSWORD);
+}
+
+/* Teacher and pupil of the closed contract, and the administrator before and after. */
+static void a_closed_tenant_lets_its_administrators_in_and_marks_them(void **state)
+{
+	struct actor operator= operator_actor(), one;
+	const char *before = settle("minami", "head", secrets.head, GOOD_PASSWORD);
+	const char *teacher = settle("minami", "teacher", secrets.teacher, GOOD_PASSWORD);
+	const char *other = token_for("kita", "head", secrets.other_head);
+	assert_int_equal(actor_of(before, &one), OK); /* now it lies in the cache */
+	assert_false(one.closed);
+	assert_int_equal(put_access(&operator, TEST_TENANT, "closed"), 204);
+	assert_int_equal(actor_of(before, &one), ERR_UNAUTHENTICATED);
+	assert_int_equal(actor_of(teacher, &one), ERR_UNAUTHENTICATED);
+	struct answer right = log_in("minami", "teacher", GOOD_PASSWORD);
+	struct answer wrong = log_in("minami", "nobody", GOOD_PASSWORD);
+	assert_int_equal(right.reply.status, 401);
+	assert_string_equal(text_without_trace(&right), text_without_trace(&wrong));
+	const char *after = token_for("minami", "head", GOOD_PASSWORD);
+	assert_int_equal(actor_of(after, &one), OK);
+	assert_true(one.closed);
+	assert_int_equal(actor_of(other, &one), OK);
+	assert_false(one.closed);
+	assert_int_equal(put_access(&operator, TEST_TENANT, "open"), 204);
+	assert_int_equal(actor_of(after, &one), OK); /* and what lay in the cache is gone */
+	assert_false(one.closed);
+	(void)token_for("minami", "teacher", GOOD_PASSWORD);
+	assert_int_equal(put_access(&operator, TEST_TENANT, "closed"), 204);
+	after = token_for("minami", "head", GOOD_PASSWORD);
+	assert_int_equal(actor_of(after, &one), OK);
+	assert_int_equal(put_access(&operator, TEST_TENANT, "shut"), 204);
+	assert_int_equal(actor_of(after, &one), ERR_UNAUTHENTICATED);
+	assert_int_equal(log_in("minami", "head", GOOD_PASSWORD).reply.status, 401);
 }
 
 static void a_session_begun_meanwhile_is_good_for_nothing(void **state)
@@ -100,9 +133,9 @@ static void a_login_that_is_overtaken_begins_no_session(void **state)
 static void only_operators_shut_and_never_themselves(void **state)
 {
 	struct actor operator= operator_actor(), head = head_actor();
-	assert_int_equal(put_access(&head, TEST_TENANT, "false"), 403);
-	assert_int_equal(put_access(&operator, TEST_OPERATOR_TENANT, "false"), 403);
-	assert_int_equal(put_access(&operator, TEST_USER, "false"), 204); /* is not there */
+	assert_int_equal(put_access(&head, TEST_TENANT, "shut"), 403);
+	assert_int_equal(put_access(&operator, TEST_OPERATOR_TENANT, "shut"), 403);
+	assert_int_equal(put_access(&operator, TEST_USER, "shut"), 204); /* is not there */
 }
 
 /* ---- the first operator ---- */
@@ -153,6 +186,7 @@ int main(void)
 		FACT(only_operators_open_tenants),
 		FACT(opening_is_recorded_with_the_operator),
 		FACT(nobody_of_a_shut_tenant_is_in_or_gets_in),
+		FACT(a_closed_tenant_lets_its_administrators_in_and_marks_them),
 		FACT(a_session_begun_meanwhile_is_good_for_nothing),
 		FACT(a_login_that_is_overtaken_begins_no_session),
 		FACT(only_operators_shut_and_never_themselves),

@@ -115,10 +115,10 @@ static const char SESSION_LIVE[] =
 	" (extract(epoch FROM least(s.idle_expires_at, s.expires_at)) * 1000)::bigint,"
 	" (extract(epoch FROM s.last_seen_at) * 1000)::bigint,"
 	" (extract(epoch FROM coalesce(s.authenticated_at, s.created_at)) * 1000)::bigint,"
-	" array_to_string(t.source_ranges, ','), s.factors"
+	" array_to_string(t.source_ranges, ','), s.factors, t.shut_at IS NOT NULL"
 	" FROM session s"
 	" JOIN account a ON a.tenant_id = s.tenant_id AND a.id = s.user_id AND a.status = 'active'"
-	" JOIN tenant t ON t.tenant_id = s.tenant_id AND t.shut_at IS NULL"
+	" JOIN tenant t ON t.tenant_id = s.tenant_id AND " ADMITS
 	" WHERE s.token_hash = $1::bytea AND s.revoked_at IS NULL"
 	" AND s.idle_expires_at > " MOMENT(2) " AND s.expires_at > " MOMENT(2);
 
@@ -157,6 +157,7 @@ static enum err read_live(struct call *c, void *arg, const char *const *columns,
 	live->actor.authenticated_unix_ms = strtoll(columns[7], NULL, 10);
 	live->source_ranges = columns[8];
 	live->actor.factors = columns[9][0] == '2' ? 2 : 1;
+	live->actor.closed = columns[10][0] == 't'; /* else it would not be here */
 	live->actor.needs_second_factor = second_factor_is_required(live->actor.role);
 	return OK;
 }

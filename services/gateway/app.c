@@ -315,8 +315,11 @@ static enum verdict rights_step(struct visit *v)
 	if (!(v->route->allow & v->actor->role)) {
 		return refused(v, &problem_forbidden);
 	}
-	bool is_too_early = v->actor->initial && !(v->route->flags & ROUTE_INITIAL);
-	return is_too_early ? refused(v, &problem_password_change) : NEXT;
+	if (v->actor->initial && !(v->route->flags & ROUTE_INITIAL)) {
+		return refused(v, &problem_password_change);
+	}
+	bool is_over = v->actor->closed && !(v->route->flags & ROUTE_CLOSED);
+	return is_over ? refused(v, &problem_contract_closed) : NEXT;
 }
 
 static bool is_key(const char *text)

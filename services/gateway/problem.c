@@ -25,6 +25,9 @@ const struct problem problem_source_refused = { ERR_FORBIDDEN, 403, "source_refu
 	"This school has said that it is not used from where you are (your network)." };
 const struct problem problem_password_change = { ERR_FORBIDDEN, 403, "password_change_required",
 	"はじめにパスワードを変更してください。", "Change your initial password first." };
+const struct problem problem_contract_closed = { ERR_FORBIDDEN, 403, "contract_closed",
+	"契約が終了しているため、データの書き出しのほかは利用できません。",
+	"The contract has ended: only its export is open." };
 const struct problem problem_not_found = { ERR_NOT_FOUND, 404, "not_found", "見つかりません。",
 	"There is no such thing." };
 const struct problem problem_method_not_allowed = { ERR_INVALID, 405, "method_not_allowed",

@@ -13,6 +13,7 @@ extern const struct problem problem_cross_site; /* 403 */
 extern const struct problem problem_forbidden; /* 403 */
 extern const struct problem problem_source_refused; /* 403 */
 extern const struct problem problem_password_change; /* 403 */
+extern const struct problem problem_contract_closed; /* 403 */
 extern const struct problem problem_not_found; /* 404 */
 extern const struct problem problem_method_not_allowed; /* 405 */
 extern const struct problem problem_timeout; /* 408 */

@@ -18,6 +18,7 @@ enum route_flag {
 	ROUTE_IF_MATCH = 1 << 5, /* refuse without If-Match (428) */
 	ROUTE_WRITES = 1 << 6,
 	ROUTE_INITIAL = 1 << 7, /* also before the one-time secret was changed */
+	ROUTE_CLOSED = 1 << 8, /* also when the contract is closed */
 };
 
 /* A request header that travels as a parameter: { "upload-offset", "uploadOffset" }. */

@@ -113,11 +113,19 @@ static enum err take(struct call *c, const char *id, const char *if_match, struc
 	return e || out->state ? e : fail(c, ERR_NOT_FOUND, "no such contract");
 }
 
-/* Time moves only what is shut already. */
+/* closed and grace let the customer's administrators in, for the export. */
+static const char *access_in(const char *state)
+{
+	if (strcmp(state, "active") == 0)
+		return "open";
+	return strcmp(state, "closed") == 0 ? "closed" : "shut";
+}
+
+/* Time needs no other: grace is like closed, and a purge begins with shutting (purge.c). */
 static enum err put_access(struct call *c, const struct contract *contract, const struct move *move)
 {
 	const struct auth_tenant_access_put_in in = { .tenant_id = contract->tenant_id,
-		.open = strcmp(move->to, "active") == 0 };
+		.access = access_in(move->to) };
 	return move->mover == MOVER_CLOCK ? OK : auth_tenant_access_put_call(c, &in);
 }
 

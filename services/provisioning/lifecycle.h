@@ -3,9 +3,10 @@
  *
  *     active ⇄ suspended → closed → grace → purging → erased
  *
- * Whatever is not active is shut: nobody of the customer gets in. closed is the time in which the
- * customer is handed what is theirs, grace the one in which everything can still be taken back;
- * both end by themselves, unless a legal hold stops the clock. From purging there is no way back.
+ * Whatever is not active is shut. closed is the time in which the customer takes away what is
+ * theirs, grace the one in which everything can still be taken back; in both its administrators get
+ * in, for the export alone (x-closed). Both end by themselves, unless a legal hold stops the clock.
+ * From purging there is no way back.
  */
 #ifndef MANABIYA_PROVISIONING_LIFECYCLE_H
 #define MANABIYA_PROVISIONING_LIFECYCLE_H

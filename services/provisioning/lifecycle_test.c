@@ -108,16 +108,23 @@ static void time_has_come(void)
 	run_clock();
 }
 
+#define WHO_GETS_IN "state || (t.shut_at IS NOT NULL) || t.is_closed"
+
 static void what_is_not_active_is_shut(void **state)
 {
 	open_contract("shut");
+	lifecycle_conf = (struct lifecycle_conf){ .export_days = 30, .grace_days = 60 };
 	act(200, "contract_suspend");
-	assert_string_equal(is("state || (t.shut_at IS NOT NULL)"), "suspendedtrue");
+	assert_string_equal(is(WHO_GETS_IN), "suspendedtruefalse");
 	act(409, "contract_suspend");
 	act(200, "contract_restore");
-	assert_string_equal(is("state || (t.shut_at IS NOT NULL)"), "activefalse");
+	assert_string_equal(is(WHO_GETS_IN), "activefalsefalse");
 	act(200, "contract_close");
-	assert_string_equal(is("state || (t.shut_at IS NOT NULL)"), "closedtrue");
+	assert_string_equal(is(WHO_GETS_IN), "closedtruetrue");
+	time_has_come();
+	assert_string_equal(is(WHO_GETS_IN), "gracetruetrue");
+	act(200, "contract_restore");
+	assert_string_equal(is(WHO_GETS_IN), "activefalsefalse");
 }
 
 static void an_end_goes_on_by_itself_until_the_purge(void **state)

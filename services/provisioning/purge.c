@@ -56,10 +56,11 @@ typedef enum err purge_step(struct call *c, struct purge *purge);
 
 /* ---- steps ---- */
 
-/* It is shut already, unless a backup has opened it again. */
+/* Until here it let its administrators in; a backup may have opened it altogether. */
 static enum err shut(struct call *c, struct purge *purge)
 {
-	const struct auth_tenant_access_put_in in = { .tenant_id = purge->tenant_id };
+	const struct auth_tenant_access_put_in in = { .tenant_id = purge->tenant_id,
+		.access = "shut" };
 	return auth_tenant_access_put_call(c, &in);
 }
 

@@ -113,6 +113,19 @@ class Access(FlowTest):
             return 'second_factor_required' if '2' in cell else 'step_up_required' if 'p' in cell else ''
         self.sweep(expected)
 
+    def test_6_a_contract_that_is_closed(self):
+        base.world.stack.sql("UPDATE auth.tenant SET shut_at = now(), is_closed = true"
+                             f" WHERE tenant_id = '{isolation_test.here.tenant.contract['tenantId']}'")
+        for role in access_matrix.ROLES[2:]:
+            base.eventually(lambda: clients[role].send('GET', '/v1/session').status == 401, f'the {role} is out', STALE_S)
+        base.eventually(lambda: code_of(clients['contractor'].send('GET', '/v1/home')) == 'contract_closed', 'it is closed', STALE_S)
+
+        def expected(row, cell, role):
+            if cell != '–' and row.closed_cell() == '–':
+                return 'contract_closed'
+            return 'forbidden' if cell == '–' else 'second_factor_required' if '2' in cell else 'step_up_required' if 'p' in cell else ''
+        self.sweep(expected, roles=('contractor',))
+
 
 if __name__ == '__main__':
     unittest.main()
