@@ -9,20 +9,20 @@ const PASSWORD = "ame-nochi-hare-2026";
 
 describe("the end of a contract", () => {
 	const faults = [];
-	let stack, browser, operator;
+	let stack, browser, operator, secret;
 
 	before(async () => {
 		stack = openStack();
 		browser = await openBrowser();
 		operator = await Person.at(browser, stack.address, faults);
-		const secret = readFileSync(stack.bootstrapSecret, "utf8").trim();
-		await operator.loginFirst("manabiya", "operator", secret, PASSWORD);
+		await operator.loginFirst("manabiya", "operator", readFileSync(stack.bootstrapSecret, "utf8").trim(), PASSWORD);
 		await operator.menu("契約");
 		await operator.button("契約を開設").click();
 		await operator.field("契約者名").fill("港市教育委員会");
 		await operator.field("学校コード").fill("minato");
 		await operator.field("管理者のログインID").fill("kanri");
 		await operator.button("開設する").click();
+		secret = await operator.page.locator(".secret-text").first().textContent();
 		await operator.page.getByRole("cell", { name: "minato", exact: true }).waitFor();
 		await operator.link("港市教育委員会").click();
 		await shows("利用中");
@@ -76,6 +76,25 @@ describe("the end of a contract", () => {
 		await operator.shot("contract-held");
 		await act("法的保全を解除する");
 		await operator.page.getByText(named("次の段階に進む日時")).waitFor();
+	});
+
+	it("lets its administrator in for the export alone", async () => {
+		const admin = await Person.at(browser, stack.address, faults);
+		await admin.login("minato", "kanri", secret);
+		await admin.firstPassword(secret, PASSWORD);
+		await admin.page.getByText(named("この契約は終了しました。", true)).waitFor();
+		assert.equal(await admin.page.getByRole("navigation").count(), 0);
+		await admin.button("書き出しを始める").click();
+		await admin.page.getByRole("heading", { name: named("書き出しました") }).waitFor({ timeout: 60_000 });
+		const [download] = await Promise.all([
+			admin.page.waitForEvent("download"),
+			admin.button("ファイルを受け取る").click(),
+		]);
+		assert.match(download.suggestedFilename(), /^manabiya-.*\.tar$/);
+		await admin.shot("contract-closed");
+		await admin.button("ログアウト").click();
+		await admin.field("学校コード").waitFor();
+		await admin.context.close();
 	});
 
 	it("is purged when its time has come, and certified", async () => {

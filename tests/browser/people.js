@@ -80,12 +80,16 @@ export class Person {
 	/** With the one-time secret: an own password must be set before anything else. */
 	async loginFirst(tenantCode, username, secret, password) {
 		await this.login(tenantCode, username, secret);
+		await this.firstPassword(secret, password);
+		await this.page.getByRole("navigation", { name: "メインメニュー" }).waitFor();
+	}
+
+	async firstPassword(secret, password) {
 		await this.page.getByRole("heading", { name: named("新しいパスワードをきめる") }).waitFor();
 		await this.page.locator("input[name=currentPassword]").fill(secret);
 		await this.page.locator("input[name=newPassword]").fill(password);
 		await this.page.locator("input[name=repeated]").fill(password);
 		await this.button("パスワードをかえる").click();
-		await this.page.getByRole("navigation", { name: "メインメニュー" }).waitFor();
 	}
 
 	async menu(name) {

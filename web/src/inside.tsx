@@ -29,6 +29,8 @@ const ANOMALIES = page(() => import("./contractor/AnomaliesPage"), "AnomaliesPag
 
 const AUDIT = page(() => import("./contractor/AuditPage"), "AuditPage");
 
+const Closed = page(() => import("./contractor/ClosedPage"), "ClosedPage");
+
 const KEYS = page(() => import("./shared/KeysPage"), "KeysPage");
 
 const SCREENS: Record<Role, Record<string, Screen>> = {
@@ -100,11 +102,12 @@ function Screens({ role }: { role: Role }) {
 }
 
 export function Inside() {
-	const { role, userId, mustChangePassword } = useSelf();
+	const { role, userId, mustChangePassword, contractClosed } = useSelf();
 	useEffect(() => {
 		if (role === "student" && !mustChangePassword) startUploads(userId);
 	}, [role, userId, mustChangePassword]);
 	if (mustChangePassword) return <FirstPasswordPage />;
+	if (contractClosed) return <Closed params={{}} />;
 	return (
 		<Shell>
 			<Screens role={role} />

@@ -2,7 +2,7 @@
  * Everything of the contract as one archive: ask for it, see how far it is, fetch it, delete it. The
  * browser saves it by itself, however large it is, and goes on when the line breaks.
  */
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { ApiError, problemOf, provePassword } from "../api/client";
 import { useApi, useWrite } from "../api/hooks";
 import type { Export } from "../api/types";
@@ -139,10 +139,11 @@ function Current({ made }: { made: Export }) {
 	);
 }
 
-export function ExportPage() {
+export function ExportPage({ children }: { children?: ReactNode }) {
 	const exports = useApi("/v1/exports", { every: LOOK_AGAIN_MS });
 	return (
 		<Page title={<T k="nav.export" />} name={t("nav.export")}>
+			{children}
 			<p>
 				<T k="export.text" />
 			</p>
