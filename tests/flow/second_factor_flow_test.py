@@ -4,6 +4,7 @@ import subprocess
 import unittest
 
 import base
+import contract_flow_test as contracts
 from base import FlowTest
 
 GRADES = {'knowledgeAndSkills': 'A', 'thinkingJudgementExpression': 'B', 'proactiveAttitude': 'A'}
@@ -66,6 +67,19 @@ class SecondFactor(FlowTest):
                                delivery='bearer')['challenge']
         other.token = other.post('/v1/sessions/second-factor', challenge=challenge, code=codes[0].upper())['token']
         self.assertEqual(other.get('/v1/second-factor'), {'enrolled': True, 'required': True, 'recoveryCodesLeft': 9})
+
+    def test_the_export_of_a_closed_contract_wants_it_too(self):
+        ended = base.world.tenant('sotsugyo')
+        admin = ended.admin
+        admin.call('DELETE', '/v1/second-factor')
+        contracts.act(ended.contract['id'], 'close')
+        admin.login('sotsugyo', 'kanri', base.PASSWORD)
+        self.assertRefused(403, lambda: admin.post('/v1/exports'), 'second_factor_required')
+        admin.enrol()
+        admin.login('sotsugyo', 'kanri', base.PASSWORD)
+        self.assertEqual((admin.get('/v1/session')['factors'], admin.get('/v1/session')['contractClosed']), (2, True))
+        admin.post('/v1/exports')
+        self.assertRefused(403, lambda: admin.get('/v1/users'), 'contract_closed')
 
     def test_an_administrator_resets_it_and_the_log_knows(self):
         made = tenant.admin.post('/v1/users', username='sensei2', role='instructor', familyName='朝霧', givenName='渚',
