@@ -4,7 +4,6 @@ import { type ComponentType, lazy, Suspense, useEffect } from "react";
 import { Route, Switch } from "wouter";
 import type { Role } from "./api/types";
 import { startUploads } from "./media/uploads";
-import { FirstPasswordPage } from "./session/FirstPasswordPage";
 import { useSelf } from "./session/session";
 import { NotFoundPage } from "./shell/NotFoundPage";
 import { Shell } from "./shell/Shell";
@@ -28,6 +27,8 @@ const SEARCH = page(() => import("./shared/SearchPage"), "SearchPage");
 const ANOMALIES = page(() => import("./contractor/AnomaliesPage"), "AnomaliesPage");
 
 const AUDIT = page(() => import("./contractor/AuditPage"), "AuditPage");
+
+const FirstPassword = page(() => import("./session/FirstPasswordPage"), "FirstPasswordPage");
 
 const Closed = page(() => import("./contractor/ClosedPage"), "ClosedPage");
 
@@ -106,7 +107,7 @@ export function Inside() {
 	useEffect(() => {
 		if (role === "student" && !mustChangePassword) startUploads(userId);
 	}, [role, userId, mustChangePassword]);
-	if (mustChangePassword) return <FirstPasswordPage />;
+	if (mustChangePassword) return <FirstPassword params={{}} />;
 	if (contractClosed) return <Closed params={{}} />;
 	return (
 		<Shell>
