@@ -171,7 +171,7 @@ function Algorithms() {
 								<T k={`keys.use.${row.use}`} />
 							</th>
 							<td>{row.name}</td>
-							<td>{parametersOf(row)}</td>
+							<td className="written">{parametersOf(row)}</td>
 						</tr>
 					))}
 				</Table>
