@@ -14,13 +14,15 @@ KILL_AFTER_S = 10  # a service drains for at most 5 s; twice that means that it 
 
 
 def start_time(pid):
-    """Clock ticks since boot at which `pid` started, or None if it is gone or a zombie."""
+    """Clock ticks since boot at which `pid` started, or None if it is gone or a zombie: all of it, since a thread that is
+    still ending keeps files and sockets open when the first one has already ended."""
     try:
         text = Path(f'/proc/{pid}/stat').read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text.rpartition(')')[2].split()
-    return None if fields[0] in 'ZX' else int(fields[19])
+    has_ended = fields[0] in 'ZX' and int(fields[17]) <= 1
+    return None if has_ended else int(fields[19])
 
 
 def cpu_ticks(pid):

@@ -1,5 +1,6 @@
 """tools/processes.py and the mail sink: the parts of the stack that need no build."""
 
+import platform
 import signal
 import smtplib
 import socket
@@ -13,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
 from processes import Process, start_time  # noqa: E402
+
+EXIT = {'x86_64': 60, 'aarch64': 93}  # the system call that ends one thread
 
 
 class Processes(unittest.TestCase):
@@ -58,6 +61,26 @@ class Processes(unittest.TestCase):
         process.child.wait()
         self.assertFalse(process.is_alive())
         self.assertIsNone(start_time(process.pid))
+
+    def test_it_is_alive_as_long_as_one_of_its_threads_is(self):
+        """The first thread ends by itself (exit, not exit_group): to /proc the process is a zombie then."""
+        text = ('import ctypes, platform, sys, threading\n'
+                'threading.Thread(target=sys.stdin.read, daemon=True).start()\n'
+                f'ctypes.CDLL(None).syscall({EXIT[platform.machine()]}, 0)\n')
+        child = subprocess.Popen([sys.executable, '-c', text], stdin=subprocess.PIPE)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        stat = Path(f'/proc/{child.pid}/stat')
+        self.eventually(lambda: stat.read_text().rpartition(')')[2].split()[0] == 'Z')
+        self.assertIsNotNone(start_time(child.pid))
+        child.stdin.close()
+        self.eventually(lambda: start_time(child.pid) is None)
+
+    def eventually(self, condition):
+        end = time.monotonic() + 30
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
 
 
 class MailSink(unittest.TestCase):
