@@ -14,6 +14,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -36,6 +37,8 @@ SERVICES = ('auth', 'provisioning', 'learning', 'notification', 'audit')
 BASE = ('postgres', 'redis', 'mail')
 DATABASE = 'manabiya'
 WITNESS_NAME = 'witness.manabiya.invalid/local'
+PORTS = range(15000, 32000)  # above those that browsers refuse, below ip_local_port_range
+PORT_TRIES = 50
 READY_WITHIN_S = 60  # cold start is two seconds; a sanitizer build on a busy machine needs more
 
 # Small, because several stacks may run beside a build; everything durable stays on.
@@ -61,15 +64,16 @@ class StackError(Exception):
 
 
 def free_port(preferred=0):
-    """A loopback port that was free a moment ago."""
-    for port in (preferred, 0):
+    """A loopback port that was free a moment ago, below those that the kernel gives to outgoing connections: a server that is
+    killed and started again finds it free again."""
+    for port in ([preferred] if preferred else []) + random.sample(PORTS, PORT_TRIES):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(('127.0.0.1', port))
             except OSError:
                 continue
-            return probe.getsockname()[1]
+            return port
     raise StackError('no free port')
 
 

@@ -13,7 +13,7 @@ import base  # noqa: E402
 from base import PASSWORD, FlowTest  # noqa: E402
 
 COOKIE = re.compile(r'__Host-sid=([A-Za-z0-9_-]{43}); Path=/; Secure; HttpOnly; SameSite=Lax')
-CHANGING = {'date', 'ratelimit', 'traceparent', 'x-request-id', 'server-timing'}  # headers that differ by nature
+CHANGING = {'date', 'ratelimit', 'ratelimit-policy', 'traceparent', 'x-request-id', 'server-timing'}  # headers that differ by nature
 REVOKED_WITHIN_S = 1.0
 STORM = 40  # logins at once; the pool holds six
 

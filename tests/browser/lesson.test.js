@@ -317,12 +317,13 @@ describe("a PE lesson", () => {
 	});
 
 	it("the system administrators were mailed of the privileged logins", async () => {
+		const roles = ["運営管理者", "契約管理者"]; // people stand in mail by their ids alone
 		const all = await eventually(() => {
 			const found = mails(stack);
-			return found.some((m) => m.includes("operator")) && found.some((m) => m.includes("kanri")) && found;
+			return roles.every((role) => found.some((mail) => mail.includes(role))) && found;
 		}, "the mails");
 		assert.ok(all.every((mail) => mail.includes("system-administrators@example.jp")));
-		assert.ok(!all.some((mail) => mail.includes("sensei")));
+		assert.ok(all.every((mail) => roles.some((role) => mail.includes(role))));
 	});
 
 	it("no page broke its policy, threw an error or met a server error", () => {
