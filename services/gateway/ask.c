@@ -96,7 +96,7 @@ static void on_reply(void *arg, const struct bus_reply *reply)
 {
 	struct posted *posted = copy_reply(reply);
 	posted->ask = arg;
-	loop_post(gateway.loop, deliver, posted);
+	loop_post(gateway.loop, deliver, NULL, posted);
 }
 
 struct ask *ask_send(
@@ -150,7 +150,7 @@ static void on_reply_each(void *arg, const struct bus_reply *reply)
 {
 	struct posted *posted = copy_reply(reply);
 	posted->arg = arg;
-	loop_post(gateway.loop, deliver_each, posted);
+	loop_post(gateway.loop, deliver_each, NULL, posted);
 }
 
 unsigned ask_each(const struct bus_request *request, ask_on_answer *fn, void *arg)

@@ -89,7 +89,7 @@ static void *run(void *arg)
 {
 	while (wait_for_work()) {
 		share.was_shared = count_in_redis();
-		loop_post(share.loop, on_counted, NULL);
+		loop_post(share.loop, on_counted, NULL, NULL);
 	}
 	return NULL;
 }

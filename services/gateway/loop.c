@@ -36,7 +36,7 @@ struct watch {
 };
 
 struct posted {
-	loop_on_time *fn;
+	loop_on_time *fn, *drop;
 	void *arg;
 	struct posted *next;
 };
@@ -100,6 +100,8 @@ void loop_free(struct loop *loop)
 		return;
 	for (struct posted *post = loop->posted, *next; post; post = next) {
 		next = post->next;
+		if (post->drop)
+			post->drop(post->arg);
 		free(post);
 	}
 	for (size_t i = 0; i < loop->heap_n; i++)
@@ -258,10 +260,10 @@ static int until_next_timer(const struct loop *loop)
 
 /* ---- work from elsewhere ---- */
 
-void loop_post(struct loop *loop, loop_on_time *fn, void *arg)
+void loop_post(struct loop *loop, loop_on_time *fn, loop_on_time *drop, void *arg)
 {
 	struct posted *post = sure(malloc(sizeof *post));
-	*post = (struct posted){ .fn = fn, .arg = arg };
+	*post = (struct posted){ .fn = fn, .drop = drop, .arg = arg };
 	pthread_mutex_lock(&loop->lock);
 	bool was_empty = !loop->posted;
 	*loop->posted_end = post;

@@ -38,8 +38,9 @@ typedef void loop_on_time(void *arg);
 struct timer *loop_after(struct loop *loop, int64_t after_ms, loop_on_time *fn, void *arg);
 void loop_cancel(struct loop *loop, struct timer *timer);
 
-/* Run fn(arg) on the loop's thread soon. Any thread. Never dropped. */
-void loop_post(struct loop *loop, loop_on_time *fn, void *arg);
+/* Run fn(arg) on the loop's thread soon. Any thread. What comes when the loop has ended is dropped:
+ * loop_free() calls drop(arg) instead; NULL: nothing to do. */
+void loop_post(struct loop *loop, loop_on_time *fn, loop_on_time *drop, void *arg);
 
 /* The same from the loop's own thread, without a lock or memory: runs when the callbacks of this
  * round are through. Queued at most once; must not be freed while queued. */

@@ -87,7 +87,7 @@ static void count(void *arg)
 static void *post_many(void *arg)
 {
 	for (unsigned i = 0; i < 10000; i++)
-		loop_post(loop, count, arg);
+		loop_post(loop, count, NULL, arg);
 	return NULL;
 }
 
@@ -101,6 +101,17 @@ static void nothing_posted_is_lost(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(seen, 40000);
+}
+
+static void what_comes_too_late_is_dropped(void **state)
+{
+	struct loop *ended = loop_new();
+	loop_stop(ended);
+	loop_run(ended);
+	loop_post(ended, end, note, "d");
+	loop_post(ended, end, NULL, NULL);
+	loop_free(ended);
+	assert_string_equal(trace, "d");
 }
 
 static struct loop_task task;
@@ -139,7 +150,7 @@ static void removed_descriptors_are_silent(void **state)
 	}
 	loop_add(loop, pipes[0][0], LOOP_READ, on_readable, pipes[1]);
 	loop_add(loop, pipes[1][0], LOOP_READ, on_readable, pipes[0]);
-	loop_post(loop, end, NULL);
+	loop_post(loop, end, NULL, NULL);
 	loop_run(loop);
 	assert_string_equal(trace, "r");
 	for (unsigned i = 0; i < 2; i++) {
@@ -155,6 +166,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_timers_keep_their_order, start, stop),
 		cmocka_unit_test_setup_teardown(stopping_before_running_is_not_lost, start, stop),
 		cmocka_unit_test_setup_teardown(nothing_posted_is_lost, start, stop),
+		cmocka_unit_test_setup_teardown(what_comes_too_late_is_dropped, start, stop),
 		cmocka_unit_test_setup_teardown(deferred_work_runs_once_and_later, start, stop),
 		cmocka_unit_test_setup_teardown(removed_descriptors_are_silent, start, stop),
 	};

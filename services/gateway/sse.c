@@ -185,14 +185,19 @@ static void take_pushed(const struct pushed *pushed)
 	arena_free(arena);
 }
 
-/* On the loop's thread. */
-static void on_posted(void *arg)
+static void free_pushed(void *arg)
 {
 	struct pushed *pushed = arg;
-	take_pushed(pushed);
 	free(pushed->topic);
 	free(pushed->body);
 	free(pushed);
+}
+
+/* On the loop's thread. */
+static void on_posted(void *arg)
+{
+	take_pushed(arg);
+	free_pushed(arg);
 }
 
 /* On a thread of the bus. */
@@ -209,7 +214,7 @@ static void on_event(void *arg, const char *topic, struct bytes body)
 		abort();
 	}
 	pushed->n = strlen(pushed->body);
-	loop_post(gateway.loop, on_posted, pushed);
+	loop_post(gateway.loop, on_posted, free_pushed, pushed);
 }
 
 /* ---- one stream ---- */
