@@ -16,10 +16,10 @@ UPLOAD_PIECE = 256 * 1024
 
 
 class Problem(Exception):
-    """An answer from 400 up."""
+    """An answer from 400 up. What the services logged about it says more than the answer may."""
 
-    def __init__(self, method, path, answer):
-        super().__init__(f'{method} {path}: {answer.status} {answer.body[:600].decode(errors="replace")}')
+    def __init__(self, method, path, answer, logged=''):
+        super().__init__(f'{method} {path}: {answer.status} {answer.body[:600].decode(errors="replace")}\n{logged}'.rstrip())
         self.answer = answer
 
 
@@ -55,8 +55,8 @@ class Authenticator:
 class Client:
     """One person (or nobody yet) talking to the gateway over one kept connection."""
 
-    def __init__(self, address, ca):
-        self.url = urllib.parse.urlsplit(address)
+    def __init__(self, address, ca, logged=None):
+        self.url, self.logged = urllib.parse.urlsplit(address), logged or (lambda call_id: '')
         self.origin = f'{self.url.scheme}://{self.url.netloc}'
         self.tls = ssl.create_default_context(cafile=str(ca))
         self.token, self.password, self.link, self.app = None, None, None, None
@@ -90,7 +90,7 @@ class Client:
                 self.link.request(method, path, body, headers)
                 answer = self.link.getresponse()
                 return Answer(answer.status, answer.headers, answer.read())
-            except (http.client.RemoteDisconnected, ConnectionError, http.client.CannotSendRequest):
+            except (http.client.RemoteDisconnected, ConnectionError, http.client.CannotSendRequest, ssl.SSLEOFError):
                 self.close()
                 if attempt or not is_reused:  # only a connection that had been idle may be stale
                     raise
@@ -102,6 +102,8 @@ class Client:
         if answer.status == 403 and answer.json['code'] == 'step_up_required':
             self.step_up()
             answer = self.send(method, path, body, headers)
+        if answer.status >= 500:
+            raise Problem(method, path, answer, self.logged(answer.headers['X-Request-Id']))
         if answer.status >= 400:
             raise Problem(method, path, answer)
         return answer.json if 'json' in answer.headers.get('Content-Type', '') else answer

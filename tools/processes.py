@@ -25,10 +25,27 @@ def start_time(pid):
     return None if has_ended else int(fields[19])
 
 
-def cpu_ticks(pid):
-    """User + system clock ticks that `pid` has used, all threads."""
-    fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
-    return int(fields[11]) + int(fields[12])
+def has_stopped(pid):
+    """Whether every thread of `pid` has."""
+    for path in Path(f'/proc/{pid}/task').glob('*/stat'):
+        try:
+            state = path.read_text().rpartition(')')[2].split()[0]
+        except OSError:  # it has ended meanwhile
+            continue
+        if state not in 'TtZX':
+            return False
+    return True
+
+
+def cpu_ns(pid):
+    """CPU time that the threads of `pid` have used so far; ticks, which ps counts, are 10 ms each and partly a guess."""
+    total = 0
+    for path in Path(f'/proc/{pid}/task').glob('*/schedstat'):
+        try:
+            total += int(path.read_text().split()[0])
+        except OSError:  # it has ended meanwhile
+            continue
+    return total
 
 
 def last_lines(path, n=20):
@@ -85,8 +102,11 @@ class Process:
         self.started = start_time(self.pid)
 
     def signal(self, number):
+        """Of SIGSTOP it is waited for: one thread takes it, and on a busy machine the others go on for a while."""
         if self.is_alive():
             os.kill(self.pid, number)
+        while number == signal.SIGSTOP and self.is_alive() and not has_stopped(self.pid):
+            time.sleep(0.001)
 
     def stop(self):
         """Ask, wait, and after KILL_AFTER_S insist. Returns False when it had to insist."""

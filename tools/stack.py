@@ -9,6 +9,7 @@ one directory but the sockets, which need a short path (a Unix socket's path hol
 """
 
 import argparse
+import atexit
 import fcntl
 import hashlib
 import http.client
@@ -63,16 +64,40 @@ class StackError(Exception):
     pass
 
 
+reserved = {}  # port: what keeps it
+
+
+def reserve(port):
+    """Until this process ends no other one takes the port by free_port(): its server may start later, or again. What keeps it is
+    an abstract name, which lives as long as the process and in its network, as ports do."""
+    keeper = socket.socket(socket.AF_UNIX)
+    try:
+        keeper.bind(f'\0manabiya-port-{port}')
+    except OSError:
+        keeper.close()
+        return False
+    atexit.register(keeper.close)
+    reserved[port] = keeper
+    return True
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(('127.0.0.1', port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port(preferred=0):
-    """A loopback port that was free a moment ago, below those that the kernel gives to outgoing connections: a server that is
+    """A loopback port for a server of this process, below those that the kernel gives to outgoing connections: a server that is
     killed and started again finds it free again."""
-    for port in ([preferred] if preferred else []) + random.sample(PORTS, PORT_TRIES):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(('127.0.0.1', port))
-            except OSError:
-                continue
+    if preferred and is_free(preferred) and (preferred in reserved or reserve(preferred)):
+        return preferred
+    for port in random.sample(PORTS, PORT_TRIES):
+        if port not in reserved and is_free(port) and reserve(port):
             return port
     raise StackError('no free port')
 
@@ -204,6 +229,11 @@ class Stack:
                 for line in log.read_text(errors='replace').splitlines()
                 if any(word in line for word in SANITIZER_WORDS)]
 
+    def logged(self, call_id):
+        """Lines of the logs about one call."""
+        return '\n'.join(line for log in sorted(self.logs.glob('*.log'))
+                         for line in log.read_text(errors='replace').splitlines() if call_id in line)
+
     def sql(self, text, database=DATABASE):
         """Run SQL as the superuser of the private cluster, for tests and set-up."""
         return run(postgres_bin() / 'psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1',
@@ -278,7 +308,7 @@ class Stack:
             process.adopt(old.get('processes', {}).get(name))
 
     def _base_processes(self):
-        settings = [f'-c{name}={value}' for name, value in POSTGRES_SETTINGS.items()]
+        settings = [f'-c{name}={value}' for name, value in {**POSTGRES_SETTINGS, **self.extra.get('postgres', {})}.items()]
         yield Process('postgres', [postgres_bin() / 'postgres', '-D', self.cluster, '-k', self.run / 'pg', *settings],
                       self.logs / 'postgres.log', stop_signal=signal.SIGINT, user=self.database_user)
         yield Process('redis', [shutil.which('redis-server') or '/usr/bin/redis-server', '--port', '0',

@@ -5,7 +5,7 @@
                                         and, only when asked for: containers
 
 C programs are built with the address and undefined-behaviour sanitizers. The full output of a suite
-is kept in .manabiya/test/<suite>.log; of a suite that fails, its end is shown.
+is kept in .manabiya/test/<suite>.log; of each program that fails, what its first failure said is shown.
 """
 
 import json
@@ -22,19 +22,28 @@ BUILD = ROOT / 'build-asan'
 LOGS = ROOT / '.manabiya/test'
 SHOWN_LINES = 60
 AT_ONCE = min(os.cpu_count(), 4)
+FAILURE = re.compile(r'^(?:={70}$|\s*not ok\b)', re.M)
 TAP_LINE = re.compile(r'^\s*(not )?ok\b(.*# (?:SKIP|TODO))?', re.M | re.I)
 ENVIRONMENT = {'MANABIYA_BUILD': str(BUILD), 'PYTHONDONTWRITEBYTECODE': '1',
                'ASAN_OPTIONS': 'detect_leaks=1', 'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1'}
 
 
 class Outcome:
-    """What a suite came to: how many passed and failed, and the text to look at."""
+    """What a suite came to: how many passed and failed, all that it said, and what is shown of that."""
 
-    def __init__(self, passed=0, failed=0, text=''):
+    def __init__(self, passed=0, failed=0, text='', shown=None):
         self.passed, self.failed, self.text = passed, failed, text
+        self.shown = shown if shown is not None else first_failure(text) if failed else ''
 
     def __add__(self, other):
-        return Outcome(self.passed + other.passed, self.failed + other.failed, self.text + other.text)
+        return Outcome(self.passed + other.passed, self.failed + other.failed, self.text + other.text, self.shown + other.shown)
+
+
+def first_failure(text):
+    """From the first that failed on, if that is told in a known way; else the end."""
+    start = FAILURE.search(text)
+    lines = text[start.start():].splitlines()[:SHOWN_LINES] if start else text.splitlines()[-SHOWN_LINES:]
+    return '\n'.join(lines) + '\n'
 
 
 def run(*command, cwd=ROOT, env=None):
@@ -197,7 +206,7 @@ def run_suite(name):
     (LOGS / f'{name}.log').write_text(outcome.text)
     print(f'{name:10} {outcome.passed:5} passed {outcome.failed:5} failed {time.monotonic() - began:6.0f} s', flush=True)
     if outcome.failed:
-        print('\n'.join(outcome.text.splitlines()[-SHOWN_LINES:]), flush=True)
+        print(outcome.shown, end='', flush=True)
         print(f'(all of it: {LOGS / name}.log)', flush=True)
     return outcome
 

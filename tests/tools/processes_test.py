@@ -1,4 +1,4 @@
-"""tools/processes.py and the mail sink: the parts of the stack that need no build."""
+"""tools/processes.py, ports and the mail sink: the parts of the stack that need no build."""
 
 import platform
 import signal
@@ -13,9 +13,29 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
-from processes import Process, start_time  # noqa: E402
+from processes import Process, has_stopped, start_time  # noqa: E402
+from stack import free_port  # noqa: E402
 
 EXIT = {'x86_64': 60, 'aarch64': 93}  # the system call that ends one thread
+
+
+class Ports(unittest.TestCase):
+    """Of stacks that run side by side, each starts its servers some time after it has chosen their ports."""
+
+    def other(self, port):
+        """What another process gets that wants this port."""
+        text = f'import sys; sys.path.insert(0, {str(ROOT / "tools")!r}); import stack; print(stack.free_port({port}))'
+        return int(subprocess.run([sys.executable, '-B', '-c', text], check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+    def test_one_that_was_chosen_is_nobody_elses(self):
+        port = free_port()
+        self.assertNotEqual(self.other(port), port)
+        self.assertNotEqual(free_port(), port)
+        self.assertEqual(free_port(port), port)
+
+    def test_that_of_a_process_that_has_ended_may_be_chosen(self):
+        port = self.other(0)
+        self.assertEqual(self.other(port), port)
 
 
 class Processes(unittest.TestCase):
@@ -35,6 +55,13 @@ class Processes(unittest.TestCase):
         self.assertTrue(again.is_alive())
         self.assertTrue(process.stop())
         self.assertFalse(process.is_alive())
+
+    def test_one_that_is_stopped_has_stopped(self):
+        process = self.process(sys.executable, '-c', 'import threading\nfor _ in range(8): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()')
+        for _ in range(20):
+            process.signal(signal.SIGSTOP)
+            self.assertTrue(has_stopped(process.pid))
+            process.signal(signal.SIGCONT)
 
     def test_somebody_elses_process_with_the_same_pid_is_left_alone(self):
         process = self.process('/bin/sleep', '60')

@@ -7,12 +7,13 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-JOB = re.compile(r'^static const struct op \w+ = \{ \.name = "(\w+)",\s+\.audit = ', re.M)
+JOB = re.compile(r'^static const struct op \w+ = \{\s+\.name = "(\w+)",\s+(?:\.label = \w+,\s+)?\.audit = ', re.M)
 
 
 def shared(main):
     """What libcommon records by itself: in its jobs, of those that this service runs, and in the skeleton of all."""
     own = {'audit_stop'} if 'service_main(' in main else set()
+    own |= {'key_use'} if '.keyring = ' in main else set()
     return {name for path in (ROOT / 'libcommon').glob('*.c') if f'{path.stem}_run' in main or path.stem in own
             for name in JOB.findall(path.read_text())}
 
