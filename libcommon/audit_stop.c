@@ -16,7 +16,6 @@
 
 #define WATCH_EVERY_MS 1000
 #define STOPPED_MS 10000 /* what waits longer: an instance is replaced in less */
-#define OPERATOR_TENANT "00000000-0000-7000-8000-000000000001"
 
 /* Tenants counted between two notes, which are a second apart while the database answers. Of more,
  * and of strangers, only the operator reads. */

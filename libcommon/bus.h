@@ -104,6 +104,22 @@ typedef void bus_on_reply(void *arg, const struct bus_reply *reply);
 struct bus_ticket bus_send(
 	struct bus *bus, const struct bus_request *request, bus_on_reply *on_reply, void *arg);
 
+/* Why no instance can take a request now. */
+enum bus_refusal {
+	BUS_TAKEN, /* one has */
+	BUS_AWAY, /* none is there */
+	BUS_FULL, /* each has its window full */
+	BUS_TENANT_FULL, /* the tenant has its share of each window */
+};
+
+/* The same, but a request that no instance can take is told of by what is returned and by nothing
+ * else, so that it can be tried again soon; *ticket is set when it was taken. */
+must_check enum bus_refusal bus_try_send(struct bus *bus, const struct bus_request *request,
+	bus_on_reply *on_reply, void *arg, struct bus_ticket *ticket);
+
+/* It was not tried again: count it. */
+void bus_count_refusal(struct bus *bus, enum bus_refusal refusal);
+
 /* Nobody waits for the answer any more: true, and on_reply will not be called, nor the request run
  * if it still waits at the other end; or false, and on_reply was called or is being called. */
 bool bus_cancel(struct bus_ticket ticket);
@@ -124,6 +140,10 @@ unsigned bus_send_each(
 
 /* Is at least one instance of the service ready for a request? */
 bool bus_is_up(struct bus *bus, const char *service);
+
+/* How often a link to an instance of the service has come up so far. When it is more than before,
+ * events that an instance had for us may have been said to nobody. */
+uint64_t bus_links_made(struct bus *bus, const char *service);
 
 /* Ask for a service's events; asked again by itself after every reconnect. */
 typedef void bus_on_event(void *arg, const char *topic, struct bytes body);

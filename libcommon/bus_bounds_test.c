@@ -17,38 +17,6 @@
 #define CALLS_N 120 /* more than are ever under way to a caller that does not read */
 #define HEADS_BYTES (CALLS_N * 128) /* of as many short frames */
 
-/* ---- a serving end without workers, until they are wanted ---- */
-
-static struct bus *open_idle(struct bus_options options)
-{
-	options.name = "learning";
-	options.listen = url;
-	options.key_directory = directory;
-	struct bus *bus = bus_open(&options);
-	assert_non_null(bus);
-	return bus;
-}
-
-static void start_workers(struct end *end)
-{
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&end->threads[i], NULL, serve, end->bus), 0);
-}
-
-static struct bus_figures figures_of(const struct bus *bus)
-{
-	struct bus_figures figures;
-	bus_figures(bus, &figures);
-	return figures;
-}
-
-static void wait_accepted(const struct bus *bus, uint64_t n)
-{
-	for (int i = 0; i < WAIT_MS / 10 && figures_of(bus).queue_length != n; i++)
-		usleep(10000);
-	assert_int_equal(figures_of(bus).queue_length, n);
-}
-
 static void wait_told(const struct tally *tally, int n)
 {
 	for (int i = 0; i < WAIT_MS / 10 && tally->answered + tally->refused < n; i++)

@@ -11,9 +11,6 @@
 #include "libcommon/bus_server.h"
 #include "libcommon/clock.h"
 
-/* What keeps an instance from taking a request. */
-enum refusal { TAKEN, AWAY, FULL, TENANT_FULL };
-
 /* With the lock held. */
 static bool is_ready(const struct instance *instance)
 {
@@ -32,16 +29,16 @@ static uint64_t tenant_hash(const char *tenant)
 	return hash | 1;
 }
 
-static enum refusal refusal_of(const struct instance *instance, uint64_t tenant, size_t bytes)
+static enum bus_refusal refusal_of(const struct instance *instance, uint64_t tenant, size_t bytes)
 {
 	const struct bus_options *options = &instance->bus->options;
 	if (!is_ready(instance))
-		return AWAY;
+		return BUS_AWAY;
 	if (instance->outstanding >= options->window ||
 		(instance->outstanding &&
 			instance->outstanding_bytes + bytes > (size_t)options->bytes_max))
-		return FULL;
-	return slot_tenant_has_room(instance, tenant) ? TAKEN : TENANT_FULL;
+		return BUS_FULL;
+	return slot_tenant_has_room(instance, tenant) ? BUS_TAKEN : BUS_TENANT_FULL;
 }
 
 static void fill_frame(struct frame *frame, const struct bus_request *request)
@@ -92,11 +89,11 @@ static void put(struct instance *instance, struct sending *sending)
 	client_flush_soon(instance);
 }
 
-static enum refusal try_send(struct instance *instance, struct sending *sending)
+static enum bus_refusal try_send(struct instance *instance, struct sending *sending)
 {
 	bus_tasks_begin();
 	pthread_mutex_lock(&instance->lock);
-	enum refusal refusal = refusal_of(instance, sending->tenant, sending->bytes);
+	enum bus_refusal refusal = refusal_of(instance, sending->tenant, sending->bytes);
 	if (!refusal)
 		put(instance, sending);
 	pthread_mutex_unlock(&instance->lock);
@@ -127,12 +124,12 @@ static size_t find_ready(
 }
 
 /* Of two instances in turn the less loaded one; then any that can take it. */
-static enum refusal send_to_service(
+static enum bus_refusal send_to_service(
 	struct client *client, const char *service, struct sending *sending)
 {
 	struct instance *found[INSTANCES_MAX];
 	size_t n = find_ready(client, service, found);
-	enum refusal refusal = AWAY;
+	enum bus_refusal refusal = BUS_AWAY;
 	if (n > 1 && load(found[1]) < load(found[0])) {
 		struct instance *first = found[0];
 		found[0] = found[1];
@@ -157,25 +154,43 @@ static void fill_sending(struct sending *sending, const struct bus_request *requ
 	sending->arg = arg;
 }
 
-struct bus_ticket bus_send(
-	struct bus *bus, const struct bus_request *request, bus_on_reply *on_reply, void *arg)
+enum bus_refusal bus_try_send(struct bus *bus, const struct bus_request *request,
+	bus_on_reply *on_reply, void *arg, struct bus_ticket *ticket)
 {
 	struct sending sending = { .ticket = { 0 } };
 	fill_sending(&sending, request, on_reply, arg);
 	if (sending.bytes > FRAME_MAX) {
 		struct bus_reply reply = { .err = ERR_INVALID, .status = 413 };
 		on_reply(arg, &reply);
-		return sending.ticket;
+		*ticket = sending.ticket;
+		return BUS_TAKEN;
 	}
+	enum bus_refusal refusal = send_to_service(bus->client, request->service, &sending);
+	if (!refusal) {
+		atomic_fetch_add(&bus->count.requests_sent, 1);
+		*ticket = sending.ticket;
+	}
+	return refusal;
+}
+
+void bus_count_refusal(struct bus *bus, enum bus_refusal refusal)
+{
 	atomic_fetch_add(&bus->count.requests_sent, 1);
-	enum refusal refusal = send_to_service(bus->client, request->service, &sending);
+	atomic_fetch_add(
+		refusal == BUS_TENANT_FULL ? &bus->count.refused_tenant : &bus->count.refused_full,
+		1);
+}
+
+struct bus_ticket bus_send(
+	struct bus *bus, const struct bus_request *request, bus_on_reply *on_reply, void *arg)
+{
+	struct bus_ticket ticket = { 0 };
+	enum bus_refusal refusal = bus_try_send(bus, request, on_reply, arg, &ticket);
 	if (refusal) {
-		atomic_fetch_add(refusal == TENANT_FULL ? &bus->count.refused_tenant
-							: &bus->count.refused_full,
-			1);
+		bus_count_refusal(bus, refusal);
 		reply_failed(on_reply, arg, 503, false);
 	}
-	return sending.ticket;
+	return ticket;
 }
 
 unsigned bus_send_each(
@@ -187,7 +202,7 @@ unsigned bus_send_each(
 	for (size_t i = 0; i < n; i++) {
 		struct sending sending = { .ticket = { 0 } };
 		fill_sending(&sending, request, on_reply, arg);
-		sent += try_send(found[i], &sending) == TAKEN;
+		sent += try_send(found[i], &sending) == BUS_TAKEN;
 	}
 	return sent;
 }
@@ -331,6 +346,20 @@ bool bus_is_up(struct bus *bus, const char *service)
 {
 	struct instance *found[INSTANCES_MAX];
 	return find_ready(bus->client, service, found) > 0;
+}
+
+uint64_t bus_links_made(struct bus *bus, const char *service)
+{
+	uint64_t made = 0;
+	for (size_t i = 0; i < atomic_load(&bus->client->instances_n); i++) {
+		struct instance *instance = bus->client->instances[i];
+		if (strcmp(instance->service, service) != 0)
+			continue;
+		pthread_mutex_lock(&instance->lock);
+		made += instance->links_made;
+		pthread_mutex_unlock(&instance->lock);
+	}
+	return made;
 }
 
 static void subscribe_now(struct instance *instance)

@@ -214,8 +214,10 @@ static void take_welcome(struct instance *instance, const unsigned char *body, s
 		instance->state = STATE_UP;
 		instance->heard_ms = clock_steady_ms();
 		instance->received = instance->told = 0;
-		if (!was_up)
+		if (!was_up) {
 			breaker_reset(&instance->breaker, instance->heard_ms);
+			instance->links_made++;
+		}
 		client_subscribe(instance);
 		client_flush(instance);
 		log_event(LOG_LEVEL_INFO, was_up ? "bus link has a new key" : "bus link is up",

@@ -15,7 +15,8 @@ const struct option bus_conf_options[] = {
 		"leaves the rest to the others" },
 	{ "bus-memory-mib", OPTION_INTEGER, "32", AT(memory), 12, 4096,
 		"bytes of requests outstanding per instance called, in MiB; beyond it 503 at once. "
-		"Five of the largest requests (6 MiB), or 128 windows of an upload" },
+		"Five of the largest requests (6 MiB), or the windows of 100 uploads, eight of "
+		"them large" },
 	{ "bus-resolve-ms", OPTION_INTEGER, "3000", AT(resolve_ms), 100, 60000,
 		"host names in --peers are looked up again this often" },
 	{ "bus-peer-uids", OPTION_TEXT, "", AT(peer_uids), 0, 256,

@@ -124,6 +124,7 @@ struct instance {
 	pthread_cond_t flushed; /* none of them any more */
 	struct outbox outbox;
 	uint64_t received, told; /* messages; and how many of them the other end knows of */
+	uint64_t links_made; /* only rises, at whatever address it was */
 	uint32_t message_id;
 	uint64_t counter;
 	struct slot *slots;

@@ -11,8 +11,6 @@
 
 #include "libcommon/bus_world.h"
 
-#define WAIT_MS 20000 /* for what must come; a busy machine may need it */
-
 static struct bus *served;
 
 static inline void *wait_for_term(void *arg)

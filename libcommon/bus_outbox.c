@@ -5,12 +5,15 @@
 #include <string.h>
 
 #define BATCH_FIRST_BYTES 4096 /* a few ordinary requests */
-#define SPARE_BYTES_MAX (64 * 1024) /* a larger batch is not kept for the next one */
+/* A larger batch is not kept for the next one. A larger frame is written where it will be sealed,
+ * into a message of its own: copying it once more costs as much as sealing it. */
+#define SPARE_BYTES_MAX (64 * 1024)
 
 struct batch {
 	struct batch *next;
 	size_t n, capacity;
 	unsigned char *data;
+	nng_msg *message; /* of one large frame; `data` lies in it */
 };
 
 static void *sure(void *memory)
@@ -22,17 +25,15 @@ static void *sure(void *memory)
 
 static void batch_free(struct batch *batch)
 {
-	if (batch)
+	if (batch && batch->message)
+		nng_msg_free(batch->message);
+	else if (batch)
 		free(batch->data);
 	free(batch);
 }
 
-static void append_batch(struct outbox *outbox)
+static void append(struct outbox *outbox, struct batch *batch)
 {
-	struct batch *batch = outbox->spare;
-	outbox->spare = NULL;
-	if (!batch)
-		batch = sure(calloc(1, sizeof(*batch)));
 	batch->next = NULL;
 	batch->n = BATCH_HEAD;
 	if (outbox->tail)
@@ -40,6 +41,31 @@ static void append_batch(struct outbox *outbox)
 	else
 		outbox->head = batch;
 	outbox->tail = batch;
+}
+
+static void append_batch(struct outbox *outbox)
+{
+	struct batch *batch = outbox->spare;
+	outbox->spare = NULL;
+	append(outbox, batch ? batch : sure(calloc(1, sizeof(*batch))));
+}
+
+static nng_msg *message_for(size_t n)
+{
+	nng_msg *message;
+	if (nng_msg_alloc(&message, n + LINK_OVERHEAD))
+		abort();
+	return message;
+}
+
+/* A batch of its own for a frame of n bytes. */
+static void append_message(struct outbox *outbox, size_t n)
+{
+	struct batch *batch = sure(calloc(1, sizeof(*batch)));
+	batch->message = message_for(BATCH_HEAD + n);
+	batch->data = (unsigned char *)nng_msg_body(batch->message) + LINK_HEAD;
+	batch->capacity = BATCH_HEAD + n;
+	append(outbox, batch);
 }
 
 static void make_room(struct batch *batch, size_t n)
@@ -65,7 +91,9 @@ static uint64_t depth(const struct outbox *outbox)
 uint64_t outbox_put(struct outbox *outbox, const struct frame *frame)
 {
 	size_t n = frame_size(frame);
-	if (!outbox->tail || outbox->tail->n + n > BATCH_BYTES)
+	if (n > SPARE_BYTES_MAX)
+		append_message(outbox, n);
+	else if (!outbox->tail || outbox->tail->message || outbox->tail->n + n > BATCH_BYTES)
 		append_batch(outbox);
 	make_room(outbox->tail, n);
 	frame_write(frame, outbox->tail->data + outbox->tail->n);
@@ -88,17 +116,17 @@ static void put_number(unsigned char *out, uint64_t number)
 nng_msg *outbox_take(struct outbox *outbox, struct link *link, uint64_t received)
 {
 	struct batch *batch = outbox->head;
-	nng_msg *message;
+	nng_msg *message = batch->message ? batch->message : message_for(batch->n);
 	outbox->head = batch->next;
 	if (!outbox->head)
 		outbox->tail = NULL;
 	outbox->bytes -= batch->n - BATCH_HEAD;
 	outbox->taken++;
-	if (nng_msg_alloc(&message, batch->n + LINK_OVERHEAD))
-		abort();
 	put_number(batch->data, received);
 	link_seal(link, batch->data, batch->n, nng_msg_body(message));
-	if (outbox->spare || batch->capacity > SPARE_BYTES_MAX)
+	if (batch->message)
+		free(batch); /* its bytes are the message's */
+	else if (outbox->spare || batch->capacity > SPARE_BYTES_MAX)
 		batch_free(batch);
 	else
 		outbox->spare = batch;

@@ -15,7 +15,7 @@
 #include "libcommon/link.h"
 
 /* Batches stay small enough to seal in a fraction of a millisecond and to leave a socket
- * responsive; a larger frame goes alone. */
+ * responsive; a frame of more than 64 KiB goes alone. */
 #define BATCH_BYTES (256 * 1024)
 #define BATCH_HEAD 8 /* the number of messages received */
 

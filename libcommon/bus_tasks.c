@@ -29,9 +29,7 @@
 
 #define KEPT_MAX 64 /* a message makes six; what does not fit goes to the pool */
 #define LATER_MAX 16 /* instances that one thread sends to in one gathering */
-#define RUN_MAX                                                                                    \
-	512 /* then the rest goes to the pool: one busy link must not hold up all others           \
-	     */
+#define RUN_MAX 512 /* at once: one busy link must not hold up all others */
 
 struct nni_task;
 struct nni_aio;
@@ -47,6 +45,8 @@ int __wrap_nni_aio_schedule(struct nni_aio *aio, nni_cancel *cancel, void *data)
 int __real_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms);
 int __wrap_nni_plat_ncpu(void);
+int __real_pthread_setname_np(pthread_t thread, const char *name);
+int __wrap_pthread_setname_np(pthread_t thread, const char *name);
 int __real_nni_plat_errno(int error);
 int __wrap_nni_plat_errno(int error);
 
@@ -104,27 +104,31 @@ void __wrap_nni_task_dispatch(struct nni_task *task)
 	here.kept[here.end++ % KEPT_MAX] = task;
 }
 
-static void run_tasks(void)
+static struct nni_task *take_task(void)
 {
-	for (unsigned n = 0; here.first != here.end; n++) {
-		struct nni_task *task = here.kept[here.first++ % KEPT_MAX];
-		here.has_refused = false;
-		if (n < RUN_MAX)
-			nni_task_exec(task);
-		else
-			__real_nni_task_dispatch(task);
-	}
+	here.has_refused = false;
+	return here.kept[here.first++ % KEPT_MAX];
 }
 
-static void run_kept(void)
+static void run_later(void)
 {
-	run_tasks();
-	while (here.later_n) {
-		here.later_n--;
-		here.later[here.later_n].fn(here.later[here.later_n].arg);
-		run_tasks();
+	here.later_n--;
+	here.later[here.later_n].fn(here.later[here.later_n].arg);
+}
+
+/* What there is to do, at most so many tasks of it. True: some are left. */
+static bool run_kept(void)
+{
+	for (unsigned n = 0; n < RUN_MAX && (here.first != here.end || here.later_n); n++) {
+		if (here.first != here.end)
+			nni_task_exec(take_task());
+		else
+			run_later();
 	}
+	while (here.later_n)
+		run_later();
 	here.has_refused = false;
+	return here.first != here.end;
 }
 
 void bus_tasks_begin(void)
@@ -134,8 +138,10 @@ void bus_tasks_begin(void)
 
 void bus_tasks_end(void)
 {
-	if (here.depth == 1)
-		run_kept();
+	if (here.depth == 1 && run_kept()) {
+		while (here.first != here.end)
+			__real_nni_task_dispatch(take_task());
+	}
 	here.depth--;
 }
 
@@ -155,15 +161,32 @@ bool bus_tasks_later(void (*fn)(void *), void *arg, unsigned *kept)
 	return true;
 }
 
+/* libnng's polling thread, named before it runs. */
+static struct {
+	pthread_t thread;
+	bool is_known;
+} polling;
+
+/* The name itself would not do: the kernel is told of another thread's by a file in /proc, which a
+ * fenced process (view.h) does not see. */
+int __wrap_pthread_setname_np(pthread_t thread, const char *name)
+{
+	if (strcmp(name, "nng:poll:epoll") == 0) {
+		polling.thread = thread;
+		polling.is_known = true;
+	}
+	return __real_pthread_setname_np(thread, name);
+}
+
 static bool is_polling_thread(void)
 {
-	char name[16];
-	return pthread_getname_np(pthread_self(), name, sizeof(name)) == 0 &&
-		strcmp(name, "nng:poll:epoll") == 0;
+	return polling.is_known && pthread_equal(pthread_self(), polling.thread);
 }
 
 /* Called by everybody who polls; only libnng's thread, between two rounds and without locks, has
- * anything to do here. */
+ * anything to do here. What it leaves it does after a look at the other links, rather than leave it
+ * to the pool: on a busy link one message follows the other, and with the first one all of them
+ * would go there, each with its switches. */
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms)
 {
 	static _Thread_local bool is_known, is_polling;
@@ -172,7 +195,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout_ms)
 		is_polling = is_polling_thread();
 		here.depth += is_polling ? 2 : 0; /* always inside, and never the outermost */
 	}
-	if (is_polling)
-		run_kept();
+	if (is_polling && run_kept())
+		timeout_ms = 0;
 	return __real_epoll_wait(fd, events, n, timeout_ms);
 }

@@ -125,7 +125,7 @@ static void a_flood_is_answered_or_refused_but_never_lost(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, flood, args), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	for (int i = 0; i < 500 && tally.answered + tally.refused < 8000; i++)
+	for (int i = 0; i < WAIT_MS / 10 && tally.answered + tally.refused < 8000; i++)
 		usleep(10000);
 	assert_int_equal(tally.answered + tally.refused, 8000);
 	assert_true(tally.answered >= 64);
@@ -143,7 +143,7 @@ static void beyond_the_queue_callers_are_refused(void **state)
 	struct bus_request request = request_of("slow", "");
 	for (int i = 0; i < 16; i++)
 		bus_send(client, &request, on_reply, &tally);
-	for (int i = 0; i < 500 && tally.answered + tally.refused < 16; i++)
+	for (int i = 0; i < WAIT_MS / 10 && tally.answered + tally.refused < 16; i++)
 		usleep(10000);
 	assert_int_equal(tally.answered + tally.refused, 16);
 	assert_true(tally.refused > 0);
@@ -162,11 +162,11 @@ static void draining_finishes_what_was_accepted(void **state)
 	struct bus_request request = request_of("slow", "");
 	for (int i = 0; i < 4; i++)
 		bus_send(client, &request, on_reply, &tally);
-	usleep(100000);
+	wait_received(server.bus, 4);
 	bus_drain(server.bus);
 	for (int i = 0; i < 2; i++)
 		pthread_join(server.threads[i], NULL);
-	for (int i = 0; i < 200 && tally.answered < 4; i++)
+	for (int i = 0; i < WAIT_MS / 10 && tally.answered < 4; i++)
 		usleep(10000);
 	assert_int_equal(tally.answered, 4);
 	bus_close(server.bus);
@@ -188,7 +188,7 @@ static void events_reach_subscribers_also_after_a_reconnect(void **state)
 	bus_subscribe(client, "learning", on_event, &heard);
 	for (int round = 1; round <= 2; round++) {
 		wait_until(client, true);
-		for (int i = 0; i < 200 && heard < round; i++) {
+		for (int i = 0; i < WAIT_MS / 10 && heard < round; i++) {
 			bus_push(server.bus, "notice", frame_text("{}"));
 			usleep(10000);
 		}

@@ -17,6 +17,8 @@
 
 #define LARGE_BYTES (4 * 1024 * 1024)
 
+#define WAIT_MS 20000 /* for what must come; a busy machine may need it */
+
 static char directory[64], other_directory[64];
 static char url[128], peers[160];
 static atomic_int slow_runs; /* how often a slow request was worked on here */
@@ -33,6 +35,8 @@ static inline void answer(struct bus *bus, struct bus_job *job)
 		atomic_fetch_add(&slow_runs, 1);
 		usleep(300000);
 	}
+	if (name->n == 5 && memcmp(name->data, "stuck", 5) == 0)
+		pause(); /* until the process is killed */
 	char runs = (char)('0' + atomic_load(&slow_runs));
 	if (name->n == 4 && memcmp(name->data, "runs", 4) == 0)
 		reply.texts[TEXT_BODY] = (struct bytes){ (unsigned char *)&runs, 1 };
@@ -85,6 +89,23 @@ static inline void close_server(struct end *end)
 	bus_close(end->bus);
 }
 
+/* One that accepts, and works only when start_workers() says so. */
+static inline struct bus *open_idle(struct bus_options options)
+{
+	options.name = "learning";
+	options.listen = url;
+	options.key_directory = directory;
+	struct bus *bus = bus_open(&options);
+	assert_non_null(bus);
+	return bus;
+}
+
+static inline void start_workers(struct end *end)
+{
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&end->threads[i], NULL, serve, end->bus), 0);
+}
+
 static inline struct bus *open_client_with(const char *name, const char *key_directory)
 {
 	struct bus *bus = bus_open(&(struct bus_options){
@@ -100,9 +121,32 @@ static inline struct bus *open_client(const char *name)
 
 static inline void wait_until(struct bus *bus, bool up)
 {
-	for (int i = 0; i < 500 && bus_is_up(bus, "learning") != up; i++)
+	for (int i = 0; i < WAIT_MS / 10 && bus_is_up(bus, "learning") != up; i++)
 		usleep(10000);
 	assert_int_equal(bus_is_up(bus, "learning"), up);
+}
+
+static inline struct bus_figures figures_of(const struct bus *bus)
+{
+	struct bus_figures figures;
+	bus_figures(bus, &figures);
+	return figures;
+}
+
+/* Until so many requests have come to the serving end, taken or not. */
+static inline void wait_received(const struct bus *bus, uint64_t n)
+{
+	for (int i = 0; i < WAIT_MS / 10 && figures_of(bus).requests_received < n; i++)
+		usleep(10000);
+	assert_int_equal(figures_of(bus).requests_received, n);
+}
+
+/* Until so many requests wait there for a worker. */
+static inline void wait_accepted(const struct bus *bus, uint64_t n)
+{
+	for (int i = 0; i < WAIT_MS / 10 && figures_of(bus).queue_length != n; i++)
+		usleep(10000);
+	assert_int_equal(figures_of(bus).queue_length, n);
 }
 
 static inline struct bus_request request_of(const char *operation, const char *body)

@@ -60,6 +60,11 @@ struct push {
 	const char *json;
 };
 
+/* The provider's own tenant, known before there is a database: contracts are its rows, every tenant
+ * reads its announcements, and what is not about any contract, or about all of them, is in its log.
+ */
+#define OPERATOR_TENANT "00000000-0000-7000-8000-000000000001"
+
 struct call {
 	struct arena *arena;
 	struct db *db;
@@ -83,6 +88,7 @@ struct call {
 	int64_t total_bytes; /* set by handlers of x-stream: response */
 	const char *object_id; /* audit: what the call was about; set by the skeleton, may be
 				  overridden */
+	const char *owner_id; /* audit: the pupil whose that is; NULL: not said */
 	enum label label; /* of the object, where it was raised above its type; audit and checks */
 	const char *recorded; /* audit: codes of the input, a JSON object; NULL: none */
 	const char *content_type; /* of a reply body that is not JSON; set by handlers */

@@ -1,4 +1,4 @@
-/* Hashes, seals and signatures: thin wrappers that fix the algorithm and the nonce. */
+/* Hashes and signatures: thin wrappers that fix the algorithm. Seals are crypto_aead.c's. */
 #include "libcommon/crypto.h"
 
 #include <assert.h>
@@ -9,8 +9,6 @@
 
 #include "libcommon/log.h"
 
-static_assert(KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
-static_assert(KEY_SIZE == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "key size");
 static_assert(KEY_SIZE == crypto_sign_SEEDBYTES, "seed size");
 static_assert(HASH_SIZE == crypto_hash_sha256_BYTES, "hash size");
 static_assert(HASH_SIZE == crypto_auth_hmacsha256_BYTES, "hash size");
@@ -19,9 +17,6 @@ static_assert(PUBLIC_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "public key size");
 static_assert(SIGNING_KEY_SIZE == crypto_sign_SECRETKEYBYTES, "signing key size");
 
 #define ID_BLOCK 512 /* drawn at once for identifiers: one system call for 32 UUIDs */
-#define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-static_assert(SEAL_OVERHEAD == NONCE_SIZE + crypto_aead_xchacha20poly1305_ietf_ABYTES, "overhead");
-static_assert(STREAM_SEAL_OVERHEAD == crypto_aead_chacha20poly1305_ietf_ABYTES, "overhead");
 
 /* Bytes for identifiers that this thread has drawn and not yet given away. */
 static _Thread_local struct {
@@ -144,55 +139,6 @@ void crypto_derive(
 	const unsigned char key[KEY_SIZE], const char *context, unsigned char out[KEY_SIZE])
 {
 	crypto_keyed_hash(key, context, strlen(context), out);
-}
-
-void crypto_seal(const unsigned char key[KEY_SIZE], struct bytes associated, const void *plain,
-	size_t n, unsigned char *out)
-{
-	randombytes_buf(out, NONCE_SIZE);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(
-		out + NONCE_SIZE, NULL, plain, n, associated.data, associated.n, NULL, out, key);
-}
-
-enum err crypto_open(const unsigned char key[KEY_SIZE], struct bytes associated, const void *sealed,
-	size_t n, unsigned char *out)
-{
-	if (n < SEAL_OVERHEAD)
-		return ERR_INVALID;
-	const unsigned char *nonce = sealed;
-	int broken = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, nonce + NONCE_SIZE,
-		n - NONCE_SIZE, associated.data, associated.n, nonce, key);
-	return broken ? ERR_INVALID : OK;
-}
-
-/* RFC 8439, 2.8: 96 bits, of which the first 32 may be constant; ours are 0. */
-static void stream_nonce(
-	uint64_t counter, unsigned char out[crypto_aead_chacha20poly1305_ietf_NPUBBYTES])
-{
-	memset(out, 0, 4);
-	for (unsigned i = 0; i < 8; i++)
-		out[4 + i] = (unsigned char)(counter >> (8 * i));
-}
-
-void crypto_stream_seal(const unsigned char key[KEY_SIZE], uint64_t counter,
-	struct bytes associated, const void *plain, size_t n, unsigned char *out)
-{
-	unsigned char nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
-	stream_nonce(counter, nonce);
-	crypto_aead_chacha20poly1305_ietf_encrypt(
-		out, NULL, plain, n, associated.data, associated.n, NULL, nonce, key);
-}
-
-enum err crypto_stream_open(const unsigned char key[KEY_SIZE], uint64_t counter,
-	struct bytes associated, const void *sealed, size_t n, unsigned char *out)
-{
-	if (n < STREAM_SEAL_OVERHEAD)
-		return ERR_INVALID;
-	unsigned char nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
-	stream_nonce(counter, nonce);
-	int broken = crypto_aead_chacha20poly1305_ietf_decrypt(
-		out, NULL, NULL, sealed, n, associated.data, associated.n, nonce, key);
-	return broken ? ERR_INVALID : OK;
 }
 
 void crypto_sign_keys(const unsigned char seed[KEY_SIZE], unsigned char public_key[PUBLIC_KEY_SIZE],

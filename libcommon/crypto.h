@@ -1,5 +1,6 @@
 /*
- * Cryptography, the only code that calls libsodium. Keys are byte arrays of the sizes below.
+ * Cryptography, the only code that calls libsodium, and OpenSSL's ciphers. Keys are byte arrays of
+ * the sizes below.
  *
  * What is refused: nonces chosen by callers, comparisons that leak time, algorithms by name.
  */
@@ -75,14 +76,14 @@ void crypto_derive(
 	const unsigned char key[KEY_SIZE], const char *context, unsigned char out[KEY_SIZE]);
 
 /* XChaCha20-Poly1305: out = nonce ‖ ciphertext ‖ tag, n + SEAL_OVERHEAD bytes. Opening garbage is
- * ERR_INVALID. */
+ * ERR_INVALID and leaves nothing of it in `out`. */
 void crypto_seal(const unsigned char key[KEY_SIZE], struct bytes associated, const void *plain,
 	size_t n, unsigned char *out);
 must_check enum err crypto_open(const unsigned char key[KEY_SIZE], struct bytes associated,
 	const void *sealed, size_t n, unsigned char *out /* n - SEAL_OVERHEAD */);
 
 /* ChaCha20-Poly1305 (RFC 8439) with a counter as nonce, for ordered links; out is n + 16. The key
- * must be used for one direction. */
+ * must be used for one direction. A text may be sealed and opened in its place. */
 #define STREAM_SEAL_OVERHEAD 16
 void crypto_stream_seal(const unsigned char key[KEY_SIZE], uint64_t counter,
 	struct bytes associated, const void *plain, size_t n, unsigned char *out);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 
 #include "libcommon/crypto.h"
 
@@ -156,6 +157,76 @@ static void seal_of_the_xchacha_draft_opens(void **state)
 		crypto_open(key, associated, bytes_of(sealed), (sizeof sealed - 1) / 2, opened),
 		OK);
 	assert_memory_equal(opened, plain, sizeof opened);
+}
+
+/* Lengths around the one from which another library does it, and around its blocks. */
+static const size_t LONG[] = { 1023, 1024, 1025, 4095, 4096, 65535, 65536, 262145 };
+#define LONG_N (sizeof LONG / sizeof *LONG)
+#define LONG_MAX_N 262145
+
+static unsigned char *long_text(size_t n)
+{
+	unsigned char *text = arena_alloc(arena, n + SEAL_OVERHEAD);
+	for (size_t i = 0; i < n; i++)
+		text[i] = (unsigned char)(i * 31 >> 3);
+	return text;
+}
+
+static void long_texts_are_those_of_libsodium(void **state)
+{
+	static const unsigned char nonce[12] = { 0, 0, 0, 0, 5 };
+	unsigned char key[KEY_SIZE] = { 9 };
+	struct bytes associated = text_bytes("tenant|media");
+	const unsigned char *plain = long_text(LONG_MAX_N);
+	unsigned char *ours = long_text(LONG_MAX_N), *theirs = long_text(LONG_MAX_N);
+	for (size_t i = 0; i < LONG_N; i++) {
+		size_t n = LONG[i];
+		crypto_stream_seal(key, 5, associated, plain, n, ours);
+		crypto_aead_chacha20poly1305_ietf_encrypt(
+			theirs, NULL, plain, n, associated.data, associated.n, NULL, nonce, key);
+		assert_memory_equal(ours, theirs, n + STREAM_SEAL_OVERHEAD);
+		crypto_seal(key, associated, plain, n, ours);
+		assert_int_equal(
+			crypto_aead_xchacha20poly1305_ietf_decrypt(theirs, NULL, NULL, ours + 24,
+				n + 16, associated.data, associated.n, ours, key),
+			0);
+		assert_memory_equal(theirs, plain, n);
+		crypto_aead_xchacha20poly1305_ietf_encrypt(
+			ours + 24, NULL, plain, n, associated.data, associated.n, NULL, ours, key);
+		assert_int_equal(crypto_open(key, associated, ours, n + SEAL_OVERHEAD, theirs), OK);
+		assert_memory_equal(theirs, plain, n);
+	}
+}
+
+static void a_long_text_is_opened_in_its_place(void **state)
+{
+	unsigned char key[KEY_SIZE] = { 3 };
+	unsigned char *text = long_text(65536);
+	crypto_stream_seal(key, 1, text_bytes("a"), long_text(65536), 65536, text);
+	assert_int_equal(crypto_stream_open(
+				 key, 1, text_bytes("a"), text, 65536 + STREAM_SEAL_OVERHEAD, text),
+		OK);
+	assert_memory_equal(text, long_text(65536), 65536);
+}
+
+/* Bits here and there, and all of the nonce and the tag. */
+static void a_changed_long_text_gives_nothing(void **state)
+{
+	static const unsigned char zeros[4096] = { 0 };
+	unsigned char key[KEY_SIZE] = { 2 }, opened[4096];
+	size_t n = sizeof opened + SEAL_OVERHEAD;
+	unsigned char *sealed = long_text(sizeof opened);
+	crypto_seal(key, text_bytes("a"), long_text(sizeof opened), sizeof opened, sealed);
+	for (size_t i = 0; i < n; i += i < 24 || i >= n - 17 ? 1 : 61) {
+		memset(opened, 1, sizeof opened);
+		sealed[i] ^= 4;
+		assert_int_equal(crypto_open(key, text_bytes("a"), sealed, n, opened), ERR_INVALID);
+		assert_memory_equal(opened, zeros, sizeof opened);
+		sealed[i] ^= 4;
+	}
+	assert_int_equal(crypto_open(key, text_bytes("b"), sealed, n, opened), ERR_INVALID);
+	assert_int_equal(crypto_open(key, text_bytes("a"), sealed, n - 1, opened), ERR_INVALID);
+	assert_int_equal(crypto_open(key, text_bytes("a"), sealed, n, opened), OK);
 }
 
 static void sealed_bytes_open_only_unchanged(void **state)
@@ -307,6 +378,9 @@ int main(void)
 		cmocka_unit_test(stream_counter_is_checked),
 		cmocka_unit_test(seal_of_the_xchacha_draft_opens),
 		cmocka_unit_test(sealed_bytes_open_only_unchanged),
+		cmocka_unit_test(long_texts_are_those_of_libsodium),
+		cmocka_unit_test(a_long_text_is_opened_in_its_place),
+		cmocka_unit_test(a_changed_long_text_gives_nothing),
 		cmocka_unit_test(two_seals_of_one_text_differ),
 		cmocka_unit_test(identifiers_differ),
 		cmocka_unit_test(a_child_draws_other_identifiers),

@@ -305,7 +305,7 @@ static void nothing_sent_costs_nothing_to_end(void **state)
 /* KILL has only asked for it. */
 static void wait_until_gone(void)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 2000; i++) {
 		const char *left = test_sql_text(&test,
 			"SELECT count(*) FROM pg_stat_activity WHERE usename = 'manabiya_learning'"
 			" AND datname = current_database()");
@@ -411,7 +411,7 @@ static void an_unreachable_server_is_unavailable_at_once(void **state)
 	int64_t begin_ms = clock_steady_ms();
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(db_ping(db), ERR_UNAVAILABLE);
-	assert_true(clock_steady_ms() - begin_ms < 1000);
+	assert_true(clock_steady_ms() - begin_ms < 20000); /* idle: milliseconds */
 	db_close(db);
 }
 

@@ -19,6 +19,7 @@
 #include "libcommon/ocsf.h"
 #include "libcommon/outbox.h"
 #include "libcommon/page.h"
+#include "libcommon/recorded.h"
 #include "libcommon/service.h"
 #include "libcommon/spool.h"
 #include "libcommon/uuid.h"
@@ -246,15 +247,24 @@ static enum err read_input(struct call *c, const struct frame *request, void *in
 	return shape_read_json(c, shape, (const char *)body->data, body->n, in);
 }
 
-/* What the session may not see is taken out; where that is the answer itself, the call is refused.
+/*
+ * What the session may not see is taken out, and a header says what would show it; where it is the
+ * answer itself, the call is refused. Of a search the header does not depend on what was found:
+ * otherwise it would tell word by word what stands in things that are shut.
  */
-static enum err withhold(struct call *c, void *out)
+static enum err withhold(struct call *c, void *out, struct reply *reply)
 {
 	const struct shape *shape = c->op->out;
+	int64_t now_unix_ms = clock_unix_ms();
+	enum label_bar left_out;
 	if (!shape)
 		return OK;
 	c->label = label_gravest(c->label, label_raised(shape, out));
-	return check_label(c, label_withhold(c->actor, clock_unix_ms(), shape, out));
+	enum label shut = label_withhold(c->actor, now_unix_ms, shape, out, &left_out);
+	if (c->op->flags & OP_SEEKS)
+		left_out = label_bar(c->actor, LABEL_I, now_unix_ms);
+	label_bar_header(left_out, &reply->headers);
+	return check_label(c, shut);
 }
 
 static void write_output(struct call *c, const void *in, void *out, struct reply *reply)
@@ -340,16 +350,32 @@ static const char *recorded_of(struct call *c, const void *in)
 	return out.data;
 }
 
+/* What only in and out know of what the event says. */
+static void name_object(struct call *c, const void *in, const void *out)
+{
+	c->recorded = recorded_of(c, in);
+	if (!c->object_id)
+		c->object_id = find_object(c->op, in, out);
+}
+
 static enum err record(struct call *c, const void *in, const void *out)
 {
 	if (!is_audited(c))
 		return OK;
-	c->recorded = recorded_of(c, in);
-	if (!c->object_id)
-		c->object_id = find_object(c->op, in, out);
+	name_object(c, in, out);
 	const char *event_id = uuid_make(c->arena);
 	spool_added();
 	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
+}
+
+static enum err record_apart(struct call *c, const void *in, const void *out)
+{
+	db_begin(c->db, c->actor->tenant_key, true);
+	enum err e = record(c, in, out);
+	if (!e)
+		return db_commit(c);
+	db_rollback(c->db);
+	return e;
 }
 
 /* A refused or failed call leaves its record in a transaction of its own. */
@@ -358,12 +384,7 @@ static void record_failure(struct call *c, const void *in, const void *out)
 	if (!is_audited(c) || c->failure.problem == &AUDIT_UNAVAILABLE)
 		return;
 	struct failure failure = c->failure;
-	db_begin(c->db, c->actor->tenant_key, true);
-	enum err e = record(c, in, out);
-	if (!e)
-		e = db_commit(c);
-	else
-		db_rollback(c->db);
+	enum err e = record_apart(c, in, out);
 	if (e) {
 		audit_stop_refused(c->actor->tenant_id);
 		log_event(LOG_LEVEL_ERROR, "a failed call could not be recorded",
@@ -430,7 +451,7 @@ static enum err run_handler(
 	ask_object(c, in);
 	enum err e = keyed ? idempotency_begin(c, request, reply, &replayed) : OK;
 	if (e || replayed)
-		return e;
+		return e ? e : check_object(c); /* it may have been raised since */
 	reply->executed = true;
 	e = c->op->handler(c, in, out);
 	if (e)
@@ -438,13 +459,30 @@ static enum err run_handler(
 			c, c->failure.problem ? e : fail(c, e, "the handler gave no reason"));
 	e = check_object(c);
 	if (!e)
-		e = withhold(c, out);
+		e = withhold(c, out, reply);
 	if (e)
 		return e;
 	write_output(c, in, out, reply);
 	if (keyed)
 		e = idempotency_end(c, request, reply);
-	return e ? e : record(c, in, out);
+	return e || c->op->flags & OP_READS ? e : record(c, in, out);
+}
+
+/* A read has nothing that its record must go together with, so it needs no transaction; but nothing
+ * of it is told before it is recorded. */
+static enum err record_read(struct call *c, const void *in, const void *out)
+{
+	if (!(c->op->flags & OP_READS) || !is_audited(c))
+		return OK;
+	name_object(c, in, out);
+	if (recorded_lately(c))
+		return OK;
+	enum err e = record_apart(c, in, out);
+	if (e)
+		return e;
+	recorded_note(c);
+	service_wake_relay();
+	return OK;
 }
 
 static enum err run(
@@ -457,6 +495,8 @@ static enum err run(
 		return e;
 	}
 	e = db_commit(c);
+	if (!e)
+		e = record_read(c, in, out);
 	if (e)
 		return e;
 	for (const struct push *push = c->pushes; push; push = push->next)

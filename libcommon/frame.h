@@ -16,7 +16,7 @@
 #include "libcommon/err.h"
 
 #define FRAME_MAX                                                                                  \
-	(6 * 1024 * 1024) /* a streamed window is 256 KiB; the largest whole body is a CSV import  \
+	(6 * 1024 * 1024) /* a streamed window is 1 MiB; the largest whole body is a CSV import    \
 			     of 4 MiB */
 #define MESSAGE_MAX (8 * 1024 * 1024) /* a message; RECVMAXSZ of every socket */
 

@@ -37,6 +37,8 @@ static bool is_plain_to(const char *url, bool is_link_local)
 	if (strncmp(url, plain, strlen(plain)) != 0)
 		return false;
 	const char *host = url + strlen(plain);
+	if (memchr(host, '@', strcspn(host, "/?#\\")))
+		return false; /* what stands in front of it is no host */
 	if (is_link_local && is_dotted(host, "169.254."))
 		return true;
 	return is_dotted(host, "127.") || host_is(host, "localhost") || host_is(host, "[::1]");

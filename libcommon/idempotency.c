@@ -37,20 +37,23 @@ static const char *key_hash(struct call *c)
 	return crypto_hex(c->arena, hash, sizeof(hash));
 }
 
-static void sealing_key(struct call *c, unsigned char out[KEY_SIZE])
+static void derive(struct call *c, const char *purpose, unsigned char out[KEY_SIZE])
 {
-	const char *text = arena_printf(c->arena, "seal:%s", c->idempotency_key);
+	const char *text = arena_printf(c->arena, "%s:%s", purpose, c->idempotency_key);
 	crypto_sha256(text, strlen(text), out);
 }
 
+/* Keyed too: what is sent is short, and a name that lies nowhere else could be guessed from it. */
 static const char *fingerprint(struct call *c, const struct frame *request)
 {
+	auto_secret(key, KEY_SIZE);
 	unsigned char hash[HASH_SIZE];
 	struct buf all = { .arena = c->arena };
+	derive(c, "print", key);
 	buf_add(&all, request->texts[TEXT_PARAMS].data, request->texts[TEXT_PARAMS].n);
 	buf_char(&all, '\n');
 	buf_add(&all, request->texts[TEXT_BODY].data, request->texts[TEXT_BODY].n);
-	crypto_sha256(all.data, all.n, hash);
+	crypto_hmac_sha256(key, all.data, all.n, hash);
 	return crypto_hex(c->arena, hash, sizeof(hash));
 }
 
@@ -58,7 +61,7 @@ static enum err open_body(struct call *c, const char *text, struct bytes *out)
 {
 	auto_secret(key, KEY_SIZE);
 	struct bytes sealed;
-	sealing_key(c, key);
+	derive(c, "seal", key);
 	enum err e = crypto_from_base64url(c->arena, text, &sealed);
 	if (e || sealed.n < SEAL_OVERHEAD)
 		return fail(c, ERR_INTERNAL, "a stored answer is damaged");
@@ -108,7 +111,7 @@ enum err idempotency_end(struct call *c, const struct frame *request, const stru
 {
 	auto_secret(key, KEY_SIZE);
 	const char *body = NULL;
-	sealing_key(c, key);
+	derive(c, "seal", key);
 	if (reply->body.n) {
 		unsigned char *sealed = arena_alloc(c->arena, reply->body.n + SEAL_OVERHEAD);
 		crypto_seal(key, (struct bytes){ 0 }, reply->body.data, reply->body.n, sealed);

@@ -3,9 +3,9 @@
  * first is given again.
  *
  * The key's scope is tenant, user and operation; the row lives in the transaction of the effect, so
- * there is an answer exactly when there is an effect. Answers may hold one-time secrets: they are
- * stored sealed under a key that is derived from the Idempotency-Key, of which only a hash is
- * stored.
+ * there is an answer exactly when there is an effect. Answers may hold one-time secrets, and
+ * requests names: the answer is stored sealed and of the request a keyed hash, under keys that are
+ * derived from the Idempotency-Key, of which only a hash is stored.
  */
 #ifndef MANABIYA_IDEMPOTENCY_H
 #define MANABIYA_IDEMPOTENCY_H

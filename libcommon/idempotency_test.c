@@ -140,6 +140,17 @@ static void another_payload_under_the_same_key_is_refused(void **state)
 	assert_int_equal(runs, 1);
 }
 
+/* Else it would be enough to guess what somebody has written. */
+static void what_was_sent_cannot_be_guessed_from_the_database(void **state)
+{
+	test_sql(&test, "DELETE FROM audit.idempotency");
+	assert_int_equal(ask("seven", "{\"name\":\"kotori\"}").status, 201);
+	assert_int_equal(ask("eight", "{\"name\":\"kotori\"}").status, 201);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT count(DISTINCT fingerprint) FROM audit.idempotency"),
+		"2");
+}
+
 static int set_up(void **state)
 {
 	runs = 0;
@@ -171,6 +182,7 @@ int main(void)
 		FACT(a_request_that_still_runs_is_told_so_at_once),
 		FACT(a_refused_request_may_be_tried_again),
 		FACT(another_payload_under_the_same_key_is_refused),
+		FACT(what_was_sent_cannot_be_guessed_from_the_database),
 	};
 	return cmocka_run_group_tests(tests, start, finish);
 }

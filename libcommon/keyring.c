@@ -23,10 +23,10 @@
 struct keyring {
 	struct keyring_files files;
 	struct erasure_ledger *ledger;
-	pthread_mutex_t lock; /* of the cache and of `unwraps`; not held while a key is opened:
+	pthread_mutex_t lock; /* of the cache and of `openings`; not held while a key is opened:
 				 asking the service takes a while */
 	struct keyring_cache *cache;
-	uint64_t unwraps;
+	struct keyring_openings openings;
 	struct keyring_users *users;
 };
 
@@ -146,20 +146,24 @@ static enum err newest(struct keyring *keyring, const char *tenant_id, uint32_t 
 	return OK;
 }
 
+static bool is_file(const struct keyring *keyring, const char *name, ino_t file)
+{
+	struct stat status;
+	return fstatat(keyring->files.directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		status.st_ino == file;
+}
+
 /* From memory, if its file was there a second ago. */
 static bool recall(struct keyring *keyring, const char *tenant_id, uint32_t version,
 	unsigned char out[KEY_SIZE])
 {
 	pthread_mutex_lock(&keyring->lock);
 	struct keyring_entry *entry = keyring_cache_slot(keyring->cache, tenant_id, version);
-	struct stat status;
 	char name[KEYRING_NAME_SIZE];
 	keyring_file_name(tenant_id, version, name);
 	bool known = entry->opened;
 	if (known && !keyring_entry_is_trusted(entry)) {
-		known = fstatat(keyring->files.directory, name, &status, AT_SYMLINK_NOFOLLOW) ==
-				0 &&
-			status.st_ino == entry->file;
+		known = is_file(keyring, name, entry->file);
 		if (known)
 			keyring_entry_confirm(entry);
 		else
@@ -180,7 +184,43 @@ static void remember(struct keyring *keyring, const char *tenant_id, uint32_t ve
 	entry->opened = true;
 	entry->file = file;
 	keyring_entry_confirm(entry);
-	keyring->unwraps++;
+	keyring->openings.opened++;
+	pthread_mutex_unlock(&keyring->lock);
+}
+
+/* What is being destroyed is noise before it is gone (keyring_destroy.c). */
+static bool is_ending(const struct keyring *keyring, const char *tenant_id, uint32_t version)
+{
+	char receipt[sizeof("receipt.") + KEYRING_NAME_SIZE];
+	struct erasure erasure;
+	struct arena *arena = arena_new();
+	snprintf(receipt, sizeof(receipt), "receipt.%s.%u", tenant_id, (unsigned)version);
+	bool is_ending =
+		faccessat(keyring->files.directory, receipt, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+		erasure_find(keyring->ledger, arena, tenant_id, ERASURE_ALL, &erasure) !=
+			ERR_NOT_FOUND;
+	arena_free(arena);
+	return is_ending;
+}
+
+/* Of more tenants than have room the one that came first is forgotten. */
+static struct keyring_refused *refused_place(struct keyring_openings *all, const char *tenant_id)
+{
+	for (size_t i = 0; i < KEYRING_REFUSED_MAX; i++) {
+		if (strcmp(all->tenants[i].tenant_id, tenant_id) == 0)
+			return &all->tenants[i];
+	}
+	struct keyring_refused *place = &all->tenants[all->tenants_n++ % KEYRING_REFUSED_MAX];
+	*place = (struct keyring_refused){ .n = 0 };
+	memcpy(place->tenant_id, tenant_id, UUID_SIZE);
+	return place;
+}
+
+static void note_refused(struct keyring *keyring, const char *tenant_id)
+{
+	pthread_mutex_lock(&keyring->lock);
+	keyring->openings.refused++;
+	refused_place(&keyring->openings, tenant_id)->n++;
 	pthread_mutex_unlock(&keyring->lock);
 }
 
@@ -197,6 +237,9 @@ static enum err kek_of(struct keyring *keyring, const char *tenant_id, uint32_t 
 	enum err e = keyring_file_load(&keyring->files, tenant_id, name, out);
 	if (!e)
 		remember(keyring, tenant_id, version, status.st_ino, out);
+	else if (e == ERR_INTERNAL && is_file(keyring, name, status.st_ino) &&
+		!is_ending(keyring, tenant_id, version))
+		note_refused(keyring, tenant_id);
 	return e;
 }
 
@@ -287,12 +330,12 @@ struct keyring_users *keyring_users_of(struct keyring *keyring)
 	return keyring->users;
 }
 
-uint64_t keyring_unwraps(struct keyring *keyring)
+struct keyring_openings keyring_openings(struct keyring *keyring)
 {
 	pthread_mutex_lock(&keyring->lock);
-	uint64_t n = keyring->unwraps;
+	struct keyring_openings all = keyring->openings;
 	pthread_mutex_unlock(&keyring->lock);
-	return n;
+	return all;
 }
 
 /* ---- writing ---- */

@@ -135,7 +135,22 @@ must_check enum err keyring_reseal(struct keyring *keyring, struct keyring_tally
 /* Wipe what was not used for KEYRING_IDLE_MS. */
 void keyring_drop_idle(struct keyring *keyring);
 
-/* How many KEKs were opened since the start. More than tenants are active is worth a question. */
-uint64_t keyring_unwraps(struct keyring *keyring);
+/*
+ * What opening KEKs came to since the start: how many were opened, and how often a file was there
+ * and did not open, because it was altered, is another tenant's, or was sealed by another root; not
+ * one that is being destroyed. The tenants that this happened to last have a place each, in any
+ * order, "" for none; of more, a keyring with a wrong root, the number says enough. For key_use.h.
+ */
+#define KEYRING_REFUSED_MAX 16
+struct keyring_refused {
+	char tenant_id[UUID_SIZE];
+	uint64_t n;
+};
+struct keyring_openings {
+	uint64_t opened, refused;
+	struct keyring_refused tenants[KEYRING_REFUSED_MAX];
+	size_t tenants_n; /* ever */
+};
+struct keyring_openings keyring_openings(struct keyring *keyring);
 
 #endif

@@ -27,6 +27,11 @@ enum label label_from_name(const char *name)
 	return LABEL_NONE;
 }
 
+bool label_is_for_pupils(enum label label)
+{
+	return label == LABEL_NONE || label > LABEL_II;
+}
+
 enum label label_gravest(enum label a, enum label b)
 {
 	if (a == LABEL_NONE || b == LABEL_NONE)
@@ -44,6 +49,13 @@ enum label_bar label_bar(const struct actor *actor, enum label label, int64_t no
 	return label == LABEL_I && is_stale ? LABEL_WANTS_PASSWORD : LABEL_OPEN;
 }
 
+void label_bar_header(enum label_bar bar, struct buf *headers)
+{
+	static const char *const names[] = { NULL, "second-factor", "step-up" };
+	if (names[bar])
+		buf_printf(headers, "Manabiya-Withheld: %s\r\n", names[bar]);
+}
+
 /* ---- answers ---- */
 
 enum label label_raised(const struct shape *shape, const void *object)
@@ -55,20 +67,27 @@ enum label label_raised(const struct shape *shape, const void *object)
 	return label_from_name(name);
 }
 
-/* Who looks, and when. */
+/* Who looks, when, and what stood before the part that was left out: of one session this is always
+ * the same, since with one factor the password is not asked for yet. */
 struct eye {
 	const struct actor *actor;
 	int64_t now_unix_ms;
+	enum label_bar left_out;
 };
 
-static enum label withhold(const struct eye *eye, const struct shape *shape, void *out);
+static enum label withhold(struct eye *eye, const struct shape *shape, void *out);
 
 static bool is_open(const struct eye *eye, enum label label)
 {
 	return label_bar(eye->actor, label, eye->now_unix_ms) == LABEL_OPEN;
 }
 
-static enum label withhold_object(const struct eye *eye, const struct field *field, char *at)
+static void leave_out(struct eye *eye, enum label label)
+{
+	eye->left_out = label_bar(eye->actor, label, eye->now_unix_ms);
+}
+
+static enum label withhold_object(struct eye *eye, const struct field *field, char *at)
 {
 	static void *const nothing = NULL;
 	void *object;
@@ -78,21 +97,27 @@ static enum label withhold_object(const struct eye *eye, const struct field *fie
 	enum label shut = withhold(eye, field->shape, object);
 	if (field->required)
 		return shut;
-	if (shut || !is_open(eye, field->shape->label))
+	shut = label_gravest(shut, field->shape->label);
+	if (!is_open(eye, shut)) {
+		leave_out(eye, shut);
 		memcpy(at, &nothing, sizeof nothing);
+	}
 	return LABEL_NONE;
 }
 
 /* The items that stay move together. */
-static void withhold_items(const struct eye *eye, const struct field *field, char *at)
+static void withhold_items(struct eye *eye, const struct field *field, char *at)
 {
 	struct list list;
 	memcpy(&list, at, sizeof list);
 	size_t size = field->shape->size, kept = 0;
 	for (size_t i = 0; i < list.n; i++) {
 		char *item = (char *)list.items + i * size;
-		if (withhold(eye, field->shape, item))
+		enum label shut = withhold(eye, field->shape, item);
+		if (shut) {
+			leave_out(eye, shut);
 			continue;
+		}
 		if (kept != i)
 			memcpy((char *)list.items + kept * size, item, size);
 		kept++;
@@ -101,7 +126,7 @@ static void withhold_items(const struct eye *eye, const struct field *field, cha
 	memcpy(at, &list, sizeof list);
 }
 
-static enum label withhold(const struct eye *eye, const struct shape *shape, void *out)
+static enum label withhold(struct eye *eye, const struct shape *shape, void *out)
 {
 	enum label shut = label_raised(shape, out);
 	if (is_open(eye, shut))
@@ -117,11 +142,13 @@ static enum label withhold(const struct eye *eye, const struct shape *shape, voi
 	return shut;
 }
 
-enum label label_withhold(
-	const struct actor *actor, int64_t now_unix_ms, const struct shape *shape, void *out)
+enum label label_withhold(const struct actor *actor, int64_t now_unix_ms, const struct shape *shape,
+	void *out, enum label_bar *left_out)
 {
-	const struct eye eye = { actor, now_unix_ms };
-	return is_open(&eye, LABEL_I) ? LABEL_NONE : withhold(&eye, shape, out);
+	struct eye eye = { .actor = actor, .now_unix_ms = now_unix_ms };
+	enum label shut = is_open(&eye, LABEL_I) ? LABEL_NONE : withhold(&eye, shape, out);
+	*left_out = eye.left_out;
+	return shut;
 }
 
 /* ---- changes ---- */

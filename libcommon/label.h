@@ -20,12 +20,19 @@ struct call;
 const char *label_name(enum label label); /* "I".."IV"; "" for none */
 enum label label_from_name(const char *name); /* LABEL_NONE for NULL and what is no class */
 
+/* From class II on a thing is for no pupil but the one whose it is: learning.is_for_pupils() in C.
+ */
+bool label_is_for_pupils(enum label label);
+
 /* The graver of two; LABEL_NONE is none at all. */
 enum label label_gravest(enum label a, enum label b);
 
 /* What stands between a session and a class. */
 enum label_bar { LABEL_OPEN, LABEL_WANTS_FACTOR, LABEL_WANTS_PASSWORD };
 enum label_bar label_bar(const struct actor *actor, enum label label, int64_t now_unix_ms);
+
+/* The reply's header that says what would have shown more; nothing for LABEL_OPEN. */
+void label_bar_header(enum label_bar bar, struct buf *headers);
 
 /* The class that this very object was raised to, as its x-raised member says. */
 enum label label_raised(const struct shape *shape, const void *object);
@@ -35,10 +42,11 @@ enum label label_raised(const struct shape *shape, const void *object);
  * type or were raised to it, and such items of lists; it reads as if there were none. What cannot
  * be taken out, as the answer itself, is left: the gravest class of that comes back, LABEL_NONE
  * when the rest may be shown. A type's own class is not looked at there, since the generator has
- * raised the operation to it.
+ * raised the operation to it. *left_out: what stands before the part that was taken out, LABEL_OPEN
+ * when none was. What SQL has hidden altogether never comes here, so it is told to nobody.
  */
-must_check enum label label_withhold(
-	const struct actor *actor, int64_t now_unix_ms, const struct shape *shape, void *out);
+must_check enum label label_withhold(const struct actor *actor, int64_t now_unix_ms,
+	const struct shape *shape, void *out, enum label_bar *left_out);
 
 /* One object that somebody gives another class. */
 struct label_change {

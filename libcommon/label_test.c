@@ -52,6 +52,15 @@ static const struct shape lesson_shape = { .name = "lesson",
 	.fields_n = 4,
 	.label = LABEL_III };
 
+/* What is shut of an answer as a whole; left_out says whether more proof would have shown more. */
+static enum label_bar left_out;
+static enum label withhold(
+	const struct actor *actor, int64_t now_ms, const struct shape *shape, void *out)
+{
+	left_out = LABEL_WANTS_PASSWORD;
+	return label_withhold(actor, now_ms, shape, out, &left_out);
+}
+
 /* How many of the grades, everywhere in it, are still there. */
 static int grades_left(const struct actor *actor)
 {
@@ -59,7 +68,7 @@ static int grades_left(const struct actor *actor)
 	struct lesson items[2] = { { .grades = &a, .kept = &a }, { .grades = &a, .kept = &a } };
 	struct lesson other = { .grades = &a, .kept = &a, .lessons = { items, 2 } };
 	struct lesson lesson = { .grades = &a, .kept = &a, .other = &other };
-	assert_int_equal(label_withhold(actor, 0, &lesson_shape, &lesson), LABEL_NONE);
+	assert_int_equal(withhold(actor, 0, &lesson_shape, &lesson), LABEL_NONE);
 	assert_ptr_equal(lesson.other, &other);
 	assert_ptr_equal(items[1].kept, &a);
 	return (lesson.grades != NULL) + (other.grades != NULL) + (items[0].grades != NULL) +
@@ -70,6 +79,7 @@ static void what_is_graver_is_left_out_wherever_it_stands(void **state)
 {
 	const struct actor one = { .factors = 1, .needs_second_factor = true };
 	assert_int_equal(grades_left(&one), 0);
+	assert_int_equal(left_out, LABEL_WANTS_FACTOR);
 }
 
 static void with_two_factors_or_none_wanted_all_is_there(void **state)
@@ -78,6 +88,7 @@ static void with_two_factors_or_none_wanted_all_is_there(void **state)
 	const struct actor pupil = { .factors = 1 };
 	assert_int_equal(grades_left(&two), 4);
 	assert_int_equal(grades_left(&pupil), 4);
+	assert_int_equal(left_out, LABEL_OPEN);
 }
 
 /* ---- single objects ---- */
@@ -136,13 +147,16 @@ static void raised_items_leave_a_list_and_the_rest_stays_in_order(void **state)
 	struct video items[] = { { "a", NULL }, { "b", "II" }, { "c", "III" }, { "d", "I" } };
 	struct video kept = { "k", NULL };
 	struct video_page page = { .kept = &kept, .items = { items, 4 } };
-	assert_int_equal(label_withhold(&fresh, NOW_MS, &page_shape, &page), LABEL_NONE);
+	assert_int_equal(withhold(&fresh, NOW_MS, &page_shape, &page), LABEL_NONE);
 	assert_int_equal(page.items.n, 4);
-	assert_int_equal(label_withhold(&stale, NOW_MS, &page_shape, &page), LABEL_NONE);
+	assert_int_equal(left_out, LABEL_OPEN);
+	assert_int_equal(withhold(&stale, NOW_MS, &page_shape, &page), LABEL_NONE);
 	assert_int_equal(page.items.n, 3);
+	assert_int_equal(left_out, LABEL_WANTS_PASSWORD);
 	assert_string_equal(page.items.items[1].id, "b");
-	assert_int_equal(label_withhold(&one_factor, NOW_MS, &page_shape, &page), LABEL_NONE);
+	assert_int_equal(withhold(&one_factor, NOW_MS, &page_shape, &page), LABEL_NONE);
 	assert_int_equal(page.items.n, 2);
+	assert_int_equal(left_out, LABEL_WANTS_FACTOR);
 	assert_string_equal(page.items.items[0].id, "a");
 	assert_string_equal(page.items.items[1].id, "c");
 }
@@ -151,16 +165,35 @@ static void a_raised_object_is_left_out_or_shuts_the_whole(void **state)
 {
 	struct video second = { "a", "II" }, first = { "b", "I" };
 	struct video_page page = { .first = &second, .kept = &second };
-	assert_int_equal(label_withhold(&one_factor, NOW_MS, &page_shape, &page), LABEL_II);
+	assert_int_equal(withhold(&one_factor, NOW_MS, &page_shape, &page), LABEL_II);
 	assert_null(page.first);
+	assert_int_equal(left_out, LABEL_WANTS_FACTOR);
 	assert_ptr_equal(page.kept, &second);
 	page.kept = &first;
-	assert_int_equal(label_withhold(&one_factor, NOW_MS, &page_shape, &page), LABEL_I);
-	assert_int_equal(label_withhold(&stale, NOW_MS, &page_shape, &page), LABEL_I);
-	assert_int_equal(label_withhold(&fresh, NOW_MS, &page_shape, &page), LABEL_NONE);
-	assert_int_equal(label_withhold(&one_factor, NOW_MS, &video_shape, &second), LABEL_II);
+	assert_int_equal(withhold(&one_factor, NOW_MS, &page_shape, &page), LABEL_I);
+	assert_int_equal(withhold(&stale, NOW_MS, &page_shape, &page), LABEL_I);
+	assert_int_equal(withhold(&fresh, NOW_MS, &page_shape, &page), LABEL_NONE);
+	assert_int_equal(withhold(&one_factor, NOW_MS, &video_shape, &second), LABEL_II);
 	assert_int_equal(label_raised(&video_shape, &first), LABEL_I);
 	assert_int_equal(label_raised(&page_shape, &page), LABEL_NONE);
+}
+
+static const char *header_of(struct arena *arena, enum label_bar bar)
+{
+	struct buf headers = { .arena = arena };
+	label_bar_header(bar, &headers);
+	return headers.n ? headers.data : "";
+}
+
+static void a_header_says_what_would_show_more(void **state)
+{
+	struct arena *arena = arena_new();
+	assert_string_equal(header_of(arena, LABEL_OPEN), "");
+	assert_string_equal(
+		header_of(arena, LABEL_WANTS_FACTOR), "Manabiya-Withheld: second-factor\r\n");
+	assert_string_equal(
+		header_of(arena, LABEL_WANTS_PASSWORD), "Manabiya-Withheld: step-up\r\n");
+	arena_free(arena);
 }
 
 static void lowering_needs_a_reason_and_the_right_hand(void **state)
@@ -217,6 +250,8 @@ static void classes_open_as_the_guideline_says(void **state)
 	assert_int_equal(label_from_name(NULL), LABEL_NONE);
 	assert_int_equal(label_gravest(LABEL_NONE, LABEL_IV), LABEL_IV);
 	assert_int_equal(label_gravest(LABEL_III, LABEL_II), LABEL_II);
+	assert_true(label_is_for_pupils(LABEL_NONE) && label_is_for_pupils(LABEL_III));
+	assert_false(label_is_for_pupils(LABEL_II) || label_is_for_pupils(LABEL_I));
 }
 
 int main(void)
@@ -226,6 +261,7 @@ int main(void)
 		cmocka_unit_test(with_two_factors_or_none_wanted_all_is_there),
 		cmocka_unit_test(raised_items_leave_a_list_and_the_rest_stays_in_order),
 		cmocka_unit_test(a_raised_object_is_left_out_or_shuts_the_whole),
+		cmocka_unit_test(a_header_says_what_would_show_more),
 		cmocka_unit_test(lowering_needs_a_reason_and_the_right_hand),
 		cmocka_unit_test(classes_open_as_the_guideline_says),
 	};

@@ -17,7 +17,8 @@
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 
-#define ROWS_MAX 500 /* as ledger_tell takes; some 100 KB */
+#define ROWS_MAX 4000 /* as ledger_tell takes; 1 MB at most, a frame holds 6 */
+#define COUNTS_MAX 500
 #define DOUBTS_MAX 100
 #define TELL_TIMEOUT_MS 10000
 
@@ -35,17 +36,17 @@ static struct {
 	size_t n;
 } doubts;
 
-/* A list of JSON values, and ids of what stands in it. */
+/* A list of JSON values. */
 struct part {
 	struct buf json;
 	size_t n;
-	const char *ids[ROWS_MAX], *values[ROWS_MAX];
 };
 
 struct turn {
 	struct part events, effects, counts, unknown;
 	const char *rows[ROWS_MAX]; /* of the ledger, in either list */
 	size_t rows_n;
+	const char *tenants[COUNTS_MAX], *effects_of[COUNTS_MAX]; /* as `counts` has them */
 	const char *waiting;
 };
 
@@ -104,10 +105,11 @@ static enum err on_row(struct call *c, void *arg, const char *const *columns, si
 
 static enum err on_count(struct call *c, void *arg, const char *const *columns, size_t n)
 {
-	struct part *counts = arg;
-	counts->ids[counts->n] = columns[0];
-	counts->values[counts->n] = columns[1];
-	buf_printf(next_of(counts), "{\"tenantId\":\"%s\",\"effects\":%s}", columns[0], columns[1]);
+	struct turn *turn = arg;
+	turn->tenants[turn->counts.n] = columns[0];
+	turn->effects_of[turn->counts.n] = columns[1];
+	buf_printf(next_of(&turn->counts), "{\"tenantId\":\"%s\",\"effects\":%s}", columns[0],
+		columns[1]);
 	return OK;
 }
 
@@ -130,10 +132,9 @@ static enum err look_for_doubts(struct call *c, struct turn *turn)
 
 static enum err take(struct call *c, struct turn *turn)
 {
-	const char *most = db_integer(c, ROWS_MAX);
-	enum err e = db_each(c, TAKE, DB_ARGS(most), on_row, turn);
+	enum err e = db_each(c, TAKE, DB_ARGS(db_integer(c, ROWS_MAX)), on_row, turn);
 	if (!e)
-		e = db_each(c, COUNTS, DB_ARGS(most), on_count, &turn->counts);
+		e = db_each(c, COUNTS, DB_ARGS(db_integer(c, COUNTS_MAX)), on_count, turn);
 	if (!e)
 		e = look_for_doubts(c, turn);
 	return e ? e : db_text(c, WAITING, DB_NONE, &turn->waiting);
@@ -197,8 +198,8 @@ static enum err settle(struct call *c, const struct turn *turn)
 	return e ? e
 		 : db_exec(c, DONE,
 			   DB_ARGS(db_text_array(c, turn->rows, turn->rows_n),
-				   db_text_array(c, turn->counts.ids, turn->counts.n),
-				   db_text_array(c, turn->counts.values, turn->counts.n)));
+				   db_text_array(c, turn->tenants, turn->counts.n),
+				   db_text_array(c, turn->effects_of, turn->counts.n)));
 }
 
 static struct turn *turn_new(struct call *c)

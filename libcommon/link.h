@@ -65,9 +65,9 @@ must_check enum err link_hello_name(
 must_check enum err link_accept_hello(struct link *link, const struct link_keys *keys,
 	const unsigned char *message, size_t n, unsigned char out[LINK_WELCOME_SIZE]);
 
-/* Seal n bytes into n + LINK_OVERHEAD; open a data message into n - LINK_OVERHEAD. `out` of the
- * latter may be message + LINK_HEAD: in place. Sealing and opening touch different parts of the
- * link: one thread may do the one while another does the other. */
+/* Seal n bytes into n + LINK_OVERHEAD; open a data message into n - LINK_OVERHEAD. Both may be done
+ * in place: `plain` at out + LINK_HEAD, or `out` at message + LINK_HEAD. Sealing and opening touch
+ * different parts of the link: one thread may do the one while another does the other. */
 void link_seal(struct link *link, const void *plain, size_t n, unsigned char *out);
 must_check enum err link_open(
 	struct link *link, const unsigned char *message, size_t n, unsigned char *out);

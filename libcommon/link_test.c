@@ -40,6 +40,24 @@ static void both_sides_read_each_other(void **state)
 	assert_memory_equal(plain, "world", 5);
 }
 
+static void a_message_is_sealed_and_opened_in_its_place(void **state)
+{
+	static unsigned char message[100000 + LINK_OVERHEAD]; /* long enough for either library */
+	static const size_t sizes[] = { 5, 100000 };
+	struct link caller, callee;
+	struct link_keys keys = keys_of(1);
+	assert_int_equal(shake(&caller, &callee, &keys, &keys), OK);
+	for (size_t i = 0; i < 2; i++) {
+		unsigned char *plain = message + LINK_HEAD;
+		memset(plain, 'a', sizes[i]);
+		link_seal(&caller, plain, sizes[i], message);
+		assert_memory_not_equal(plain, "aaaaa", 5);
+		assert_int_equal(link_open(&callee, message, sizes[i] + LINK_OVERHEAD, plain), OK);
+		for (size_t at = 0; at < sizes[i]; at++)
+			assert_int_equal(plain[at], 'a');
+	}
+}
+
 static void another_key_proves_nothing(void **state)
 {
 	struct link caller, callee;
@@ -160,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_sides_read_each_other),
+		cmocka_unit_test(a_message_is_sealed_and_opened_in_its_place),
 		cmocka_unit_test(another_key_proves_nothing),
 		cmocka_unit_test(the_key_before_is_accepted_during_a_rotation),
 		cmocka_unit_test(a_replayed_message_is_refused),

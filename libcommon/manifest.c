@@ -35,6 +35,13 @@ static enum err read_head(struct arena *arena, struct manifest *out)
 	return OK;
 }
 
+bool manifest_is_other(const char *text, size_t n)
+{
+	const size_t format_n = strlen(MANIFEST_FORMAT), head_n = strlen(MANIFEST_HEAD);
+	return n > format_n && memcmp(text, MANIFEST_FORMAT, format_n) == 0 &&
+		(n < head_n || memcmp(text, MANIFEST_HEAD, head_n) != 0);
+}
+
 enum err manifest_read(struct arena *arena, const char *text, size_t n, struct manifest *out)
 {
 	*out = (struct manifest){ 0 };

@@ -3,7 +3,7 @@
  * size and hash, in the order in which they follow. It names one, the list of files, which has the
  * same lines for all the rest and ends with an empty one: signed notes are small.
  *
- *     manabiya-archive/v1
+ *     manabiya-archive/v2
  *     <tenant id>
  *     <name of the tenant's log>
  *     <time, RFC 3339>
@@ -16,13 +16,18 @@
 #ifndef MANABIYA_MANIFEST_H
 #define MANABIYA_MANIFEST_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "libcommon/crypto.h"
 #include "libcommon/note.h"
 #include "libcommon/tar.h"
 
 #define MANIFEST_NAME "manifest"
 #define MANIFEST_FILES "files"
-#define MANIFEST_HEAD "manabiya-archive/v1\n"
+/* The number rises with every change of what an archive holds or how. */
+#define MANIFEST_FORMAT "manabiya-archive/v"
+#define MANIFEST_HEAD MANIFEST_FORMAT "2\n"
 #define MANIFEST_SIZE_MAX                                                                          \
 	(32 * 1024 * 1024) /* some 250,000 videos; it is signed, so read, whole                    \
 			    */
@@ -35,6 +40,9 @@ struct manifest {
 	const char *tenant_id, *log, *at;
 	size_t entries; /* where in the text their lines begin */
 };
+
+/* The beginning of a manifest of a format that is not this one: made by another release. */
+bool manifest_is_other(const char *text, size_t n);
 
 /* INVALID for what is not of this form; lines of entries are not looked at. */
 must_check enum err manifest_read(

@@ -75,7 +75,7 @@ static void a_changed_manifest_is_not_signed(void **state)
 static void what_is_no_manifest_is_refused(void **state)
 {
 	static const char *const heads[] = { "", "\n",
-		"manabiya-archive/v2\n" TENANT "\n" LOG "\n2026\n", MANIFEST_HEAD,
+		"manabiya-archive/v1\n" TENANT "\n" LOG "\n2026\n", MANIFEST_HEAD,
 		MANIFEST_HEAD "tenant\n" LOG "\n2026\n",
 		MANIFEST_HEAD TENANT "\nlog of ours\n2026\n", MANIFEST_HEAD TENANT "\n" LOG "\n",
 		MANIFEST_HEAD TENANT "\n" LOG "\n2026-04-01T00:00:00.000000000000000000Z\n" };
@@ -84,6 +84,19 @@ static void what_is_no_manifest_is_refused(void **state)
 	assert_int_equal(read_text(HEAD LINE), ERR_INVALID);
 	assert_int_equal(read_text(HEAD LINE "\n"), ERR_INVALID);
 	assert_int_equal(read_text(HEAD LINE "\nnobody\n"), ERR_INVALID);
+}
+
+static void another_format_is_told_from_what_is_none(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_other;
+	} rows[] = { { MANIFEST_FORMAT "1\n", true }, { MANIFEST_FORMAT "20\n", true },
+		{ MANIFEST_HEAD TENANT, false }, { MANIFEST_FORMAT, false }, { "", false },
+		{ "manabiya-archiv/v1\n", false } };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_int_equal(
+			manifest_is_other(rows[i].text, strlen(rows[i].text)), rows[i].is_other);
 }
 
 static void a_line_of_an_entry_is_read(void **state)
@@ -131,6 +144,7 @@ int main(void)
 		cmocka_unit_test(a_signed_manifest_is_read),
 		cmocka_unit_test(a_changed_manifest_is_not_signed),
 		cmocka_unit_test(what_is_no_manifest_is_refused),
+		cmocka_unit_test(another_format_is_told_from_what_is_none),
 		cmocka_unit_test(a_line_of_an_entry_is_read),
 		cmocka_unit_test(other_lines_are_refused),
 		cmocka_unit_test(a_name_may_be_as_long_as_in_a_header),

@@ -29,23 +29,29 @@ static const struct subject {
 	{ 0, "\"resources\":[{\"uid\":", "}]" },
 };
 
-static void add_subject(struct buf *out, int class_uid, const char *object_id)
-{
-	const struct subject *subject = subjects;
-	if (!object_id || !*object_id)
-		return;
-	while (subject->class_uid && subject->class_uid != class_uid)
-		subject++;
-	buf_text(out, subject->open);
-	json_quote(out, object_id);
-	buf_text(out, subject->close);
-	buf_char(out, ',');
-}
-
 static void add_member(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, "\"%s\":", name);
 	json_quote(out, text);
+}
+
+/* Of these only resources have a member for whose they are. */
+static void add_subject(struct buf *out, int class_uid, const struct call *c)
+{
+	const struct subject *subject = subjects;
+	if (!c->object_id || !*c->object_id)
+		return;
+	while (subject->class_uid && subject->class_uid != class_uid)
+		subject++;
+	buf_text(out, subject->open);
+	json_quote(out, c->object_id);
+	if (c->owner_id && !subject->class_uid) {
+		buf_text(out, ",\"owner\":{");
+		add_member(out, "uid", c->owner_id);
+		buf_char(out, '}');
+	}
+	buf_text(out, subject->close);
+	buf_char(out, ',');
 }
 
 static void add_actor(struct buf *out, const struct actor *actor)
@@ -122,7 +128,7 @@ const char *ocsf_line(const struct call *c, const char *event_id, int64_t unix_m
 		buf_char(&out, ',');
 	}
 	add_actor(&out, c->actor);
-	add_subject(&out, kind->class_uid, c->object_id);
+	add_subject(&out, kind->class_uid, c);
 	add_origin(&out, arena_printf(c->arena, "%s.%s", c->service->name, c->op->name), c->call_id,
 		c->source);
 	if (c->recorded)
@@ -159,6 +165,8 @@ static int compare_common(const struct ocsf_access *a, const struct ocsf_access 
 	int order = strcmp(a->actor.tenant_id, b->actor.tenant_id);
 	if (!order)
 		order = activity_of(a->method) - activity_of(b->method);
+	if (!order)
+		order = (int)a->label - (int)b->label;
 	return order ? order : has_failed(a) - has_failed(b);
 }
 
@@ -217,7 +225,8 @@ static size_t actor_place(struct access_line *line, const struct ocsf_access *ac
 
 static bool is_same_route(const struct ocsf_access *a, const struct ocsf_access *b)
 {
-	return strcmp(a->route, b->route) == 0 && strcmp(a->method, b->method) == 0;
+	return strcmp(a->operation, b->operation) == 0 && strcmp(a->service, b->service) == 0 &&
+		strcmp(a->method, b->method) == 0;
 }
 
 static size_t route_place(struct access_line *line, const struct ocsf_access *access)
@@ -228,6 +237,8 @@ static size_t route_place(struct access_line *line, const struct ocsf_access *ac
 	if (i == line->routes_n) {
 		line->route_of[line->routes_n++] = access;
 		buf_text(&line->routes, i ? ",{" : "{");
+		buf_printf(&line->routes, "\"operation\":\"%s.%s\",", access->service,
+			access->operation);
 		add_member(&line->routes, "method", access->method);
 		buf_char(&line->routes, ',');
 		add_member(&line->routes, "path", access->route);
@@ -303,7 +314,7 @@ const char *ocsf_access_line(struct arena *arena, const char *event_id,
 	add_member(&out, "operation", ACCESS_OPERATION);
 	buf_text(&out, "},");
 	add_requests(&out, line, accesses[*n - 1], *n);
-	add_metadata(&out, LABEL_NONE, first->actor.tenant_id, event_id);
+	add_metadata(&out, first->label, first->actor.tenant_id, event_id);
 	assert(out.n <= OCSF_LINE_MAX); /* a request alone is route template and ids */
 	return out.data;
 }

@@ -24,6 +24,8 @@ const char *ocsf_line(const struct call *c, const char *event_id, int64_t unix_m
 struct ocsf_access {
 	const char *call_id, *source;
 	struct actor actor; /* tenant, user, session, role and factors count */
+	const char *service, *operation; /* "learning", "try_get" */
+	enum label label; /* of what that touches */
 	const char *method;
 	const char *route; /* the template */
 	const char *object_id; /* the id in the path that says most about it; "" if there is none */
@@ -37,8 +39,8 @@ int ocsf_access_compare(const struct ocsf_access *a, const struct ocsf_access *b
 
 /*
  * The first requests of a run in that order as one event: those of one tenant, of one activity
- * (reading, creating, …) and one outcome, within a second, and as many as fit. Goes in as how many
- * there are and comes out as how many it took, at least one: *n.
+ * (reading, creating, …), one class and one outcome, within a second, and as many as fit. Goes in
+ * as how many there are and comes out as how many it took, at least one: *n.
  *
  * `unmapped` holds them: `requests`, each with its call's id (uid), ms after `time`, place in
  * `actors` and in `routes`, status code, the object in its path if any, and µs until it was known

@@ -16,7 +16,7 @@
 static const char OUTBOX_INSERT[] =
 	"INSERT INTO outbox (consumer, kind, type, event_id, body) VALUES ($1, $2, $3, $4, $5)";
 static const char INBOX_INSERT[] =
-	"INSERT INTO inbox (event_id) VALUES ($1) ON CONFLICT DO NOTHING";
+	"INSERT INTO inbox (event_id, proof) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
 const struct personal_kind outbox_body = { .domain = "outbox", .column = "outbox.body" };
 
@@ -45,10 +45,10 @@ enum err event_emit_about(
 	return e;
 }
 
-enum err event_take(struct call *c, const char *event_id)
+enum err event_take(struct call *c, const char *event_id, const char *proof)
 {
 	int64_t taken = 0;
-	enum err e = db_count(c, INBOX_INSERT, DB_ARGS(event_id), &taken);
+	enum err e = db_count(c, INBOX_INSERT, DB_ARGS(event_id, proof), &taken);
 	if (!e && !taken)
 		e = fail(c, ERR_CONFLICT, "event %s was taken before", event_id);
 	return e;
@@ -65,13 +65,13 @@ static enum err give(
 	const struct shape *shape = taker->type->shape;
 	void *data = arena_alloc(c->arena, shape->size);
 	enum err e = shape_read_json(c, shape, event->data, strlen(event->data), data);
-	return e ? e : taker->take(c, data);
+	return e ? e : taker->take(c, event, data);
 }
 
 enum err event_accept(
 	struct call *c, const struct event_taker *takers, const struct event_text *event)
 {
-	enum err e = event_take(c, event->id);
+	enum err e = event_take(c, event->id, event->proof);
 	if (e == ERR_CONFLICT)
 		return OK;
 	return e ? e : give(c, takers, event);

@@ -33,18 +33,22 @@ must_check enum err event_emit(struct call *c, const struct event_type *type, co
 must_check enum err event_emit_about(
 	struct call *c, const struct event_type *type, const char *user_id, const void *data);
 
-/* Remember an event's id in the call's transaction. ERR_CONFLICT when it was taken before. */
-must_check enum err event_take(struct call *c, const char *event_id);
+/* Remember an event's id in the call's transaction. ERR_CONFLICT when it was taken before. With the
+ * proof that the sender's relay gave, the event is the reason of what the transaction changes
+ * (ledger.h); NULL or another: it is taken, and what it changes is named as a change without an
+ * event. */
+must_check enum err event_take(struct call *c, const char *event_id, const char *proof);
+
+/* One event of an EventBatch; `data` is the JSON text of the type's shape, `time` the database's
+ * when the transaction that tells it began. */
+struct event_text {
+	const char *id, *type, *time, *data, *proof;
+};
 
 /* What a consumer does with events of one type; `data` is a struct of the type's shape. */
 struct event_taker {
 	const struct event_type *type;
-	enum err (*take)(struct call *c, const void *data);
-};
-
-/* One event of an EventBatch; `data` is the JSON text of the type's shape. */
-struct event_text {
-	const char *id, *type, *data;
+	enum err (*take)(struct call *c, const struct event_text *event, const void *data);
 };
 
 /*

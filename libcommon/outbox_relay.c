@@ -33,7 +33,9 @@
 #define SHIP_TIMEOUT_MS 5000 /* every consumer may be away and the lease still holds */
 
 static const char TAKE[] = "SELECT id, tenant_id, consumer, kind, type, event_id, body, created_at,"
-			   " attempts FROM outbox_take($1)";
+			   " attempts, CASE WHEN kind = 'event' THEN"
+			   " tenancy.event_proof(consumer, tenant_id, event_id) END"
+			   " FROM outbox_take($1)";
 static const char DONE[] = "SELECT outbox_done($1)";
 static const char WAIT[] = "SELECT outbox_wait($1)";
 static const char RELEASE[] = "SELECT outbox_release()";
@@ -41,6 +43,7 @@ static const char PUT_OFF[] = "SELECT outbox_put_off($1, $2)";
 
 struct row {
 	const char *id, *tenant_id, *consumer, *kind, *type, *event_id, *body, *created_at;
+	const char *proof; /* of an event: that the outbox holds it */
 	bool alone;
 	bool broken; /* its body does not open */
 	bool erased; /* it is about a user whose key is gone */
@@ -89,7 +92,8 @@ static enum err on_row(struct call *c, void *arg, const char *const *columns, si
 		.event_id = columns[5],
 		.body = columns[6],
 		.created_at = columns[7],
-		.alone = strtol(columns[8], NULL, 10) >= ALONE_AFTER };
+		.alone = strtol(columns[8], NULL, 10) >= ALONE_AFTER,
+		.proof = columns[9] };
 	open_body(c, &rows->items[rows->n - 1]);
 	return OK;
 }
@@ -140,6 +144,7 @@ static struct bytes body_of(struct call *c, const struct group *group)
 		member(&out, "{\"id\":", row->event_id);
 		member(&out, ",\"type\":", row->type);
 		member(&out, ",\"time\":", row->created_at);
+		member(&out, ",\"proof\":", row->proof);
 		member(&out, ",\"data\":", row->body);
 		buf_char(&out, '}');
 	}

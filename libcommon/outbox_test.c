@@ -136,7 +136,7 @@ static void stop_consumer(void)
 
 static void wait_for_consumer(bool up)
 {
-	for (int i = 0; i < 500 && bus_is_up(test.bus, "notification") != up; i++)
+	for (int i = 0; i < 2000 && bus_is_up(test.bus, "notification") != up; i++)
 		usleep(10000);
 	assert_int_equal(bus_is_up(test.bus, "notification"), up);
 }
@@ -488,20 +488,66 @@ static void a_stopped_consumer_gets_all_of_it_later(void **state)
 static void an_event_is_taken_once_per_tenant(void **state)
 {
 	struct call c = test_call(&test, &actor);
-	assert_int_equal(event_take(&c, TEST_USER), OK);
-	assert_int_equal(event_take(&c, TEST_USER), ERR_CONFLICT);
+	assert_int_equal(event_take(&c, TEST_USER, NULL), OK);
+	assert_int_equal(event_take(&c, TEST_USER, NULL), ERR_CONFLICT);
 	assert_int_equal(db_commit(&c), OK);
 	c = test_call(&test, &actor);
-	assert_int_equal(event_take(&c, TEST_USER), ERR_CONFLICT);
+	assert_int_equal(event_take(&c, TEST_USER, NULL), ERR_CONFLICT);
 	db_rollback(c.db);
 	c = test_call(&test, &other);
-	assert_int_equal(event_take(&c, TEST_USER), OK);
+	assert_int_equal(event_take(&c, TEST_USER, NULL), OK);
 	db_rollback(c.db);
+}
+
+/* What the ledger says is the reason of a copy, and what of its proof is kept. */
+static const char *reason_for(const char *proof)
+{
+	struct call c = test_call(&test, &actor);
+	test_sql(&test, "DELETE FROM learning.ledger; DELETE FROM learning.inbox");
+	assert_int_equal(event_take(&c, TEST_USER, proof), OK);
+	assert_int_equal(db_commit(&c), OK);
+	return test_sql_text(&test,
+		"SELECT (SELECT count(*) FROM learning.ledger WHERE kind = 'copy'"
+		"  AND event_id = '" TEST_USER
+		"') || ' ' || (SELECT count(proof) FROM learning.inbox)");
+}
+
+static const char *proof_of(const char *name, const char *tenant_id, const char *event_id)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena,
+			"SELECT tenancy.event_mac(k, '%s', '%s', '%s')"
+			" FROM tenancy.mac_key k",
+			name, tenant_id, event_id));
+}
+
+static void only_what_a_relay_sent_is_the_reason_of_a_copy(void **state)
+{
+	assert_string_equal(reason_for(proof_of("learning", TEST_TENANT, TEST_USER)), "1 0");
+	assert_string_equal(reason_for(NULL), "0 0");
+	assert_string_equal(reason_for(""), "0 0");
+	assert_string_equal(reason_for(proof_of("learning", TEST_TENANT, TEST_OTHER_USER)), "0 0");
+	assert_string_equal(reason_for(proof_of("learning", TEST_OTHER_TENANT, TEST_USER)), "0 0");
+	assert_string_equal(reason_for(proof_of("notification", TEST_TENANT, TEST_USER)), "0 0");
+}
+
+static void handlers_make_no_proofs(void **state)
+{
+	static const char *const tries[] = {
+		"SELECT tenancy.event_proof('learning', '" TEST_TENANT "', '" TEST_USER "')",
+		"SELECT tenancy.event_mac(NULL, 'learning', '" TEST_TENANT "', '" TEST_USER "')",
+		"UPDATE tenancy.proven_since SET at = 'infinity'",
+	};
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		struct call c = test_call(&test, &actor);
+		assert_int_equal(db_exec(&c, tries[i], DB_NONE), ERR_INTERNAL);
+		db_rollback(c.db);
+	}
 }
 
 static char told[64];
 
-static enum err hear(struct call *c, const void *data)
+static enum err hear(struct call *c, const struct event_text *event, const void *data)
 {
 	const struct fact *fact = data;
 	(void)snprintf(told + strlen(told), sizeof(told) - strlen(told), "%s.", fact->text);
@@ -511,7 +557,8 @@ static enum err hear(struct call *c, const void *data)
 static enum err accept_one(struct call *c, const char *id, const char *type, const char *data)
 {
 	static const struct event_taker takers[] = { { &fact_told, hear }, { 0 } };
-	return event_accept(c, takers, &(struct event_text){ id, type, data });
+	return event_accept(
+		c, takers, &(struct event_text){ .id = id, .type = type, .data = data });
 }
 
 static void an_event_goes_to_the_taker_of_its_type_once(void **state)
@@ -589,6 +636,8 @@ int main(void)
 		FACT(of_an_erased_user_nobody_is_told),
 		FACT(a_stopped_consumer_gets_all_of_it_later),
 		FACT(an_event_is_taken_once_per_tenant),
+		FACT(only_what_a_relay_sent_is_the_reason_of_a_copy),
+		FACT(handlers_make_no_proofs),
 		FACT(an_event_goes_to_the_taker_of_its_type_once),
 		FACT(handlers_cannot_read_the_outbox),
 		FACT(stored_answers_expire_after_a_day),

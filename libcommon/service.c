@@ -4,12 +4,14 @@
  */
 #include "libcommon/service.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/bus_conf.h"
+#include "libcommon/key_use.h"
 #include "libcommon/keyring_conf.h"
 #include "libcommon/log.h"
 #include "libcommon/privileges.h"
@@ -29,7 +31,7 @@ static struct service_conf {
 static struct bus_conf bus_conf;
 static struct bus_serve_conf bus_serve_conf;
 
-#define SETS 5 /* the skeleton's, the bus's two, the service's own, the keyring's */
+#define SETS 6 /* the skeleton's, the bus's two, the service's own, the keyring's two */
 
 #define AT(field_) offsetof(struct service_conf, field_)
 
@@ -93,8 +95,9 @@ static enum err read_options(int argc, char **argv, const struct service *servic
 		{ bus_serve_options, bus_serve_options_n, &bus_serve_conf },
 		{ service->options, service->options_n, service->conf },
 		{ keys, KEYRING_OPTIONS_N, &keyring_conf },
+		{ key_use_options, KEY_USE_OPTIONS_N, &key_use_conf },
 	};
-	size_t sets_n = service->keyring == KEYRING_NONE ? SETS - 1 : SETS;
+	size_t sets_n = service->keyring == KEYRING_NONE ? SETS - 2 : SETS;
 	enum err e = conf_read(argc, argv, sets, sets_n);
 	if (!e)
 		restrict_view(sets, sets_n);
@@ -155,6 +158,7 @@ static size_t start_threads(const struct process *process, pthread_t *threads)
 {
 	const struct service *service = process->service;
 	size_t n = 0;
+	assert((size_t)conf.workers + skeleton_jobs_n + service->jobs_n <= THREADS_MAX);
 	for (int64_t i = 0; i < conf.workers; i++)
 		start_or_die(worker_start(process, &threads[n++]));
 	for (size_t i = 0; i < skeleton_jobs_n; i++)

@@ -25,8 +25,7 @@
 typedef enum err op_handler(struct call *c, const void *in, void *out);
 
 enum op_flag {
-	OP_WRITES = 1 << 0, /* every method but GET and HEAD, and every audited read: explicit
-			       transaction */
+	OP_WRITES = 1 << 0, /* every method but GET and HEAD: explicit transaction */
 	OP_INTERNAL = 1 << 1,
 	OP_NO_CAPABILITY = 1 << 2, /* internal, for the peer itself: no x-allow in the schema */
 	OP_INITIAL = 1 << 3, /* x-initial: allowed before the first password change */
@@ -35,8 +34,10 @@ enum op_flag {
 	OP_STREAM_REQUEST = 1 << 5,
 	OP_STREAM_RESPONSE = 1 << 6,
 	OP_STEP_UP = 1 << 8, /* x-step-up: the password was proven within STEP_UP_LIFETIME_MS */
-	OP_READS = 1 << 9, /* an audited read: writes nothing but its record */
+	OP_READS = 1 << 9, /* an audited read: its record is a transaction of its own, before it is
+			      answered */
 	OP_RAW_BODY = 1 << 7, /* the request body goes into the in shape's bytes field `body` */
+	OP_SEEKS = 1 << 11, /* finds by a text (`q`), perhaps what is left out of the answer */
 };
 
 /* What to write about a call (OCSF 1.8): class and activity, from x-audit. NULL name: nothing. */
@@ -68,6 +69,8 @@ struct op {
 	enum label label; /* of what it touches; LABEL_NONE: nothing of anybody's */
 	const struct op_object *object; /* NULL: names none */
 	struct audit_kind audit;
+	int audit_shared_s; /* x-audit-shared-s: for so long alike calls share an event (recorded.h)
+			     */
 };
 
 struct worker;

@@ -59,13 +59,18 @@ static int two(const char *text)
 	return (text[0] - '0') * 10 + (text[1] - '0');
 }
 
+/* To PostgreSQL there is no year 0, and an offset makes the first and the last into others. */
+#define YEAR_MIN 2
+#define YEAR_MAX 9998
+#define OFFSET_HOURS_MAX 15 /* PostgreSQL's; no clock on earth is farther off than 14 */
+
 /* The text is known to be digits in these places. */
 static bool is_day(const char *text)
 {
 	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	int year = two(text) * 100 + two(text + 2), month = two(text + 5), day = two(text + 8);
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-	if (month < 1 || month > 12 || day < 1)
+	if (year < YEAR_MIN || year > YEAR_MAX || month < 1 || month > 12 || day < 1)
 		return false;
 	return day <= days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
@@ -92,7 +97,7 @@ static bool is_date_time(const char *text)
 	if (strcmp(at, "Z") == 0)
 		return true;
 	return (is_like(at, "+00:00") || is_like(at, "-00:00")) && at[6] == '\0' &&
-		two(at + 1) <= 23 && two(at + 4) <= 59;
+		two(at + 1) <= OFFSET_HOURS_MAX && two(at + 4) <= 59;
 }
 
 /* Line feed and tab are what people type into forms; the rest is for terminals. */

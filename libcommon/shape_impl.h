@@ -50,10 +50,6 @@ struct target {
 /* Refuse every required field of a place that was not seen. */
 enum err shape_require(const struct target *target, enum place place);
 
-/* One value of JSON into its field; ERR_INVALID with complaints. */
-must_check enum err shape_read_value(struct call *c, const struct path *path,
-	const struct field *field, const struct json *json, void *out);
-
 extern const struct complaint shape_unknown, shape_duplicate, shape_wants_integer,
 	shape_wants_boolean;
 

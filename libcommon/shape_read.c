@@ -10,6 +10,8 @@
 
 static enum err read_object(struct call *c, const struct path *path, const struct shape *shape,
 	const struct json *json, void *out);
+static enum err read_value(struct call *c, const struct path *path, const struct field *field,
+	const struct json *json, void *out);
 
 static bool is_from_row(const struct path *path)
 {
@@ -108,14 +110,14 @@ static enum err read_array(struct call *c, const struct path *path, const struct
 		json_at = json_next(json_at), at.i++, item += size) {
 		enum err broken = field->shape != NULL
 			? read_object(c, &at, field->shape, json_at, item)
-			: shape_read_value(c, &at, field->item, json_at, item);
+			: read_value(c, &at, field->item, json_at, item);
 		e = broken ? broken : e;
 	}
 	memcpy((char *)out + field->offset, &list, sizeof(list));
 	return e;
 }
 
-enum err shape_read_value(struct call *c, const struct path *path, const struct field *field,
+static enum err read_value(struct call *c, const struct path *path, const struct field *field,
 	const struct json *json, void *out)
 {
 	static enum err (*const readers[])(struct call *, const struct path *, const struct field *,
@@ -210,7 +212,7 @@ static enum err read_member(struct target *target, const struct json *json)
 	if (json_kind(json) == JSON_NULL)
 		return OK;
 	target->seen |= bit;
-	return shape_read_value(target->c, &at, field, json, target->out);
+	return read_value(target->c, &at, field, json, target->out);
 }
 
 static enum err read_object(struct call *c, const struct path *path, const struct shape *shape,
@@ -287,7 +289,7 @@ static enum err set_json(struct call *c, const struct field *field, const char *
 	if (json_parse(c->arena, text, strlen(text), &json))
 		return is_our_bug(c, field, "not JSON");
 	struct path path = { .name = field->name, .from_row = true };
-	enum err e = shape_read_value(c, &path, field, json, out);
+	enum err e = read_value(c, &path, field, json, out);
 	if (e != ERR_INVALID)
 		return e; /* OK, or a sealed text did not open */
 	const struct field_error first = c->failure.fields[0];

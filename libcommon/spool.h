@@ -3,10 +3,10 @@
  *
  * While audit is away the outbox is what keeps them. It has a bound: when it is reached, what would
  * change something is refused before it runs (dispatch.c), because a change without its event is
- * worse than none; reads go on. The relay measures once a second, and what this process adds in
- * between is counted, so that no request asks the database. Several instances see each other's
- * lines at the next measurement: together they may be over the bound by what they write in a
- * second.
+ * worse than none; reads go on. The relay measures once a second (more seldom when so much waits
+ * that counting it takes long), and what this process adds in between is counted, so that no
+ * request asks the database. Several instances see each other's lines at the next measurement:
+ * together they may be over the bound by what they write until then.
  */
 #ifndef MANABIYA_SPOOL_H
 #define MANABIYA_SPOOL_H
@@ -24,7 +24,7 @@ void spool_bound(int64_t rows);
 /* The service wrote a line. Any thread. */
 void spool_added(void);
 
-/* Ask the database how many wait, if the last answer is older than a second; in the transaction of
+/* Ask the database how many wait, if the last answer is old; in the transaction of
  * the call. The relay's job. */
 must_check enum err spool_measure(struct call *c);
 

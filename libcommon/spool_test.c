@@ -37,7 +37,7 @@ static const struct op ops[] = {
 		.allow = ROLE_CONTRACTOR,
 		.status = 204,
 		.callers = by_gateway },
-	AUDITED("read", OP_WRITES | OP_READS),
+	AUDITED("read", OP_READS),
 };
 
 static const struct service learning = {

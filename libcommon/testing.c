@@ -16,6 +16,7 @@
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
 #include "libcommon/personal.h"
+#include "libcommon/recorded.h"
 #include "libcommon/uuid.h"
 
 #define TEST_DEADLINE_MS 30000
@@ -118,6 +119,7 @@ void test_open(struct test *test, const struct service *service)
 {
 	struct arena *arena = arena_new();
 	crypto_start();
+	recorded_forget();
 	log_open("test", LOG_LEVEL_ERROR);
 	const char *name = clone_database(arena);
 	*test = (struct test){ .service = service,

@@ -11,6 +11,7 @@
 #include "libcommon/cache.h"
 #include "libcommon/capability_cache.h"
 #include "libcommon/clock.h"
+#include "libcommon/key_use.h"
 #include "libcommon/keyring.h"
 #include "libcommon/ledger.h"
 #include "libcommon/log.h"
@@ -97,9 +98,11 @@ static void answer_metrics(const struct worker *worker, struct call *c, struct r
 	metrics_write(worker->process->metrics, &out);
 	metrics_write_bus(&out, service, worker->process->bus);
 	metrics_write_value(&out, "manabiya_audit_spool_rows", service, (uint64_t)spool_rows());
-	if (c->keyring)
-		metrics_write_value(&out, "manabiya_keyring_unwraps_total", service,
-			keyring_unwraps(c->keyring));
+	if (c->keyring) {
+		struct keyring_openings keys = keyring_openings(c->keyring);
+		metrics_write_value(&out, "manabiya_keyring_unwraps_total", service, keys.opened);
+		metrics_write_value(&out, "manabiya_keyring_refused_total", service, keys.refused);
+	}
 	if (worker->process->service->metrics)
 		worker->process->service->metrics(&out);
 	answer_text(c, reply, 200, out.data);
@@ -194,19 +197,29 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stopping;
-	unsigned relay_hints; /* rises with every commit that may have left something in the outbox
-			       */
+	unsigned written; /* rises with every commit that may have left something in the outbox */
+	unsigned delivered; /* rows of it */
 } jobs = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+
+static void count_up(unsigned *hints, unsigned n)
+{
+	pthread_mutex_lock(&jobs.lock);
+	*hints += n;
+	pthread_cond_broadcast(&jobs.wake);
+	pthread_mutex_unlock(&jobs.lock);
+}
 
 static enum err run_relay(struct call *c, bool *more)
 {
-	int64_t shipped;
+	int64_t shipped = 0;
 	enum err e = spool_measure(c);
 	if (!e)
 		e = audit_stop_watch(c);
 	if (!e)
 		e = outbox_relay(c, &shipped);
 	*more = !e && shipped > 0;
+	if (shipped)
+		count_up(&jobs.delivered, (unsigned)shipped);
 	return e;
 }
 
@@ -218,30 +231,29 @@ static enum err run_expiry(struct call *c, bool *more)
 	return db_text(c, EXPIRE, DB_NONE, &gone);
 }
 
-static enum err run_forgetting(struct call *c, bool *more)
+static enum err run_keys(struct call *c, bool *more)
 {
-	if (c->keyring)
-		keyring_drop_idle(c->keyring);
-	return OK;
+	if (!c->keyring)
+		return OK;
+	keyring_drop_idle(c->keyring);
+	return key_use_watch(c);
 }
 
 const struct job skeleton_jobs[] = {
 	/* The hint after each commit is the usual way; the interval finds what other instances
 	   left. */
 	{ .name = "relay", .every_ms = 200, .run = run_relay },
-	/* So late at most is somebody told that the log is not complete. */
+	/* So late at most is somebody told that the log is not complete; sooner when much was
+	   delivered. */
 	{ .name = "ledger", .every_ms = 5000, .run = ledger_run },
-	{ .name = "forgetting", .every_ms = 60000, .run = run_forgetting },
+	{ .name = "keys", .every_ms = 10000, .run = run_keys },
 	{ .name = "expiry", .every_ms = 3600000, .run = run_expiry },
 };
 const size_t skeleton_jobs_n = sizeof(skeleton_jobs) / sizeof(skeleton_jobs[0]);
 
 void service_wake_relay(void)
 {
-	pthread_mutex_lock(&jobs.lock);
-	jobs.relay_hints++;
-	pthread_cond_broadcast(&jobs.wake);
-	pthread_mutex_unlock(&jobs.lock);
+	count_up(&jobs.written, 1);
 }
 
 void jobs_stop(void)
@@ -255,7 +267,18 @@ void jobs_stop(void)
 /* A job that failed is tried again sooner: mostly somebody is just starting, as we may be. */
 #define JOB_RETRY_MS 2000
 
-/* Sleep until the job is due or, for the relay, hinted; false when the service stops. */
+/* What was not told yet is noted by audit, and struck out when it is: so what is told keeps pace
+ * with what is delivered. */
+#define LEDGER_KEEPS_PACE 3000
+
+static bool is_hinted(const struct job *job, unsigned seen)
+{
+	if (job == &skeleton_jobs[0])
+		return jobs.written != seen;
+	return job == &skeleton_jobs[1] && jobs.delivered - seen >= LEDGER_KEEPS_PACE;
+}
+
+/* Sleep until the job is due or hinted; false when the service stops. */
 static bool wait_for_turn(const struct job *job, bool has_failed, unsigned *hints_seen)
 {
 	struct timespec until;
@@ -265,13 +288,12 @@ static bool wait_for_turn(const struct job *job, bool has_failed, unsigned *hint
 	until.tv_nsec += ms % 1000 * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
-	bool hears_hints = job == &skeleton_jobs[0];
 	pthread_mutex_lock(&jobs.lock);
-	while (!jobs.stopping && !(hears_hints && jobs.relay_hints != *hints_seen)) {
+	while (!jobs.stopping && !is_hinted(job, *hints_seen)) {
 		if (pthread_cond_timedwait(&jobs.wake, &jobs.lock, &until))
 			break;
 	}
-	*hints_seen = jobs.relay_hints;
+	*hints_seen = job == &skeleton_jobs[0] ? jobs.written : jobs.delivered;
 	bool go_on = !jobs.stopping;
 	pthread_mutex_unlock(&jobs.lock);
 	return go_on;

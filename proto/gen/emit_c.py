@@ -7,13 +7,13 @@ from rules import AUDIT, check
 NOTE = '/* Made from proto/ by proto/gen; changes here are lost. */'
 C_TYPES = {'string': 'const char *', 'integer': 'int64_t ', 'boolean': 'bool ', 'bytes': 'struct bytes '}
 OP_FLAGS = {  # of an operation's row, each with when it holds
-    'writes': lambda o: not o.reads or 'x-audit' in o.node, 'internal': lambda o: o.internal,
+    'writes': lambda o: not o.reads, 'internal': lambda o: o.internal,
     'no_capability': lambda o: 'x-allow' not in o.node, 'initial': lambda o: 'x-initial' in o.node,
     'closed': lambda o: 'x-closed' in o.node,
     'reads': lambda o: o.reads and 'x-audit' in o.node,
     'step_up': lambda o: 'x-step-up' in o.node, 'idempotent_key': lambda o: 'x-idempotency' in o.node,
     'stream_request': lambda o: o.stream == 'request', 'stream_response': lambda o: o.stream == 'response',
-    'raw_body': lambda o: o.raw}
+    'raw_body': lambda o: o.raw, 'seeks': lambda o: 'q' in o.params['query'] and o.withholds()}
 
 
 def quote(value):
@@ -126,7 +126,8 @@ def op_row(o):
         feature=mask('FEATURE_', filter(None, [node.get('x-feature')])), flags=flags('OP_', OP_FLAGS, o), status=o.status,
         callers=texts(o.callers), content_type=quote(o.answer_type),
         label=o.label and f'LABEL_{o.label}', object=labelled(o),
-        audit=audit and record(name=quote(node['x-audit']), class_uid=audit[0], activity_id=audit[1]))
+        audit=audit and record(name=quote(node['x-audit']), class_uid=audit[0], activity_id=audit[1]),
+        audit_shared_s=node.get('x-audit-shared-s'))
 
 
 def header_and_source(name, includes, shapes, declarations='', definitions=''):

@@ -49,7 +49,7 @@ def fanout(o, callers):
 def row(o, shapes, callers):
     return record(
         method=quote(o.method.upper()), path=quote(o.path), service=quote(o.service), operation=quote(o.name),
-        flags=flags('ROUTE_', ROUTE_FLAGS, o), body_max=body_max(o, shapes), allow=mask('ROLE_', o.allow), content_type=quote(o.body_type),
+        flags=flags('ROUTE_', ROUTE_FLAGS, o), label=o.label and f'LABEL_{o.label}', body_max=body_max(o, shapes), allow=mask('ROLE_', o.allow), content_type=quote(o.body_type),
         timeout_ms=o.timeout_ms, fanout=fanout(o, callers),
         headers=pairs('route_header', ((name.lower(), camel(name)) for name in o.params['header'])))
 

@@ -12,6 +12,9 @@ KEY = {'name': 'Idempotency-Key', 'in': 'header', 'required': True,
        'schema': {'type': 'string', 'minLength': 1, 'maxLength': 128}}
 LINK = {'description': 'The next page: `<?…>; rel="next"` (RFC 8288), relative to the request.',
         'schema': {'type': 'string'}}
+WITHHELD = {'description': 'Something was left out that this person sees with more proof: log in with two factors, or prove the password again. '
+                           'Of a search: something may have been, whatever was looked for.',
+            'schema': {'type': 'string', 'enum': ['second-factor', 'step-up']}}
 SECURITY = {'cookie': {'type': 'apiKey', 'in': 'cookie', 'name': '__Host-sid'},
             'bearer': {'type': 'http', 'scheme': 'bearer'}}
 
@@ -64,6 +67,8 @@ class Bundle:
             out['responses']['200']['content'] = {'text/event-stream': {}}
         if o.paged:
             out['responses']['200'].setdefault('headers', {})['Link'] = LINK
+        if any(part.withholds() for part in [o, *map(self.parts.get, o.node.get('x-fanout', []))]):
+            next(iter(out['responses'].values())).setdefault('headers', {})['Manabiya-Withheld'] = WITHHELD
         out['responses']['default'] = PROBLEM
         return out
 

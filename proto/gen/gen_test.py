@@ -177,6 +177,7 @@ components:
                                        '      x-internal: true\n      x-callers: [gateway]\n',
                                        '  /v1/things:\n    get:\n      operationId: thing_list\n      summary: All things.\n'
                                        '      x-allow: [contractor]\n', 29, 'needs `nextCursor`'),
+    'a change that shares its event': ('x-audit: entity', 'x-audit-shared-s: 9\n      x-audit: entity', 5, 'reads that are recorded'),
     'a bound of what is no list': ('x-audit: entity', 'x-bounded: one\n      x-audit: entity', 5, 'a list that comes whole'),
     'broken YAML': ('paths:', 'paths: [', 4, ''),
 }
@@ -262,7 +263,10 @@ class Generator(unittest.TestCase):
 
     def test_an_audited_read_is_told_from_a_change(self):
         audited = AUTH.replace('operationId: thing_list', 'operationId: thing_list\n      x-audit: api_activity.read')
-        self.assertIn(' | OP_READS', self.make('auth', audited)['auth_ops.c'])
+        self.assertIn('OP_NO_CAPABILITY | OP_READS,', self.make('auth', audited)['auth_ops.c'])
+        shared = audited.replace('api_activity.read', 'api_activity.read\n      x-audit-shared-s: 60')
+        self.assertIn('.audit_shared_s = 60', self.make('auth', shared)['auth_ops.c'])
+        self.assertNotIn('.audit_shared_s', self.make('auth', audited)['auth_ops.c'])
         self.assertNotIn('OP_READS', self.make('auth')['auth_ops.c'])
 
     def test_a_label_is_that_of_the_gravest_thing_or_graver(self):
@@ -292,6 +296,19 @@ class Generator(unittest.TestCase):
         self.assertNotIn('.object', self.make('auth', read.replace('      x-audit: entity_management.update\n', ''))['auth_ops.c'])
         self.assertIn('.recorded = true', self.make('auth', AUTH.replace('enum: [a, b]', 'enum: [a, b], x-recorded: true'))['auth_proto.c'])
 
+    def test_what_may_lack_something_says_so_and_a_search_for_it_is_marked(self):
+        raised = AUTH.replace('enum: [a, b]', 'enum: [I, II], x-raised: true').replace('x-label: III', 'x-label: III\n      x-object: thing')
+        start, end = raised.index('      requestBody:'), raised.index('      responses:')
+        read = (raised[:start] + raised[end:]).replace('    patch:', '    get:').replace('      x-audit: entity_management.update\n', '')
+        listed = read.replace("schema: { $ref: '#/components/schemas/Thing' }", "schema: { $ref: '#/components/schemas/Things' }", 1) + (
+            "    Things:\n      type: object\n      x-label: III\n      properties:\n"
+            "        things: { type: array, maxItems: 9, items: { $ref: '#/components/schemas/Thing' } }\n")
+        sought = listed.replace('      parameters:\n', '      parameters:\n        - { name: q, in: query, schema: { type: string, maxLength: 9 } }\n')
+        for text, may_lack, seeks in ((read, False, False), (listed, True, False), (sought, True, True)):
+            answer = json.loads(self.make('openapi', text)['openapi.json'])['paths']['/v1/things/{thingId}']['get']['responses']['200']
+            self.assertEqual('Manabiya-Withheld' in answer.get('headers', {}), may_lack)
+            self.assertEqual('OP_SEEKS' in self.make('auth', text)['auth_ops.c'], seeks)
+
     def test_what_is_personal_has_a_type_of_its_own(self):
         made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.name'))
         self.assertIn('\tstruct personal name;\n', made['auth_proto.h'])
@@ -309,7 +326,7 @@ class Generator(unittest.TestCase):
     def test_routes_are_public_operations_only(self):
         table = self.make('routes')['gateway_routes.c']
         self.assertIn('.path = "/v1/things/{thingId}"', table)
-        self.assertIn('ROUTE_WRITES | ROUTE_IF_MATCH, .body_max = 4096', table)
+        self.assertIn('ROUTE_WRITES | ROUTE_IF_MATCH, .label = LABEL_III, .body_max = 4096', table)
         self.assertIn('{ "if-match", "ifMatch" }', table)
         self.assertNotIn('/internal', table)
 

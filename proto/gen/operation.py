@@ -5,7 +5,7 @@ from load import Map, demand
 from model import Field, Shape, camel
 from rules import LABELS, METHODS, READS, check, flag
 
-OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-bounded', 'x-callers', 'x-closed', 'x-fanout', 'x-feature', 'x-idempotency',
+OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-audit-shared-s', 'x-bounded', 'x-callers', 'x-closed', 'x-fanout', 'x-feature', 'x-idempotency',
             'x-initial', 'x-internal', 'x-label', 'x-step-up', 'x-stream', 'x-timeout-ms', 'x-title']
 SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent', 'Range', 'Host']
 PATH, HEADER = r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', '[A-Z][a-z]+(-[A-Z][a-z]+)*'
@@ -45,6 +45,8 @@ class Operation:
                  '`x-step-up` asks a person who has logged in: not here'),
                 ('x-closed' not in self.node or not self.internal and 'contractor' in self.allow,
                  '`x-closed` is for what contractors ask: nobody else is let into a closed contract'),
+                ('x-audit-shared-s' not in self.node or self.reads and 'x-audit' in self.node,
+                 '`x-audit-shared-s` is for reads that are recorded: every change has its own event'),
                 ('x-callers' in self.node or not self.internal, '`x-callers` is missing: nobody could call it')):
             demand(holds, self.at, reason)
 
@@ -92,6 +94,22 @@ class Operation:
                 yield from self.labels(owner, member, may_withhold)
         if 'items' in node:
             yield from self.labels(owner, node['items'], may_withhold)
+
+    def withholds(self):
+        """May something be left out of its answer, since what it is of is graver than the operation (libcommon/label.h)?"""
+        return self.may_lack(self.service, self.answer)
+
+    def may_lack(self, owner, node):
+        owner, node, _ = self.documents.resolve(owner, node)
+        for name, member in node.get('properties', {}).items():
+            _, target, _ = self.documents.resolve(owner, member)
+            is_kept = name in node.get('required', []) and 'items' not in target
+            shown = self.documents.resolve(owner, target['items'])[1] if 'items' in target else target
+            if not is_kept and ('x-object' in shown or 'items' not in target and target.get('x-label') in ('I', 'II')):
+                return True
+            if self.may_lack(owner, member):
+                return True
+        return 'items' in node and self.may_lack(owner, node['items'])
 
     def read_params(self):
         fields = [self.param(item) for item in self.node.get('parameters', [])]

@@ -86,7 +86,7 @@ RULES = {  # what these keys mean is the same wherever they stand
     'type': one_of('string', 'integer', 'boolean', 'array', 'object'),
     'x-allow': some_of(*ROLES), 'x-callers': some_of(*SERVICES, 'gateway'), 'x-consumers': some_of(*SERVICES),
     'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'), 'x-fanout': some_of(),
-    'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
+    'x-audit-shared-s': between(1, 300), 'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
     'x-label': one_of(*LABELS), 'x-object': word('[a-z]+', 'is not a kind of object'),
     'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
     'x-blind-index': word('[a-z]+(_[a-z]+)*', 'is not the name of a column'),

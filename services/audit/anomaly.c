@@ -4,7 +4,10 @@
  *   many_videos    one person opened more different videos within an hour than lessons explain
  *   many_failures  more logins failed within ten minutes than a class that mistypes
  *   odd_hours      a member of the staff logged in at night, Japanese time
+ *   bulk_download  somebody began to fetch the archive of the whole contract
  *   audit_stopped  events could not be kept for a while (libcommon/audit_stop.h)
+ *   many_keys      a process opened more tenants' keys than it may (libcommon/key_use.h)
+ *   refused_keys   a tenant's key was there and did not open
  *
  * and one that is found elsewhere, incomplete_log (completeness.c).
  *
@@ -32,24 +35,34 @@ static const char DONE[] = "SELECT audit.anomaly_done($1::bigint)";
  * actor. */
 #define LOGINS "'auth.session_create', 'auth.session_second_factor'"
 
+/* Recorded once for each download, not for its windows. */
+#define DOWNLOAD "learning.export_archive"
+
 /* Whichever service noticed. */
 #define STOPS                                                                                      \
 	"'auth.audit_stop', 'provisioning.audit_stop', 'learning.audit_stop',"                     \
 	" 'notification.audit_stop', 'audit.audit_stop'"
 
+#define KEYS_OPENED "'provisioning.keys_opened', 'learning.keys_opened', 'notification.keys_opened'"
+#define KEYS_REFUSED                                                                               \
+	"'provisioning.keys_refused', 'learning.keys_refused', 'notification.keys_refused'"
+
 /* The events from $1 to $2 say which windows to count; in those, all up to $2 count. */
 static const char FIND[] =
 	"WITH news AS MATERIALIZED (SELECT e.time, e.operation, e.outcome, e.actor_id, e.line"
 	" FROM audit.event e WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint"
-	" AND e.operation IN ('learning.media_content', " STOPS ", " LOGINS ")),"
+	" AND e.operation IN ('learning.media_content', '" DOWNLOAD "', " STOPS ", " LOGINS ","
+	" " KEYS_OPENED ", " KEYS_REFUSED ")),"
 	" viewing AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began FROM news n"
 	"  WHERE n.operation = 'learning.media_content' AND n.actor_id IS NOT NULL),"
 	" failing AS (SELECT DISTINCT date_bin('10 min', n.time, 'epoch') AS began FROM news n"
 	"  WHERE n.operation IN (" LOGINS ") AND n.outcome = 'failure'),"
-	" night AS (SELECT n.actor_id, date_trunc('hour', n.time) AS began,"
+	" night AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began,"
 	"  extract(hour FROM n.time AT TIME ZONE 'Asia/Tokyo') AS hour FROM news n"
 	"  WHERE n.operation IN (" LOGINS ") AND n.outcome = 'success' AND n.actor_id IS NOT NULL"
-	"  AND n.line::jsonb #>> '{actor,user,type}' <> 'student')"
+	"  AND n.line::jsonb #>> '{actor,user,type}' <> 'student'),"
+	" taking AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began FROM news n"
+	"  WHERE n.operation = '" DOWNLOAD "' AND n.outcome = 'success' AND n.actor_id IS NOT NULL)"
 	" SELECT 'many_videos', v.actor_id, v.began, count(DISTINCT e.object_id), NULL"
 	"  FROM viewing v JOIN audit.event e ON e.actor_id = v.actor_id AND e.sequence <= "
 	"$2::bigint"
@@ -65,7 +78,23 @@ static const char FIND[] =
 	"  (s.told ->> 'refused')::bigint, s.told ->> 'until' FROM (SELECT n.line::jsonb -> "
 	"'unmapped'"
 	"   AS told FROM news n WHERE n.operation IN (" STOPS ")) s"
-	" UNION ALL SELECT 'odd_hours', n.actor_id, n.began, count(*), NULL FROM night n"
+	" UNION ALL SELECT k.kind, NULL, (k.told ->> 'from')::timestamptz,"
+	"  (k.told ->> k.counted)::bigint, NULL FROM (SELECT n.line::jsonb -> 'unmapped' AS told,"
+	"   w.kind, w.counted FROM news n JOIN (VALUES"
+	"   ('many_keys', 'opened', ARRAY[" KEYS_OPENED "]),"
+	"   ('refused_keys', 'refused', ARRAY[" KEYS_REFUSED "])) AS w (kind, counted, told_as)"
+	"   ON n.operation = ANY (w.told_as)) k"
+	" UNION ALL SELECT 'bulk_download', t.actor_id, t.began, count(*), NULL"
+	"  FROM taking t JOIN audit.event e ON e.actor_id = t.actor_id AND e.sequence <= "
+	"$2::bigint"
+	"  AND e.time >= t.began AND e.time < t.began + interval '1 hour'"
+	"  AND e.operation = '" DOWNLOAD "' AND e.outcome = 'success' GROUP BY t.actor_id, t.began"
+	" UNION ALL SELECT 'odd_hours', n.actor_id, n.began, count(*), NULL"
+	"  FROM night n JOIN audit.event e ON e.actor_id = n.actor_id AND e.sequence <= "
+	"$2::bigint"
+	"  AND e.time >= n.began AND e.time < n.began + interval '1 hour'"
+	"  AND e.operation IN (" LOGINS ") AND e.outcome = 'success'"
+	"  AND e.line::jsonb #>> '{actor,user,type}' <> 'student'"
 	"  WHERE CASE WHEN $5::integer > $6::integer"
 	"   THEN n.hour >= $5::integer OR n.hour < $6::integer"
 	"   ELSE n.hour >= $5::integer AND n.hour < $6::integer END"

@@ -153,6 +153,30 @@ static void nights_are_told_of_the_staff_alone(void **state)
 	log_in("contractor", NIGHT, false);
 	look();
 	assert_string_equal(told(TEST_TENANT), "odd_hours 1");
+	for (int i = 1; i < 3; i++) { /* each in a look of its own */
+		log_in("contractor", NIGHT + i, false);
+		look();
+	}
+	assert_string_equal(told(TEST_TENANT), "odd_hours 3");
+}
+
+static void taking_all_of_a_contract_away_is_told(void **state)
+{
+	struct visit download = { .tenant_id = TEST_TENANT,
+		.operation = "learning.export_archive",
+		.user_id = TEST_USER,
+		.role = "contractor",
+		.minute = MORNING };
+	download.failed = true;
+	tell(download);
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+	download.failed = false;
+	for (int i = 0; i < 2; i++) {
+		tell(download);
+		look();
+	}
+	assert_string_equal(told(TEST_TENANT), "bulk_download 2");
 }
 
 /* With a second factor a login has two steps; who is in only the second knows. */
@@ -240,6 +264,32 @@ static void a_time_without_a_log_is_told_with_its_end(void **state)
 	assert_string_equal(told(TEST_OTHER_TENANT), "");
 }
 
+/* As libcommon/key_use.c tells it. */
+static void told_keys(const char *operation, const char *what, int n)
+{
+	const char *line = arena_printf(test.arena,
+		"{\"class_uid\":3004,\"time\":%lld,\"status_id\":1,"
+		"\"actor\":{\"user\":{\"uid\":\"learning\",\"type\":\"service\"}},"
+		"\"entity\":{\"uid\":\"keyring\"},\"api\":{\"operation\":\"%s\"},\"unmapped\":{"
+		"\"from\":\"2026-11-26T10:00:00.000Z\",\"until\":\"2026-11-26T10:10:00.000Z\","
+		"\"%s\":%d},\"metadata\":{\"version\":\"1.8.0\",\"tenant_uid\":\"" TEST_TENANT
+		"\",\"uid\":\"%s\"}}",
+		(long long)TIME_MS, operation, what, n, uuid_make(test.arena));
+	assert_int_equal(append_as(&test, "learning", &line, 1).status, 204);
+}
+
+static void keys_are_told_with_the_most_of_their_hour(void **state)
+{
+	told_keys("learning.keys_opened", "opened", 2000);
+	look();
+	told_keys("learning.keys_opened", "opened", 4000);
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_keys 4000");
+	told_keys("learning.keys_refused", "refused", 1);
+	look();
+	assert_string_equal(told(TEST_TENANT), "refused_keys 1, many_keys 4000");
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -247,9 +297,11 @@ int main(void)
 		FACT(many_videos_of_one_hour_are_told_once),
 		FACT(many_failures_are_told_and_some_are_not),
 		FACT(nights_are_told_of_the_staff_alone),
+		FACT(taking_all_of_a_contract_away_is_told),
 		FACT(both_steps_of_a_login_count),
 		FACT(a_night_may_be_ordinary),
 		FACT(a_time_without_a_log_is_told_with_its_end),
+		FACT(keys_are_told_with_the_most_of_their_hour),
 		FACT(nobody_hears_of_another_tenant),
 		FACT(what_was_seen_is_not_counted_any_more),
 	};

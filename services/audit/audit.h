@@ -6,10 +6,6 @@
 #include "libcommon/call.h"
 #include "libcommon/note.h"
 
-/* What is not about any contract, such as a login to one that does not exist, is the operator's to
- * know: it lies in the log of the operator's own tenant. */
-#define OPERATOR_TENANT "00000000-0000-7000-8000-000000000001"
-
 /* Which tenant's log a stored or coming line belongs to; NULL if metadata.tenant_uid is no UUID. */
 struct json;
 const char *event_tenant(const struct json *line);
@@ -69,6 +65,11 @@ must_check enum err retention_first(struct call *c, int64_t *first);
 /* Whether the lines from leaf `first` on are still there, in the log of the tenant that the call
  * has entered; fails the call with 410 if not. */
 must_check enum err retention_check(struct call *c, int64_t first);
+
+/* ---- searching ---- */
+
+/* Note what full tiles can be searched by. A job (service.h). */
+must_check enum err terms_run(struct call *c, bool *more);
 
 /* ---- anomalies ---- */
 

@@ -93,4 +93,14 @@ static inline void happen(struct test *test, struct happening what)
 	assert_int_equal(append_as(test, caller, &line, 1).status, 204);
 }
 
+/* As the job does. */
+static inline void note_terms(struct test *test)
+{
+	for (bool more = true; more;) {
+		struct call c = test_call(test, NULL);
+		assert_int_equal(terms_run(&c, &more), OK);
+		assert_int_equal(db_commit(&c), OK);
+	}
+}
+
 #endif

@@ -6,6 +6,7 @@
  * between transactions, under a lease that outlasts the longest batch: nothing in the database is
  * held up by a receiver that lets itself be waited for.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/clock.h"
@@ -14,6 +15,8 @@
 #include "libcommon/http_client.h"
 #include "libcommon/log.h"
 #include "services/audit/sink.h"
+
+#define TENANTS_MAX 64 /* of a batch, as audit.sink_take() has it */
 
 /* A process that died while it held a sink delays it by no more than this. */
 #define LEASE_MS (SINK_SEND_MS + 5000)
@@ -43,8 +46,8 @@ static char holder[33];
 static const char HAS_NEWS[] = "SELECT audit.sink_has_news($1)";
 static const char HOLD[] = "SELECT audit.sink_lease($1, $2, $3::integer)";
 static const char RELEASE[] = "SELECT audit.sink_release($1, $2)";
-static const char TAKE[] = "SELECT tenant_id, id, sequence, tenancy.stamp(time), operation,"
-			   " outcome = 'failure', line, (extract(epoch FROM time) * 1000)::bigint"
+static const char TAKE[] = "SELECT tenant_id, id, sequence, operation, outcome = 'failure', line,"
+			   " (extract(epoch FROM time) * 1000)::bigint"
 			   " FROM audit.sink_take($1, $2::integer)";
 static const char DONE[] = "SELECT audit.sink_done($1, $2::uuid[], $3::uuid[])";
 
@@ -100,6 +103,11 @@ static enum err next_transaction(struct call *c)
 
 /* ---- one batch ---- */
 
+struct progress {
+	bool moved; /* the sink has something that it had not, as far as the database knew */
+	bool more; /* and there is more for it */
+};
+
 static enum err on_event(struct call *c, void *arg, const char *const *columns, size_t n)
 {
 	struct batch *batch = arg;
@@ -107,19 +115,23 @@ static enum err on_event(struct call *c, void *arg, const char *const *columns, 
 		.tenant_id = arena_strdup(c->arena, columns[0]),
 		.id = arena_strdup(c->arena, columns[1]),
 		.sequence = arena_strdup(c->arena, columns[2]),
-		.time = arena_strdup(c->arena, columns[3]),
-		.operation = arena_strdup(c->arena, columns[4]),
-		.has_failed = columns[5][0] == 't',
-		.line = arena_strdup(c->arena, columns[6]),
-		.unix_ms = arena_strdup(c->arena, columns[7]),
+		.operation = arena_strdup(c->arena, columns[3]),
+		.has_failed = columns[4][0] == 't',
+		.line = arena_strdup(c->arena, columns[5]),
+		.unix_ms = strtoll(columns[6], NULL, 10),
 	};
 	return OK;
 }
 
+static size_t most_of(const struct sink *sink)
+{
+	return sink->most ? sink->most : BATCH_MAX;
+}
+
 static enum err take(struct call *c, const struct sink *sink, struct batch *batch)
 {
-	size_t most = sink->most ? sink->most : BATCH_MAX;
-	return db_each(c, TAKE, DB_ARGS(sink->name, db_integer(c, (int64_t)most)), on_event, batch);
+	return db_each(c, TAKE, DB_ARGS(sink->name, db_integer(c, (int64_t)most_of(sink))),
+		on_event, batch);
 }
 
 /* *moved: the database did not know all of it. */
@@ -173,7 +185,21 @@ static const struct batch *ends_of(struct call *c, const struct batch *batch)
 	return ends;
 }
 
-static enum err ship(struct call *c, const struct sink *sink, bool *moved)
+/* Whether a batch was all that there was. A turn costs the database as much as 200 events, so what
+ * comes meanwhile waits for the next interval and goes together. */
+static bool is_all(const struct sink *sink, const struct batch *ends)
+{
+	size_t tenants = ends->n / 2;
+	for (size_t i = 0; i < ends->n; i += 2) {
+		int64_t first = strtoll(ends->events[i].sequence, NULL, 10);
+		int64_t last = strtoll(ends->events[i + 1].sequence, NULL, 10);
+		if ((size_t)(last - first + 1) >= most_of(sink) / tenants)
+			return false;
+	}
+	return tenants < TENANTS_MAX;
+}
+
+static enum err ship(struct call *c, const struct sink *sink, struct progress *progress)
 {
 	struct batch *batch = arena_alloc(c->arena, sizeof(*batch));
 	enum err e = take(c, sink, batch);
@@ -181,7 +207,11 @@ static enum err ship(struct call *c, const struct sink *sink, bool *moved)
 		e = next_transaction(c);
 	if (!e && batch->n)
 		e = sink->send(c, batch);
-	return e ? e : done(c, sink, ends_of(c, batch), moved);
+	const struct batch *ends = ends_of(c, batch);
+	if (!e)
+		e = done(c, sink, ends, &progress->moved);
+	progress->more = progress->moved && !is_all(sink, ends);
+	return e;
 }
 
 /* ---- one turn ---- */
@@ -203,16 +233,17 @@ static enum err hold(struct call *c, const struct sink *sink, bool *is_held, boo
 }
 
 /* A failure leaves the lease as it is: this process goes on with it, and others after it. */
-static enum err turn(struct call *c, const struct sink *sink, bool *more)
+static enum err turn(struct call *c, const struct sink *sink, struct progress *progress)
 {
 	bool is_held, is_settled;
 	enum err e = hold(c, sink, &is_held, &is_settled);
 	if (e || !is_held)
 		return e;
 	if (!is_settled)
-		e = resume(c, sink, more);
-	if (!e && !*more)
-		e = ship(c, sink, more);
+		e = resume(c, sink, &progress->moved);
+	progress->more = progress->moved;
+	if (!e && !progress->moved)
+		e = ship(c, sink, progress);
 	return e ? e : db_exec(c, RELEASE, DB_ARGS(sink->name, holder));
 }
 
@@ -254,10 +285,12 @@ enum err pipeline_run(struct call *c, struct sink *sink, bool *more)
 	sink->is_on = true;
 	if (clock_steady_ms() < sink->rest_until_ms)
 		return OK;
-	enum err e = turn(c, sink, more);
+	struct progress progress = { false, false };
+	enum err e = turn(c, sink, &progress);
 	if (e)
 		slow_down(sink);
-	else if (*more)
+	else if (progress.moved)
 		speed_up(sink);
+	*more = !e && progress.more;
 	return e;
 }

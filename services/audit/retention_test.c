@@ -105,6 +105,19 @@ static void every_proof_is_the_same_as_before(void **state)
 	}
 }
 
+/* What a search looks up of them goes as well. */
+static void so_does_what_they_are_found_by(void **state)
+{
+	static const char TILES[] =
+		"SELECT string_agg(DISTINCT tile::text, ' ' ORDER BY tile::text) FROM (SELECT tile"
+		" FROM audit.tile_term UNION SELECT tile FROM audit.noted_tile) t";
+	grow_log(&test, 100);
+	note_terms(&test);
+	assert_string_equal(test_sql_text(&test, TILES), "0 1 2");
+	prune();
+	assert_string_equal(test_sql_text(&test, TILES), "2");
+}
+
 static void what_is_gone_is_said_to_be_gone(void **state)
 {
 	prune();
@@ -163,6 +176,7 @@ int main(void)
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		FACT(every_proof_is_the_same_as_before),
+		FACT(so_does_what_they_are_found_by),
 		FACT(what_is_gone_is_said_to_be_gone),
 		FACT(the_log_goes_on),
 		FACT(nobody_empties_the_log),

@@ -109,12 +109,16 @@ static void access_try(int minute, bool failed, const char *user_id, const char 
 		"{\"class_uid\":6003,\"type_uid\":600302,\"time\":%lld,\"status_id\":%d,"
 		"\"actor\":{\"app_name\":\"gateway\"},\"api\":{\"operation\":\"" ACCESS_OPERATION
 		"\"},\"unmapped\":{\"actors\":[{\"uid\":\"" TEST_USER
-		"\"},{\"type\":\"anonymous\"},{\"uid\":\"%s\"}],\"requests\":[{\"uid\":"
+		"\"},{\"type\":\"anonymous\"},{\"uid\":\"%s\"}],\"routes\":[{\"operation\":"
+		"\"learning.try_list\",\"method\":\"GET\",\"path\":\"/v1/tries\"},{\"operation\":"
+		"\"%s\",\"method\":\"GET\",\"path\":\"/\"}],\"requests\":[{\"uid\":"
 		"\"%s\",\"object\":\"" OTHER_TRY
-		"\"},{\"code\":401},{\"object\":\"%s\"}]},\"metadata\":{\"tenant_"
-		"uid\":\"" TEST_TENANT "\",\"uid\":\"%s\"}}",
+		"\"},{\"code\":401},{\"object\":\"%s\"}]},\"metadata\":{\"labels\":[\"%s\"],"
+		"\"tenant_uid\":\"" TEST_TENANT "\",\"uid\":\"%s\"}}",
 		(long long)TIME_MS + minute * 60000LL, failed ? 2 : 1, user_id,
-		failed ? CALL : uuid_make(test.arena), try_id, uuid_make(test.arena));
+		failed ? "learning.media_content" : "learning.try_get",
+		failed ? CALL : uuid_make(test.arena), try_id, failed ? "II" : "III",
+		uuid_make(test.arena));
 	assert_int_equal(append_as(&test, "gateway", &line, 1).status, 204);
 }
 
@@ -135,6 +139,15 @@ static void accesses_are_found_when_asked_for(void **state)
 		{ "kind=access&objectId=" TRY, "6" },
 		{ "kind=access&objectId=" OTHER_TRY, "7 6" },
 		{ "kind=access&objectId=nothing", "" },
+		{ "kind=access&operation=learning.try_list", "7 6" },
+		{ "kind=access&operation=learning.try_get", "6" },
+		{ "kind=all&operation=learning.try_create", "8 5 3 1" },
+		{ "kind=access&label=II", "7" },
+		{ "kind=all&label=III&verb=read", "6" },
+		{ "kind=access&label=III&outcome=failure", "" },
+		{ "kind=access&objectId=" OTHER_TRY "&actorId=" TEST_OTHER_USER "&verb=read", "7" },
+		{ "kind=access&until=2026-04-08T00:36:00.000Z", "6" },
+		{ "kind=all&from=2026-04-08T03:00:00.000Z", "" },
 		{ "kind=access&requestId=" CALL, "7" },
 		{ "kind=all&requestId=" CALL, "8 7" },
 		{ "requestId=" CALL, "8" },
@@ -158,17 +171,97 @@ static void accesses_are_found_when_asked_for(void **state)
 			searches[i].found);
 }
 
+/* The thing is a pupil's: found by whose it is, whoever did it to whatever. */
+static void whose_it_is_can_be_asked(void **state)
+{
+	const char *line = arena_printf(test.arena,
+		"{\"class_uid\":6005,\"type_uid\":600501,\"time\":%lld,\"status_id\":1,"
+		"\"resources\":[{\"uid\":\"" TRY "\",\"owner\":{\"uid\":\"" TEST_OTHER_USER
+		"\"}}],\"api\":{\"operation\":\"learning.media_content\"},"
+		"\"metadata\":{\"tenant_uid\":\"" TEST_TENANT "\",\"uid\":\"%s\"}}",
+		(long long)TIME_MS, uuid_make(test.arena));
+	assert_int_equal(append_lines(&test, &line, 1).status, 204);
+	assert_string_equal(
+		found(search(TEST_TENANT, ROLE_CONTRACTOR, "ownerId=" TEST_OTHER_USER)), "6");
+	assert_string_equal(found(search(TEST_TENANT, ROLE_CONTRACTOR,
+				    "ownerId=" TEST_OTHER_USER "&verb=read")),
+		"6");
+	assert_string_equal(found(search(TEST_TENANT, ROLE_CONTRACTOR, "ownerId=" TEST_USER)), "");
+}
+
+static const char *next_of(const char *body)
+{
+	const char *next = strstr(body, "\"nextCursor\":\"");
+	return next ? arena_strndup(test.arena, next + 14, strcspn(next + 14, "\"")) : NULL;
+}
+
+#define SEEN_TWICE "01900000-0000-7000-8000-0000000000aa"
+#define SEEN_ONCE "01900000-0000-7000-8000-0000000000bb"
+
+/* A hundred tiles. In each stand a person and a thing, but together in the oldest only; another
+ * person in that one alone. */
+static void grow_a_hundred_tiles(void)
+{
+	test_sql(&test,
+		"INSERT INTO audit.event (tenant_id, id, sequence, time, operation, outcome, "
+		"actor_id,"
+		" object_id, line) SELECT '" TEST_TENANT
+		"', gen_random_uuid(), 256 * (t + 1) + n, now(),"
+		" 'learning.try_list', 'success', CASE WHEN n = 3 THEN '" SEEN_ONCE "'::uuid"
+		" WHEN n = 1 OR t = 0 THEN '" SEEN_TWICE "'::uuid END,"
+		" CASE WHEN n = 2 OR t = 0 THEN '" TRY "' END, '{}'"
+		" FROM generate_series(0, 99) AS t, generate_series(1, 3) AS n"
+		" WHERE n < 3 OR t = 0;"
+		"UPDATE audit.head SET sequence = 256 * 101 WHERE tenant_id = '" TEST_TENANT "'");
+}
+
+/* A page that looked in vain at all it may look at says where to go on. */
+static void what_few_events_have_takes_pages_and_not_time(void **state)
+{
+	const char *params = "objectId=" TRY "&actorId=" SEEN_TWICE;
+	grow_a_hundred_tiles();
+	for (int is_noted = 0; is_noted < 2; is_noted++) {
+		const char *body = search(TEST_TENANT, ROLE_CONTRACTOR, params);
+		const char *next = next_of(body);
+		assert_string_equal(found(body), "");
+		assert_non_null(next);
+		body = search(TEST_TENANT, ROLE_CONTRACTOR,
+			arena_printf(test.arena, "%s&cursor=%s", params, next));
+		assert_string_equal(found(body), "258 257");
+		assert_null(next_of(body));
+		note_terms(&test);
+	}
+}
+
+static void what_one_tile_has_is_found_at_once_when_it_is_noted(void **state)
+{
+	grow_a_hundred_tiles();
+	assert_string_equal(found(search(TEST_TENANT, ROLE_CONTRACTOR, "actorId=" SEEN_ONCE)), "");
+	note_terms(&test);
+	assert_string_equal(
+		found(search(TEST_TENANT, ROLE_CONTRACTOR, "actorId=" SEEN_ONCE)), "259");
+}
+
+/* In a tile that is not full beside those that are noted. */
+static void what_is_new_is_found_without_terms(void **state)
+{
+	grow_a_hundred_tiles();
+	note_terms(&test);
+	happen(&test, (struct happening){ .tenant_id = TEST_TENANT, .actor_id = SEEN_ONCE });
+	assert_string_equal(
+		found(search(TEST_TENANT, ROLE_CONTRACTOR, "actorId=" SEEN_ONCE)), "25857 259");
+}
+
 static void pages_follow_each_other(void **state)
 {
 	const char *params = "limit=2", *pages[] = { "5 4", "3 2", "1" };
 	for (int i = 0; i < 3; i++) {
 		const char *body = search(TEST_TENANT, ROLE_CONTRACTOR, params);
-		const char *next = strstr(body, "\"nextCursor\":\"");
+		const char *next = next_of(body);
 		assert_string_equal(found(body), pages[i]);
 		assert_int_equal(next != NULL, i < 2);
 		if (next)
-			params = arena_printf(test.arena, "limit=2&cursor=%.*s",
-				(int)strcspn(next + 14, "\""), next + 14);
+			params = arena_printf(test.arena, "limit=2&cursor=%s", next);
 	}
 }
 
@@ -209,6 +302,10 @@ int main(void)
 		FACT(filters_leave_what_they_name),
 		FACT(lines_are_found_by_what_they_say),
 		FACT(accesses_are_found_when_asked_for),
+		FACT(whose_it_is_can_be_asked),
+		FACT(what_few_events_have_takes_pages_and_not_time),
+		FACT(what_one_tile_has_is_found_at_once_when_it_is_noted),
+		FACT(what_is_new_is_found_without_terms),
 		FACT(pages_follow_each_other),
 		FACT(a_tenant_finds_only_its_own),
 		FACT(the_operator_finds_what_is_nobodys),

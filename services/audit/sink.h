@@ -13,6 +13,7 @@
 #define MANABIYA_AUDIT_SINK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "libcommon/buf.h"
 #include "libcommon/call.h"
@@ -29,8 +30,7 @@
 
 struct sink_event {
 	const char *tenant_id, *id, *sequence;
-	const char *time; /* RFC 3339 with milliseconds and Z */
-	const char *unix_ms; /* the same */
+	int64_t unix_ms;
 	const char *operation;
 	bool has_failed;
 	const char *line; /* byte for byte as it is stored */

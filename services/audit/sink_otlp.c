@@ -35,7 +35,8 @@ static void add_text(struct buf *out, const char *key, const char *value)
 static void add_record(struct buf *out, const struct sink_event *event)
 {
 	buf_printf(out,
-		"{\"timeUnixNano\":\"%s000000\",\"observedTimeUnixNano\":\"%" PRId64 "000000\","
+		"{\"timeUnixNano\":\"%" PRId64 "000000\",\"observedTimeUnixNano\":\"%" PRId64
+		"000000\","
 		"\"severityNumber\":%d,\"severityText\":\"%s\",\"body\":{\"stringValue\":",
 		event->unix_ms, clock_unix_ms(), event->has_failed ? SEVERITY_WARN : SEVERITY_INFO,
 		event->has_failed ? "WARN" : "INFO");

@@ -34,7 +34,7 @@ static struct sink_event event_with(const char *line)
 	return (struct sink_event){ .tenant_id = TEST_TENANT,
 		.id = TEST_USER,
 		.sequence = "9007199254740993",
-		.unix_ms = "1775608200123",
+		.unix_ms = 1775608200123,
 		.operation = "auth.session_create",
 		.line = line };
 }

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "libcommon/clock.h"
 #include "services/audit/sink.h"
 #include "services/audit/tls_client.h"
 
@@ -38,9 +39,11 @@ static const char *host_name(void)
 void syslog_frame(const struct sink_event *event, struct buf *out)
 {
 	struct buf header = { .arena = out->arena };
+	char time[TIMESTAMP_SIZE];
 	int severity = event->has_failed ? SEVERITY_WARNING : SEVERITY_INFORMATIONAL;
-	buf_printf(&header, "<%d>1 %s %s manabiya - %.*s - ", FACILITY_AUDIT * 8 + severity,
-		event->time, host_name(), MSGID_MAX, event->operation);
+	clock_format(event->unix_ms, time);
+	buf_printf(&header, "<%d>1 %s %s manabiya - %.*s - ", FACILITY_AUDIT * 8 + severity, time,
+		host_name(), MSGID_MAX, event->operation);
 	buf_printf(out, "%zu ", header.n + strlen(event->line));
 	buf_add(out, header.data, header.n);
 	buf_text(out, event->line);

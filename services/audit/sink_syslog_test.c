@@ -20,7 +20,7 @@ static int close_arena(void **state)
 static const char *frame_of(struct sink_event event)
 {
 	struct buf out = { .arena = arena };
-	event.time = "2026-04-08T00:30:00.000Z";
+	event.unix_ms = 1775608200000; /* 2026-04-08T00:30:00Z */
 	event.operation = event.operation ? event.operation : "auth.session_create";
 	syslog_frame(&event, &out);
 	return out.data;

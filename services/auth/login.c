@@ -46,7 +46,9 @@ static const char ACCOUNT_FIND[] =
 			      "t.confirmed_at IS NOT NULL)"
 			      " FROM account a WHERE login_index = $1";
 
-static const char PASSWORD_RENEW[] = "UPDATE account SET password = $2::bytea WHERE id = $1";
+/* Not when it was changed while Argon2 ran: the old one must not come back. */
+static const char PASSWORD_RENEW[] =
+	"UPDATE account SET password = $2::bytea WHERE id = $1 AND version = $3::integer";
 
 /* ---- who it may be ---- */
 
@@ -201,6 +203,7 @@ enum err auth_session_create(struct call *c, const struct auth_session_create_in
 	db_begin(c->db, login.entry.tenant_key, true);
 	e = enter(c, &login, out);
 	if (!e && renewed)
-		e = db_exec(c, PASSWORD_RENEW, DB_ARGS(login.entry.user_id, renewed));
+		e = db_exec(c, PASSWORD_RENEW,
+			DB_ARGS(login.entry.user_id, renewed, login.entry.version));
 	return e;
 }

@@ -366,6 +366,31 @@ static void a_deleted_account_leaves_none(void **state)
 	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM auth.totp"), "0");
 }
 
+#define STORED "SELECT password = '\\x01' FROM auth.account WHERE id = '" TEACHER "'"
+
+/* Its hash is one that a login makes anew; it is changed at the end of the login's first
+ * transaction, while Argon2 runs. */
+static void a_login_that_is_overtaken_brings_no_old_password_back(void **state)
+{
+	char phc[PASSWORD_HASH_SIZE];
+	(void)enrolled_teacher();
+	assert_int_equal(crypto_password_hash(GOOD_PASSWORD, 1, 8192 * 1024, phc), OK);
+	struct call c = test_call(&test, NULL);
+	db_rollback(test.db);
+	test_sql(&test,
+		printf_text("UPDATE auth.account SET password = '%s' WHERE id = '" TEACHER "'",
+			password_seal(&c, TEST_TENANT, TEACHER, phc)));
+	test_sql(&test,
+		"CREATE FUNCTION public.change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+		" AS $$ BEGIN UPDATE auth.account SET password = '\\x01', version = version + 1"
+		" WHERE id = '" TEACHER "'; RETURN NULL; END $$;"
+		"CREATE CONSTRAINT TRIGGER change AFTER INSERT ON auth.throttle"
+		" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.change()");
+	const char *challenge = challenge_for("teacher", GOOD_PASSWORD);
+	assert_string_equal(test_sql_text(&test, STORED), "t");
+	assert_int_equal(show(challenge, next_code()).reply.status, 401);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +412,7 @@ int main(void)
 		FACT(removed_it_is_asked_for_no_more_and_sessions_lose_what_it_gave),
 		FACT(an_administrator_takes_it_from_who_lost_it),
 		FACT(a_deleted_account_leaves_none),
+		FACT(a_login_that_is_overtaken_brings_no_old_password_back),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

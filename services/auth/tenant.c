@@ -9,8 +9,6 @@
 #include "libcommon/uuid.h"
 #include "services/auth/auth.h"
 
-/* The provider's own tenant is known before there is a database. */
-#define OPERATOR_TENANT "00000000-0000-7000-8000-000000000001"
 #define OPERATOR_CODE "manabiya"
 #define OPERATOR_USERNAME "operator"
 

@@ -92,7 +92,7 @@ static void send_batch(void)
 			.body = { .data = (const unsigned char *)body, .n = strlen(body) },
 			.timeout_ms = SEND_TIMEOUT_MS,
 			.flags = FRAME_LAST_WINDOW };
-		access_log.ask = ask_send(&request, false, on_answer, NULL);
+		access_log.ask = ask_send(&request, (struct ask_terms){ 0 }, on_answer, NULL);
 	}
 }
 
@@ -123,6 +123,9 @@ void access_log_add(const struct visit *v, unsigned status, int64_t took_us)
 		.call_id = v->call_id,
 		.source = v->request->source,
 		.actor = v->actor ? *v->actor : nobody,
+		.service = v->route->service,
+		.operation = v->route->operation,
+		.label = v->route->label,
 		.method = v->request->method,
 		.route = v->route->path,
 		.object_id = object_of(v),

@@ -14,7 +14,7 @@ struct access_ring *access_ring_new(size_t capacity);
 /* NULL is allowed. */
 void access_ring_free(struct access_ring *ring);
 
-/* The texts are copied, but method and route, which must be constants. */
+/* The texts are copied, but method and those of the route, which must be constants. */
 void access_ring_add(struct access_ring *ring, const struct ocsf_access *access);
 
 /* Records that wait, those of an unsettled batch included. */

@@ -42,6 +42,7 @@ static int close_arena(void **state)
 struct access {
 	unsigned status;
 	const char *tenant_id, *user_id, *method;
+	enum label label;
 	int64_t after_ms;
 };
 
@@ -58,6 +59,9 @@ static void add_access(struct access_ring *ring, struct access differs)
 			.session_id = session,
 			.role = ROLE_STUDENT,
 			.factors = 2 },
+		.service = "learning",
+		.operation = "try_get",
+		.label = differs.label ? differs.label : LABEL_III,
 		.method = differs.method ? differs.method : "GET",
 		.route = "/v1/tries/{tryId}",
 		.object_id = try,
@@ -142,12 +146,16 @@ static void a_record_says_who_asked_for_what_and_how_it_went(void **state)
 	assert_int_equal(json_integer(json_member(line, "time"), 0), BEGAN_MS);
 	assert_string_equal(text_at(line, "api", "operation"), ACCESS_OPERATION);
 	assert_string_equal(text_at(line, "metadata", "tenant_uid"), TENANT);
+	assert_string_equal(
+		json_text(json_item(json_member(json_member(line, "metadata"), "labels"), 0)),
+		"III");
 	assert_true(is_uuid(text_at(line, "metadata", "uid")));
 	assert_string_equal(json_text(json_member(actor, "uid")), USER);
 	assert_string_equal(json_text(json_member(actor, "type")), "student");
 	assert_string_equal(json_text(json_member(actor, "session")), SESSION);
 	assert_true(json_is_true(json_member(actor, "is_mfa")));
 	assert_string_equal(json_text(json_member(actor, "ip")), "2001:db8::17");
+	assert_string_equal(json_text(json_member(route, "operation")), "learning.try_get");
 	assert_string_equal(json_text(json_member(route, "method")), "GET");
 	assert_string_equal(json_text(json_member(route, "path")), "/v1/tries/{tryId}");
 	assert_string_equal(json_text(json_member(request, "uid")), CALL);
@@ -157,19 +165,20 @@ static void a_record_says_who_asked_for_what_and_how_it_went(void **state)
 	access_ring_free(ring);
 }
 
-/* The line is of one tenant, kind and outcome, so that it is found by them as any other. */
+/* The line is of one tenant, kind, class and outcome, so that it is found by them as any other. */
 static void requests_that_are_alike_share_a_line(void **state)
 {
 	static const struct access differing[] = { { .status = 200, .after_ms = 900 },
 		{ .status = 201, .tenant_id = OTHER_TENANT }, { .status = 202, .method = "POST" },
 		{ .status = 503 }, { .status = 203, .user_id = OTHER_TENANT },
-		{ .status = 204, .after_ms = 1001 }, { .status = 205, .method = "HEAD" } };
+		{ .status = 204, .after_ms = 1001 }, { .status = 205, .method = "HEAD" },
+		{ .status = 206, .label = LABEL_II } };
 	struct access_ring *ring = access_ring_new(8);
 	for (size_t i = 0; i < sizeof differing / sizeof differing[0]; i++)
 		add_access(ring, differing[i]);
 	const struct json *lines = lines_of(access_ring_batch(ring, 8));
-	assert_string_equal(told(lines), "202, 203 205 200, 204, 503, 201");
-	const struct json *line = line_at(lines, 1), *shared = json_member(line, "unmapped");
+	assert_string_equal(told(lines), "202, 206, 203 205 200, 204, 503, 201");
+	const struct json *line = line_at(lines, 2), *shared = json_member(line, "unmapped");
 	assert_int_equal(json_count(json_member(shared, "actors")), 2);
 	assert_int_equal(json_count(json_member(shared, "routes")), 2);
 	const struct json *late = json_item(requests_of(line), 2);

@@ -68,6 +68,7 @@ static void add_own_figures(struct survey *survey)
 	figures_write(&out);
 	limits_figures(&out);
 	load_figures(&out);
+	ask_figures(&out);
 	metrics_write_bus(&out, "gateway", gateway.bus);
 	metrics_write_value(&out, "manabiya_event_streams", "gateway", sse_count());
 	for (size_t i = 0; i < survey->parties_n; i++) {

@@ -130,6 +130,7 @@ void visit_refuse(struct visit *v, const struct problem *problem, int after_s)
 {
 	struct reply_headers headers = { .n = 0 };
 	if (after_s) {
+		exchange_hold_for(v->exchange, load_refusal());
 		reply_header(&headers, "retry-after", arena_printf(v->arena, "%d", after_s));
 	}
 	if (problem->status == 401) {
@@ -535,6 +536,7 @@ void app_drain(void)
 void app_stop(void)
 {
 	access_log_stop();
+	ask_stop();
 	load_stop();
 	limits_stop();
 	sse_stop();

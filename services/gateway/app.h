@@ -36,6 +36,7 @@ struct gateway_conf {
 	const char *limit_cache, *limit_cache_user, *limit_cache_password; /* Redis, "" for none */
 	int64_t limit_share_ms;
 	int64_t shed_waiting, shed_lag_ms; /* load.h */
+	int64_t wait_max, wait_ms; /* room.h */
 	const char *authorities; /* the hosts that are answered, separated by commas; "" for any */
 	const char *security_contact; /* a URI for security.txt; "" for none */
 	bool access_log; /* access_log.h */

@@ -89,7 +89,7 @@ static void what_stayed_here_until_its_time_was_over_is_not_sent_again(void **st
 	struct bus_request request = request_of("left", "");
 	request.timeout_ms = 300;
 	uint64_t before = requests_sent(two.client);
-	(void)ask_send(&request, true, on_told, &told);
+	(void)ask_send(&request, (struct ask_terms){ .may_retry = true }, on_told, &told);
 	loop_run(gateway.loop);
 	assert_int_equal(told.reply.err, ERR_UNAVAILABLE);
 	assert_false(told.reply.executed);
@@ -106,7 +106,7 @@ static void what_is_sent_again_has_the_time_that_is_left(void **state)
 	jam(&two, &tally);
 	struct bus_request request = request_of("left", "");
 	request.timeout_ms = WAIT_MS;
-	(void)ask_send(&request, true, on_told, &told);
+	(void)ask_send(&request, (struct ask_terms){ .may_retry = true }, on_told, &told);
 	start_other(&two);
 	lose(&two, 0);
 	loop_run(gateway.loop);

@@ -101,6 +101,8 @@ static bool is_too_slow(
 /* With a body held back by us, the others may lack the connection's window: nobody is to blame. */
 static bool is_holding_back(const struct connection *c)
 {
+	if (connection_is_held(c))
+		return true;
 	for (const struct exchange *at = c->exchanges; at; at = at->next) {
 		if (at->is_paused)
 			return true;
@@ -156,6 +158,8 @@ static void on_timer(void *arg)
 	}
 	if (c->check_at_ms && now >= c->check_at_ms)
 		check_paces(c, now);
+	if (c->held_until_ms && now >= c->held_until_ms)
+		c->held_until_ms = 0;
 	pump(c);
 }
 
@@ -178,6 +182,8 @@ static void set_timer(struct connection *c)
 	int64_t due = c->wait == WAIT_NONE ? c->check_at_ms : c->wait_until_ms;
 	if (c->check_at_ms && c->check_at_ms < due)
 		due = c->check_at_ms;
+	if (c->held_until_ms && (!due || c->held_until_ms < due))
+		due = c->held_until_ms;
 	if (due == 0 || (c->timer && c->timer_due_ms <= due))
 		return;
 	loop_cancel(loop_of(c), c->timer);
@@ -234,9 +240,14 @@ static bool read_record(struct connection *c)
 	return false;
 }
 
+static bool wants_input(const struct connection *c)
+{
+	return !connection_is_held(c) && c->protocol->wants_input(c);
+}
+
 static bool take_input(struct connection *c)
 {
-	if (!c->protocol->wants_input(c))
+	if (!wants_input(c))
 		return false;
 	if (queue_n(&c->in) && feed(c, "", 0))
 		return true;
@@ -324,7 +335,7 @@ static void set_interest(struct connection *c)
 	unsigned interest = c->needs_write ? LOOP_WRITE : 0;
 	if (c->state == CONNECTION_LINGERING ||
 		(c->state == CONNECTION_HANDSHAKE && !c->needs_write) ||
-		(c->state == CONNECTION_OPEN && c->protocol->wants_input(c)))
+		(c->state == CONNECTION_OPEN && wants_input(c)))
 		interest |= LOOP_READ;
 	else if (c->state == CONNECTION_OPEN && c->exchanges)
 		interest |= LOOP_HANGUP; /* an answer that nobody waits for is not made */

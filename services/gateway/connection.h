@@ -61,6 +61,7 @@ struct exchange {
 	bool is_stream_closed; /* HTTP/2: to be retired by the pump */
 	bool is_resting; /* exchange_rest() */
 	bool is_answered; /* HTTP/2: the reply is out, the request is not yet in */
+	unsigned holds; /* exchange_hold() */
 	size_t head_n; /* HTTP/2: size of the header list so far */
 };
 
@@ -109,6 +110,8 @@ struct connection {
 	struct head_limits head_limits; /* copied when the protocol opens */
 	struct exchange *exchanges;
 	unsigned exchanges_n;
+	unsigned holds; /* of all of them */
+	int64_t held_until_ms; /* exchange_hold_for(); 0: not held */
 	struct queue in; /* came and could not be taken yet */
 	struct queue out; /* to be encrypted */
 	size_t replies_n; /* bytes in the replies of all exchanges */
@@ -139,6 +142,12 @@ static inline struct head_limits connection_head_limits(const struct connection 
 	return (struct head_limits){ (size_t)conf->head_max_bytes, (size_t)conf->head_fields_max };
 }
 
+/* Not to be read from, nor what was read taken. */
+static inline bool connection_is_held(const struct connection *c)
+{
+	return c->holds || c->held_until_ms;
+}
+
 /* Takes the descriptor of an accepted connection from `text`, an address. */
 void connection_new(
 	struct server *server, int fd, const char *text, struct source source, bool is_admin);
@@ -160,6 +169,8 @@ void exchange_begin(struct exchange *exchange);
 /* A piece of the body of at most READ_SIZE; held when the exchange is paused. */
 void exchange_deliver(struct exchange *exchange, const char *data, size_t n);
 void exchange_body_end(struct exchange *exchange);
+/* Tell the application of the body's end, if it came and nothing stands before it; true: told. */
+bool exchange_tell_end(struct exchange *exchange);
 /* Tell the application what it could not be told before: body held back, the body's end, room in
  * the reply. True: told something. */
 bool exchange_catch_up(struct exchange *exchange);

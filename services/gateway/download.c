@@ -9,8 +9,8 @@
 #include "services/gateway/call.h"
 #include "services/gateway/range.h"
 #include "services/gateway/session.h"
+#include "services/gateway/window.h"
 
-#define WINDOW (256 * 1024)
 #define CAPABILITY_MAX 2048 /* proto/auth.yaml */
 
 struct download {
@@ -18,24 +18,43 @@ struct download {
 	char capability[CAPABILITY_MAX + 1]; /* of this window: a download may outlive the first */
 	struct range range;
 	bool is_head;
+	bool holds; /* a large window, until the client has taken it */
 	int64_t at, end, total; /* what is still to be sent is at..end */
 	struct session_wait *wait;
 };
 
+/* A class and more that looks at videos over a slow line; 32 MiB of memory. */
+static struct window_room large = { .most = 32 };
+
 static void ask_next(struct visit *v);
+
+/* How much to ask for of what is wanted. */
+static int64_t window_of(struct download *d, int64_t wanted)
+{
+	bool is_large = wanted > WINDOW_SMALL && window_hold(&large, &d->holds);
+	int64_t most = is_large ? WINDOW_LARGE : WINDOW_SMALL;
+	return wanted < most ? wanted : most;
+}
+
+static struct ask_terms terms_of(const struct visit *v)
+{
+	return (struct ask_terms){ .may_retry = true, .exchange = v->exchange };
+}
 
 /* ---- the first window ---- */
 
-/* Which window to ask for before the total is known: the one that most likely is the first. */
+/* Which window to ask for before the total is known: the one that most likely is the first. A small
+ * one unless the range says that more is wanted: a player that asks for everything often breaks off
+ * when it has seen the beginning. */
 static void first_window(struct download *d)
 {
-	d->request.window_length = WINDOW;
+	d->request.window_length = WINDOW_SMALL;
 	if (d->is_head || d->range.kind == RANGE_SUFFIX) {
 		d->request.window_length = 1;
 	} else if (d->range.kind == RANGE_FROM) {
 		d->request.window_offset = d->range.first;
-		if (d->range.last - d->range.first < WINDOW) {
-			d->request.window_length = d->range.last - d->range.first + 1;
+		if (d->range.last != INT64_MAX) {
+			d->request.window_length = window_of(d, d->range.last - d->range.first + 1);
 		}
 	}
 }
@@ -102,7 +121,8 @@ static void on_first(void *arg, const struct bus_reply *reply)
 	call_headers(v->arena, reply, &headers);
 	const char *etag = reply_header_value(&headers, "etag");
 	const char *wanted = request_header(v->request, "if-none-match");
-	reply_header(&headers, "cache-control", "private, no-cache");
+	/* As in call_answer(): children's videos and whole contracts least of all. */
+	reply_header(&headers, "cache-control", "no-store");
 	if (etag && wanted && etag_is_listed(wanted, etag)) {
 		visit_answer(v, 304, NULL, (struct bytes){ .n = 0 }, &headers);
 		return;
@@ -149,14 +169,15 @@ static void on_session(void *arg, enum err err, const char *capability, const st
 	memcpy(d->capability, capability, strlen(capability) + 1);
 	d->request.capability = d->capability;
 	d->request.window_offset = d->at;
-	d->request.window_length = d->end - d->at < WINDOW ? d->end - d->at : WINDOW;
+	d->request.window_length = window_of(d, d->end - d->at);
 	d->request.flags |= FRAME_CONTINUED;
-	v->ask = ask_send(&d->request, true, on_window, v);
+	v->ask = ask_send(&d->request, terms_of(v), on_window, v);
 }
 
 static void ask_next(struct visit *v)
 {
 	struct download *d = v->state;
+	window_release(&large, &d->holds);
 	if (!v->token) {
 		on_session(v, OK, "", NULL);
 		return;
@@ -186,13 +207,14 @@ static void download_start(struct visit *v)
 		d->range = range_parse(request_header(v->request, "range"));
 	}
 	first_window(d);
-	v->ask = ask_send(&d->request, true, on_first, v);
+	v->ask = ask_send(&d->request, terms_of(v), on_first, v);
 }
 
 static void download_gone(struct visit *v)
 {
 	struct download *d = v->state;
 	session_forget(d->wait);
+	window_release(&large, &d->holds);
 	crypto_wipe(d->capability, sizeof d->capability);
 }
 

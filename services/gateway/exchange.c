@@ -47,6 +47,28 @@ void exchange_resume(struct exchange *exchange)
 	connection_touch(exchange->connection);
 }
 
+void exchange_hold(struct exchange *exchange)
+{
+	exchange->holds++;
+	exchange->connection->holds++;
+}
+
+void exchange_release(struct exchange *exchange)
+{
+	exchange->holds--;
+	if (--exchange->connection->holds == 0)
+		connection_touch(exchange->connection);
+}
+
+void exchange_hold_for(struct exchange *exchange, int64_t ms)
+{
+	struct connection *c = exchange->connection;
+	int64_t until_ms = connection_now(c) + ms;
+	if (ms > 0 && until_ms > c->held_until_ms)
+		c->held_until_ms = until_ms;
+	connection_touch(c);
+}
+
 /* Can the application still say something? */
 static bool is_answering(const struct exchange *exchange)
 {
@@ -192,6 +214,17 @@ static void deliver_held(struct exchange *exchange)
 	exchange->held = held; /* nothing comes in while the application is called */
 }
 
+bool exchange_tell_end(struct exchange *exchange)
+{
+	if (!exchange->is_body_complete || exchange->is_body_told || exchange->is_paused ||
+		queue_n(&exchange->held))
+		return false;
+	exchange->is_body_told = true;
+	if (is_answering(exchange) && exchange->events.on_end)
+		exchange->events.on_end(exchange->arg);
+	return true;
+}
+
 bool exchange_catch_up(struct exchange *exchange)
 {
 	bool is_changed = false;
@@ -199,13 +232,7 @@ bool exchange_catch_up(struct exchange *exchange)
 		deliver_held(exchange);
 		is_changed = true;
 	}
-	if (exchange->is_body_complete && !exchange->is_body_told && !exchange->is_paused &&
-		!queue_n(&exchange->held)) {
-		exchange->is_body_told = true;
-		is_changed = true;
-		if (is_answering(exchange) && exchange->events.on_end)
-			exchange->events.on_end(exchange->arg);
-	}
+	is_changed = exchange_tell_end(exchange) || is_changed;
 	if (exchange->is_held_back && is_answering(exchange) &&
 		queue_n(exchange->out) < EXCHANGE_LOW_WATER) {
 		exchange->is_held_back = false;
@@ -255,6 +282,7 @@ void exchange_gone(struct exchange *exchange)
 {
 	struct connection *c = exchange->connection;
 	exchange_tell_gone(exchange);
+	assert(!exchange->holds); /* whoever is told lets go */
 	*exchange->link = exchange->next;
 	if (exchange->next)
 		exchange->next->link = exchange->link;

@@ -81,6 +81,14 @@ void exchange_body_limit(struct exchange *exchange, int64_t max_bytes);
 void exchange_pause(struct exchange *exchange);
 void exchange_resume(struct exchange *exchange);
 
+/* Read nothing more from the client at all, and go on reading when every hold was released: it asks
+ * for more than can be done. What it sent stays in its own buffers. */
+void exchange_hold(struct exchange *exchange);
+void exchange_release(struct exchange *exchange);
+
+/* The same for so long, whatever becomes of the exchange. */
+void exchange_hold_for(struct exchange *exchange, int64_t ms);
+
 /* Begin the answer. Headers are copied; `content_length` -1 means unknown (chunked in HTTP/1.1).
  * Date, Server-less, security headers are added by the protocol side (headers.c). HEAD is taken
  * care of. Like all that follow, it does nothing once the exchange was refused. */

@@ -60,6 +60,21 @@ static bool has_failed(const struct fanout *fanout)
 	return true;
 }
 
+/* What would show more is the same for all parts: it is the session that has not proven it. */
+static void tell_withheld(struct visit *v, const struct fanout *fanout, struct reply_headers *out)
+{
+	static const char name[] = "manabiya-withheld";
+	for (size_t i = 0; i < fanout->n; i++) {
+		struct reply_headers headers = { .n = 0 };
+		call_headers(v->arena, &fanout->parts[i].reply, &headers);
+		const char *value = reply_header_value(&headers, name);
+		if (value && is_usable(&fanout->parts[i])) {
+			reply_header(out, name, value);
+			return;
+		}
+	}
+}
+
 static void answer(struct visit *v, const struct fanout *fanout)
 {
 	if (has_failed(fanout)) {
@@ -70,6 +85,7 @@ static void answer(struct visit *v, const struct fanout *fanout)
 	struct reply_headers headers = { .n = 0 };
 	write_body(fanout, &out);
 	reply_header(&headers, "cache-control", "no-store");
+	tell_withheld(v, fanout, &headers);
 	visit_answer(v, 200, "application/json",
 		(struct bytes){ .data = (unsigned char *)out.data, .n = out.n }, &headers);
 }
@@ -102,7 +118,8 @@ static void ask_part(struct part *part, struct visit *v, const struct route_part
 	part->request.operation = to->operation;
 	part->request.timeout_ms = gateway.conf->fanout_timeout_ms;
 	part->request.flags |= FRAME_LAST_WINDOW;
-	part->ask = ask_send(&part->request, true, on_answer, part);
+	struct ask_terms terms = { .may_retry = true, .exchange = v->exchange };
+	part->ask = ask_send(&part->request, terms, on_answer, part);
 }
 
 static void fanout_start(struct visit *v)

@@ -43,7 +43,8 @@ static void forward_end(struct visit *v)
 	if (!forward->body.n) {
 		forward->request.content_type = "";
 	}
-	v->ask = ask_send(&forward->request, call_may_retry(v), on_answer, v);
+	struct ask_terms terms = { .may_retry = call_may_retry(v), .exchange = v->exchange };
+	v->ask = ask_send(&forward->request, terms, on_answer, v);
 }
 
 static void forward_start(struct visit *v)

@@ -4,7 +4,7 @@
  *
  * nghttp2 itself refuses malformed frames, pseudo-headers, connection headers, wrong lengths and
  * header blocks in too many pieces. Nothing is called back into the application from inside it but
- * app_begin() and on_body; the rest waits for the pump.
+ * app_begin(), on_body and on_end; the rest waits for the pump.
  */
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
@@ -25,6 +25,7 @@ enum {
 	/* Our own RST_STREAM for a client's fault costs more than the fault. */
 	FAULT_COST = 8,
 	SETTINGS_MAX = 16, /* entries in a frame; eight are defined */
+	FRAME_HEAD = 9, /* bytes; the first three are the length of the rest */
 };
 
 struct http2 {
@@ -33,6 +34,8 @@ struct http2 {
 	 * unknown ones. */
 	int64_t control_left, control_at_ms, control_burst, control_rate;
 	bool is_greeted; /* the client's SETTINGS came */
+	/* Where the next byte stands: in the head of a frame, or so much before the frame's end. */
+	size_t frame_head_n, frame_left;
 	bool is_in_head;
 	bool is_broken; /* say why and end */
 	void *frame; /* nghttp2's, on pages of its own */
@@ -159,8 +162,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 		begin(exchange, is_end);
-	if (is_end)
+	if (is_end) {
 		exchange_body_end(exchange);
+		exchange_tell_end(exchange); /* now, because it may hold up the next request */
+	}
 	return 0;
 }
 
@@ -462,6 +467,8 @@ static void *http2_open(struct connection *c)
 	http2->control_left = http2->control_burst = conf->http2_control_burst;
 	http2->control_rate = conf->http2_control_rate;
 	http2->control_at_ms = connection_now(c);
+	http2->frame_head_n = FRAME_HEAD;
+	http2->frame_left = NGHTTP2_CLIENT_MAGIC_LEN; /* it comes before the first frame */
 	return http2;
 }
 
@@ -472,22 +479,47 @@ static void http2_close(struct connection *c)
 	free(http2);
 }
 
+/* How much of this belongs to the frame that is coming in. */
+static size_t frame_rest(struct http2 *http2, const char *data, size_t n)
+{
+	size_t at = 0;
+	for (; at < n && http2->frame_head_n < FRAME_HEAD; at++, http2->frame_head_n++) {
+		if (http2->frame_head_n < 3)
+			http2->frame_left = http2->frame_left << 8 | (unsigned char)data[at];
+	}
+	size_t rest = n - at < http2->frame_left ? n - at : http2->frame_left;
+	http2->frame_left -= rest;
+	if (http2->frame_head_n == FRAME_HEAD && http2->frame_left == 0)
+		http2->frame_head_n = 0;
+	return at + rest;
+}
+
+static void take_frame(struct connection *c, const char *data, size_t n)
+{
+	struct http2 *http2 = c->session;
+	/* All or nothing: it fails or takes what it gets. */
+	ssize_t taken = nghttp2_session_mem_recv(http2->session, (const uint8_t *)data, n);
+	if (taken >= 0)
+		return;
+	uint32_t reason = taken == NGHTTP2_ERR_CALLBACK_FAILURE || taken == NGHTTP2_ERR_FLOODED
+		? NGHTTP2_ENHANCE_YOUR_CALM
+		: NGHTTP2_PROTOCOL_ERROR;
+	http2->is_broken = true;
+	if (nghttp2_session_terminate_session(http2->session, reason) != 0)
+		connection_kill(c);
+}
+
+/* Frame by frame, because a request may hold up those behind it (exchange_hold()). */
 static size_t http2_input(struct connection *c, const char *data, size_t n)
 {
 	struct http2 *http2 = c->session;
-	if (http2->is_broken)
-		return n;
-	ssize_t taken = nghttp2_session_mem_recv(http2->session, (const uint8_t *)data, n);
-	if (taken < 0) {
-		uint32_t reason =
-			taken == NGHTTP2_ERR_CALLBACK_FAILURE || taken == NGHTTP2_ERR_FLOODED
-			? NGHTTP2_ENHANCE_YOUR_CALM
-			: NGHTTP2_PROTOCOL_ERROR;
-		http2->is_broken = true;
-		if (nghttp2_session_terminate_session(http2->session, reason) != 0)
-			connection_kill(c);
+	size_t at = 0;
+	while (at < n && !http2->is_broken && !connection_is_held(c)) {
+		size_t piece = frame_rest(http2, data + at, n - at);
+		take_frame(c, data + at, piece);
+		at += piece;
 	}
-	return n; /* nghttp2 takes all or fails */
+	return http2->is_broken ? n : at;
 }
 
 /* A client that does not read gets no more read from. */

@@ -28,6 +28,18 @@ void load_note(struct load *load, int64_t lag_ms);
 /* The delay that all of the last looks had at least. */
 int64_t load_lag_ms(const struct load *load);
 
+/*
+ * Refusals are paced, because each costs as much as a fifth of an answer and who is refused asks
+ * again: of those that come faster one after the other, each has its connection left unread for a
+ * while. So a flood is slowed down by its own sockets, and a few refusals hold nobody up.
+ */
+struct refusals {
+	int64_t next_us; /* when the next one would not be too soon */
+};
+
+/* One is refused now: for how many milliseconds its connection is not read. */
+int64_t refusals_note(struct refusals *refusals, int64_t now_us);
+
 /* The least loaded state in which a request is refused, in percent of the thresholds; -1: never. */
 int load_limit_of(unsigned route_flags);
 
@@ -42,6 +54,9 @@ void load_wait_ends(void);
 
 /* Is a request of this route to come later? Counts it when so. */
 must_check bool load_sheds(unsigned route_flags);
+
+/* refusals_note() for this process. */
+int64_t load_refusal(void);
 
 void load_figures(struct buf *out);
 

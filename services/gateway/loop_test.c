@@ -58,14 +58,14 @@ static void many_timers_keep_their_order(void **state)
 	struct timer *timers[TIMERS];
 	int64_t began = clock_steady_ms();
 	for (unsigned i = 0; i < TIMERS; i++)
-		timers[i] = loop_after(loop, 10000 + (i * 7919) % 5000, note, "x");
+		timers[i] = loop_after(loop, 100000 + (i * 7919) % 50000, note, "x");
 	for (unsigned i = 0; i < TIMERS; i += 2)
 		loop_cancel(loop, timers[i]);
 	loop_after(loop, 20, end, NULL);
 	loop_run(loop);
 	for (unsigned i = 1; i < TIMERS; i += 2)
 		loop_cancel(loop, timers[i]);
-	assert_true(clock_steady_ms() - began < 5000);
+	assert_true(clock_steady_ms() - began < 50000);
 	assert_string_equal(trace, "");
 }
 

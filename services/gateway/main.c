@@ -153,6 +153,12 @@ static const struct option options[] = {
 	{ "limit-share-ms", OPTION_INTEGER, "200", AT(limit_share_ms), 10, 10000,
 		"between exchanges with the other instances; so long one of them may let through "
 		"what another has used up" },
+	{ "wait-max", OPTION_INTEGER, "1024", AT(wait_max), 0, 65536,
+		"requests that wait while a service's window is full, for each service; at some 16 "
+		"KiB each, what a service of ordinary speed answers in --wait-ms; 0 to refuse at "
+		"once" },
+	{ "wait-ms", OPTION_INTEGER, "500", AT(wait_ms), 1, 10000,
+		"so long they wait at most before they are refused; people notice more" },
 	{ "shed-waiting", OPTION_INTEGER, "256", AT(shed_waiting), 1, 1000000,
 		"requests waiting for services from which on logins are refused, at half as many "
 		"again all without a session, at twice as many reading; four full bus windows" },

@@ -8,6 +8,7 @@
 
 #include "libcommon/arena.h"
 #include "libcommon/buf.h"
+#include "libcommon/shape.h"
 
 enum route_flag {
 	ROUTE_ANONYMOUS = 1 << 0, /* no session needed */
@@ -35,6 +36,7 @@ struct route {
 	const char *path; /* template: "/v1/users/{userId}/features" */
 	const char *service, *operation; /* service "gateway" for its own */
 	unsigned flags;
+	enum label label; /* the class of what the operation touches */
 	unsigned allow; /* a mask of enum role, from x-allow */
 	int64_t body_max; /* bytes; 0: no body */
 	const char *content_type; /* the one that the request body must have; NULL: no body */

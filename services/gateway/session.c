@@ -227,7 +227,7 @@ static struct entry *ask_auth(
 		.timeout_ms = MINT_TIMEOUT_MS,
 	};
 	list(entry);
-	(void)ask_send(&request, false, on_minted, entry);
+	(void)ask_send(&request, (struct ask_terms){ 0 }, on_minted, entry);
 	crypto_wipe(body, sizeof body);
 	return entry;
 }

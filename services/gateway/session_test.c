@@ -125,7 +125,7 @@ static int start(void **state)
 		.window = 64,
 		.queue_max = 1 });
 	assert_int_equal(pthread_create(&auth_thread, NULL, serve, NULL), 0);
-	for (int i = 0; i < 500 && !bus_is_up(gateway.bus, "auth"); i++) {
+	for (int i = 0; i < 2000 && !bus_is_up(gateway.bus, "auth"); i++) {
 		usleep(10000);
 	}
 	return bus_is_up(gateway.bus, "auth") ? 0 : -1;

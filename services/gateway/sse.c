@@ -53,7 +53,7 @@ static struct stream *buckets[BUCKETS];
 static size_t streams_n;
 static struct timer *link_timer, *sweep_timer;
 static size_t sweep_at; /* the bucket that is checked next */
-static bool was_notification_up, was_auth_up;
+static uint64_t notification_links, auth_links; /* that the last look has seen */
 
 static struct stream **bucket_of(const char *user_id)
 {
@@ -290,6 +290,54 @@ static void on_heartbeat(void *arg)
 	}
 }
 
+/* ---- links that were down ---- */
+
+static void on_sweep(void *arg)
+{
+	size_t end = sweep_at + SWEEP_BUCKETS < BUCKETS ? sweep_at + SWEEP_BUCKETS : BUCKETS;
+	sweep_timer = NULL;
+	for (; sweep_at < end; sweep_at++) {
+		for (struct stream *stream = buckets[sweep_at], *next; stream; stream = next) {
+			next = stream->next;
+			check_stream(stream);
+		}
+	}
+	if (sweep_at < BUCKETS) {
+		sweep_timer = loop_after(gateway.loop, SWEEP_MS, on_sweep, NULL);
+	}
+}
+
+/* A logout may have been said to nobody: ask for every session. */
+static void on_auth_back(void)
+{
+	sweep_at = 0;
+	loop_cancel(gateway.loop, sweep_timer);
+	on_sweep(NULL);
+}
+
+/* What an instance pushed while the link to it was down is lost. */
+static void look_at_links(void)
+{
+	uint64_t notification = bus_links_made(gateway.bus, "notification");
+	uint64_t auth = bus_links_made(gateway.bus, "auth");
+	if (notification > notification_links) {
+		resync_all(); /* notices may have been said to nobody */
+	}
+	if (auth > auth_links && streams_n) {
+		on_auth_back();
+	}
+	notification_links = notification;
+	auth_links = auth;
+}
+
+static void on_link_check(void *arg)
+{
+	look_at_links();
+	link_timer = loop_after(gateway.loop, LINK_CHECK_MS, on_link_check, NULL);
+}
+
+/* ---- a page comes ---- */
+
 /* Digits, as event_log_next_id() makes them; anything else is an id that nobody gave. */
 static int64_t last_event_id(const struct request *request)
 {
@@ -317,6 +365,7 @@ static void open_stream(struct visit *v)
 {
 	struct stream *stream = arena_alloc(v->arena, sizeof *stream);
 	int64_t now_ms = clock_steady_ms();
+	look_at_links(); /* or a page would be told twice, or too little */
 	*stream = (struct stream){ .v = v, .checked_ms = now_ms, .confirmed_ms = now_ms };
 	v->state = stream;
 	link_stream(stream);
@@ -371,47 +420,6 @@ static void events_gone(struct visit *v)
 const struct way events_way = {
 	.label = "events", .start = events_start, .drain = events_drain, .gone = events_gone
 };
-
-/* ---- links that were down ---- */
-
-static void on_sweep(void *arg)
-{
-	size_t end = sweep_at + SWEEP_BUCKETS < BUCKETS ? sweep_at + SWEEP_BUCKETS : BUCKETS;
-	sweep_timer = NULL;
-	for (; sweep_at < end; sweep_at++) {
-		for (struct stream *stream = buckets[sweep_at], *next; stream; stream = next) {
-			next = stream->next;
-			check_stream(stream);
-		}
-	}
-	if (sweep_at < BUCKETS) {
-		sweep_timer = loop_after(gateway.loop, SWEEP_MS, on_sweep, NULL);
-	}
-}
-
-/* A logout may have been said to nobody: ask for every session. */
-static void on_auth_back(void)
-{
-	sweep_at = 0;
-	loop_cancel(gateway.loop, sweep_timer);
-	on_sweep(NULL);
-}
-
-/* What was pushed while a link was down is lost. */
-static void on_link_check(void *arg)
-{
-	bool is_notification_up = bus_is_up(gateway.bus, "notification");
-	bool is_auth_up = bus_is_up(gateway.bus, "auth");
-	if (is_notification_up && !was_notification_up) {
-		resync_all(); /* notices may have been said to nobody */
-	}
-	if (is_auth_up && !was_auth_up && streams_n) {
-		on_auth_back();
-	}
-	was_notification_up = is_notification_up;
-	was_auth_up = is_auth_up;
-	link_timer = loop_after(gateway.loop, LINK_CHECK_MS, on_link_check, NULL);
-}
 
 /* ---- start and stop ---- */
 

@@ -30,7 +30,8 @@ static double weight(const char *item, size_t n, const char *coding)
 	return q ? strtod(q + 2, NULL) : 1;
 }
 
-bool encoding_is_accepted(const char *accept_encoding, const char *coding)
+/* With a weight above 0. */
+static bool is_accepted(const char *accept_encoding, const char *coding)
 {
 	double any = 0;
 	for (const char *at = accept_encoding ? accept_encoding : ""; *at;) {
@@ -48,10 +49,10 @@ bool encoding_is_accepted(const char *accept_encoding, const char *coding)
 
 const struct asset *static_encoded(const struct asset *asset, const char *accept_encoding)
 {
-	if (asset->brotli && encoding_is_accepted(accept_encoding, "br")) {
+	if (asset->brotli && is_accepted(accept_encoding, "br")) {
 		return asset->brotli;
 	}
-	if (asset->gzip && encoding_is_accepted(accept_encoding, "gzip")) {
+	if (asset->gzip && is_accepted(accept_encoding, "gzip")) {
 		return asset->gzip;
 	}
 	return asset;

@@ -28,7 +28,4 @@ const struct asset *static_find(const char *path);
 /* The form of it that suits an Accept-Encoding header (NULL: absent). */
 const struct asset *static_encoded(const struct asset *asset, const char *accept_encoding);
 
-/* Does Accept-Encoding allow this coding with a weight above 0? */
-bool encoding_is_accepted(const char *accept_encoding, const char *coding);
-
 #endif

@@ -40,13 +40,6 @@ enum err learning_assignment_get(struct call *c, const struct learning_assignmen
 		&learning_assignment_shape, out);
 }
 
-/* learning.is_for_pupils() in C: of what they do not see they are not told. */
-static bool is_for_pupils(const struct learning_assignment *assignment)
-{
-	enum label label = label_from_name(assignment->label);
-	return label == LABEL_NONE || label > LABEL_II;
-}
-
 enum err learning_assignment_create(struct call *c, const struct learning_assignment_create_in *in,
 	struct learning_assignment *out)
 {
@@ -59,8 +52,10 @@ enum err learning_assignment_create(struct call *c, const struct learning_assign
 		out);
 	if (e)
 		return e;
+	/* Of what they do not see they are not told. */
+	const bool is_for_pupils = label_is_for_pupils(label_from_name(out->label));
 	const struct lesson lesson = { .kind = "assignment",
 		.assignment_id = out->id,
-		.recipients = is_for_pupils(out) ? AUDIENCE_PUPILS : 0 };
+		.recipients = is_for_pupils ? AUDIENCE_PUPILS : 0 };
 	return event_lesson(c, &lesson);
 }

@@ -33,14 +33,19 @@ static enum err on_video(struct call *c, void *arg, const char *const *columns, 
 	return media_store_remove(c, learning_media, &name);
 }
 
-enum err erase_pupil(struct call *c, const char *user_id)
+enum err videos_remove(struct call *c, const char *sql, struct db_args args)
+{
+	return db_each(c, sql, args, on_video, NULL);
+}
+
+enum err erase_pupil(struct call *c, const char *user_id, const char *time)
 {
 	enum err e = OK;
 	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]) && !e; i++)
 		e = db_exec(c, ROWS[i], DB_ARGS(user_id));
 	if (!e)
-		e = db_each(c, VIDEOS, DB_ARGS(user_id), on_video, NULL);
+		e = videos_remove(c, VIDEOS, DB_ARGS(user_id));
 	if (!e)
 		e = export_invalidate(c);
-	return e ? e : import_forget(c);
+	return e ? e : import_forget(c, time);
 }

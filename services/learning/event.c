@@ -45,7 +45,7 @@ static enum err seal_name(struct call *c, const struct user_changed *user, const
 	return personal_seal_parts(c, &place, parts, sizeof(parts) / sizeof(*parts), sealed);
 }
 
-static enum err on_user(struct call *c, const void *data)
+static enum err on_user(struct call *c, const struct event_text *event, const void *data)
 {
 	const struct user_changed *user = data;
 	const char *name;
@@ -58,10 +58,12 @@ static enum err on_user(struct call *c, const void *data)
 		e = db_exec(c, MEMBER_PUT,
 			DB_ARGS(user->user_id, db_integer(c, user->version), user->role,
 				user->status, name));
-	return e || strcmp(user->status, "deleted") != 0 ? e : erase_pupil(c, user->user_id);
+	return e || strcmp(user->status, "deleted") != 0
+		? e
+		: erase_pupil(c, user->user_id, event->time);
 }
 
-static enum err on_class(struct call *c, const void *data)
+static enum err on_class(struct call *c, const struct event_text *event, const void *data)
 {
 	const struct class_changed *changed = data;
 	return db_exec(c, CLASS_PUT,
@@ -69,7 +71,7 @@ static enum err on_class(struct call *c, const void *data)
 			changed->status));
 }
 
-static enum err on_enrollment(struct call *c, const void *data)
+static enum err on_enrollment(struct call *c, const struct event_text *event, const void *data)
 {
 	const struct enrollment_changed *changed = data;
 	return db_exec(c, ENROLLMENT_PUT,
@@ -90,13 +92,14 @@ enum err learning_event_accept(struct call *c, const struct learning_event_accep
 	enum err e = OK;
 	for (size_t i = 0; i < in->events.n && !e; i++) {
 		const struct common_event *event = &in->events.items[i];
-		const struct event_text text = { event->id, event->type, event->data };
+		const struct event_text text = { event->id, event->type, event->time, event->data,
+			event->proof };
 		e = event_accept(c, takers, &text);
 	}
 	return e;
 }
 
-/* ---- out ---- */
+/* ---- out: what happened in a lesson ---- */
 
 /* The bound of `recipients` and `watchers` in events.yaml: a whole class (class_size_check() of
  * provisioning), teachers and all. */
@@ -160,4 +163,71 @@ enum err event_lesson(struct call *c, const struct lesson *lesson)
 		.watchers = { watchers.items, watchers.n },
 	};
 	return event_emit(c, &event_lesson_happened, &event);
+}
+
+/* ---- out: who may see something has changed ---- */
+
+/* Some tens of classes may have the same unit: PEOPLE_MAX at a time. */
+#define IN_PARTS(people_)                                                                          \
+	"SELECT DISTINCT p.user_id FROM (" people_                                                 \
+	") p WHERE $2::uuid IS NULL OR p.user_id > $2::uuid"                                       \
+	" ORDER BY p.user_id LIMIT $3::integer"
+#define IN_CLASS                                                                                   \
+	" JOIN learning.effective_enrollment e"                                                    \
+	" ON e.tenant_id = a.tenant_id AND e.class_id = a.class_id"
+#define IN_CLASS_OF_TRY                                                                            \
+	"SELECT e.user_id FROM learning.try t"                                                     \
+	" JOIN learning.assignment a ON a.tenant_id = t.tenant_id AND a.id = "                     \
+	"t.assignment_id" IN_CLASS " WHERE t.id = $1::uuid"
+
+static const char CLASS_OF_TRY[] = IN_PARTS(IN_CLASS_OF_TRY);
+
+/* Classmates have never seen one that is not shared. */
+static const char VIEWERS_OF_TRY[] =
+	IN_PARTS("SELECT t.user_id FROM learning.try t WHERE t.id = $1::uuid"
+		 " UNION " IN_CLASS_OF_TRY " AND (e.role = 'teacher' OR t.shared)");
+
+/* Every teacher sees every unit. */
+static const char VIEWERS_OF_UNIT[] =
+	IN_PARTS("SELECT m.id AS user_id FROM learning.member m"
+		 " WHERE m.role = 'instructor' AND m.status = 'active'"
+		 " UNION SELECT e.user_id FROM learning.assignment a" IN_CLASS
+		 " WHERE a.unit_id = $1::uuid");
+
+static enum err emit_change(struct call *c, const struct people *watchers)
+{
+	const struct lesson_happened event = { .kind = "change",
+		.watchers = { watchers->items, watchers->n } };
+	return watchers->n ? event_emit(c, &event_lesson_happened, &event) : OK;
+}
+
+static enum err tell_change(struct call *c, const char *people_sql, const char *id)
+{
+	struct people part = { .items = arena_array(c->arena, PEOPLE_MAX, sizeof(*part.items)) };
+	const char *last = NULL;
+	enum err e;
+	do {
+		part.n = 0;
+		e = db_each(c, people_sql, DB_ARGS(id, last, db_integer(c, PEOPLE_MAX)), add_person,
+			&part);
+		if (!e)
+			e = emit_change(c, &part);
+		last = part.n ? part.items[part.n - 1] : NULL;
+	} while (!e && part.n == PEOPLE_MAX);
+	return e;
+}
+
+enum err event_try_shared(struct call *c, const char *try_id)
+{
+	return tell_change(c, CLASS_OF_TRY, try_id);
+}
+
+enum err event_try_labelled(struct call *c, const char *try_id)
+{
+	return tell_change(c, VIEWERS_OF_TRY, try_id);
+}
+
+enum err event_unit_labelled(struct call *c, const char *unit_id)
+{
+	return tell_change(c, VIEWERS_OF_UNIT, unit_id);
 }

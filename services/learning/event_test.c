@@ -5,6 +5,7 @@
 #include "events_proto.h"
 #include "libcommon/json.h"
 #include "libcommon/keyring_user.h"
+#include "services/learning/media_store.h"
 
 static struct test test;
 
@@ -175,6 +176,33 @@ static void who_is_erased_meanwhile_holds_up_no_events(void **state)
 	assert_string_equal(member("status"), "deleted");
 }
 
+static void add_archive(const char *id, const char *created_at, const char *state)
+{
+	test_sql(&test,
+		arena_printf(test.arena,
+			"INSERT INTO learning.archive_import (tenant_id, id, created_by, "
+			"created_at,"
+			" size, received, sealed_key, state) VALUES ('" TEST_TENANT
+			"', '%s', '" CONTRACTOR "', '%s', 10, 10, " NO_MEDIA_KEY ", '%s')",
+			id, created_at, state));
+}
+
+/* Events come when they come: what somebody began after the deletion is none of its business. */
+static void archives_from_before_a_pupil_was_deleted_go(void **state)
+{
+	learning_media = media_store_open(test_directory(&test));
+	add_archive(ID("801"), "2026-04-08T00:29:59Z", "uploading");
+	add_archive(ID("802"), "2026-04-08T00:30:00.0009Z", "checked");
+	add_archive(ID("803"), "2026-04-08T00:29:59Z", "applying");
+	add_archive(ID("804"), "2026-04-08T00:30:00.001Z", "uploading");
+	assert_int_equal(bring(ID("701"), "user.changed", USER("2", "deleted", "削除済み")), 204);
+	assert_string_equal(test_sql_text(&test,
+				    "SELECT string_agg(right(id::text, 3), ' ' ORDER BY id)"
+				    " FROM learning.archive_import"),
+		"803 804");
+	media_store_close(learning_media);
+}
+
 static void what_is_not_for_us_is_refused(void **state)
 {
 	assert_int_equal(bring(ID("701"), "privileged.login", "{}"), 422);
@@ -238,6 +266,7 @@ int main(void)
 		FACT(an_enrolment_counts_while_it_is_in_effect),
 		FACT(who_is_deleted_is_called_so_under_nobodys_key),
 		FACT(who_is_erased_meanwhile_holds_up_no_events),
+		FACT(archives_from_before_a_pupil_was_deleted_go),
 		FACT(what_is_not_for_us_is_refused),
 		FACT(only_provisioning_may_tell),
 		FACT(an_assignment_for_a_class_of_500_can_be_told),

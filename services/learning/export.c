@@ -12,7 +12,7 @@ static const struct problem EXPORT_EXISTS = { ERR_CONFLICT, 409, "export_exists"
 	"書き出したデータがすでにあります。先に削除してください。",
 	"There is an export already. Delete it first." };
 
-#define STEPS_TEXT "25" /* sections, hashes, the manifest */
+#define STEPS_TEXT "28" /* sections, hashes, the manifest */
 
 #define COLUMNS                                                                                    \
 	"id, state, requested_by, tenancy.stamp(requested_at) AS requested_at,"                    \

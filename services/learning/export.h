@@ -36,7 +36,7 @@ must_check enum err export_invalidate(struct call *c);
 
 /* ---- sections: what is written into the export's file ---- */
 
-#define EXPORT_SECTIONS 23
+#define EXPORT_SECTIONS 26
 
 /* A video that the archive refers to. */
 struct export_video {
@@ -46,6 +46,7 @@ struct export_video {
 
 /* What a section goes on with. */
 struct export_part {
+	int year; /* the school year in which the export was asked for */
 	const char *place; /* where it goes on; NULL: at its beginning, or all is read */
 	const char *carry; /* at the end: what the next section begins at, or NULL */
 	struct buf text;

@@ -36,11 +36,15 @@ int64_t export_keep_days;
 
 static const char NEXT[] = "SELECT tenant_id, id FROM learning.export_next($1::uuid)";
 
+/* It begins on the first of April. */
+#define SCHOOL_YEAR                                                                                \
+	"extract(year FROM requested_at AT TIME ZONE 'Asia/Tokyo' - interval '3 months')::integer"
+
 #define JOB_COLUMNS                                                                                \
 	"SELECT id, state, step, place, stored_size, section_begins, " SEALED(                     \
 		"id", "sealed_key") ", videos, videos_bytes, videos_lines,"                        \
-				    " tenancy.stamp(requested_at) FROM learning.export"            \
-				    " WHERE id = $1::uuid"
+				    " tenancy.stamp(requested_at), " SCHOOL_YEAR                   \
+				    " FROM learning.export WHERE id = $1::uuid"
 static const char JOB_GET[] = JOB_COLUMNS;
 static const char JOB_LOCK[] = JOB_COLUMNS " FOR UPDATE";
 
@@ -102,7 +106,7 @@ static const struct op EXPIRE = { .name = "export_expire",
 
 struct job_row {
 	const char *id, *state, *place, *sealed_key, *requested_at;
-	int64_t step, stored_size, section_begins, videos, videos_bytes, videos_lines;
+	int64_t step, stored_size, section_begins, videos, videos_bytes, videos_lines, year;
 };
 
 static int64_t number_of(const char *text)
@@ -124,6 +128,7 @@ static enum err on_job(struct call *c, void *arg, const char *const *columns, si
 		.videos_bytes = number_of(columns[8]),
 		.videos_lines = number_of(columns[9]),
 		.requested_at = arena_strdup(c->arena, columns[10]),
+		.year = number_of(columns[11]),
 	};
 	return OK;
 }
@@ -208,7 +213,9 @@ static enum err move_on(struct call *c, const struct job_row *job, const struct 
 static enum err write_section(struct call *c, const struct job_row *job)
 {
 	const int number = export_section_at(job->step);
-	struct export_part part = { .place = job->place, .text = { .arena = c->arena } };
+	struct export_part part = {
+		.year = (int)job->year, .place = job->place, .text = { .arena = c->arena }
+	};
 	enum err e;
 	do
 		e = export_section_read(c, number, &part);

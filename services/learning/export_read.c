@@ -16,7 +16,7 @@
 #include "services/learning/media_key.h"
 #include "services/learning/media_store.h"
 
-#define WINDOW_MAX (1024 * 1024) /* of an answer; the gateway asks for 256 KiB */
+#define WINDOW_MAX (1024 * 1024) /* of an answer; the gateway asks for no more */
 
 static const struct problem NOT_READY = { ERR_CONFLICT, 409, "export_not_ready",
 	"書き出しはまだ終わっていません。", "The export is not ready yet." };

@@ -107,23 +107,17 @@ static enum err read_announcements(
 
 /* ---- OneRoster ---- */
 
-static const struct oneroster_file *file_of(const char *name)
-{
-	for (size_t i = 0; i < ONEROSTER_FILES; i++)
-		if (strcmp(oneroster_files[i].name, name) == 0)
-			return &oneroster_files[i];
-	abort();
-}
-
 static enum err read_csv(struct call *c, const struct section *section, struct export_part *part)
 {
 	struct common_archive_page page = { 0 };
-	const struct oneroster_file *file = file_of(section->type);
+	const struct oneroster_file *file = oneroster_find(section->type);
 	if (!part->place)
 		buf_text(&part->text, file->header);
 	enum err e = file->type ? ask_provisioning(c, file->type, part->place, &page) : OK;
+	if (!file->type && file->row)
+		e = file->row(c, part->year, NULL, &part->text);
 	for (size_t i = 0; i < page.lines.n && !e; i++)
-		e = file->row(c, page.lines.items[i], &part->text);
+		e = file->row(c, part->year, page.lines.items[i], &part->text);
 	part->place = page.next_cursor;
 	return e;
 }
@@ -193,8 +187,11 @@ static const struct section SECTIONS[EXPORT_SECTIONS] = {
 	{ "data/reflection.jsonl", "reflection", read_lesson },
 	{ "data/announcement.jsonl", "announcement", read_announcements },
 	{ "oneroster/manifest.csv", "manifest.csv", read_csv },
+	{ "oneroster/academicSessions.csv", "academicSessions.csv", read_csv },
 	{ "oneroster/orgs.csv", "orgs.csv", read_csv },
+	{ "oneroster/courses.csv", "courses.csv", read_csv },
 	{ "oneroster/users.csv", "users.csv", read_csv },
+	{ "oneroster/roles.csv", "roles.csv", read_csv },
 	{ "oneroster/classes.csv", "classes.csv", read_csv },
 	{ "oneroster/enrollments.csv", "enrollments.csv", read_csv },
 	{ "log/log.jsonl", NULL, read_log },
@@ -202,7 +199,7 @@ static const struct section SECTIONS[EXPORT_SECTIONS] = {
 	{ "log/proof", NULL, read_proof },
 };
 
-#define LOG_FIRST 20 /* the sections before it are written before it, and all from the last on */
+#define LOG_FIRST 23 /* the sections before it are written before it, and all from the last on */
 
 int export_section_at(int64_t step)
 {

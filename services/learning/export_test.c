@@ -9,7 +9,7 @@
 #include "services/learning/media_store.h"
 
 #define HASH "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-#define MANIFEST "manabiya-archive/v1\nonly its length matters here\n"
+#define MANIFEST "manabiya-archive/v2\nonly its length matters here\n"
 #define MTIME 1775608200
 
 static struct test test;

@@ -11,6 +11,7 @@
 #include "libcommon/personal.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
+#include "provisioning_proto.h"
 #include "services/learning/import.h"
 #include "services/learning/learning.h"
 #include "services/learning/media_key.h"
@@ -65,14 +66,16 @@ static const char UPLOAD_MOVE[] =
 static const char IMPORT_LIST[] =
 	"SELECT " STATE_COLUMNS " FROM learning.archive_import i ORDER BY i.id DESC LIMIT 100";
 
-/* Checking is two steps, of which the second passes over the videos. */
+/* Checking is two steps, of which the second passes over the videos; so does the first of applying.
+ */
 static const char IMPORT_GET[] =
 	"SELECT " STATE_COLUMNS ", tenancy.stamp(i.applied_at) AS applied_at, i.signature,"
 	" i.source_tenant_id, i.source_log, i.made_at, i.manifest_hash, i.faults AS fault_count,"
 	" CASE i.state WHEN 'uploading' THEN i.received * 100 / i.size"
 	"  WHEN 'checking' THEN CASE i.step WHEN 'structure' THEN at.bytes * 90 / i.size"
 	"   ELSE 90 + at.bytes * 10 / i.size END"
-	"  WHEN 'applying' THEN at.bytes * 100 / i.size ELSE 100 END AS done,"
+	"  WHEN 'applying' THEN CASE i.step WHEN 'reserve' THEN at.bytes * 10 / i.size"
+	"   ELSE 10 + at.bytes * 90 / i.size END ELSE 100 END AS done,"
 	" (SELECT coalesce(json_agg(json_build_object('type', n.type, 'lines', n.lines,"
 	"   'written', n.written) ORDER BY n.type), '[]') FROM learning.archive_count n"
 	"  WHERE n.tenant_id = i.tenant_id AND n.import_id = i.id) AS counts,"
@@ -108,17 +111,18 @@ static const char APPLY_BEGIN[] =
 	" entry = CASE state WHEN 'checked' THEN 0 ELSE entry END,"
 	" position = CASE state WHEN 'checked' THEN 512 ELSE position END,"
 	" line = CASE state WHEN 'checked' THEN 0 ELSE line END,"
-	" step = CASE state WHEN 'checked' THEN 'write' ELSE step END,"
+	" step = CASE state WHEN 'checked' THEN 'reserve' ELSE step END,"
 	" faults = 0, changed_at = now() WHERE id = $1::uuid";
 
 static const char ABANDONED[] =
 	"DELETE FROM learning.archive_import WHERE state NOT IN ('checking', 'applying')"
 	" AND changed_at < now() - make_interval(secs => CASE state WHEN 'applied'"
-	" THEN $2::integer ELSE $1::integer END)";
+	" THEN $2::integer ELSE $1::integer END) RETURNING id, state";
 
+/* Times of events are cut to a millisecond. */
 static const char FORGOTTEN[] =
-	"DELETE FROM learning.archive_import"
-	" WHERE state NOT IN ('applying', 'stopped', 'applied') RETURNING id";
+	"DELETE FROM learning.archive_import WHERE state NOT IN ('applying', 'stopped', 'applied')"
+	" AND created_at < $1::timestamptz + interval '1 millisecond' RETURNING id";
 
 static struct media_name name_of(const struct call *c, const char *import_id)
 {
@@ -207,16 +211,28 @@ enum err learning_import_get(
 /* ---- its states ---- */
 
 /* The row is locked until the end of the transaction. */
-static enum err require_state(struct call *c, const char *id, const char *const *states)
+static enum err require_state(
+	struct call *c, const char *id, const char *const *states, const char **state)
 {
-	const char *state;
-	enum err e = db_text(c, STATE_LOCK, DB_ARGS(id), &state);
+	enum err e = db_text(c, STATE_LOCK, DB_ARGS(id), state);
 	if (e)
 		return e;
 	for (; *states; states++)
-		if (strcmp(state, *states) == 0)
+		if (strcmp(*state, *states) == 0)
 			return OK;
-	return fail_with(c, &wrong_state, "%s", state);
+	return fail_with(c, &wrong_state, "%s", *state);
+}
+
+enum err import_hold(struct call *c, const char *import_id, bool held)
+{
+	return provisioning_roster_hold_put_call(c,
+		&(struct provisioning_roster_hold_put_in){ .import_id = import_id, .held = held });
+}
+
+/* One that stopped half way may hold the roster still; no other does. */
+static enum err let_go(struct call *c, const char *id, const char *state)
+{
+	return strcmp(state, "stopped") == 0 ? import_hold(c, id, false) : OK;
 }
 
 enum err learning_import_delete(struct call *c, const struct learning_import_delete_in *in,
@@ -225,7 +241,10 @@ enum err learning_import_delete(struct call *c, const struct learning_import_del
 	static const char *const states[] = { "uploading", "uploaded", "refused", "checked",
 		"stopped", "applied", NULL };
 	const struct media_name name = name_of(c, in->import_id);
-	enum err e = require_state(c, in->import_id, states);
+	const char *state;
+	enum err e = require_state(c, in->import_id, states, &state);
+	if (!e)
+		e = let_go(c, in->import_id, state);
 	if (!e)
 		e = db_exec_one(c, IMPORT_DELETE, DB_ARGS(in->import_id));
 	out->tus_resumable = TUS;
@@ -244,7 +263,8 @@ static enum err check_verifier(struct call *c, const char *text)
 enum err learning_import_check(struct call *c, const struct learning_import_check_in *in)
 {
 	static const char *const states[] = { "uploaded", "refused", "checked", NULL };
-	enum err e = require_state(c, in->import_id, states);
+	const char *state;
+	enum err e = require_state(c, in->import_id, states, &state);
 	if (!e)
 		e = check_verifier(c, in->verifier_key);
 	if (!e)
@@ -259,7 +279,8 @@ enum err learning_import_check(struct call *c, const struct learning_import_chec
 enum err learning_import_apply(struct call *c, const struct learning_import_apply_in *in)
 {
 	static const char *const states[] = { "checked", "stopped", NULL };
-	enum err e = require_state(c, in->import_id, states);
+	const char *state;
+	enum err e = require_state(c, in->import_id, states, &state);
 	if (!e)
 		e = db_later(c, FAULTS_CLEAR, DB_ARGS(in->import_id));
 	return e ? e : db_exec(c, APPLY_BEGIN, DB_ARGS(in->import_id));
@@ -271,12 +292,19 @@ enum err learning_import_apply(struct call *c, const struct learning_import_appl
 static const struct op ARCHIVE_EXPIRE = { .name = "archive_expire",
 	.audit = { "entity_management.delete", 3004, 4 } };
 
+static enum err on_abandoned(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	*(bool *)arg = true;
+	return let_go(c, columns[0], columns[1]);
+}
+
 enum err import_clean(struct call *c)
 {
-	int64_t gone = 0;
-	enum err e = db_count(c, ABANDONED,
-		DB_ARGS(db_integer(c, ABANDONED_S), db_integer(c, REPORTED_S)), &gone);
-	return e || !gone ? e : outbox_record(c, &ARCHIVE_EXPIRE, NULL);
+	bool is_any = false;
+	enum err e = db_each(c, ABANDONED,
+		DB_ARGS(db_integer(c, ABANDONED_S), db_integer(c, REPORTED_S)), on_abandoned,
+		&is_any);
+	return e || !is_any ? e : outbox_record(c, &ARCHIVE_EXPIRE, NULL);
 }
 
 static enum err on_forgotten(struct call *c, void *arg, const char *const *columns, size_t n)
@@ -285,7 +313,7 @@ static enum err on_forgotten(struct call *c, void *arg, const char *const *colum
 	return media_store_remove(c, learning_media, &name);
 }
 
-enum err import_forget(struct call *c)
+enum err import_forget(struct call *c, const char *time)
 {
-	return db_each(c, FORGOTTEN, DB_NONE, on_forgotten, NULL);
+	return db_each(c, FORGOTTEN, DB_ARGS(time), on_forgotten, NULL);
 }

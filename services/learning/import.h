@@ -5,10 +5,16 @@
  *
  *     structure   every entry in its place, of the size and the hash that the manifest says
  *     lines       every line by its shape, what it refers to, and what it clashes with here
- *     write       the lines to the services that own them, the videos into the store
+ *
+ * and when the administrator has read what they found:
+ *
+ *     reserve     the roster is held, and every line looked at for clashes once more
+ *     write       the lines to the services that own them; then the roster is let go
+ *     videos      into the store
  *     remove      the archive itself
  *
- * Nothing is written before the first two have found nothing.
+ * Nothing is written before the first three have found nothing. What clashes are names, and those
+ * are the roster's: between the last look and the last line nobody else changes it.
  */
 #ifndef MANABIYA_IMPORT_H
 #define MANABIYA_IMPORT_H
@@ -43,8 +49,12 @@ extern const struct personal_kind import_key_kind; /* column archive_import.seal
 /* Remove what nobody came back for, in the entered tenant; the files go with the sweep. */
 must_check enum err import_clean(struct call *c);
 
-/* A pupil is erased: archives that lie here and are not being written may tell of that pupil. */
-must_check enum err import_forget(struct call *c);
+/* A pupil was erased at `time`: archives from before it that lie here and are not being written may
+ * tell of that pupil. One that was begun since is not meant: its sender knew. */
+must_check enum err import_forget(struct call *c, const char *time);
+
+/* Nobody else changes the roster from now on, or everybody may again. Both may be said twice. */
+must_check enum err import_hold(struct call *c, const char *import_id, bool held);
 
 /* ---- import_job.c ---- */
 
@@ -86,7 +96,7 @@ void import_next(struct import *import, const struct tar_entry *entry);
 /* ---- the steps: part of one, with its end in import->step or ->state ---- */
 
 must_check enum err import_structure(struct call *c, struct import *import);
-must_check enum err import_lines(struct call *c, struct import *import); /* also write */
+must_check enum err import_lines(struct call *c, struct import *import); /* all but the first */
 
 /* The video of the entry in hand into the store (import_media.c). */
 must_check enum err import_media(

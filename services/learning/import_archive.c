@@ -5,6 +5,7 @@
 #include "libcommon/uuid.h"
 #include "services/learning/import.h"
 #include "services/learning/learning.h"
+#include "services/learning/oneroster.h"
 
 /* In the order in which lines may refer to each other. */
 static const char *const TYPES[] = { "org", "user", "class", "enrollment", "feature", "skill",
@@ -56,7 +57,8 @@ struct import_name import_name_of(struct arena *arena, const char *name)
 		return (struct import_name){
 			.kind = IMPORT_MEDIA, .rank = RANK_MEDIA, .media_id = id
 		};
-	if (between(arena, name, "oneroster/", ".csv"))
+	const char *roster = between(arena, name, "oneroster/", "");
+	if (roster && oneroster_find(roster))
 		return (struct import_name){ .kind = IMPORT_OTHER, .rank = RANK_ONEROSTER };
 	if (between(arena, name, "log/", ""))
 		return (struct import_name){ .kind = IMPORT_OTHER, .rank = RANK_LOG };

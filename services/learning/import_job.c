@@ -112,19 +112,39 @@ static enum err finish(struct call *c, struct import *import)
 	return outbox_audit(c, event_id, ocsf_line(c, event_id, clock_unix_ms()));
 }
 
+static bool is_at(const struct import *import, const char *step)
+{
+	return strcmp(import->step, step) == 0;
+}
+
+/* From the step that reserves until all lines are written, or until it has found a clash. */
+static bool is_holding(const struct import *import)
+{
+	return strcmp(import->state, "applying") == 0 &&
+		(is_at(import, "reserve") || is_at(import, "write"));
+}
+
+/* A part of a video is no event, its end is. */
+static bool is_event(const struct import *before, const struct import *import)
+{
+	return (is_at(before, "write") || is_at(before, "videos")) &&
+		(before->entry != import->entry || before->line != import->line);
+}
+
 static enum err run_step(struct call *c, struct import *import)
 {
 	enum err e = OK;
-	if (strcmp(import->step, "remove") == 0)
+	if (is_at(import, "remove"))
 		return finish(c, import);
 	const struct import before = *import;
-	if (strcmp(import->step, "structure") == 0)
-		e = import_structure(c, import);
-	else
-		e = import_lines(c, import);
-	/* A part of a video is no event, its end is. */
-	if (!e && strcmp(before.step, "write") == 0 &&
-		(before.entry != import->entry || before.line != import->line))
+	if (is_at(import, "reserve") && import->entry == 0)
+		e = import_hold(c, import->id, true);
+	if (!e)
+		e = is_at(import, "structure") ? import_structure(c, import)
+					       : import_lines(c, import);
+	if (!e && is_holding(&before) && !is_holding(import))
+		e = import_hold(c, import->id, false);
+	if (!e && is_event(&before, import))
 		e = outbox_record(c, &ARCHIVE_STEP, import->id);
 	return e ? e : save(c, import);
 }

@@ -1,7 +1,8 @@
 /*
- * The lines of an archive, in batches: first checked, later written, by the services that own them
- * (libcommon/arrival.h). What lines refer to is checked here, because no other service sees all of
- * them: every id that may be referred to is noted while the archive is checked.
+ * The lines of an archive, in batches: checked, checked once more when they are about to be
+ * written, then written, by the services that own them (libcommon/arrival.h). What lines refer to
+ * is checked here, the first time, because no other service sees all of them: every id that may be
+ * referred to is noted while the archive is checked.
  *
  * Who has left is in no archive, but may have assigned, commented, evaluated: authors need not be
  * there. Pupils must be: what they did is sealed under their keys.
@@ -125,7 +126,8 @@ struct batch {
 	struct import *import;
 	const struct line_type *type;
 	const char *entry; /* its name */
-	bool is_check;
+	bool is_first; /* the first time: references, counts */
+	bool is_check; /* nothing is written */
 	struct line lines[ARRIVALS_MAX]; /* those that are JSON */
 	size_t n;
 	int64_t read; /* of the file */
@@ -327,13 +329,13 @@ static enum err take_batch(struct batch *batch)
 {
 	struct call *c = batch->c;
 	enum err e = hand_over(batch);
-	for (size_t i = 0; batch->is_check && i < batch->n && !e; i++)
+	for (size_t i = 0; batch->is_first && i < batch->n && !e; i++)
 		e = check_line(batch, &batch->lines[i]);
-	if (!e)
+	if (!e && (batch->is_first || !batch->is_check))
 		e = db_exec(c, COUNT,
 			DB_ARGS(batch->import->id, batch->type->name,
-				db_integer(c, batch->is_check ? batch->read : 0),
-				db_integer(c, batch->is_check ? 0 : batch->read)));
+				db_integer(c, batch->is_first ? batch->read : 0),
+				db_integer(c, batch->is_first ? 0 : batch->read)));
 	batch->import->line += batch->read;
 	return e;
 }
@@ -347,7 +349,8 @@ static enum err take_lines(struct call *c, struct import *import, const struct t
 	batch->import = import;
 	batch->type = line_type_find(name->type);
 	batch->entry = arena_strdup(c->arena, entry->name);
-	batch->is_check = strcmp(import->step, "lines") == 0;
+	batch->is_first = strcmp(import->step, "lines") == 0;
+	batch->is_check = batch->is_first || strcmp(import->step, "reserve") == 0;
 	int64_t end = import->entry + TAR_BLOCK + entry->size;
 	enum err e = read_lines(batch, end, &rest);
 	if (!e)
@@ -381,28 +384,70 @@ static enum err end_lines(struct call *c, struct import *import)
 	return e;
 }
 
+/* From the beginning again, or not at all. */
+static enum err end_reserve(struct call *c, struct import *import)
+{
+	if (import->faults > 0)
+		import->state = "refused";
+	import->step = "write";
+	import->entry = 0;
+	import->position = TAR_BLOCK;
+	import->line = 0;
+	return OK;
+}
+
+static enum err end_write(struct call *c, struct import *import)
+{
+	import->step = "videos";
+	return OK;
+}
+
+static enum err end_videos(struct call *c, struct import *import)
+{
+	import->step = "remove";
+	return OK;
+}
+
+/* What ends a step: the first video, or that there is no entry any more. */
+static const struct line_step {
+	const char *name;
+	bool is_of_videos;
+	enum err (*end)(struct call *c, struct import *import);
+} STEPS[] = {
+	{ "lines", true, end_lines },
+	{ "reserve", false, end_reserve },
+	{ "write", false, end_write },
+	{ "videos", true, end_videos },
+};
+
+static const struct line_step *step_of(const struct import *import)
+{
+	const struct line_step *step = STEPS;
+	while (strcmp(step->name, import->step) != 0)
+		step++;
+	return step;
+}
+
 /* An entry, or a part of it; *more: the next one is as short. */
 static enum err take_entry(struct call *c, struct import *import, bool *more)
 {
 	enum tar_block block;
 	struct tar_entry entry = { 0 };
-	bool is_check = strcmp(import->step, "lines") == 0;
+	const struct line_step *step = step_of(import);
 	enum err e = import_header(c, import, &block, &entry);
 	if (e)
 		return e;
 	*more = false;
-	if (block == TAR_ZEROES && is_check)
-		return end_lines(c, import);
-	if (block == TAR_ZEROES) {
-		import->step = "remove";
-		return OK;
-	}
+	if (block == TAR_ZEROES)
+		return step->end(c, import);
 	if (block != TAR_ENTRY)
 		return fail(c, ERR_INTERNAL, "an entry that was checked before");
 	const struct import_name name = import_name_of(c->arena, entry.name);
+	if (name.kind == IMPORT_MEDIA && !step->is_of_videos)
+		return step->end(c, import);
 	if (name.kind == IMPORT_DATA && import->position < import->entry + TAR_BLOCK + entry.size)
 		return take_lines(c, import, &entry, &name);
-	if (name.kind == IMPORT_MEDIA && !is_check)
+	if (name.kind == IMPORT_MEDIA && step->end == end_videos)
 		return import_media(c, import, &entry, name.media_id);
 	import_next(import, &entry);
 	*more = true;

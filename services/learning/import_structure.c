@@ -32,6 +32,9 @@ static const char FILE_PUT[] =
 static const struct arrival_reason NO_MANIFEST = { "no_manifest",
 	"アーカイブの目録（manifest）がないか、読めません。",
 	"The manifest is missing, or cannot be read." };
+static const struct arrival_reason OTHER_FORMAT = { "other_format",
+	"別の版の Manabiya で作られたアーカイブです。同じ版で書き出しなおしてください。",
+	"It was made by another version of Manabiya: export it anew with this one." };
 static const struct arrival_reason NOT_SIGNED = { "not_signed",
 	"目録の署名が、指定された鍵によるものではありません。",
 	"The manifest is not signed by the key that was given." };
@@ -125,6 +128,8 @@ static enum err read_manifest(struct call *c, struct import *import, const struc
 		return e;
 	if ((int64_t)text.n < entry->size)
 		return refuse_rest(c, import, MANIFEST_NAME, &TRUNCATED);
+	if (manifest_is_other((const char *)text.data, text.n))
+		return refuse_rest(c, import, MANIFEST_NAME, &OTHER_FORMAT);
 	if (text.n == 0 || manifest_read(c->arena, (const char *)text.data, text.n, &manifest))
 		return refuse_rest(c, import, MANIFEST_NAME, &NO_MANIFEST);
 	const char *lines = manifest.note.text + manifest.entries;

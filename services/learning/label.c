@@ -71,7 +71,9 @@ enum err learning_try_label_put(
 	out->label = raised_name(label_from_name(in->label), learning_try_shape.label);
 	e = db_count(c, TRY_LABEL_PUT,
 		DB_ARGS(seen.id, out->label, role_name(c->actor->role), seen.label), &changed);
-	return e || changed ? e : fail_as(c, &CHANGED_MEANWHILE);
+	if (!e && !changed)
+		e = fail_as(c, &CHANGED_MEANWHILE);
+	return e ? e : event_try_labelled(c, seen.id);
 }
 
 enum err learning_unit_label_put(struct call *c, const struct learning_unit_label_put_in *in,
@@ -91,5 +93,6 @@ enum err learning_unit_label_put(struct call *c, const struct learning_unit_labe
 	if (e)
 		return e;
 	out->label = raised_name(change.to, change.of_type);
-	return db_exec(c, UNIT_LABEL_PUT, DB_ARGS(in->unit_id, out->label));
+	e = db_exec(c, UNIT_LABEL_PUT, DB_ARGS(in->unit_id, out->label));
+	return e ? e : event_unit_labelled(c, in->unit_id);
 }

@@ -4,6 +4,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/json.h"
+#include "libcommon/recorded.h"
 
 static struct test test;
 
@@ -24,6 +25,7 @@ static int close_world(void **state)
 
 static int calm_down(void **state)
 {
+	recorded_forget();
 	test_sql(&test,
 		"UPDATE learning.try SET label = NULL, label_by = NULL;"
 		"UPDATE learning.unit SET label = NULL; DELETE FROM learning.outbox");
@@ -166,6 +168,52 @@ static void lists_leave_it_out(void **state)
 	assert_non_null(strstr(seen_by(T, FRESH, "try_list", NULL), SHARED));
 }
 
+static void expect_told(
+	enum who who, enum proof proof, const char *operation, const char *params, const char *what)
+{
+	struct reply reply = ask_with(who, proof, operation, params, NULL);
+	assert_int_equal(reply.status, 200);
+	const char *headers = reply.headers.n ? reply.headers.data : "";
+	const char *told = strstr(headers, "Manabiya-Withheld: ");
+	if (!what)
+		assert_null(told);
+	else if (!told || strncmp(strchr(told, ' ') + 1, what, strlen(what)) != 0)
+		fail_msg("%s for %s with proof %d does not say %s: '%s'", operation,
+			people[who].name, (int)proof, what, headers);
+}
+
+static void an_answer_says_to_those_who_may_see_it_that_something_is_left_out(void **state)
+{
+	expect_told(T, ONE_FACTOR, "try_list", NULL, NULL);
+	raise_try("II");
+	expect_told(T, ONE_FACTOR, "try_list", NULL, "second-factor");
+	expect_told(T, STALE, "try_list", NULL, NULL);
+	raise_try("I");
+	expect_told(T, ONE_FACTOR, "try_list", NULL, "second-factor");
+	expect_told(T, STALE, "try_list", NULL, "step-up");
+	expect_told(T, FRESH, "try_list", NULL, NULL);
+	expect_told(P, STALE, "try_list", NULL, "step-up");
+	expect_told(P, FRESH, "try_list", NULL, NULL);
+	for (enum proof proof = ONE_FACTOR; proof < PROOFS; proof++) {
+		expect_told(MATE, proof, "try_list", NULL, NULL);
+		expect_told(OTHER_T, proof, "try_list", NULL, NULL);
+	}
+}
+
+/* Or a teacher's password alone would tell, word by word, what stands in what is shut. */
+static void a_search_says_the_same_whatever_is_in_what_is_shut(void **state)
+{
+	static const char *const texts[] = { "q=%E3%83%9E%E3%83%83%E3%83%88", "q=zzz" };
+	for (int raised = 0; raised < 2; raised++) {
+		for (size_t i = 0; i < 2; i++) {
+			expect_told(T, ONE_FACTOR, "search_part", texts[i], "second-factor");
+			expect_told(T, STALE, "search_part", texts[i], "step-up");
+			expect_told(T, FRESH, "search_part", texts[i], NULL);
+		}
+		test_sql(&test, "UPDATE learning.unit SET label = 'II'");
+	}
+}
+
 static void what_is_refused_has_changed_nothing(void **state)
 {
 	const char *comments = "SELECT count(*) FROM learning.comment";
@@ -184,6 +232,28 @@ static void what_is_refused_has_changed_nothing(void **state)
 		test_sql_text(
 			&test, "SELECT count(label) FROM learning.try WHERE id = '" SUBMITTED "'"),
 		"0");
+}
+
+/* An answer that is given again is one, too. */
+static void a_repetition_takes_what_the_class_takes_by_now(void **state)
+{
+	struct reply reply;
+	struct actor one_factor = person(&test, T);
+	one_factor.needs_second_factor = true;
+	one_factor.factors = 1;
+	const struct test_request request = { .operation = "comment_create",
+		.actor = &one_factor,
+		.params = TRY(SHARED),
+		.body = DRAFT,
+		.idempotency_key = "again" };
+	for (int i = 0; i < 2; i++) {
+		test_dispatch(&test, &request, &reply, NULL);
+		assert_int_equal(reply.status, 201);
+	}
+	raise_try("II");
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_string_equal(code_of(&reply), FACTOR);
+	assert_null(memmem(reply.body.data, reply.body.n, "tryId", 5));
 }
 
 static void lowering_takes_a_reason_and_the_one_who_raised(void **state)
@@ -217,7 +287,7 @@ static void the_record_has_the_class_and_the_reason(void **state)
 		"{\"label\":\"III\",\"reason\":\"no_longer_sensitive\"}", "");
 	static const char *const wanted[] = {
 		"%try_label_put%\"unmapped\":{\"label\":\"II\"}%\"labels\":[\"II\"]%",
-		"%media_content%\"labels\":[\"II\"]%",
+		"%\"owner\":{\"uid\":\"" PUPIL "\"}}],%media_content%\"labels\":[\"II\"]%",
 		"%\"label\":\"III\",\"reason\":\"no_longer_sensitive\"}%\"labels\":[\"II\"]%",
 	};
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
@@ -291,6 +361,7 @@ static void a_raised_unit_is_not_for_pupils_nor_are_its_assignments(void **state
 static void pupils_are_not_told_of_what_they_do_not_see(void **state)
 {
 	raise_unit("II");
+	test_sql(&test, "DELETE FROM learning.outbox");
 	expect_code(T, FRESH, "assignment_create", NULL,
 		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}", "");
 	assert_string_equal(
@@ -300,6 +371,76 @@ static void pupils_are_not_told_of_what_they_do_not_see(void **state)
 		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}", FACTOR);
 }
 
+/* The newest that names this user. */
+static const char *event_about(const char *user_id)
+{
+	return test_event(&test, "lesson.happened", user_id);
+}
+
+static const char *count_events(void)
+{
+	return test_sql_text(
+		&test, "SELECT count(*) FROM learning.outbox WHERE type = 'lesson.happened'");
+}
+
+static void expect_change(const char *watchers)
+{
+	assert_string_equal(count_events(), "1");
+	assert_string_equal(event_about(""),
+		arena_printf(test.arena,
+			"{\"kind\":\"change\",\"recipients\":[],\"watchers\":[%s]}", watchers));
+	test_sql(&test, "DELETE FROM learning.outbox");
+}
+
+#define QUOTED(id_) "\"" id_ "\""
+#define ITS_CLASS QUOTED(PUPIL) "," QUOTED(CLASSMATE) "," QUOTED(TEACHER)
+
+static void pages_of_who_could_see_a_try_look_again_and_are_told_no_id(void **state)
+{
+	raise_try("II");
+	expect_change(ITS_CLASS);
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED),
+		"{\"label\":\"III\",\"reason\":\"consent_given\"}", "");
+	expect_change(ITS_CLASS);
+	/* Of what is not shared classmates are not even told that something happened to it. */
+	expect_code(P, FRESH, "try_label_put", TRY(RECORDED), "{\"label\":\"II\"}", "");
+	expect_change(QUOTED(PUPIL) "," QUOTED(TEACHER));
+}
+
+static void pages_of_the_class_look_again_when_a_try_is_shared_or_not_any_more(void **state)
+{
+	static const char *const shared[] = { "false", "true" };
+	for (size_t i = 0; i < 2; i++) {
+		expect_code(T, FRESH, "try_sharing_put", TRY(SHARED),
+			arena_printf(test.arena, "{\"shared\":%s}", shared[i]), "");
+		expect_change(ITS_CLASS);
+	}
+}
+
+static void pages_of_all_teachers_and_of_its_classes_look_again_for_a_unit(void **state)
+{
+	raise_unit("II");
+	expect_change(ITS_CLASS "," QUOTED(OTHER_TEACHER));
+}
+
+/* One event names 500 people at most. */
+static void as_many_as_there_are_hear_of_a_unit(void **state)
+{
+	static const char many[] =
+		"INSERT INTO learning.member (tenant_id, id, version, role, status, name)"
+		" SELECT '" TEST_TENANT "', format('01890000-0000-7000-9000-%s',"
+		" lpad(i::text, 12, '0'))::uuid, 1, 'instructor', 'active', m.name"
+		" FROM generate_series(1, 996) i, learning.member m"
+		" WHERE m.id = '" TEACHER "'";
+	test_sql(&test, many);
+	raise_unit("II");
+	assert_string_equal(count_events(), "2");
+	assert_true(*event_about("01890000-0000-7000-9000-000000000001"));
+	assert_true(*event_about("01890000-0000-7000-9000-000000000996"));
+	test_sql(&test,
+		"DELETE FROM learning.member WHERE id > '01890000-0000-7000-9000-000000000000'");
+}
+
 int main(void)
 {
 #define AS_IT_WAS(fact_) cmocka_unit_test_teardown(fact_, calm_down)
@@ -307,12 +448,19 @@ int main(void)
 		AS_IT_WAS(a_raised_try_takes_what_its_class_takes),
 		AS_IT_WAS(its_pupil_sees_it_and_classmates_do_not),
 		AS_IT_WAS(lists_leave_it_out),
+		AS_IT_WAS(an_answer_says_to_those_who_may_see_it_that_something_is_left_out),
+		AS_IT_WAS(a_search_says_the_same_whatever_is_in_what_is_shut),
 		AS_IT_WAS(what_is_refused_has_changed_nothing),
+		AS_IT_WAS(a_repetition_takes_what_the_class_takes_by_now),
 		AS_IT_WAS(lowering_takes_a_reason_and_the_one_who_raised),
 		AS_IT_WAS(the_record_has_the_class_and_the_reason),
 		AS_IT_WAS(a_look_that_has_begun_goes_on),
 		AS_IT_WAS(a_raised_unit_is_not_for_pupils_nor_are_its_assignments),
 		AS_IT_WAS(pupils_are_not_told_of_what_they_do_not_see),
+		AS_IT_WAS(pages_of_who_could_see_a_try_look_again_and_are_told_no_id),
+		AS_IT_WAS(pages_of_the_class_look_again_when_a_try_is_shared_or_not_any_more),
+		AS_IT_WAS(pages_of_all_teachers_and_of_its_classes_look_again_for_a_unit),
+		AS_IT_WAS(as_many_as_there_are_hear_of_a_unit),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, open_world, close_world);

@@ -5,6 +5,7 @@
 
 #include "learning_proto.h"
 #include "libcommon/call.h"
+#include "libcommon/db.h"
 #include "libcommon/personal.h"
 #include "libcommon/reseal.h"
 
@@ -56,8 +57,17 @@ struct lesson {
 /* Into the outbox, in the call's transaction. */
 must_check enum err event_lesson(struct call *c, const struct lesson *lesson);
 
-/* Remove what a pupil who is deleted did: tries, goals, videos (erase.c). */
-must_check enum err erase_pupil(struct call *c, const char *user_id);
+/* Who may see the thing has changed, in the call's transaction: open pages of all who could or now
+ * can look again. They are told of nothing by name: for some it is no longer there. */
+must_check enum err event_try_shared(struct call *c, const char *try_id);
+must_check enum err event_try_labelled(struct call *c, const char *try_id);
+must_check enum err event_unit_labelled(struct call *c, const char *unit_id);
+
+/* Remove what a pupil who was deleted at `time` did: tries, goals, videos (erase.c). */
+must_check enum err erase_pupil(struct call *c, const char *user_id, const char *time);
+
+/* Remove rows of videos by the statement, which returns their ids, and their files (erase.c). */
+must_check enum err videos_remove(struct call *c, const char *sql, struct db_args args);
 
 /* Remove what no one came back for: see media.c. A job (service.h). */
 must_check enum err media_clean(struct call *c, bool *more);

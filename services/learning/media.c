@@ -84,7 +84,8 @@ static const char MEDIA_USED[] =
 static const char MEDIA_DELETE[] = "DELETE FROM learning.media WHERE id = $1::uuid";
 
 static const char MEDIA_SEE[] = "SELECT m.size, 0, m.content_type, " SEALED("k.id",
-	"k.sealed_key") " FROM learning.visible_media($1::uuid, $2::text, $3::uuid) m"
+	"k.sealed_key") ", CASE WHEN k.uploader_role = 'student' THEN k.uploader_id END"
+			" FROM learning.visible_media($1::uuid, $2::text, $3::uuid) m"
 			" JOIN learning.media k ON k.tenant_id = m.tenant_id AND k.id = m.id";
 
 /* What the log calls it. */
@@ -274,6 +275,7 @@ enum err learning_media_content(struct call *c, const struct learning_media_cont
 	if (e)
 		return e;
 	c->total_bytes = video.size;
+	c->owner_id = video.owner_id;
 	c->content_type = video.content_type;
 	out->etag = arena_printf(c->arena, "\"%s\"", in->media_id);
 	if (c->window.offset >= video.size || c->window.length <= 0)

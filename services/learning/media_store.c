@@ -291,25 +291,38 @@ static enum err write_chunks(
 	return fdatasync(fd) ? fail_system(c, "sync") : OK;
 }
 
+/* What the part adds to, and the part behind it; a part that begins with a chunk is not copied. */
+static enum err join(const struct video *video, const struct media_part *part, struct bytes *out)
+{
+	size_t before = (size_t)into_chunk(part->offset);
+	*out = part->data;
+	if (!before)
+		return OK;
+	unsigned char *plain = arena_alloc(video->c->arena, before + part->data.n);
+	enum err e = read_tail(video, part->offset, plain);
+	if (!e && part->data.n)
+		memcpy(plain + before, part->data.data, part->data.n);
+	*out = (struct bytes){ plain, before + part->data.n };
+	return e;
+}
+
 enum err media_store_append(struct call *c, struct media_store *store,
 	const struct media_name *name, const struct media_part *part)
 {
 	const struct video video = video_of(c, store, name);
-	size_t before = (size_t)into_chunk(part->offset), n = before + part->data.n;
-	unsigned char *plain = arena_alloc(c->arena, n);
-	enum err e = read_tail(&video, part->offset, plain);
+	struct bytes joined;
+	enum err e = join(&video, part, &joined);
+	if (!e && into_chunk(part->offset))
+		e = media_folder_drop_tails(c, store->directory, name, part->offset);
 	if (e)
 		return e;
-	if (part->data.n)
-		memcpy(plain + before, part->data.data, part->data.n);
+	size_t n = joined.n;
 	int64_t end = part->offset + (int64_t)part->data.n;
-	struct bytes whole = { plain, end == part->size ? n : n - n % MEDIA_CHUNK_SIZE };
-	if (before)
-		e = media_folder_drop_tails(c, store->directory, name, part->offset);
-	if (!e && whole.n)
+	struct bytes whole = { joined.data, end == part->size ? n : n - n % MEDIA_CHUNK_SIZE };
+	if (whole.n)
 		e = write_chunks(&video, part->offset / MEDIA_CHUNK_SIZE, part->size, &whole);
 	if (!e && whole.n < n && part->data.n)
-		e = write_tail(&video, end, plain + whole.n, n - whole.n);
+		e = write_tail(&video, end, joined.data + whole.n, n - whole.n);
 	return e;
 }
 

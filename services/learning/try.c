@@ -219,5 +219,7 @@ enum err learning_try_submit(
 
 enum err learning_try_sharing_put(struct call *c, const struct learning_try_sharing_put_in *in)
 {
-	return db_exec_one(c, TRY_SHARE, DB_ARGS(ACTOR(c), in->try_id, db_boolean(in->shared)));
+	enum err e =
+		db_exec_one(c, TRY_SHARE, DB_ARGS(ACTOR(c), in->try_id, db_boolean(in->shared)));
+	return e ? e : event_try_shared(c, in->try_id);
 }

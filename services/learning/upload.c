@@ -46,6 +46,7 @@ static enum err on_upload(struct call *c, void *arg, const char *const *columns,
 		.received = strtoll(columns[1], NULL, 10),
 		.content_type = columns[2] ? arena_strdup(c->arena, columns[2]) : NULL,
 		.sealed_key = arena_strdup(c->arena, columns[3]),
+		.owner_id = n > 4 && columns[4] ? arena_strdup(c->arena, columns[4]) : NULL,
 		.is_found = true,
 	};
 	return OK;

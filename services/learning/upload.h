@@ -14,10 +14,12 @@ struct upload {
 	int64_t size, received;
 	const char *content_type; /* of a video: NULL until enough has come to know it */
 	const char *sealed_key; /* as SEALED() gives it */
+	const char *owner_id; /* of a video that is seen: the pupil who made it; NULL: none */
 	bool is_found;
 };
 
-/* What the statement finds, in columns of that order; NOT_FOUND without a row. */
+/* What the statement finds, in columns of that order, of which the last may be missing; NOT_FOUND
+ * without a row. */
 must_check enum err upload_find(
 	struct call *c, const char *sql, struct db_args args, struct upload *upload);
 

@@ -5,6 +5,8 @@
  * operator's. The audience narrows it to a role, and a class from II on to the staff; writers see
  * what they wrote.
  */
+#include <string.h>
+
 #include "libcommon/db.h"
 #include "libcommon/json.h"
 #include "libcommon/label.h"
@@ -15,10 +17,10 @@
 #include "services/notification/notification.h"
 
 #define COLUMNS                                                                                    \
-	"id, " SEALED_OF("tenant_id", "id",                                                        \
-		"text") " AS text, audience,"                                                      \
-			" tenant_id = '00000000-0000-7000-8000-000000000001' AS from_operator,"    \
-			" tenancy.stamp(created_at) AS created_at, label"
+	"id, " SEALED_OF(                                                                          \
+		"tenant_id", "id", "text") " AS text, audience,"                                   \
+					   " tenant_id = '" OPERATOR_TENANT "' AS from_operator,"  \
+					   " tenancy.stamp(created_at) AS created_at, label"
 
 static const char ANNOUNCEMENT_INSERT[] =
 	"INSERT INTO announcement (id, writer_id, text, audience, label)"
@@ -35,19 +37,20 @@ static const char ANNOUNCEMENTS[] = "SELECT " COLUMNS " FROM announcement"
 				    " AND ($3::uuid IS NULL OR id < $3::uuid)"
 				    " ORDER BY id DESC LIMIT $4::integer";
 
-/* Open pages fetch anew; an operator's announcement has no tenant: it is for all of them. */
-static void push_hint(struct call *c, const struct notification_announcement *announcement)
+void announcement_hint(struct call *c, const char *id, const char *audience, const char *label)
 {
 	struct buf out = { .arena = c->arena };
 	buf_text(&out, "{\"tenant\":");
-	if (announcement->from_operator)
+	if (strcmp(c->actor->tenant_id, OPERATOR_TENANT) == 0)
 		buf_text(&out, "null");
 	else
 		json_quote(&out, c->actor->tenant_id);
 	buf_text(&out, ",\"audience\":");
-	json_quote(&out, announcement->audience);
-	buf_text(&out, ",\"announcementId\":");
-	json_quote(&out, announcement->id);
+	json_quote(&out, audience);
+	if (label_is_for_pupils(label_from_name(label))) {
+		buf_text(&out, ",\"announcementId\":");
+		json_quote(&out, id);
+	}
 	buf_char(&out, '}');
 	call_push_after_commit(c, "announcement", out.data);
 }
@@ -65,7 +68,7 @@ enum err notification_announcement_create(struct call *c,
 			DB_ARGS(c->object_id, c->actor->user_id, text, in->audience, in->label),
 			&notification_announcement_shape, out);
 	if (!e)
-		push_hint(c, out);
+		announcement_hint(c, out->id, out->audience, out->label);
 	return e;
 }
 
@@ -91,7 +94,7 @@ enum err notification_announcement_label_put(struct call *c,
 				change.to == change.of_type ? NULL : in->label),
 			&notification_announcement_shape, out);
 	if (!e)
-		push_hint(c, out);
+		announcement_hint(c, out->id, out->audience, out->label);
 	return e;
 }
 

@@ -269,6 +269,41 @@ static void only_its_own_tenant_changes_a_class_and_lowers_it_with_a_reason(void
 	assert_non_null(strstr(ask(OTHER_PUPIL, "announcement_list"), "\"a\""));
 }
 
+/* The hints that a request makes. */
+static const char *hint_of(const struct test_request *request, unsigned status)
+{
+	struct reply reply;
+	struct call c;
+	test_dispatch(&test, request, &reply, &c);
+	assert_int_equal(reply.status, status);
+	assert_null(c.pushes->next);
+	return c.pushes->json;
+}
+
+static const char *hint_of_label(const char *body)
+{
+	const struct test_request request = { .operation = LABEL,
+		.actor = &actors[CONTRACTOR],
+		.params = arena_printf(test.arena, "announcementId=%s", newest()),
+		.body = body };
+	return hint_of(&request, 200);
+}
+
+/* Pupils hear the hint, too. */
+static void a_raised_one_is_named_to_nobody(void **state)
+{
+	const char *unnamed = "{\"tenant\":\"" TEST_TENANT "\",\"audience\":\"everyone\"}";
+	const struct test_request raised_at_once = { .operation = "announcement_create",
+		.actor = &actors[CONTRACTOR],
+		.idempotency_key = "raised-0123456789",
+		.body = "{\"title\":\"a\",\"body\":\"b\",\"audience\":\"everyone\","
+			"\"label\":\"II\"}" };
+	assert_string_equal(hint_of(&raised_at_once, 201), unnamed);
+	assert_non_null(strstr(
+		hint_of_label("{\"label\":\"III\",\"reason\":\"raised_by_mistake\"}"), newest()));
+	assert_string_equal(hint_of_label("{\"label\":\"II\"}"), unnamed);
+}
+
 #define FACT(test_) cmocka_unit_test_setup(test_, empty)
 
 int main(void)
@@ -282,6 +317,7 @@ int main(void)
 		FACT(what_may_not_be_is_refused),
 		FACT(nobody_changes_what_the_operator_wrote),
 		FACT(a_raised_one_is_for_the_staff_with_two_factors),
+		FACT(a_raised_one_is_named_to_nobody),
 		FACT(only_its_own_tenant_changes_a_class_and_lowers_it_with_a_reason),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);

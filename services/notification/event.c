@@ -27,7 +27,8 @@ static const char *role_in_japanese(const char *name)
 }
 
 /* White paper 9.2.3: the system administrators hear of it when a master user logs in. */
-static enum err on_privileged_login(struct call *c, const void *data)
+static enum err on_privileged_login(
+	struct call *c, const struct event_text *event, const void *data)
 {
 	const struct privileged_login *login = data;
 	const char *at = NULL;
@@ -48,9 +49,11 @@ static enum err on_privileged_login(struct call *c, const void *data)
 			role, login->tenant_code, login->user_id, at));
 }
 
-static enum err on_lesson(struct call *c, const void *data)
+static enum err on_lesson(struct call *c, const struct event_text *event, const void *data)
 {
-	return notice_add(c, data);
+	const struct lesson_happened *lesson = data;
+	bool is_removal = strcmp(lesson->kind, "removal") == 0;
+	return is_removal ? notice_drop(c, lesson) : notice_add(c, lesson);
 }
 
 static const struct event_taker takers[] = {
@@ -64,7 +67,8 @@ enum err notification_event_accept(struct call *c, const struct notification_eve
 	enum err e = OK;
 	for (size_t i = 0; i < in->events.n && !e; i++) {
 		const struct common_event *event = &in->events.items[i];
-		const struct event_text text = { event->id, event->type, event->data };
+		const struct event_text text = { event->id, event->type, event->time, event->data,
+			event->proof };
 		e = event_accept(c, takers, &text);
 	}
 	return e;

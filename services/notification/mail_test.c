@@ -70,7 +70,7 @@ static void start_sink(void)
 			"--directory", sink.directory, NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 200 && !is_listening(); i++)
+	for (int i = 0; i < 600 && !is_listening(); i++)
 		(void)usleep(50000);
 	assert_true(is_listening());
 }

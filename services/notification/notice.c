@@ -15,6 +15,8 @@ static const char NOTICE_INSERT[] =
 	" FROM (SELECT DISTINCT ON (g.user_id) g.id, g.user_id"
 	"  FROM unnest($1::uuid[], $2::uuid[]) AS g (id, user_id) ORDER BY g.user_id) n";
 
+static const char OF_TRY_DELETE[] = "DELETE FROM notice WHERE try_id = $1::uuid";
+
 static const char NOTICES[] =
 	"SELECT id, kind, try_id, assignment_id, position_ms, read_at IS NOT NULL AS read,"
 	" tenancy.stamp(created_at) AS created_at FROM notice WHERE user_id = $1::uuid"
@@ -111,4 +113,10 @@ enum err notice_add(struct call *c, const struct lesson_happened *lesson)
 	return db_exec(c, NOTICE_INSERT,
 		DB_ARGS(db_text_array(c, ids, n), db_text_array(c, lesson->recipients.items, n),
 			lesson->kind, lesson->assignment_id, lesson->try_id, position));
+}
+
+enum err notice_drop(struct call *c, const struct lesson_happened *lesson)
+{
+	push_hint(c, lesson);
+	return db_exec(c, OF_TRY_DELETE, DB_ARGS(lesson->try_id));
 }

@@ -163,6 +163,19 @@ static void watchers_alone_are_told_without_a_notice(void **state)
 	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM notification.notice"), "0");
 }
 
+static void of_a_change_nothing_is_named(void **state)
+{
+	struct call c;
+	assert_int_equal(
+		bring(ID("701"), "lesson.happened",
+			"{'kind':'change','recipients':[],'watchers':['" TEST_USER "']}", &c),
+		204);
+	assert_string_equal(c.pushes->json,
+		"{\"tenant\":\"" TEST_TENANT "\",\"users\":[\"" TEST_USER
+		"\"],\"kind\":\"change\"}");
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM notification.notice"), "0");
+}
+
 static void what_it_does_not_know_is_refused(void **state)
 {
 	const struct {
@@ -262,6 +275,7 @@ int main(void)
 		FACT(a_whole_class_gets_its_notices),
 		FACT(open_pages_are_told_after_the_commit),
 		FACT(watchers_alone_are_told_without_a_notice),
+		FACT(of_a_change_nothing_is_named),
 		FACT(what_it_does_not_know_is_refused),
 		FACT(reading_some_leaves_the_others),
 		FACT(pages_follow_one_another_without_gaps),

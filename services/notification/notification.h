@@ -25,7 +25,14 @@ must_check enum err notice_add(struct call *c, const struct lesson_happened *les
 /* Sets `unread_count` of a struct of the shape. */
 must_check enum err notice_count_unread(struct call *c, const struct shape *shape, void *out);
 
+/* What was about its try goes, without a notice; open pages are told. */
+must_check enum err notice_drop(struct call *c, const struct lesson_happened *lesson);
+
 /* ---- announcement.c ---- */
+
+/* Open pages of whom it is for fetch anew, once the call has committed; what the operator announces
+ * is for every tenant. One whose class is not for all of them is not named. */
+void announcement_hint(struct call *c, const char *id, const char *audience, const char *label);
 
 /* A page of the announcements for the actor, newest first, with the row that says whether there are
  * more. */

@@ -27,7 +27,29 @@ static const struct archived_type TYPES[] = {
 		" e.end_date, e.status FROM provisioning.enrollment e"
 		" WHERE e.status <> 'deleted' AND ($1::uuid IS NULL OR e.id > $1::uuid)"
 		" ORDER BY e.id LIMIT $2::integer" },
-	/* For other systems, which are told of those in use only. */
+	/* For other systems, which have roles in schools, and courses that classes are of. */
+	{ "roster_org", &provisioning_roster_org_shape,
+		"SELECT o.id, o.name, o.type, (SELECT d.id FROM provisioning.org d"
+		"  WHERE d.tenant_id = o.tenant_id AND d.type = 'district' AND o.type <> "
+		"'district')"
+		"  AS parent_id, EXISTS (SELECT FROM provisioning.class k"
+		"  WHERE k.tenant_id = o.tenant_id AND k.org_id = o.id AND k.status <> 'deleted')"
+		"  AS has_classes FROM provisioning.org o WHERE ($1::uuid IS NULL OR o.id > "
+		"$1::uuid)"
+		" ORDER BY o.id LIMIT $2::integer" },
+	{ "roster_role", &provisioning_roster_role_shape,
+		"SELECT p.id AS user_id, p.role, coalesce("
+		" (SELECT json_agg(s.org_id ORDER BY s.org_id) FROM (SELECT DISTINCT k.org_id"
+		"   FROM provisioning.enrollment e JOIN provisioning.class k"
+		"    ON k.tenant_id = e.tenant_id AND k.id = e.class_id"
+		"   WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.status = 'active'"
+		"    AND p.role <> 'contractor' ORDER BY k.org_id LIMIT 500) s),"
+		" (SELECT json_agg(d.id) FROM provisioning.org d"
+		"   WHERE d.tenant_id = p.tenant_id AND d.type = 'district')) AS org_ids"
+		" FROM provisioning.person p"
+		" WHERE p.status <> 'deleted' AND ($1::uuid IS NULL OR p.id > $1::uuid)"
+		" ORDER BY p.id LIMIT $2::integer" },
+	/* They are told of those in use only. */
 	{ "roster_enrollment", &provisioning_roster_enrollment_shape,
 		"SELECT e.id, e.class_id, k.org_id, e.user_id, e.role, e.is_primary AS primary,"
 		" e.begin_date, e.end_date FROM provisioning.enrollment e"

@@ -31,7 +31,8 @@ static const char *lines_of(const struct actor *actor, const char *type, int max
 	return out.data;
 }
 
-static const char *const TYPES[] = { "org", "user", "class", "enrollment", "feature" };
+static const char *const TYPES[] = { "org", "user", "class", "enrollment", "feature", "roster_org",
+	"roster_role", "roster_enrollment" };
 
 static void every_type_comes_whole_whatever_the_page(void **state)
 {
@@ -55,7 +56,9 @@ static void a_line_is_read_again_by_the_shape_that_wrote_it(void **state)
 {
 	static const struct shape *const shapes[] = { &provisioning_archived_org_shape,
 		&provisioning_archived_user_shape, &provisioning_archived_class_shape,
-		&provisioning_archived_enrollment_shape, &provisioning_archived_feature_shape };
+		&provisioning_archived_enrollment_shape, &provisioning_archived_feature_shape,
+		&provisioning_roster_org_shape, &provisioning_roster_role_shape,
+		&provisioning_roster_enrollment_shape };
 	for (size_t i = 0; i < sizeof(TYPES) / sizeof(TYPES[0]); i++) {
 		const char *line = lines_of(&learning, TYPES[i], 200);
 		struct call c = test_call(&test, &learning);
@@ -74,6 +77,37 @@ static void limits_of_people_come_before_the_contract_s(void **state)
 	assert_string_equal(lines_of(&learning, "feature", 1),
 		"{\"userId\":\"" HEAD "\",\"denied\":[\"peer_comment\"]}\n"
 		"{\"denied\":[\"peer_comment\",\"video_upload\"]}\n");
+}
+
+#define DISTRICT "01890000-0000-7000-8000-000000000e00"
+#define EAST "01890000-0000-7000-8000-000000000e01"
+#define WEST "01890000-0000-7000-8000-000000000e02"
+#define TEACHER "01890000-0000-7000-8000-000000000a01"
+#define NEWCOMER "01890000-0000-7000-8000-000000000a02"
+
+static void schools_are_under_the_district(void **state)
+{
+	assert_string_equal(lines_of(&learning, "roster_org", 200),
+		"{\"id\":\"" DISTRICT "\",\"name\":\"市\",\"type\":\"district\","
+		"\"hasClasses\":false}\n"
+		"{\"id\":\"" EAST
+		"\",\"name\":\"東小\",\"type\":\"school\",\"parentId\":\"" DISTRICT
+		"\",\"hasClasses\":true}\n"
+		"{\"id\":\"" WEST
+		"\",\"name\":\"西小\",\"type\":\"school\",\"parentId\":\"" DISTRICT
+		"\",\"hasClasses\":true}\n");
+}
+
+/* Once in each school, however many classes; administrators in the district, whatever they teach.
+ */
+static void roles_are_where_people_are(void **state)
+{
+	assert_string_equal(lines_of(&learning, "roster_role", 200),
+		"{\"userId\":\"" HEAD "\",\"role\":\"contractor\",\"orgIds\":[\"" DISTRICT "\"]}\n"
+		"{\"userId\":\"" TEACHER "\",\"role\":\"instructor\",\"orgIds\":[\"" EAST
+		"\",\"" WEST "\"]}\n"
+		"{\"userId\":\"" NEWCOMER "\",\"role\":\"student\",\"orgIds\":[\"" DISTRICT
+		"\"]}\n");
 }
 
 static void another_tenant_gets_its_own(void **state)
@@ -101,11 +135,13 @@ static void nobody_else_may_ask(void **state)
 
 static const char WORLD[] =
 	"INSERT INTO provisioning.org (tenant_id, id, name, type) VALUES"
-	" ('" TEST_TENANT "', '01890000-0000-7000-8000-000000000e01', '東小', 'school'),"
-	" ('" TEST_TENANT "', '01890000-0000-7000-8000-000000000e02', '西小', 'school');"
+	" ('" TEST_TENANT "', '" DISTRICT "', '市', 'district'),"
+	" ('" TEST_TENANT "', '" EAST "', '東小', 'school'),"
+	" ('" TEST_TENANT "', '" WEST "', '西小', 'school');"
 	"INSERT INTO provisioning.class (tenant_id, id, org_id, title, grade) SELECT '" TEST_TENANT
 	"', ('01890000-0000-7000-8000-000000000f0' || n)::uuid,"
-	" '01890000-0000-7000-8000-000000000e01', n || '組', 'P1' FROM generate_series(1, 5) n;"
+	" (CASE WHEN n < 4 THEN '" EAST "' ELSE '" WEST "' END)::uuid, n || '組', 'P1'"
+	" FROM generate_series(1, 5) n;"
 	"INSERT INTO provisioning.enrollment (tenant_id, id, class_id, user_id, role, is_primary,"
 	" begin_date) SELECT '" TEST_TENANT "', gen_random_uuid(), k.id, '" HEAD
 	"', 'teacher', true, '2026-04-01' FROM provisioning.class k;"
@@ -117,7 +153,13 @@ static const char WORLD[] =
 static int open_archive_world(void **state)
 {
 	int result = open_world(state);
+	add_person(TEST_TENANT, TEACHER, "sensei", "instructor");
+	add_person(TEST_TENANT, NEWCOMER, "tenkou", "student");
 	test_sql(&test, WORLD);
+	test_sql(&test,
+		"INSERT INTO provisioning.enrollment (tenant_id, id, class_id, user_id, role)"
+		" SELECT '" TEST_TENANT "', gen_random_uuid(), k.id, '" TEACHER "', 'teacher'"
+		" FROM provisioning.class k");
 	learning = test_actor(&test, TEST_TENANT, "learning", ROLE_SERVICE);
 	elsewhere = test_actor(&test, TEST_OTHER_TENANT, "learning", ROLE_SERVICE);
 	return result;
@@ -130,6 +172,8 @@ int main(void)
 		cmocka_unit_test(people_come_with_their_names_in_clear),
 		cmocka_unit_test(a_line_is_read_again_by_the_shape_that_wrote_it),
 		cmocka_unit_test(limits_of_people_come_before_the_contract_s),
+		cmocka_unit_test(schools_are_under_the_district),
+		cmocka_unit_test(roles_are_where_people_are),
 		cmocka_unit_test(another_tenant_gets_its_own),
 		cmocka_unit_test(nobody_else_may_ask),
 	};

@@ -150,7 +150,7 @@ static enum err put_person(struct call *c, const struct provisioning_archived_us
 static enum err put_users(struct call *c, const struct arrivals *arrivals)
 {
 	const char **ids = ids_of(c, arrivals);
-	enum err e = lock_roster(c);
+	enum err e = lock_roster_held(c);
 	if (!e)
 		e = open_accounts(c, arrivals);
 	if (!e)

@@ -86,7 +86,9 @@ enum err provisioning_arrival_secret_issue(struct call *c,
 {
 	struct page page;
 	struct arrived_page *arrived = arena_alloc(c->arena, sizeof(*arrived));
-	enum err e = page_read(c, in->cursor, true, SECRETS_PAGE, 1, &page);
+	enum err e = lock_roster_share(c); /* nobody enters before all of the lesson is there */
+	if (!e)
+		e = page_read(c, in->cursor, true, SECRETS_PAGE, 1, &page);
 	if (!e)
 		e = db_each(
 			c, ARRIVED_PAGE, DB_ARGS(page.after[0], page.rows), on_arrived, arrived);

@@ -107,6 +107,72 @@ static void doing_it_again_changes_nothing(void **state)
 	assert_string_equal(test_name(&test, "provisioning.person", PUPIL), "磯部 舞 いそべ まい");
 }
 
+#define IMPORT "01890000-0000-7000-8000-000000000d11"
+#define ROW_ID "01890000-0000-7000-8000-000000000b11" /* of ENROLLMENT_LINE */
+#define KENS_NAMES                                                                                 \
+	"\"familyName\":\"沖\",\"givenName\":\"健\",\"kanaFamilyName\":\"おき\","              \
+	"\"kanaGivenName\":\"けん\""
+
+static void hold(const struct actor *actor, bool held, unsigned status)
+{
+	struct reply reply;
+	const struct test_request request = { .operation = "roster_hold_put",
+		.actor = actor,
+		.caller = "learning",
+		.params = "importId=" IMPORT,
+		.body = held ? "{\"held\":true}" : "{\"held\":false}" };
+	test_dispatch(&test, &request, &reply, NULL);
+	assert_int_equal(reply.status, status);
+}
+
+/* Whatever makes or deletes what an archive could clash with, or refer to. */
+static const struct {
+	const char *operation, *params, *body;
+} HELD[] = {
+	{ "user_create", NULL, "{\"username\":\"ken\",\"role\":\"student\"," KENS_NAMES "}" },
+	{ "user_delete", "userId=" PUPIL, NULL },
+	{ "org_create", NULL, "{\"name\":\"やま小\"}" },
+	{ "class_create", NULL, "{\"orgId\":\"" SCHOOL "\",\"title\":\"4年2組\"}" },
+	{ "class_update", "classId=" CLASS "&ifMatch=%22v1%22", "{\"title\":\"4年2組\"}" },
+	{ "class_delete", "classId=" CLASS, NULL },
+	{ "enrollment_create", "classId=" CLASS, "{\"userId\":\"" PUPIL "\"}" },
+	{ "enrollment_delete", "enrollmentId=" ROW_ID, NULL },
+	{ "arrival_secret_issue", NULL, NULL },
+};
+
+static void nobody_changes_a_roster_that_is_held(void **state)
+{
+	const char *people = counted("person");
+	for (int i = 0; i < 2; i++)
+		hold(&learning, true, 204);
+	for (size_t i = 0; i < sizeof(HELD) / sizeof(*HELD); i++) {
+		struct answer answer =
+			expect(409, &head, HELD[i].operation, HELD[i].params, HELD[i].body);
+		assert_string_equal(text_of(&answer, "code"), "roster_held");
+	}
+	assert_string_equal(counted("person"), people);
+	assert_string_equal(account_of("ken"), "");
+	/* An account is shut at once, whatever is under way; others have a roster of their own. */
+	(void)expect(204, &head, "user_suspend", "userId=" PUPIL, NULL);
+	(void)expect(204, &head, "user_restore", "userId=" PUPIL, NULL);
+	(void)expect(201, &other_head, "org_create", NULL, "{\"name\":\"やま小\"}");
+}
+
+static void what_it_is_held_for_comes_in(void **state)
+{
+	assert_string_equal(send("user", PUPIL_LINE, false), "");
+	assert_string_equal(send("class", CLASS_LINE, false), "");
+}
+
+static void who_let_go_lets_everybody_go_on(void **state)
+{
+	hold(&operator, false, 403);
+	hold(&head, false, 204);
+	hold(&learning, false, 204);
+	(void)expect(201, &head, HELD[0].operation, HELD[0].params, HELD[0].body);
+	(void)expect(201, &head, "org_create", NULL, "{\"name\":\"やま小\"}");
+}
+
 static void secrets_are_for_those_who_arrived(void **state)
 {
 	struct answer answer = expect(200, &head, "arrival_secret_issue", NULL, NULL);
@@ -152,6 +218,9 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_told_by_its_place),
 		cmocka_unit_test(what_is_here_already_clashes),
 		cmocka_unit_test(doing_it_again_changes_nothing),
+		cmocka_unit_test(nobody_changes_a_roster_that_is_held),
+		cmocka_unit_test(what_it_is_held_for_comes_in),
+		cmocka_unit_test(who_let_go_lets_everybody_go_on),
 		cmocka_unit_test(secrets_are_for_those_who_arrived),
 		cmocka_unit_test(nobody_else_may_write),
 		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),

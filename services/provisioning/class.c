@@ -58,7 +58,10 @@ enum err provisioning_class_create(struct call *c, const struct provisioning_cla
 	struct provisioning_class *out)
 {
 	const char *id = uuid_make(c->arena);
-	enum err e = db_exec(c, CLASS_CREATE, DB_ARGS(id, in->org_id, in->title, in->grade));
+	enum err e = lock_roster_share(c);
+	if (e)
+		return e;
+	e = db_exec(c, CLASS_CREATE, DB_ARGS(id, in->org_id, in->title, in->grade));
 	if (e == ERR_CONFLICT)
 		return fail_as(c, &TITLE_TAKEN);
 	if (!e)
@@ -94,7 +97,9 @@ enum err provisioning_class_list(struct call *c, const struct provisioning_class
 enum err provisioning_class_update(struct call *c, const struct provisioning_class_update_in *in,
 	struct provisioning_class_update_out *out)
 {
-	enum err e = version_check(c, VERSION_LOCK, in->class_id, in->if_match);
+	enum err e = lock_roster_share(c);
+	if (!e)
+		e = version_check(c, VERSION_LOCK, in->class_id, in->if_match);
 	if (e)
 		return e;
 	e = db_exec_one(c, CLASS_UPDATE, DB_ARGS(in->class_id, in->title, in->grade));
@@ -126,7 +131,9 @@ enum err provisioning_class_restore(struct call *c, const struct provisioning_cl
 /* The same order as for users: mark, tell, remove. */
 enum err provisioning_class_delete(struct call *c, const struct provisioning_class_delete_in *in)
 {
-	enum err e = put_status(c, in->class_id, "deleted");
+	enum err e = lock_roster_share(c);
+	if (!e)
+		e = put_status(c, in->class_id, "deleted");
 	if (!e)
 		e = enrollments_remove(c, ENROLLMENTS_MARK, in->class_id);
 	return e ? e : db_exec_one(c, CLASS_REMOVE, DB_ARGS(in->class_id));

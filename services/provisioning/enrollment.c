@@ -161,7 +161,9 @@ enum err provisioning_enrollment_create(struct call *c,
 	const struct provisioning_enrollment_create_in *in, struct provisioning_enrollment *out)
 {
 	const char *id = uuid_make(c->arena);
-	enum err e = check_class(c, in->class_id);
+	enum err e = lock_roster_share(c);
+	if (!e)
+		e = check_class(c, in->class_id);
 	if (e)
 		return e;
 	e = db_exec_one(c, ENROLLMENT_CREATE, DB_ARGS(id, in->class_id, in->user_id));
@@ -232,8 +234,10 @@ enum err provisioning_enrollment_delete(
 	struct call *c, const struct provisioning_enrollment_delete_in *in)
 {
 	const char *id;
-	enum err e =
-		db_text(c, "SELECT id FROM provisioning.enrollment WHERE id = $1::uuid FOR UPDATE",
+	enum err e = lock_roster_share(c);
+	if (!e)
+		e = db_text(c,
+			"SELECT id FROM provisioning.enrollment WHERE id = $1::uuid FOR UPDATE",
 			DB_ARGS(in->enrollment_id), &id);
 	return e ? e : enrollments_remove(c, ENROLLMENT_MARK, in->enrollment_id);
 }

@@ -113,27 +113,48 @@ static enum err replay(struct turn *turn, const struct erasure *line)
 			 : replay_user(turn, line->tenant_id, line->user_id);
 }
 
-/* A database that is restored while we run is one that we were told nothing of: operations.md has
- * it done with the services stopped. Only the one job thread comes here. */
+/* What failed is tried again, for which all is looked at: at once, when auth was not there yet, and
+ * after some rounds once a minute. */
+#define REST_TURNS_MAX 30
+
+/* Once through the ledger. */
+struct round {
+	size_t done; /* lines */
+	unsigned rest, next_rest; /* turns until it begins, and the next one */
+	bool has_failed, is_over;
+};
+
+static struct round round_after(const struct round *round)
+{
+	unsigned longer = 2 * round->next_rest + 1;
+	return (struct round){ .rest = round->next_rest,
+		.next_rest = longer < REST_TURNS_MAX ? longer : REST_TURNS_MAX,
+		.is_over = !round->has_failed };
+}
+
+/*
+ * A database that is restored while we run is one that we were told nothing of: operations.md has
+ * it done with the services stopped. A line that fails, because a roster is held for an archive or
+ * a key cannot be read, holds up no other. Only the one job thread comes here.
+ */
 enum err erasure_replay(struct call *c, bool *more)
 {
-	static size_t done;
-	static bool is_over;
-	if (is_over)
+	static struct round round;
+	if (round.is_over || (round.rest && round.rest--))
 		return OK;
 	struct turn *turn = arena_alloc(c->arena, sizeof(*turn));
 	turn->c = c;
-	turn->first = done;
+	turn->first = round.done;
 	enum err e = erasure_each(keyring_ledger(c->keyring), c->arena, on_line, turn);
 	if (e)
 		return fail(c, e, "the ledger of erasures cannot be read");
 	size_t seen = 0;
 	while (seen < turn->n && !turn->is_back && !e)
 		e = replay(turn, &turn->lines[seen++]);
-	if (e)
-		return e;
-	done += seen;
-	is_over = turn->n == 0;
-	*more = !is_over;
-	return OK;
+	round.done += seen;
+	round.has_failed |= e != OK;
+	*more = !e && turn->n > 0;
+	if (turn->n == 0)
+		round = round_after(&round);
+	return e;
 }

@@ -12,8 +12,8 @@
 must_check enum err erasure_of_user(struct call *c, const char *user_id);
 
 /* What the ledger says and the database does not, because it was restored from a backup: contracts
- * are moved to their purge again, users are deleted again. Once after each start. A job
- * (service.h). */
+ * are moved to their purge again, users are deleted again. Once after each start, and what
+ * fails again and again until it is done. A job (service.h). */
 enum err erasure_replay(struct call *c, bool *more);
 
 #endif

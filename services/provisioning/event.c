@@ -62,8 +62,9 @@ enum err enrollments_tell(struct call *c, const char *const *ids, size_t n)
 	return tell(c, &event_enrollment_changed, ENROLLMENTS, ids, n);
 }
 
-void ids_add(struct call *c, struct ids *ids, const char *id)
+static enum err on_id(struct call *c, void *arg, const char *const *columns, size_t n)
 {
+	struct ids *ids = arg;
 	if (ids->n == ids->capacity) {
 		ids->capacity = ids->capacity == 0 ? 16 : ids->capacity * 2;
 		const char **items = arena_array(c->arena, ids->capacity, sizeof(*items));
@@ -71,16 +72,11 @@ void ids_add(struct call *c, struct ids *ids, const char *id)
 			memcpy(items, ids->items, ids->n * sizeof(*items));
 		ids->items = items;
 	}
-	ids->items[ids->n++] = arena_strdup(c->arena, id);
-}
-
-static enum err add_id(struct call *c, void *arg, const char *const *columns, size_t n)
-{
-	ids_add(c, arg, columns[0]);
+	ids->items[ids->n++] = arena_strdup(c->arena, columns[0]);
 	return OK;
 }
 
 enum err ids_collect(struct call *c, const char *sql, struct db_args args, struct ids *out)
 {
-	return db_each(c, sql, args, add_id, out);
+	return db_each(c, sql, args, on_id, out);
 }

@@ -58,8 +58,10 @@ static const char READ[] = "SELECT state, customer_tenant_id, hold_since IS NOT 
 
 static const char MOVE[] =
 	"UPDATE provisioning.contract SET state = $2, state_since = now(),"
-	" reason = coalesce($3, reason), due_at = now() + $4::integer * interval '1 day',"
-	" version = version + 1 WHERE id = $1::uuid";
+	" reason = coalesce($3, reason), version = version + 1,"
+	" grace_days = CASE $2 WHEN 'closed' THEN $5::integer ELSE grace_days END,"
+	" due_at = now() + interval '1 day' * CASE $2 WHEN 'closed' THEN $4::integer"
+	"  WHEN 'grace' THEN coalesce(grace_days, $5::integer) END WHERE id = $1::uuid";
 
 static const char DUE[] = "SELECT id, CASE state WHEN 'closed' THEN 'grace' ELSE 'purging' END"
 			  " FROM provisioning.contract WHERE due_at <= now() AND hold_since IS NULL"
@@ -75,6 +77,11 @@ static const char RELEASE[] =
 	"UPDATE provisioning.contract SET due_at = due_at"
 	" + (now() - greatest(hold_since, state_since)), reason = $2, hold_reason = NULL,"
 	" hold_since = NULL, version = version + 1 WHERE id = $1::uuid AND hold_since IS NOT NULL";
+
+static const char OWN_CONTRACT[] =
+	"SELECT state, held, tenancy.stamp(CASE WHEN NOT held THEN due_at + interval '1 day'"
+	" * CASE state WHEN 'closed' THEN coalesce(grace_days, $1::integer) ELSE 0 END END)"
+	" AS purge_at FROM provisioning.own_contract()";
 
 bool lifecycle_allows(const char *from, const char *to, enum mover mover)
 {
@@ -129,13 +136,6 @@ static enum err put_access(struct call *c, const struct contract *contract, cons
 	return move->mover == MOVER_CLOCK ? OK : auth_tenant_access_put_call(c, &in);
 }
 
-static const char *days_in(struct call *c, const char *state)
-{
-	if (strcmp(state, "closed") == 0)
-		return db_integer(c, lifecycle_conf.export_days);
-	return strcmp(state, "grace") == 0 ? db_integer(c, lifecycle_conf.grace_days) : NULL;
-}
-
 /* A person's own record is the skeleton's. */
 static enum err record_move(
 	struct call *c, const struct contract *contract, const struct move *move)
@@ -159,10 +159,11 @@ enum err lifecycle_move(struct call *c, const struct move *move)
 	e = put_access(c, &contract, move);
 	if (!e)
 		e = record_move(c, &contract, move);
-	return e
-		? e
-		: db_exec_one(c, MOVE,
-			  DB_ARGS(move->contract_id, move->to, move->reason, days_in(c, move->to)));
+	return e ? e
+		 : db_exec_one(c, MOVE,
+			   DB_ARGS(move->contract_id, move->to, move->reason,
+				   db_integer(c, lifecycle_conf.export_days),
+				   db_integer(c, lifecycle_conf.grace_days)));
 }
 
 /* ---- by the clock ---- */
@@ -243,4 +244,12 @@ enum err provisioning_contract_get(struct call *c, const struct provisioning_con
 	struct provisioning_contract_get_out *out)
 {
 	return show(c, in->contract_id, &provisioning_contract_get_out_shape, out);
+}
+
+/* ---- by the customer ---- */
+
+enum err provisioning_own_contract_get(struct call *c, struct provisioning_own_contract *out)
+{
+	return db_row(c, OWN_CONTRACT, DB_ARGS(db_integer(c, lifecycle_conf.grace_days)),
+		&provisioning_own_contract_shape, out);
 }

@@ -175,6 +175,41 @@ static void a_hold_stops_the_clock(void **state)
 		"closed6true");
 }
 
+/* What the contract's administrator reads: the state, whether it is held, and how many days are
+ * left. */
+static const char *told(void)
+{
+	struct actor customer = test_actor(&test, tenant_id, HEAD, ROLE_CONTRACTOR);
+	struct answer answer = expect(200, &customer, "own_contract_get", NULL, NULL);
+	const char *at = text_of(&answer, "purgeAt");
+	return arena_printf(test.arena, "%s %s %s", text_of(&answer, "state"),
+		strstr(body_text(&answer), "\"held\":true") ? "held" : "-",
+		at ? test_sql_text(&test,
+			     arena_printf(test.arena,
+				     "SELECT round(extract(epoch FROM"
+				     " '%s'::timestamptz - now()) / 86400)",
+				     at))
+		   : "-");
+}
+
+static void its_administrators_are_told_when_the_data_go(void **state)
+{
+	open_contract("when");
+	lifecycle_conf = (struct lifecycle_conf){ .export_days = 30, .grace_days = 60 };
+	assert_string_equal(told(), "active - -");
+	act(200, "contract_close");
+	assert_string_equal(told(), "closed - 90");
+	lifecycle_conf = (struct lifecycle_conf){ .export_days = 1, .grace_days = 1 };
+	assert_string_equal(told(), "closed - 90");
+	hold(true);
+	assert_string_equal(told(), "closed held -");
+	hold(false);
+	time_has_come();
+	assert_string_equal(told(), "grace - 60");
+	(void)expect(404, &head, "own_contract_get", NULL, NULL);
+	(void)expect(403, &operator, "own_contract_get", NULL, NULL);
+}
+
 static void who_has_not_read_it_changes_nothing(void **state)
 {
 	open_contract("late");
@@ -219,6 +254,7 @@ int main(void)
 		cmocka_unit_test(an_end_goes_on_by_itself_until_the_purge),
 		cmocka_unit_test(all_can_be_taken_back_in_the_time_of_grace),
 		cmocka_unit_test(a_hold_stops_the_clock),
+		cmocka_unit_test(its_administrators_are_told_when_the_data_go),
 		cmocka_unit_test(who_has_not_read_it_changes_nothing),
 		cmocka_unit_test(both_logs_are_told),
 	};

@@ -32,9 +32,15 @@ enum err lock_hold(struct call *c, const char *kind, const char *name)
 		DB_ARGS(arena_printf(c->arena, "%s/%s/%s", c->actor->tenant_id, kind, name)));
 }
 
-enum err lock_roster(struct call *c)
+enum err lock_roster_held(struct call *c)
 {
 	return lock_hold(c, "roster", "");
+}
+
+enum err lock_roster(struct call *c)
+{
+	enum err e = lock_roster_held(c);
+	return e ? e : roster_hold_check(c);
 }
 
 enum err lock_roster_share(struct call *c)
@@ -44,5 +50,5 @@ enum err lock_roster_share(struct call *c)
 		DB_ARGS(arena_printf(c->arena, "%s/roster/", c->actor->tenant_id)), &is_had);
 	if (!e && strcmp(is_had, "true") != 0)
 		e = fail_as(c, &IMPORT_RUNNING);
-	return e;
+	return e ? e : roster_hold_check(c);
 }

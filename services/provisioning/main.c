@@ -28,6 +28,8 @@ static const struct job jobs[] = {
 	{ .name = "contract_clock", .every_ms = 2000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
 	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },
+	/* Things go by days; who has just set a rule sees within seconds that it works. */
+	{ .name = "retention", .every_ms = 10000, .run = retention_run },
 	{ .name = "erasure_replay", .every_ms = 2000, .run = erasure_replay },
 };
 

@@ -25,7 +25,10 @@ enum err provisioning_org_create(
 	struct call *c, const struct provisioning_org_create_in *in, struct provisioning_org *out)
 {
 	const char *id = uuid_make(c->arena);
-	enum err e = db_exec(c, ORG_CREATE, DB_ARGS(id, in->name));
+	enum err e = lock_roster_share(c);
+	if (e)
+		return e;
+	e = db_exec(c, ORG_CREATE, DB_ARGS(id, in->name));
 	if (e == ERR_CONFLICT)
 		return fail_as(c, &NAME_TAKEN);
 	*out = (struct provisioning_org){ .id = id, .name = in->name, .type = "school" };

@@ -18,9 +18,6 @@
 /* Who asks, as SQL wants it. */
 #define ACTOR(c_) (c_)->actor->user_id, role_name((c_)->actor->role)
 
-/* The provider's own tenant, whose rows contracts are. */
-#define OPERATOR_TENANT "00000000-0000-7000-8000-000000000001"
-
 /* A contract as people read it. */
 #define CONTRACT_COLUMNS                                                                           \
 	"id, customer_tenant_id AS tenant_id, code, name,"                                         \
@@ -52,7 +49,6 @@ struct ids {
 	const char **items;
 	size_t n, capacity;
 };
-void ids_add(struct call *c, struct ids *ids, const char *id);
 /* Run the statement and add the ids it returns. */
 must_check enum err ids_collect(
 	struct call *c, const char *sql, struct db_args args, struct ids *out);
@@ -66,11 +62,16 @@ const char *login_key(struct arena *arena, const char *text);
  * a new one: it then sees what was committed meanwhile. */
 must_check enum err lock_hold(struct call *c, const char *kind, const char *name);
 
-/* Against everybody who creates users of this contract: an import has no lock per name, PostgreSQL
- * keeps no thousands of them. It waits for those who create one user; they do not wait for it:
- * CONFLICT. */
+/*
+ * Whoever makes or deletes people, schools, classes or enrolments of this contract. An import is
+ * alone with them: it has no lock per name, PostgreSQL keeps no thousands of them. It waits for
+ * those who share; they do not wait for it: CONFLICT. CONFLICT for both while the roster is held
+ * for an archive (roster_hold.c), whose own lines come by the third.
+ */
 must_check enum err lock_roster(struct call *c);
 must_check enum err lock_roster_share(struct call *c);
+must_check enum err lock_roster_held(struct call *c);
+must_check enum err roster_hold_check(struct call *c);
 
 /* The intent (libcommon/intent.h) to make the person of this index of a login name. */
 #define PERSON_INTENT(c_, index_) arena_printf((c_)->arena, "person/%s", (index_).value)
@@ -202,6 +203,11 @@ must_check enum err import_replan(struct call *c);
 
 /* The part of it that makes schools, classes and enrolments (import_place.c). */
 must_check enum err import_place(struct import *import);
+
+/* ---- how long things are kept (retention.c) ---- */
+
+/* Let a part of what is over be removed in one contract. A job (service.h). */
+must_check enum err retention_run(struct call *c, bool *more);
 
 /* ---- keys ---- */
 

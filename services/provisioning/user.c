@@ -290,7 +290,9 @@ enum err provisioning_user_restore(struct call *c, const struct provisioning_use
 enum err provisioning_user_delete(struct call *c, const struct provisioning_user_delete_in *in)
 {
 	const char *nobody = NULL;
-	enum err e = put_account_status(c, in->user_id, "deleted");
+	enum err e = lock_roster_share(c);
+	if (!e)
+		e = put_account_status(c, in->user_id, "deleted");
 	if (!e)
 		e = name_seal_nobody(c, in->user_id, personal_erased, &nobody);
 	if (!e)

@@ -5,6 +5,7 @@
 #include "libcommon/capability_cache.h"
 #include "libcommon/db.h"
 #include "libcommon/keyring_user.h"
+#include "services/provisioning/erasure.h"
 #include "services/provisioning/provisioning_test.h"
 
 static const char *account_status(const char *id)
@@ -117,7 +118,7 @@ static void *ask_beside(void *arg)
 static const char *id_while_auth_waits(void)
 {
 	const char *id = "";
-	for (int i = 0; i < 500 && !*id; i++) {
+	for (int i = 0; i < 2000 && !*id; i++) {
 		id = test_sql_text(&test,
 			"SELECT coalesce((SELECT coalesce(p.backend_xid::text, 'none')"
 			" FROM pg_stat_activity p JOIN pg_stat_activity a ON a.datname = p.datname"
@@ -343,6 +344,54 @@ static void a_deleted_user_has_no_key_and_stands_in_the_ledger(void **state)
 		OK);
 }
 
+static bool is_here(const char *id)
+{
+	return *test_sql_text(&test,
+		       arena_printf(test.arena,
+			       "SELECT count(*) FROM provisioning.person WHERE id = '%s'", id)) ==
+		'1';
+}
+
+/* Who is in the ledger, and in the database as if a backup had been restored. */
+static const char *bring_back(const struct actor *admin, const char *username)
+{
+	const char *id = add_user(admin, username, "student", "もど", "る");
+	const struct erasure erasure = { .tenant_id = admin->tenant_id,
+		.user_id = id,
+		.at = clock_now_text(test.arena),
+		.keys = "-" };
+	assert_int_equal(erasure_add(keyring_ledger(test.keyring), &erasure), OK);
+	return id;
+}
+
+static void replay_turns(unsigned n)
+{
+	bool more;
+	for (; n > 0; n--) {
+		struct call c = test_call(&test, NULL);
+		enum err e = erasure_replay(&c, &more);
+		assert_true(e == OK || e == ERR_CONFLICT);
+		if (e)
+			db_rollback(c.db);
+		else
+			assert_int_equal(db_commit(&c), OK);
+	}
+}
+
+static void who_cannot_go_again_yet_holds_up_nobody(void **state)
+{
+	const char *held = bring_back(&head, "modoru"), *other = bring_back(&other_head, "modoru");
+	test_sql(&test,
+		"INSERT INTO provisioning.roster_hold (tenant_id, import_id) VALUES ('" TEST_TENANT
+		"', gen_random_uuid())");
+	replay_turns(10);
+	assert_true(is_here(held));
+	assert_false(is_here(other));
+	test_sql(&test, "DELETE FROM provisioning.roster_hold");
+	replay_turns(40);
+	assert_false(is_here(held));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +412,7 @@ int main(void)
 		cmocka_unit_test(another_tenant_sees_none_of_it),
 		cmocka_unit_test(only_contractors_manage_users),
 		cmocka_unit_test(a_deleted_user_has_no_key_and_stands_in_the_ledger),
+		cmocka_unit_test(who_cannot_go_again_yet_holds_up_nobody),
 		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);

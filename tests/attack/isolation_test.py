@@ -45,7 +45,7 @@ class Side:
         lesson.teacher.put(f'/v1/tries/{made["id"]}/sharing', shared=True)
         enrolled = self.admin.get(f'/v1/classes/{lesson.class_id}/enrollments')['items']
         self.ids = {
-            'userId': made['userId'], 'actorId': made['userId'], 'classId': lesson.class_id,
+            'userId': made['userId'], 'actorId': made['userId'], 'ownerId': made['userId'], 'classId': lesson.class_id,
             'orgId': self.admin.get('/v1/orgs')['items'][0]['id'],
             'enrollmentId': next(row['id'] for row in enrolled if row['userId'] == made['userId']),
             'sessionId': self.pupil.get('/v1/sessions')['items'][0]['id'],
@@ -63,13 +63,13 @@ class Side:
 
     def signed_event(self):
         def found():
-            rows = self.admin.get('/v1/audit/events')['items']
+            rows = base.events(self.admin)
             return rows and self.admin.send('GET', f'/v1/audit/events/{rows[-1]["id"]}/proof').status == 200 and rows[-1]['id']
         return base.eventually(found, 'an event is in the log and signed')
 
     def request(self):
         made = self.admin.send('GET', '/v1/session').headers['X-Request-Id']
-        base.eventually(lambda: self.admin.get('/v1/audit/events', requestId=made, kind='all')['items'], 'the request is in the log')
+        base.eventually(lambda: base.events(self.admin, requestId=made, kind='all'), 'the request is in the log')
         return made
 
     def anomaly(self):

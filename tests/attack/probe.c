@@ -32,6 +32,7 @@ struct visit {
 	struct timer *timer;
 	int64_t left; /* bytes still to be written */
 	int64_t seen; /* bytes of the body */
+	bool is_holding; /* /hold: the connection */
 	int64_t pause_ms; /* /slow: after every piece */
 	struct buf text;
 };
@@ -58,6 +59,8 @@ static void on_gone(void *arg)
 {
 	struct visit *visit = arg;
 	loop_cancel(loop, visit->timer);
+	if (visit->is_holding)
+		exchange_release(visit->exchange);
 	figures.gone++;
 }
 
@@ -222,6 +225,21 @@ static void later(struct visit *visit)
 	visit->timer = loop_after(loop, ms, on_time_answer, visit);
 }
 
+/* The first behind it on the connection waits until this one is answered, or so long after it. */
+static void hold(struct visit *visit)
+{
+	exchange_hold(visit->exchange);
+	visit->is_holding = true;
+	later(visit);
+}
+
+static void hold_for(struct visit *visit)
+{
+	const char *query = exchange_request(visit->exchange)->query;
+	exchange_hold_for(visit->exchange, number_of(query, "ms=", 50));
+	answer(visit->exchange, 200, "held\n");
+}
+
 static void limited_later(struct visit *visit)
 {
 	exchange_body_limit(visit->exchange, 100);
@@ -299,6 +317,8 @@ static const struct {
 	{ "/big", big },
 	{ "/early", early },
 	{ "/later", later },
+	{ "/hold", hold },
+	{ "/hold-for", hold_for },
 	{ "/limited-later", limited_later },
 	{ "/events", events },
 	{ "/cut", cut },

@@ -119,10 +119,8 @@ class Raised(FlowTest):
         self.assertEqual(here.teacher.put(unit, label='IV', reason=REASON), {})
 
     def test_6_refused_attempts_are_in_the_log(self):
-        def codes():
-            rows = here.admin.get('/v1/audit/events', objectId=here.ids['tryId'], label='II', limit=200)['items']
-            return {row['operation']: row for row in rows if row['operation'] == 'learning.try_label_put'}
-        base.eventually(codes, 'the log has attempts on what is of class II')
+        base.eventually(lambda: base.events(here.admin, objectId=here.ids['tryId'], label='II', operation='learning.try_label_put'),
+                        'the log has attempts on what is of class II')
 
 
 if __name__ == '__main__':

@@ -70,7 +70,7 @@ class Traps(unittest.TestCase):
     def test_6_the_policy_itself_leads_into_the_index(self):
         plan = self.ask("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
                         "EXPLAIN SELECT id FROM learning.trap WHERE login LIKE 'al%'")
-        self.assertRegex(plan, r"Index Cond: \(tenant_id = \$0\)")
+        self.assertRegex(plan, r"Index Cond: \(tenant_id = (\$0|\(InitPlan 1\)\.col1)\)")
 
     def test_7_an_injected_statement_cannot_switch_the_tenant(self):
         mine, theirs = tenant_key(TENANT), tenant_key(OTHER_TENANT, key="00" * 32)
@@ -161,7 +161,7 @@ class Ledger(unittest.TestCase):
                          ["effect fresh INSERT 2 t", "effect fresh UPDATE 1 t", "effect fresh DELETE 2 t"])
 
     def test_columns_that_say_nothing_are_told_from_those_that_do_also_when_they_come_and_go(self):
-        self.migrate("ALTER TABLE learning.media DROP COLUMN uploader_role, DROP CONSTRAINT media_sealed_key_check, ADD loud int")
+        self.migrate("DROP VIEW learning.kept_record; ALTER TABLE learning.media DROP COLUMN uploader_role, DROP CONSTRAINT media_sealed_key_check, ADD loud int")
         self.write(f"""INSERT INTO learning.media (id, uploader_id, size, sealed_key)
             VALUES ('{TENANT}', '{TENANT}', 7, 'x');
             UPDATE learning.media SET received = 3, appended_at = now(); UPDATE learning.media SET loud = 1, received = 4""")

@@ -15,6 +15,17 @@ import threading
 import time
 
 TIMEOUT = 10.0
+PATIENCE_S = 60  # for what the server does by itself; it takes milliseconds on an idle machine
+
+
+def eventually(condition, what):
+    """The first true value of condition(); fails when there is none in time."""
+    end = time.monotonic() + PATIENCE_S
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {PATIENCE_S} s: {what}")
+        time.sleep(0.05)
+    return value
 
 
 class Probe:
@@ -102,12 +113,16 @@ class Probe:
 
     def settled_figures(self):
         """Once every exchange but the asking one is over."""
-        for _ in range(100):
-            figures = self.figures()
-            if figures["begun"] == figures["gone"] + 1:
-                return figures
+        return self.figures_with(0)
+
+    def figures_with(self, n):
+        """Once n exchanges besides the asking one are under way."""
+        end = time.monotonic() + PATIENCE_S
+        while (figures := self.figures())["begun"] != figures["gone"] + n + 1:
+            if time.monotonic() > end:
+                raise AssertionError(f"not {n} exchanges are under way: {figures}")
             time.sleep(0.05)
-        raise AssertionError(f"exchanges are left over: {figures}")
+        return figures
 
 
 class Response:

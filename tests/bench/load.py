@@ -1,6 +1,5 @@
 """Drive a server with h2load and see what it costs: rate, latency, CPU time by process."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,10 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
-from processes import cpu_ticks  # noqa: E402
+from processes import cpu_ns  # noqa: E402
 
 CONNECTIONS = 64
-TICK_US = 1_000_000 / os.sysconf('SC_CLK_TCK')
 
 
 def children(pid):
@@ -34,7 +32,7 @@ def children(pid):
 
 def cpu_us(pids):
     """CPU time so far, by name: {name: µs} for {name: root pid}."""
-    return {name: sum(cpu_ticks(p) for p in children(pid)) * TICK_US for name, pid in pids.items()}
+    return {name: sum(cpu_ns(p) for p in children(pid)) / 1000 for name, pid in pids.items()}
 
 
 class Result:

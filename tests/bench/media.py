@@ -31,8 +31,7 @@ class Ours:
         self.headers = ['-H', school.headers[0]]
 
     def pids(self):
-        pids = self.school.pids()
-        return {name: pids[name] for name in ('gateway', 'learning', 'postgres')}
+        return self.school.pids()
 
     def send(self):
         self.location = self.school.teacher.upload_begin(SIZE)
@@ -66,10 +65,12 @@ def get_ranges(address, headers):
 
 
 def cost(side, action):
-    """(CPU µs per MiB, MiB a second)"""
-    before, began = sum(cpu_us(side.pids()).values()), time.monotonic()
+    """({process: CPU µs per MiB}, MiB a second)"""
+    before, began = cpu_us(side.pids()), time.monotonic()
     getattr(side, action)()
-    return (sum(cpu_us(side.pids()).values()) - before) / (SIZE / MIB), SIZE / MIB / (time.monotonic() - began)
+    took_s = time.monotonic() - began
+    after = cpu_us(side.pids())
+    return {name: (after[name] - before[name]) / (SIZE / MIB) for name in before}, SIZE / MIB / took_s
 
 
 def same_bytes(ours, theirs, file):
@@ -108,8 +109,10 @@ def compare(ours, theirs, file, rounds):
         for _ in range(rounds):
             for result, side in zip(results, (ours, theirs)):
                 result.append(cost(side, action))
-        cpu = [median(r[0] for r in result) for result in results]
+        cpu = [median(sum(r[0].values()) for r in result) for result in results]
         row(name, *cpu, f'{cpu[1] / cpu[0]:.0%}', *(median(r[1] for r in result) for result in results), digits=0)
+        parts = {part: median(r[0][part] for r in results[0]) for part in results[0][0][0]}
+        print('    ' + ', '.join(f'{part} {us:,.0f}' for part, us in sorted(parts.items(), key=lambda item: -item[1])), flush=True)
 
 
 if __name__ == '__main__':

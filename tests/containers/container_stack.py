@@ -90,6 +90,11 @@ class ContainerStack:
 
     # ---- what others ask ----
 
+    def logged(self, call_id):
+        """Lines of the logs about one call."""
+        return '\n'.join(line for name in self.instances(all=True)
+                         for line in self.engine.docker('logs', name).splitlines() if call_id in line)
+
     def readiness(self):
         """(status, body) of the gateway's /readyz; (0, reason) when it does not answer."""
         return self.admin('/readyz')

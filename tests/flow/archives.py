@@ -111,7 +111,7 @@ def lines(entries):
 
 def manifest(tenant, signer, files):
     text = lines([('files', files)]).decode()
-    return signer.sign(f'manabiya-archive/v1\n{tenant}\n{signer.name}\n{AT}\n{text}').encode()
+    return signer.sign(f'manabiya-archive/v2\n{tenant}\n{signer.name}\n{AT}\n{text}').encode()
 
 
 def tar(entries, change=None):

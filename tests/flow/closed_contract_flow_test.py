@@ -2,6 +2,7 @@
 
 import subprocess
 import unittest
+from datetime import datetime, timedelta
 
 import base
 import contract_flow_test as contracts
@@ -85,6 +86,18 @@ class ClosedContract(FlowTest):
         eventually(lambda: admin.send('GET', '/v1/home').status == 200, 'everything is open', OUT_WITHIN_S)
         self.assertFalse(admin.get('/v1/session')['contractClosed'])
         self.enter('modoru', 'jido1').get('/v1/home')
+
+    def test_its_administrator_is_told_when_the_data_go(self):
+        tenant = base.world.tenant('itsu')
+        self.assertEqual(tenant.admin.get('/v1/contract'), {'state': 'active', 'held': False})
+        contracts.act(tenant.contract['id'], 'close')
+        admin = self.enter('itsu')
+        told = admin.get('/v1/contract')
+        self.assertEqual((told['state'], told['held']), ('closed', False))
+        due = datetime.fromisoformat(contracts.contract_of(tenant)['dueAt'])
+        self.assertEqual(datetime.fromisoformat(told['purgeAt']) - due, timedelta(days=30))
+        contracts.act(tenant.contract['id'], 'hold', held=True)
+        self.assertEqual(admin.get('/v1/contract'), {'state': 'closed', 'held': True})
 
     def test_a_suspended_contract_lets_nobody_in(self):
         tenant = base.world.tenant('teishi')

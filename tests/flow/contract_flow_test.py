@@ -44,11 +44,7 @@ class ContractFlow(FlowTest):
     def test_the_customer_reads_in_the_own_log_what_was_done(self):
         tenant = base.world.tenant('kiroku')
         act(tenant.contract['id'], 'hold', held=True)
-
-        def rows():
-            return [row for row in tenant.admin.get('/v1/audit/events')['items']
-                    if row['operation'] == 'provisioning.contract_hold_put']
-        row = eventually(rows, 'the event is in the log')[0]
+        row = eventually(lambda: base.events(tenant.admin, operation='provisioning.contract_hold_put'), 'the event is in the log')[0]
         self.assertEqual(row['objectId'], tenant.contract['id'])
 
     def test_what_has_changed_meanwhile_is_read_again_first(self):
@@ -93,6 +89,7 @@ class ContractFlow(FlowTest):
                 stack.kill(following)
             for name in (stopped, 'provisioning'):
                 stack.restart(name)
+        stack.wait_ready(['learning', 'provisioning', 'audit'])
         contract = eventually(lambda: erased(tenant), 'the contract is erased', 90)
         self.assertEqual({table: n for table, n in rows(tenant).items() if n}, {})
         stores = {row['store']: row['removed'] for row in contract['stores']}

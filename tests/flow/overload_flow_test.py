@@ -1,4 +1,5 @@
-"""What a service that does nothing costs those who ask it: a request its time, and behind a full window no time at all.
+"""What a service that does nothing costs those who ask it: a request its time, and behind a full window no time at all. What
+one costs that is only slow: a little time.
 
 The gateway of this module waits two seconds for an answer and has at most four requests under way to one instance.
 """
@@ -10,6 +11,7 @@ import unittest
 from contextlib import contextmanager
 
 import base
+from api import Client
 from base import FlowTest, eventually
 
 WAIT_MS, WINDOW = 2000, 4
@@ -76,6 +78,26 @@ class Overload(FlowTest):
         [one] = self.ask(1)
         self.assertEqual(one.status, 504)
         self.assertLess(one.ms, UNSAID_MS)
+
+    def waited(self):
+        """How many requests have waited for a place so far."""
+        admin = Client(f'https://localhost:{base.world.stack.admin_port}', base.world.stack.ca)
+        lines = admin.send('GET', '/metrics').body.decode().splitlines()
+        admin.close()
+        return next(int(line.split()[-1]) for line in lines if line.startswith('manabiya_waited_for_place_total{'))
+
+    def test_behind_a_full_window_that_moves_people_wait_for_their_turn(self):
+        for _ in range(4 * ROUNDS):
+            asking = [Asking(self.teacher) for _ in range(6 * WINDOW)]
+            self.wait_well()
+            before = self.waited()
+            for one in asking:
+                one.start()
+            for one in asking:
+                one.join()
+            if self.waited() > before and {one.status for one in asking} == {200}:
+                return
+        self.fail(f'{self.waited() - before} waited, and the answers were {sorted(one.status for one in asking)}')
 
     def test_behind_a_full_window_nobody_waits(self):
         for _ in range(ROUNDS):

@@ -105,7 +105,7 @@ class SourceRange(FlowTest):
         base.world.operator.call('DELETE', f'/v1/tenants/{tenant_id}/source-ranges')
         for client, operation in ((self.admin, 'auth.source_range_put'), (base.world.operator, 'auth.source_range_lift')):
             eventually(lambda client=client, operation=operation: any(
-                event['objectId'] == tenant_id for event in client.pages('/v1/audit/events', operation=operation)),
+                event['objectId'] == tenant_id for event in base.events(client, operation=operation)),
                 f'{operation} is in the log')
 
 

@@ -16,7 +16,7 @@ from base import FlowTest, eventually
 
 WAIT_MS = 5000
 UNSAID_MS = 10_000  # how long provisioning would wait for auth if it did not know the deadline
-ROUNDS, SOON_S = 5, 10
+ROUNDS = 5
 
 
 def setUpModule():
@@ -50,7 +50,7 @@ def figure(name):
 
 
 def is_soon(condition):
-    end = time.monotonic() + SOON_S
+    end = time.monotonic() + base.SOON_S
     while not (found := condition()) and time.monotonic() < end:
         time.sleep(0.05)
     return found
@@ -73,7 +73,7 @@ class Travel(FlowTest):
         self.assertEqual(made.status, 201)
 
         def done():
-            lines = [json.loads(event['line']) for event in self.admin.pages('/v1/audit/events', limit=200)]
+            lines = [json.loads(event['line']) for event in base.events(self.admin)]
             return {line['api']['operation'] for line in lines
                     if line['api']['request']['uid'] == made.headers['X-Request-Id']}
         eventually(lambda: {'provisioning.user_create', 'auth.account_put'} <= done(), 'the events of both services')

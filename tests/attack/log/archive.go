@@ -48,7 +48,7 @@ func checkpoint() []string {
 
 func main() {
 	manifest := strings.Split(open(read(os.Args[2])), "\n")
-	if manifest[0] != "manabiya-archive/v1" {
+	if manifest[0] != "manabiya-archive/v2" {
 		check(fmt.Errorf("no manifest"))
 	}
 	stored := []tlog.Hash{}
