@@ -83,6 +83,7 @@ describe("the end of a contract", () => {
 		await admin.login("minato", "kanri", secret);
 		await admin.firstPassword(secret, PASSWORD);
 		await admin.page.getByText(named("この契約は終了しました。", true)).waitFor();
+		await admin.page.getByText(named("以降に削除されます。", true)).waitFor();
 		assert.equal(await admin.page.getByRole("navigation").count(), 0);
 		await admin.button("書き出しを始める").click();
 		await admin.page.getByRole("heading", { name: named("書き出しました") }).waitFor({ timeout: 60_000 });

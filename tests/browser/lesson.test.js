@@ -20,6 +20,7 @@ jido2,student,石井,さくら,いしい,さくら,P3,港小学校,3年1組
 `;
 const MOMENT_MS = 2400;
 const SLOW_BYTES_S = 15_000; // slow enough to cut a few seconds of video in the middle
+const CUT_AT_BYTES = 40_000;
 
 let stack;
 let relay;
@@ -71,14 +72,15 @@ async function choose(page, name, path) {
 }
 
 describe("a PE lesson", () => {
-	let operator, administrator, neighbour, teacher, pupil;
+	let operator, administrator, neighbour, teacher, pupil, classmate;
 	const secrets = {};
 
 	before(async () => {
 		stack = openStack();
 		relay = await Relay.before(stack.address);
 		[school, gym] = await Promise.all([openBrowser(), openBrowser()]);
-		[operator, administrator, neighbour, teacher, pupil] = await Promise.all([
+		[operator, administrator, neighbour, teacher, classmate, pupil] = await Promise.all([
+			person(),
 			person(),
 			person(),
 			person(),
@@ -88,7 +90,7 @@ describe("a PE lesson", () => {
 	});
 
 	after(async () => {
-		const people = { operator, administrator, neighbour, teacher, pupil };
+		const people = { operator, administrator, neighbour, teacher, pupil, classmate };
 		for (const [name, who] of Object.entries(people)) await who?.shot(name).catch(() => {});
 		await Promise.all([school?.close(), gym?.close()]);
 		relay?.close();
@@ -134,6 +136,7 @@ describe("a PE lesson", () => {
 		await administrator.button("この内容で登録する").click();
 		secrets.sensei = await secretOf(administrator, "sensei");
 		secrets.jido1 = await secretOf(administrator, "jido1");
+		secrets.jido2 = await secretOf(administrator, "jido2");
 	});
 
 	it("the teacher makes a unit with a model video and assigns it", async () => {
@@ -190,7 +193,9 @@ describe("a PE lesson", () => {
 		relay.bytesPerSecond = SLOW_BYTES_S;
 		await pupil.button("先生におくる").click();
 		await eventually(() => offsets.length === 1, "the upload begins");
-		await pupil.page.waitForTimeout(4000); // part of it is on its way
+		const before = relay.bytes;
+		await eventually(() => relay.bytes - before > CUT_AT_BYTES, "part of it is on its way");
+		await pupil.page.waitForTimeout(1000); // and has been read at the other end
 		relay.cut();
 		await pupil.page.getByText("つながるのをまっています").waitFor();
 		relay.mend();
@@ -244,6 +249,15 @@ describe("a PE lesson", () => {
 		await pupil.button("ふりかえりをかえる").waitFor();
 	});
 
+	it("the teacher shows the video to the class, and a classmate's page shows it without a reload", async () => {
+		await classmate.loginFirst("minato", "jido2", secrets.jido2, PUPIL_PASSWORD);
+		await classmate.menu("きろく");
+		await classmate.page.getByText("はありません。").first().waitFor();
+		await teacher.page.getByText("クラスのみんなに見せる", { exact: true }).click();
+		await classmate.page.getByRole("link").filter({ hasText: "青木" }).first().click();
+		await classmate.page.locator("video").first().waitFor();
+	});
+
 	it("the teacher raises the class of the video, and says why it may be lower again", async () => {
 		const chosen = teacher.page.getByRole("combobox", { name: "大切さ" });
 		const saved = (value) =>
@@ -254,11 +268,32 @@ describe("a PE lesson", () => {
 		await chosen.selectOption("II");
 		await teacher.button("変更する").click();
 		await saved("II");
+		await classmate.page.getByRole("alert").waitFor(); // without a reload
+		assert.equal(await classmate.page.locator("video").count(), 0);
+		assert.doesNotMatch(await classmate.page.locator("main").innerText(), /ひざがきれいに/);
 		await chosen.selectOption("III");
 		await teacher.page.getByRole("combobox", { name: "下げる理由" }).selectOption("raised_by_mistake");
 		await teacher.shot("label");
 		await teacher.button("変更する").click();
 		await saved("III");
+		await classmate.page.locator("video").first().waitFor();
+	});
+
+	it("who would see more with two factors is told so, and where to set them up", async () => {
+		const { page } = teacher;
+		const lists = "**/v1/home";
+		const line = page.getByRole("complementary", { name: "見せる相手" });
+		await page.route(lists, async (route) => {
+			const response = await route.fetch();
+			await route.fulfill({ response, headers: { ...response.headers(), "manabiya-withheld": "second-factor" } });
+		});
+		await page.goto("/");
+		await line.waitFor();
+		await teacher.shot("withheld");
+		await line.getByRole("link", { name: named("二段階認証の設定へ") }).click();
+		await page.getByRole("heading", { name: named("二段階認証") }).waitFor();
+		assert.equal(await line.count(), 0);
+		await page.unroute(lists);
 	});
 
 	it("the administrator reads the whole story, and the neighbour none of it", async () => {
@@ -281,6 +316,10 @@ describe("a PE lesson", () => {
 			const { keys } = await (await administrator.context.request.get("/v1/audit/log/key")).json();
 			assert.match(verifyDownload(keys[0], await download.path()), /^GOOD: /);
 		}
+		await administrator.page.getByLabel("記録の種類").selectOption("access");
+		await administrator.button("検索").click();
+		await administrator.page.getByRole("listitem").filter({ hasText: "GET /v1/audit/events" }).first().waitFor();
+		assert.match(administrator.page.url(), /\/audit\?kind=access$/);
 		const theirs = await operations(neighbour);
 		assert.ok(!story.some((name) => [...theirs].some((operation) => operation.endsWith(name))));
 	});

@@ -10,6 +10,7 @@ export class Relay {
 		const { port } = new URL(address);
 		relay.sockets = new Set();
 		relay.bytesPerSecond = Number.POSITIVE_INFINITY;
+		relay.bytes = 0; // that the browser has sent so far
 		relay.server = createServer((client) => relay.join(client, connect(Number(port), "127.0.0.1")));
 		await new Promise((resolve) => relay.server.listen(0, "127.0.0.1", resolve));
 		relay.address = `https://localhost:${relay.server.address().port}`;
@@ -34,6 +35,7 @@ export class Relay {
 		server.pipe(client);
 		client.on("data", (data) => {
 			server.write(data);
+			this.bytes += data.length;
 			const ms = (data.length / this.bytesPerSecond) * 1000;
 			if (ms < 1) return;
 			client.pause();

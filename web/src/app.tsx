@@ -1,15 +1,15 @@
 /* The root: the login for strangers, everything else for people who are known. */
-import { lazy, Suspense, useEffect } from "react";
+import { Suspense, useEffect } from "react";
 import { PasswordAgain } from "./session/PasswordAgain";
 import { SelfProvider, useSession } from "./session/session";
 import { applyDisplay, useDisplay } from "./shell/display";
+import { Boundary } from "./ui/Boundary";
+import { later } from "./ui/later";
 import { ErrorBox, Loading } from "./ui/states";
 import { ToastProvider } from "./ui/toast";
 
-const LoginPage = lazy(async () => ({
-	default: (await import("./session/LoginPage")).LoginPage,
-}));
-const Inside = lazy(async () => ({ default: (await import("./inside")).Inside }));
+const LoginPage = later(async () => (await import("./session/LoginPage")).LoginPage);
+const Inside = later(async () => (await import("./inside")).Inside);
 
 function Gate() {
 	const session = useSession();
@@ -40,9 +40,11 @@ function Gate() {
 
 export function App() {
 	return (
-		<ToastProvider>
-			<Gate />
-			<PasswordAgain />
-		</ToastProvider>
+		<Boundary>
+			<ToastProvider>
+				<Gate />
+				<PasswordAgain />
+			</ToastProvider>
+		</Boundary>
 	);
 }

@@ -1,19 +1,21 @@
 /* Everything behind the login: which screen stands at which address, for whom. Each screen is loaded
  * when it is needed. */
-import { type ComponentType, lazy, Suspense, useEffect } from "react";
+import { type ComponentType, Suspense, useEffect } from "react";
 import { Route, Switch } from "wouter";
 import type { Role } from "./api/types";
 import { startUploads } from "./media/uploads";
 import { useSelf } from "./session/session";
 import { NotFoundPage } from "./shell/NotFoundPage";
 import { Shell } from "./shell/Shell";
+import { Boundary } from "./ui/Boundary";
+import { later } from "./ui/later";
 import { Loading } from "./ui/states";
 
 type Screen = ComponentType<{ params: Record<string, string | undefined> }>;
 
 /** A screen in a file of its own: `page(() => import("./x"), "XPage")`. */
 function page<N extends string>(load: () => Promise<Record<N, unknown>>, name: N): Screen {
-	return lazy(async () => ({ default: (await load())[name] as Screen }));
+	return later(async () => (await load())[name] as Screen);
 }
 
 const COMMON: Record<string, Screen> = {
@@ -65,6 +67,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/export": page(() => import("./contractor/ExportPage"), "ExportPage"),
 		"/import/archive": page(() => import("./contractor/ArchivePage"), "ArchivePage"),
 		"/features": page(() => import("./contractor/FeaturesPage"), "FeaturesPage"),
+		"/retention": page(() => import("./contractor/RetentionPage"), "RetentionPage"),
 		"/sources": page(() => import("./contractor/SourcesPage"), "SourcesPage"),
 		"/anomalies": ANOMALIES,
 		"/keys": KEYS,
@@ -111,7 +114,9 @@ export function Inside() {
 	if (contractClosed) return <Closed params={{}} />;
 	return (
 		<Shell>
-			<Screens role={role} />
+			<Boundary>
+				<Screens role={role} />
+			</Boundary>
 		</Shell>
 	);
 }

@@ -1,26 +1,16 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { ApiError } from "./api/client";
+import { newClient } from "./api/cache";
 import { App } from "./app";
 import { loadCatalogue } from "./i18n";
 import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/screens.css";
 
-const client = new QueryClient({
-	defaultOptions: {
-		queries: {
-			// What a person may not see or what is not there will not appear by asking again.
-			retry: (count, error) => count < 3 && error instanceof ApiError && error.isTemporary,
-			staleTime: 2_000,
-			networkMode: "always",
-		},
-		mutations: { networkMode: "always" },
-	},
-});
+const client = newClient();
 
-await loadCatalogue();
+await loadCatalogue().catch(() => {}); // then in Japanese, rather than not at all
 const root = document.getElementById("root");
 if (root) {
 	createRoot(root).render(

@@ -8,6 +8,7 @@ import {
 	onPasswordNeeded,
 	problemOf,
 	retryAfter,
+	withheldAt,
 } from "./client";
 
 function answer(status: number, body?: unknown, headers: Record<string, string> = {}) {
@@ -170,6 +171,24 @@ describe("whole lists", () => {
 	it("are none when a page is missing", async () => {
 		serve(answer(200, { items: [{ id: "a" }], nextCursor: "x" }), answer(503, { code: "busy" }));
 		expect(await failure(apiAll("/v1/classes"))).toMatchObject({ status: 503, code: "busy" });
+	});
+});
+
+describe("what was left out", () => {
+	const path = "/v1/classes";
+	const page = (value?: string) =>
+		answer(200, { items: [] }, value ? { "Manabiya-Withheld": value } : {});
+	it("is told by path, until that is read anew from its beginning", async () => {
+		serve(page("second-factor"), page(), page("step-up"), page());
+		await api("get", path);
+		expect(withheldAt(path)).toBe("second-factor");
+		expect(withheldAt("/v1/users")).toBeUndefined();
+		await api("get", path, { query: { cursor: "x" } });
+		expect(withheldAt(path)).toBe("second-factor");
+		await api("get", path, { query: { cursor: "x" } });
+		expect(withheldAt(path)).toBe("step-up");
+		await api("get", path);
+		expect(withheldAt(path)).toBeUndefined();
 	});
 });
 

@@ -104,6 +104,22 @@ export function problemOf(status: number, body: string, after: string | null): A
 	}
 }
 
+/** What a person has to prove to be shown more. */
+export type Proof = "second-factor" | "step-up";
+
+const withheld = new Map<string, Proof>();
+
+/** What the last answer from this path said would show more. */
+export function withheldAt(path: string): Proof | undefined {
+	return withheld.get(path);
+}
+
+function noteWithheld(url: string, value: string | null): void {
+	const [path = "", query = ""] = url.split("?");
+	if (value) withheld.set(path, value as Proof);
+	else if (!query.includes("cursor=")) withheld.delete(path); // a later page says nothing of the first
+}
+
 function request(method: Method, options: Options<Method, never>): RequestInit {
 	const headers: Record<string, string> = { Accept: "application/json" };
 	headers["Accept-Language"] = language();
@@ -144,6 +160,7 @@ export async function apiTagged<M extends Method, P extends PathWith<M>>(
 			throw new ApiError(0);
 		}
 		if (response.ok) {
+			if (method === "get") noteWithheld(url, response.headers.get("Manabiya-Withheld"));
 			const body = (text ? JSON.parse(text) : undefined) as Answer<M, P>;
 			return { body, etag: response.headers.get("ETag") ?? undefined };
 		}

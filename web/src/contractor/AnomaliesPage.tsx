@@ -8,7 +8,9 @@ import { Button } from "../ui/button";
 import { Icon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
+import { eventsBehind } from "./anomalyEvents";
 import { Completeness } from "./Completeness";
+import { hrefOf } from "./logSearch";
 import { useNames } from "./names";
 
 const TEXTS: Record<Anomaly["kind"], Key> = {
@@ -17,6 +19,9 @@ const TEXTS: Record<Anomaly["kind"], Key> = {
 	odd_hours: "anomaly.oddHours",
 	incomplete_log: "anomaly.incompleteLog",
 	audit_stopped: "anomaly.auditStopped",
+	bulk_download: "anomaly.bulkDownload",
+	many_keys: "anomaly.manyKeys",
+	refused_keys: "anomaly.refusedKeys",
 };
 
 interface RowProps {
@@ -35,6 +40,9 @@ function Row({ anomaly, name, onSeen }: RowProps) {
 				<span>
 					<T k={TEXTS[anomaly.kind]} name={who} n={anomaly.count} until={until} />
 				</span>
+				<Link href={hrefOf(eventsBehind(anomaly))}>
+					<T k="anomaly.events" />
+				</Link>
 				{anomaly.seen ? (
 					<span className="tag good">
 						<Icon name="check" />

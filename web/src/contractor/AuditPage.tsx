@@ -1,8 +1,8 @@
 /* The log of one's own tenant: who did what, when, and whether it succeeded. */
-import { useState } from "react";
+import { useLocation, useSearch } from "wouter";
 import { usePages } from "../api/hooks";
 import recorded from "../api/recorded.json";
-import { endOfDay, exactTime, startOfDay } from "../format/time";
+import { dayOf, endOfDay, exactTime, startOfDay } from "../format/time";
 import { T, t } from "../i18n";
 import { type Language, language } from "../i18n/language";
 import { Button } from "../ui/button";
@@ -12,7 +12,7 @@ import { Page } from "../ui/page";
 import { Pages } from "../ui/states";
 import { type LogRow, rowsOf } from "./access";
 import { LogDownloads } from "./LogDownloads";
-import type { Search as Filter } from "./logDownload";
+import { type Search as Filter, hrefOf, searchOf } from "./logSearch";
 import { useNames } from "./names";
 
 const PAGE_SIZE = 50;
@@ -52,12 +52,13 @@ function describe(row: LogRow): string {
 interface EventRowProps {
 	event: LogRow;
 	name?: string;
-	onActor: (actorId: string) => void;
+	onFilter: (only: Filter) => void;
 }
 
-function EventRow({ event, name, onActor }: EventRowProps) {
+function EventRow({ event, name, onFilter }: EventRowProps) {
 	const isGood = event.outcome === "success";
-	const actor = name ?? (event.actorId ? event.actorId.slice(-12) : t("audit.nobody"));
+	const nobody = t(event.bySystem ? "audit.system" : "audit.nobody");
+	const actor = name ?? (event.actorId ? event.actorId.slice(-12) : nobody);
 	return (
 		<li className="audit-event">
 			<time dateTime={event.time}>{exactTime(event.time)}</time>
@@ -67,7 +68,7 @@ function EventRow({ event, name, onActor }: EventRowProps) {
 						type="button"
 						className="link"
 						title={event.actorId}
-						onClick={() => onActor(event.actorId ?? "")}
+						onClick={() => onFilter({ actorId: event.actorId })}
 					>
 						{actor}
 					</button>
@@ -86,23 +87,42 @@ function EventRow({ event, name, onActor }: EventRowProps) {
 				</summary>
 				<p className="small">
 					<T k="audit.sequence" n={event.sequence} />
+					{event.source && ` · ${event.source}`}
 				</p>
+				{event.objectId && (
+					<p className="small">
+						<button
+							type="button"
+							className="link"
+							onClick={() => onFilter({ objectId: event.objectId })}
+						>
+							<T k="audit.sameObject" />
+						</button>
+					</p>
+				)}
 				<pre>{event.line}</pre>
 			</details>
 		</li>
 	);
 }
 
+/** The days of a filter; its end is the first moment that does not belong. */
+const firstDay = ({ from }: Filter) => from && dayOf(from);
+const lastDay = ({ until }: Filter) =>
+	until && dayOf(new Date(Date.parse(until) - 1).toISOString());
+
 function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Filter) => void }) {
 	const apply = (data: FormData) => {
 		const from = text(data, "from");
 		const until = text(data, "until");
 		onFilter({
-			from: from && startOfDay(from),
-			until: until && endOfDay(until),
+			// Hours that a link asked for stay as long as the days do.
+			from: from === firstDay(filter) ? filter.from : from && startOfDay(from),
+			until: until === lastDay(filter) ? filter.until : until && endOfDay(until),
 			operation: text(data, "operation"),
 			outcome: text(data, "outcome") as Filter["outcome"],
 			actorId: filter.actorId,
+			ownerId: filter.ownerId,
 			objectId: text(data, "objectId"),
 			requestId: text(data, "requestId"),
 			verb: text(data, "verb") as Filter["verb"],
@@ -114,10 +134,23 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 		<search className="panel">
 			<Form label={t("audit.filter")} onSubmit={apply}>
 				<div className="form-row">
-					<TextField name="from" label="audit.from" type="date" optional />
-					<TextField name="until" label="audit.until" type="date" optional />
+					<TextField
+						name="from"
+						label="audit.from"
+						type="date"
+						optional
+						defaultValue={firstDay(filter)}
+					/>
+					<TextField
+						name="until"
+						label="audit.until"
+						type="date"
+						optional
+						defaultValue={lastDay(filter)}
+					/>
 					<SelectField
 						name="operation"
+						defaultValue={filter.operation}
 						label="audit.operation"
 						optional
 						blank="common.all"
@@ -125,6 +158,7 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 					/>
 					<SelectField
 						name="verb"
+						defaultValue={filter.verb}
 						label="audit.verb"
 						optional
 						blank="common.all"
@@ -132,15 +166,29 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 					/>
 					<SelectField
 						name="label"
+						defaultValue={filter.label}
 						label="audit.label"
 						optional
 						blank="common.all"
 						options={LABELS.map((value) => ({ value, text: value }))}
 					/>
-					<TextField name="objectId" label="audit.objectId" maxLength={64} optional />
-					<TextField name="requestId" label="audit.requestId" maxLength={36} optional />
+					<TextField
+						name="objectId"
+						label="audit.objectId"
+						maxLength={64}
+						optional
+						defaultValue={filter.objectId}
+					/>
+					<TextField
+						name="requestId"
+						label="audit.requestId"
+						maxLength={36}
+						optional
+						defaultValue={filter.requestId}
+					/>
 					<SelectField
 						name="outcome"
+						defaultValue={filter.outcome}
 						label="audit.outcome"
 						optional
 						blank="common.all"
@@ -151,6 +199,7 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 					/>
 					<SelectField
 						name="kind"
+						defaultValue={filter.kind}
 						label="audit.kind"
 						optional
 						blank="audit.activity"
@@ -168,24 +217,46 @@ function FilterForm({ filter, onFilter }: { filter: Filter; onFilter: (next: Fil
 	);
 }
 
+interface PersonProps {
+	filter: Filter;
+	names: Map<string, string>;
+	onFilter: (next: Filter) => void;
+}
+
+/** Of whom alone the list tells, which the form does not show. */
+function Person({ filter, names, onFilter }: PersonProps) {
+	const { actorId, ownerId, ...rest } = filter;
+	const nameOf = (id: string) => names.get(id) ?? id;
+	if (!actorId && !ownerId) return null;
+	return (
+		<p className="actions">
+			<span>
+				{actorId && <T k="audit.onlyActor" name={nameOf(actorId)} />}
+				{ownerId && <T k="audit.onlyOwner" name={nameOf(ownerId)} />}
+			</span>
+			<Button icon="close" onClick={() => onFilter(rest)}>
+				<T k="audit.allActors" />
+			</Button>
+		</p>
+	);
+}
+
 export function AuditPage() {
-	const [filter, setFilter] = useState<Filter>({});
+	const query = useSearch();
+	const [, go] = useLocation();
+	const filter = searchOf(query);
+	const show = (next: Filter) => go(hrefOf(next));
 	const events = usePages("/v1/audit/events", { query: { ...filter, limit: PAGE_SIZE } });
-	const names = useNames(rowsOf(events.data ?? [], filter).map(({ actorId }) => actorId));
+	const names = useNames([
+		filter.actorId,
+		filter.ownerId,
+		...rowsOf(events.data ?? [], filter).map(({ actorId }) => actorId),
+	]);
 	return (
 		<Page title={<T k="nav.audit" />} name={t("nav.audit")} wide>
-			<FilterForm filter={filter} onFilter={setFilter} />
+			<FilterForm key={query} filter={filter} onFilter={show} />
 			<LogDownloads search={filter} titleOf={titleOf} />
-			{filter.actorId && (
-				<p className="actions">
-					<span>
-						<T k="audit.onlyActor" name={names.get(filter.actorId) ?? filter.actorId} />
-					</span>
-					<Button icon="close" onClick={() => setFilter({ ...filter, actorId: undefined })}>
-						<T k="audit.allActors" />
-					</Button>
-				</p>
-			)}
+			<Person filter={filter} names={names} onFilter={show} />
 			<Pages of={events} empty="audit.none">
 				{(items) => (
 					<ol className="audit" aria-label={t("nav.audit")}>
@@ -194,7 +265,7 @@ export function AuditPage() {
 								key={event.id}
 								event={event}
 								name={event.actorId && names.get(event.actorId)}
-								onActor={(actorId) => setFilter({ ...filter, actorId })}
+								onFilter={(only) => show({ ...filter, ...only })}
 							/>
 						))}
 					</ol>

@@ -16,6 +16,7 @@ const TASKS: Task[] = [
 	{ href: "/sources", icon: "flag", title: "nav.sources", text: "admin.taskSources" },
 	{ href: "/anomalies", icon: "eye", title: "nav.anomalies", text: "admin.taskAnomalies" },
 	{ href: "/keys", icon: "lock", title: "nav.keys", text: "admin.taskKeys" },
+	{ href: "/retention", icon: "book", title: "nav.retention", text: "admin.taskRetention" },
 	{ href: "/export", icon: "send", title: "nav.export", text: "admin.taskExport" },
 	{ href: "/audit", icon: "list", title: "nav.audit", text: "admin.taskAudit" },
 ];

@@ -4,7 +4,8 @@ import { useApi } from "../api/hooks";
 import { type Key, T } from "../i18n";
 import { Button } from "../ui/button";
 import { ErrorBox } from "../ui/states";
-import { FOUND_MAX, foundProven, foundTable, type Search, save, wholeLog } from "./logDownload";
+import { FOUND_MAX, foundProven, foundTable, save, wholeLog } from "./logDownload";
+import type { Search } from "./logSearch";
 
 interface Download {
 	label: Key;

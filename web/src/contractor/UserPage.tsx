@@ -1,7 +1,7 @@
 /* One user: names, function limits, new secret, suspend, restore, delete. */
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation } from "wouter";
+import { Link, useLocation } from "wouter";
 import { ApiError, api } from "../api/client";
 import { refresh, useApi, useTagged, useWrite } from "../api/hooks";
 import type { IssuedSecret, User } from "../api/types";
@@ -17,6 +17,7 @@ import { Form } from "../ui/form";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
 import { useToast } from "../ui/toast";
+import { hrefOf } from "./logSearch";
 import { PersonFields, personOf } from "./UserFields";
 import { UserStatus } from "./UsersPage";
 
@@ -114,6 +115,33 @@ function Suspension({ user }: { user: User }) {
 	);
 }
 
+/** Who did what: by this person, and with what this person made. */
+function Log({ user }: { user: User }) {
+	return (
+		<Section title={<T k="nav.audit" />}>
+			<ul>
+				<li>
+					<Link href={hrefOf({ actorId: user.id, kind: "all" })}>
+						<T k="users.didWhat" />
+					</Link>
+				</li>
+				{user.role === "student" && (
+					<li>
+						<Link href={hrefOf({ ownerId: user.id, verb: "read" })}>
+							<T k="users.whoWatched" />
+						</Link>
+					</li>
+				)}
+				<li>
+					<Link href={hrefOf({ objectId: user.id, kind: "all" })}>
+						<T k="users.whoTouched" />
+					</Link>
+				</li>
+			</ul>
+		</Section>
+	);
+}
+
 function Danger({ user, onSecret }: { user: User; onSecret: (secret: IssuedSecret) => void }) {
 	const [asking, setAsking] = useState<"secret" | "delete">();
 	const [, go] = useLocation();
@@ -196,6 +224,7 @@ export function UserPage({ params }: { params: { id: string } }) {
 						</p>
 						{secret && <SecretCards secrets={[secret]} onDone={() => setSecret(undefined)} />}
 						<Names user={data} etag={etag} />
+						<Log user={data} />
 						<Features userId={data.id} />
 						{data.id !== self.userId && <Danger user={data} onSecret={setSecret} />}
 					</>

@@ -3,9 +3,9 @@ import type { AuditEvent } from "../api/types";
 import { rowsOf } from "./access";
 
 const told = {
-	actors: [{ type: "anonymous" }, { uid: "u1", type: "student" }],
+	actors: [{ type: "anonymous" }, { uid: "u1", type: "student", ip: "192.0.2.7" }],
 	routes: [
-		{ method: "GET", path: "/v1/tries/{tryId}" },
+		{ operation: "learning.try_get", method: "GET", path: "/v1/tries/{tryId}" },
 		{ method: "GET", path: "/v1/session" },
 	],
 	requests: [
@@ -40,6 +40,25 @@ describe("rows of the log", () => {
 		expect(ids({ actorId: "u1" })).toEqual(["e1/r2"]);
 		expect(ids({ objectId: "t1" })).toEqual(["e1/r2"]);
 		expect(ids({ requestId: "r1" })).toEqual(["e1/r1"]);
+		expect(ids({ operation: "learning.try_get" })).toEqual(["e1/r2"]);
+		expect(ids({ operation: "gateway.request" })).toEqual(["e1/r2", "e1/r1"]);
 		expect(ids({ actorId: "u1", objectId: "t2" })).toEqual([]);
+	});
+	it("say what is nobody's doing but the product's own", () => {
+		const own = { ...activity, line: '{"actor":{"user":{"uid":"learning","type":"service"}}}' };
+		const login = { ...activity, line: '{"actor":{"user":{"type":"anonymous"}}}' };
+		expect(rowsOf([own, login, activity], {}).map(({ bySystem }) => bySystem)).toEqual([
+			true,
+			false,
+			false,
+		]);
+	});
+	it("say from where", () => {
+		const login = { ...activity, line: '{"src_endpoint":{"ip":"192.0.2.9"}}' };
+		expect(rowsOf([login, access], {}).map(({ source }) => source)).toEqual([
+			"192.0.2.9",
+			"192.0.2.7",
+			undefined,
+		]);
 	});
 });

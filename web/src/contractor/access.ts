@@ -8,6 +8,12 @@ export interface LogRow extends AuditEvent {
 	/** What it was, of a request, and the X-Request-Id of its answer. */
 	text?: string;
 	requestId?: string;
+	/** The address that it came from. */
+	source?: string;
+	/** Nobody's doing but the product's own. */
+	bySystem?: boolean;
+	/** Of a request; an event has its own. */
+	asked?: string;
 }
 
 interface Request {
@@ -20,8 +26,8 @@ interface Request {
 }
 
 interface Told {
-	actors: { uid?: string }[];
-	routes: { method: string; path: string }[];
+	actors: { uid?: string; ip?: string }[];
+	routes: { operation?: string; method: string; path: string }[];
 	requests: Request[];
 }
 
@@ -29,6 +35,12 @@ export interface Wanted {
 	actorId?: string;
 	objectId?: string;
 	requestId?: string;
+	operation?: string;
+}
+
+function rowOf(event: AuditEvent): LogRow {
+	const { src_endpoint, actor } = JSON.parse(event.line);
+	return { ...event, source: src_endpoint?.ip, bySystem: actor?.user?.type === "service" };
 }
 
 function requestsOf(event: AuditEvent): LogRow[] {
@@ -40,6 +52,8 @@ function requestsOf(event: AuditEvent): LogRow[] {
 		actorId: actors[request.actor]?.uid,
 		objectId: request.object,
 		requestId: request.uid,
+		source: actors[request.actor]?.ip,
+		asked: routes[request.route]?.operation,
 		line: JSON.stringify(request),
 		text: `${routes[request.route]?.method} ${routes[request.route]?.path} → ${request.code}`,
 	}));
@@ -50,8 +64,11 @@ export function rowsOf(events: AuditEvent[], wanted: Wanted): LogRow[] {
 	const isWanted = (row: LogRow) =>
 		(!wanted.actorId || row.actorId === wanted.actorId) &&
 		(!wanted.objectId || row.objectId === wanted.objectId) &&
-		(!wanted.requestId || row.requestId === wanted.requestId);
+		(!wanted.requestId || row.requestId === wanted.requestId) &&
+		(!wanted.operation || [row.operation, row.asked].includes(wanted.operation));
 	return events.flatMap((event) =>
-		event.operation === ACCESS_OPERATION ? requestsOf(event).filter(isWanted).reverse() : [event],
+		event.operation === ACCESS_OPERATION
+			? requestsOf(event).filter(isWanted).reverse()
+			: [rowOf(event)],
 	);
 }

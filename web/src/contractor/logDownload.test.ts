@@ -39,9 +39,9 @@ describe("a table", () => {
 	it("quotes what it holds and begins with a mark for Excel", () => {
 		const lines = table([event(1, { line: '{"a":"b,c"}' })], () => "提出").split("\r\n");
 		expect(lines[0]).toBe(
-			'\uFEFF"sequence","time","operation","title","outcome","actorId","objectId","line"',
+			'\uFEFF"sequence","time","operation","title","outcome","actorId","objectId","source","line"',
 		);
-		expect(lines[1]).toContain('"提出","success","","","{""a"":""b,c""}"');
+		expect(lines[1]).toContain('"提出","success","","","","{""a"":""b,c""}"');
 		expect(lines).toHaveLength(3);
 	});
 });

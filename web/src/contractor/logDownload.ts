@@ -3,27 +3,15 @@
  * verify/download.c says what the file looks like.
  */
 import { api, apiFile } from "../api/client";
-import type { AuditEvent, Query } from "../api/types";
+import type { AuditEvent } from "../api/types";
 import { type LogRow, rowsOf } from "./access";
+import type { Search } from "./logSearch";
 
 const HEAD = "manabiya-log-download@v1\n";
 const RANGE_HEAD = "manabiya-log-range@v1\n";
 const PAGE_SIZE = 200;
 /** More than anybody reads; the whole log has a download of its own. */
 export const FOUND_MAX = 10_000;
-
-export interface Search {
-	from?: string;
-	until?: string;
-	operation?: string;
-	outcome?: "success" | "failure";
-	actorId?: string;
-	objectId?: string;
-	requestId?: string;
-	verb?: Query<"get", "/v1/audit/events">["verb"];
-	label?: Query<"get", "/v1/audit/events">["label"];
-	kind?: "access" | "all";
-}
 
 const keyLines = (keys: string[]) => keys.map((key) => `key ${key}\n`).join("");
 
@@ -54,6 +42,7 @@ export function table(events: LogRow[], titleOf: (operation: string) => string):
 		event.outcome,
 		event.actorId ?? "",
 		event.objectId ?? "",
+		event.source ?? "",
 		event.line,
 	]);
 	const names = [
@@ -64,6 +53,7 @@ export function table(events: LogRow[], titleOf: (operation: string) => string):
 		"outcome",
 		"actorId",
 		"objectId",
+		"source",
 		"line",
 	];
 	return `\uFEFF${[names, ...rows].map((row) => row.map(quote).join(",")).join("\r\n")}\r\n`;

@@ -55,6 +55,11 @@ export function clock(ms: number): string {
 	return `${Math.floor(seconds / 60)}:${rest}.${tenths % 10}`;
 }
 
+/** The day in Japan of a moment, as a date field wants it. */
+export function dayOf(iso: string): string {
+	return new Intl.DateTimeFormat("sv-SE", { ...zone, dateStyle: "short" }).format(new Date(iso));
+}
+
 /** Local midnight in Japan of a date field, as the API wants it. */
 export function startOfDay(day: string): string {
 	return new Date(`${day}T00:00:00+09:00`).toISOString();

@@ -7,6 +7,7 @@ import enComplete from "../contractor/completeness.en.json";
 import jaComplete from "../contractor/completeness.ja.json";
 import jaExport from "../contractor/export.ja.json";
 import jaImport from "../contractor/import.ja.json";
+import jaRetention from "../contractor/retention.ja.json";
 import jaContracts from "../operator/contracts.ja.json";
 import enLater from "../second-factor/en.json";
 import jaLater from "../second-factor/ja.json";
@@ -16,7 +17,7 @@ import jaKeys from "../shared/keys.ja.json";
 import enLabel from "../shared/label.en.json";
 import jaLabel from "../shared/label.ja.json";
 import enFirst from "./en.json";
-import { T, t } from "./index";
+import { type Key, T, t } from "./index";
 import jaFirst from "./ja.json";
 import { parse, plain } from "./ruby";
 
@@ -28,6 +29,7 @@ const ja = {
 	...jaImport,
 	...jaArchive,
 	...jaExport,
+	...jaRetention,
 	...jaContracts,
 	...jaKeys,
 	...jaComplete,
@@ -40,9 +42,14 @@ const FOR_PUPILS =
 
 // Keys that are made from names in the data.
 const FROM_DATA =
-	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason)|^archive\.(state|type|signature)\.|^export\.state\.|^keys\.(column|use|unit)\./;
+	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason|withheld)|^archive\.(state|type|signature)\.|^export\.state\.|^keys\.(column|use|unit)\.|^retention\.(kind|label)\./;
 
 const values = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
+
+it("what only a newer page could say is told to be so", () => {
+	expect(t("state.of a newer release" as Key)).toBe(plain(ja["error.newer"]));
+	expect(renderToStaticMarkup(<T k={undefined as unknown as Key} />)).toContain("<ruby>");
+});
 
 describe("readings", () => {
 	it("splits text and readings", () => {

@@ -4,6 +4,7 @@ import type archive from "../contractor/archive.ja.json";
 import type complete from "../contractor/completeness.ja.json";
 import type exporting from "../contractor/export.ja.json";
 import type importing from "../contractor/import.ja.json";
+import type retention from "../contractor/retention.ja.json";
 import type contracts from "../operator/contracts.ja.json";
 import type later from "../second-factor/ja.json";
 import type reset from "../second-factor/reset.ja.json";
@@ -21,16 +22,22 @@ export type Key = keyof (typeof ja &
 	typeof archive &
 	typeof complete &
 	typeof exporting &
+	typeof retention &
 	typeof contracts &
 	typeof keys &
 	typeof label);
 
 let catalogue = ja as Record<Key, string>;
 
-/** To be awaited before the first text is asked for. */
+/** To be awaited before the first text is asked for. Fails when it cannot be loaded; the Japanese one is always there. */
 export async function loadCatalogue(): Promise<void> {
 	if (language() === "en") catalogue = (await import("./en.json")).default as Record<Key, string>;
 	document.documentElement.lang = language();
+}
+
+/** A page that has been open for long meets values that only a newer server and page know. */
+function textOf(key: Key): string {
+	return catalogue[key] ?? catalogue["error.newer"];
 }
 
 /** Texts that come later than the first, with the screens that need them. */
@@ -39,13 +46,13 @@ export function addTexts(texts: Record<Language, Partial<Record<Key, string>>>):
 }
 
 export function t(key: Key, values?: Values): string {
-	return plain(catalogue[key], values);
+	return plain(textOf(key), values);
 }
 
 export function T({ k, ...values }: { k: Key } & Values): ReactNode {
 	return (
 		<span>
-			{parse(catalogue[k], values).map((piece, i) =>
+			{parse(textOf(k), values).map((piece, i) =>
 				piece.reading ? (
 					// biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text never move
 					<Ruby key={i} text={piece.text} reading={piece.reading} />

@@ -1,5 +1,5 @@
 /* A teacher looks at one try: a word at a moment, the three viewpoints, showing it to the class. */
-import { lazy, Suspense, useRef, useState } from "react";
+import { Suspense, useRef, useState } from "react";
 import { useWrite } from "../api/hooks";
 import type { Evaluation, Grading, Try, TryDetail } from "../api/types";
 import { clock, dateTime } from "../format/time";
@@ -13,12 +13,13 @@ import { useMoment, useTry } from "../shared/tries";
 import { Button } from "../ui/button";
 import { FieldError, Form, TextArea, text } from "../ui/form";
 import { Face } from "../ui/icons";
+import { later } from "../ui/later";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
 import { Switch } from "../ui/switch";
 import { useToast } from "../ui/toast";
 
-const TryLabel = lazy(async () => ({ default: (await import("../shared/Label")).TryLabel }));
+const TryLabel = later(async () => (await import("../shared/Label")).TryLabel);
 
 const GRADINGS: Grading[] = ["A", "B", "C"];
 

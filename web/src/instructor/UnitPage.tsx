@@ -1,7 +1,7 @@
 /* One unit: a model video for each skill, and giving the unit to a class. */
 
 import { useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { Link, useLocation } from "wouter";
 import { refresh, useAll, useApi, useWrite } from "../api/hooks";
 import type { UnitSkill } from "../api/types";
@@ -12,11 +12,12 @@ import { useFeature } from "../session/session";
 import { Button } from "../ui/button";
 import { Form, SelectField, TextField, text } from "../ui/form";
 import { Icon } from "../ui/icons";
+import { later } from "../ui/later";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, Empty } from "../ui/states";
 import { ModelUpload } from "./ModelUpload";
 
-const UnitLabel = lazy(async () => ({ default: (await import("../shared/Label")).UnitLabel }));
+const UnitLabel = later(async () => (await import("../shared/Label")).UnitLabel);
 
 function Assign({ unitId }: { unitId: string }) {
 	const classes = useAll("/v1/classes");

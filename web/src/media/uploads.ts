@@ -38,6 +38,7 @@ export function startUploads(userId: string): void {
 	if (isStarted) return;
 	isStarted = true;
 	window.addEventListener("online", () => uploads.wake());
+	import("./transfer").catch(() => {}); // before the network goes, or a new release without this file comes
 	uploads.start(userId).catch(() => {}); // no IndexedDB: nothing can have been left behind
 }
 

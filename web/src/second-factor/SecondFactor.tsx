@@ -1,6 +1,6 @@
 /* Setting up a second factor, new recovery codes, and doing without it again: for the staff. */
 import { useMutation } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { type ApiError, api } from "../api/client";
 import { useApi } from "../api/hooks";
 import type { Answer } from "../api/types";
@@ -11,13 +11,14 @@ import { useSelf, useSessionChanged } from "../session/session";
 import { Button } from "../ui/button";
 import { ConfirmDialog } from "../ui/dialog";
 import { Form, text } from "../ui/form";
+import { later } from "../ui/later";
 import { Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
 
 const PATH = "/v1/second-factor";
 const CODES = "/v1/second-factor/recovery-codes";
 
-const QrCode = lazy(() => import("./QrCode"));
+const QrCode = later(async () => (await import("./QrCode")).default);
 
 type Enrolment = Answer<"post", typeof PATH>;
 

@@ -1,5 +1,5 @@
 /* The frame around every screen behind the login: brand, navigation, unread badge. */
-import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { createContext, type ReactNode, Suspense, useContext, useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useApi } from "../api/hooks";
 import type { Role } from "../api/types";
@@ -7,6 +7,7 @@ import { type Key, T, t } from "../i18n";
 import { useUploads } from "../media/uploads";
 import { useSelf } from "../session/session";
 import { Icon, type IconName, Logo } from "../ui/icons";
+import { later } from "../ui/later";
 import { useEvents } from "./events";
 
 interface Place {
@@ -53,6 +54,8 @@ const PLACES: Record<Role, Place[]> = {
 		{ href: "/audit", label: "nav.audit", icon: "list" },
 	],
 };
+
+const Withheld = later(async () => (await import("./Withheld")).Withheld);
 
 const Live = createContext(false);
 
@@ -189,6 +192,9 @@ export function Shell({ children }: { children: ReactNode }) {
 					<Places places={places} />
 				</nav>
 			</header>
+			<Suspense>
+				<Withheld />
+			</Suspense>
 			{children}
 		</Live>
 	);

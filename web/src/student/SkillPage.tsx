@@ -195,19 +195,19 @@ export function SkillPage({ params }: { params: { id: string; skillId: string } 
 			wide
 			back={{ href: `/assignments/${params.id}`, label: "student.toLesson" }}
 		>
-			{assignment.error ? (
-				<Async of={assignment}>{() => null}</Async>
-			) : (
-				<Async of={unit}>
-					{() =>
-						skill ? (
-							<Skill assignmentId={params.id} skill={skill} />
-						) : (
-							<Empty k="error.notFoundText" />
-						)
-					}
-				</Async>
-			)}
+			<Async of={assignment}>
+				{() => (
+					<Async of={unit}>
+						{() =>
+							skill ? (
+								<Skill assignmentId={params.id} skill={skill} />
+							) : (
+								<Empty k="error.notFoundText" />
+							)
+						}
+					</Async>
+				)}
+			</Async>
 		</Page>
 	);
 }

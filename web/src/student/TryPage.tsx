@@ -1,5 +1,5 @@
 /* One try: own video beside the model, the teacher's words at their moments, the reflection. */
-import { lazy, Suspense, useRef, useState } from "react";
+import { Suspense, useRef, useState } from "react";
 import { useWrite } from "../api/hooks";
 import type { Reflection, TryDetail } from "../api/types";
 import { clock } from "../format/time";
@@ -14,10 +14,11 @@ import { useMoment, useTry } from "../shared/tries";
 import { Button } from "../ui/button";
 import { Choices, Form, TextArea, text } from "../ui/form";
 import { Face } from "../ui/icons";
+import { later } from "../ui/later";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
 
-const TryLabel = lazy(async () => ({ default: (await import("../shared/Label")).TryLabel }));
+const TryLabel = later(async () => (await import("../shared/Label")).TryLabel);
 
 const FEELINGS = (["3", "2", "1"] as const).map((value) => ({
 	value,

@@ -1,6 +1,6 @@
 /* What a list shows while it waits, when it is empty, and when it could not be read. */
 import type { UseQueryResult } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { ApiError } from "../api/client";
 import { isKey, type Key, T, t } from "../i18n";
 import { Button } from "./button";
@@ -70,7 +70,7 @@ interface AsyncProps<A> {
 	children: (answer: NonNullable<A>) => ReactNode;
 }
 
-/** Shows the answer of a query; an answer that is there stays when reading it again fails. */
+/** Shows the answer of a query; one that is there stays when reading it again fails (api/cache.ts). */
 export function Async<A>({ of, children }: AsyncProps<A>) {
 	if (of.data !== undefined && of.data !== null) return children(of.data as NonNullable<A>);
 	if (of.error) return <ErrorBox error={of.error} onRetry={() => of.refetch()} />;
@@ -91,8 +91,14 @@ interface PagesProps<I> {
 }
 
 export function Pages<I>({ of, empty, children }: PagesProps<I>) {
-	if (!of.data)
-		return of.error ? <ErrorBox error={of.error} onRetry={() => of.refetch()} /> : <Loading />;
+	// A search that looks through much says page by page how far it is.
+	const isSearching = of.data?.length === 0 && of.hasNextPage;
+	useEffect(() => {
+		if (isSearching && !of.isFetchingNextPage && !of.error) of.fetchNextPage();
+	});
+	if (of.error && (!of.data || isSearching))
+		return <ErrorBox error={of.error} onRetry={() => of.refetch()} />;
+	if (!of.data || isSearching) return <Loading />;
 	if (of.data.length === 0) return <Empty k={empty} />;
 	return (
 		<>
