@@ -10,7 +10,7 @@ import base  # noqa: E402
 import lesson_flow_test as lesson  # noqa: E402
 from container_stack import PORTS, SERVICES, ContainerStack, image, is_open  # noqa: E402
 from engine import NEXT  # noqa: E402
-from load import Load, Writer  # noqa: E402
+from load import Load, Page, Writer  # noqa: E402
 
 SERVICE_MAX_BYTES = 60e6  # the gateway with the web client is the largest
 SHELLS = ('sh', 'bash', 'dash', 'busybox', 'perl', 'python3', 'apt-get', 'dpkg')
@@ -42,6 +42,18 @@ def one_writer():
     client = base.world.client()
     client.login('kumo', 'sensei', base.PASSWORD)
     return Writer(stack.ca, client.token, made['id'])
+
+
+def page_of(writer):
+    """The pupil's whose video it is."""
+    client = base.world.client()
+    client.login('kumo', 'jido1', base.PASSWORD)
+    return Page(stack.ca, client.token, writer.path)
+
+
+def shows_all(page, writer):
+    stack.wait(lambda: sorted(page.shown) == sorted(writer.acknowledged),
+               lambda: f'the page shows {len(page.shown)} of {len(writer.acknowledged)}', base.SETTLE_S)
 
 
 class Containers1Images(unittest.TestCase):
@@ -149,24 +161,57 @@ class Containers2Faults(unittest.TestCase):
         self.assertEqual(self.writer.missing_or_doubled(), {})
 
 
-class Containers3RollOver(unittest.TestCase):
+class Containers3Pages(unittest.TestCase):
+    """Two of notification, which tell open pages what is new; hints that one of them had are lost with it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.names = stack.scale('notification', 2)
+        stack.wait_healthy(*cls.names)
+
+    def suffer(self, begin, end):
+        with one_writer() as writer, page_of(writer) as page:
+            stack.wait(lambda: len(page.shown) > 2, 'the page is told')
+            begin(self.names[0])
+            before = len(writer.acknowledged)
+            stack.wait(lambda: len(writer.acknowledged) > before + 2, 'lessons go on')
+            end(self.names[0])
+            stack.wait_healthy(*self.names)
+            writer.__exit__()
+            shows_all(page, writer)
+
+    def test_1_a_killed_one(self):
+        self.suffer(lambda name: stack.engine.docker('kill', name), lambda name: stack.engine.docker('start', name))
+
+    def test_2_a_paused_one(self):
+        self.suffer(lambda name: stack.engine.docker('pause', name), lambda name: stack.engine.docker('unpause', name))
+
+    def test_3_one_that_is_cut_off(self):
+        self.suffer(lambda name: stack.engine.docker('network', 'disconnect', 'manabiya_bus', name),
+                    lambda name: stack.engine.docker('network', 'connect', '--alias', 'notification', 'manabiya_bus', name))
+
+
+class Containers4RollOver(unittest.TestCase):
     def test_every_service_is_replaced_without_a_failed_request(self):
+        """And open pages miss nothing: what was written while a service was replaced is shown without anything new being written."""
         writer = one_writer()
         with one_reader_each() as load, writer:
             load.settle()
-            for service in SERVICES:
-                with self.subTest(service):
+            for service in sorted(SERVICES, key='gateway'.__eq__):  # it last: those who write know the port of the old one
+                with self.subTest(service), one_writer() as other, page_of(other) as page:
                     began = time.monotonic()
                     new = stack.roll_over(service)
                     load.settle()
                     self.assertEqual({stack.image_of(name) for name in new}, {image(service, NEXT)})
                     self.assertEqual(load.failed(began), [])
+                    other.__exit__()
+                    shows_all(page, other)
         self.assertEqual(writer.refused, [])
         self.assertGreater(len(writer.acknowledged), 10)
         self.assertEqual(writer.missing_or_doubled(), {})
 
 
-class Containers4Down(unittest.TestCase):
+class Containers5Down(unittest.TestCase):
     def test_1_stopping_takes_seconds_and_ends_well(self):
         """A program that does not hear SIGTERM as the first process would be killed after the grace."""
         for service in ALONE:

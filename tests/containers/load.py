@@ -1,4 +1,4 @@
-"""People at work while the containers change under them: readers whose every answer is kept, and one who writes.
+"""People at work while the containers change under them: readers whose every answer is kept, one who writes, and an open page.
 
 They do what a load balancer and a browser do: one connection is kept while it lasts, a new one goes to whichever of the gateway's
 ports is open, and a request that a closed connection took nothing of is sent again.
@@ -6,6 +6,7 @@ ports is open, and a request that a closed connection took nothing of is sent ag
 
 import http.client
 import json
+import socket
 import ssl
 import threading
 import time
@@ -19,6 +20,7 @@ PAUSE_S = 0.04  # between two requests of one reader: 25 a second, a quarter of 
 TIMEOUT_S = 30
 CONNECT_WITHIN_S = 10  # somebody must be there
 WRITE_PAUSE_S, WRITES_MAX = 0.5, 450  # the list that is read in the end holds 500
+COMES_BACK_S = 0.5  # sooner than a browser, which is told how long to wait
 AGAIN = (409, 429, 503)  # not done, or still being done: the same request may be sent again
 
 
@@ -166,3 +168,62 @@ class Writer:
         there = Counter(item['text'] for item in json.loads(body)['items'])
         wanted = Counter(self.acknowledged)
         return {text: (there[text], wanted[text]) for text in there | wanted if there[text] != wanted[text]}
+
+
+class Page:
+    """with Page(ca, token, path) as page: …      what one shows that reads a list anew whenever it is told to, and never else"""
+
+    def __init__(self, ca, token, path):
+        self.tls, self.token, self.path = ssl.create_default_context(cafile=str(ca)), token, path
+        self.shown, self.last_id, self.stream = [], None, None
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self.stay_open, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        self.hang_up()
+        self.thread.join(TIMEOUT_S + CONNECT_WITHIN_S)
+
+    def hang_up(self):
+        """What waits for the next line gets the end of the stream."""
+        link = self.stream
+        if link and link.sock:
+            link.sock.shutdown(socket.SHUT_RDWR)
+
+    def request(self, link, path, **headers):
+        link.request('GET', path, headers={'Authorization': f'Bearer {self.token}', **headers})
+        return link.getresponse()
+
+    def stay_open(self):
+        while not self.is_over.is_set():
+            try:
+                self.listen()
+            except (OSError, http.client.HTTPException):
+                pass  # a line may break; the page comes back
+            self.is_over.wait(COMES_BACK_S)
+
+    def listen(self):
+        self.stream = link = connect(self.tls)
+        answer = self.request(link, '/v1/events', **({'Last-Event-ID': self.last_id} if self.last_id else {}))
+        while answer.status == 200 and (line := answer.readline()):
+            field, _, value = line.decode().strip().partition(': ')
+            if field == 'id':
+                told = value
+            elif field == 'data':
+                self.read()
+                self.last_id = told
+        link.close()
+
+    def read(self):
+        link = connect(self.tls)
+        answer = self.request(link, self.path)
+        while answer.status in AGAIN:
+            answer.read()
+            time.sleep(PAUSE_S)
+            answer = self.request(link, self.path)
+        self.shown = [item['text'] for item in json.loads(answer.read())['items']]
+        link.close()
