@@ -86,8 +86,12 @@ static const char MAY_GO[] = "SELECT (state = 'active' AND hold_since IS NULL)::
 static const char RULES_IN_FORCE[] =
 	"SELECT r.kind, r.label, tenancy.stamp(" TODAY " - make_interval(days => " IN_FORCE "))"
 	" FROM provisioning.retention_rule r WHERE " IN_FORCE " IS NOT NULL";
+static const char VERSION_SEEN[] = "SELECT version FROM provisioning.retention";
+
+/* Unless the rules were changed meanwhile: what has changed is looked at anew. */
 static const char DONE[] = "UPDATE provisioning.retention SET"
-			   " done_on = (now() AT TIME ZONE 'Asia/Tokyo')::date";
+			   " done_on = (now() AT TIME ZONE 'Asia/Tokyo')::date"
+			   " WHERE version = $1::bigint";
 
 /* ---- the setting ---- */
 
@@ -276,12 +280,15 @@ static enum err remove_part(struct call *c, const struct over *over, bool *more)
 static enum err remove_parts(struct call *c, struct turn *turn)
 {
 	bool more = false;
+	const char *version = NULL;
 	enum err e = service_enter_tenant(c, turn->tenant_id);
+	if (!e)
+		e = db_text(c, VERSION_SEEN, DB_NONE, &version);
 	if (!e)
 		e = db_each(c, RULES_IN_FORCE, DB_NONE, on_rule, turn);
 	for (size_t i = 0; i < turn->n && !e; i++)
 		e = remove_part(c, &turn->rules[i], &more);
-	return e || more ? e : db_exec(c, DONE, DB_NONE);
+	return e || more ? e : db_exec(c, DONE, DB_ARGS(version));
 }
 
 /*

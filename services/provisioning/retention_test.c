@@ -1,6 +1,11 @@
 /* The rules of a contract: who sets them, within which bounds, and that what keeps less waits. What
  * goes by them is tested where it lies, and with all services in tests/flow/retention_flow_test.py.
  */
+#include <libpq-fe.h>
+#include <pthread.h>
+
+#include "libcommon/capability_cache.h"
+#include "libcommon/db.h"
 #include "services/provisioning/provisioning_test.h"
 
 static const char *rules(const char *kind, const char *label, int days)
@@ -211,6 +216,46 @@ static void a_rule_that_waits_removes_nothing(void **state)
 	assert_string_equal(next(), "1");
 }
 
+static void *take_a_turn(void *arg)
+{
+	struct test beside = test;
+	bool more = false;
+	beside.arena = arena_new();
+	beside.db = db_open(test.database, "provisioning");
+	struct call c = test_call(&beside, NULL);
+	assert_int_equal(retention_run(&c, &more), OK);
+	assert_int_equal(db_commit(&c), OK);
+	db_close(beside.db);
+	arena_free(beside.arena);
+	capability_cache_free();
+	return NULL;
+}
+
+static void wait_for_lock(void)
+{
+	static const char waits[] =
+		"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+		" AND usename = 'manabiya_provisioning' AND wait_event_type = 'Lock'";
+	for (int i = 0; i < 2000 && strcmp(test_sql_text(&test, waits), "1") != 0; i++)
+		(void)usleep(10000);
+}
+
+static void what_changes_while_the_job_looks_is_looked_at_anew(void **state)
+{
+	pthread_t thread;
+	have_contract("active", "NULL");
+	(void)put(200, rules("record", "III", 100));
+	PGconn *other = PQconnectdb(test.superuser);
+	PQclear(PQexec(other,
+		"BEGIN; UPDATE provisioning.retention SET version = version + 1, done_on = NULL"));
+	assert_int_equal(pthread_create(&thread, NULL, take_a_turn, NULL), 0);
+	wait_for_lock();
+	PQclear(PQexec(other, "COMMIT"));
+	PQfinish(other);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_string_equal(next(), "1");
+}
+
 static void only_an_active_contract_loses_anything(void **state)
 {
 	static const char *const others[] = { "suspended", "closed", "grace", "purging", "erased" };
@@ -265,6 +310,7 @@ int main(void)
 		FACT(another_contract_has_its_own),
 		FACT(the_password_is_wanted_again),
 		FACT(a_rule_that_waits_removes_nothing),
+		FACT(what_changes_while_the_job_looks_is_looked_at_anew),
 		FACT(only_an_active_contract_loses_anything),
 		FACT(a_legal_hold_stops_it_and_is_told),
 		FACT(an_archive_that_comes_in_is_whole_first),
