@@ -25,7 +25,7 @@ struct cache {
 	char *address; /* NULL: always unavailable */
 	char *user, *password;
 	redisContext *redis; /* NULL: not connected */
-	int64_t rest_until_ms;
+	int64_t wait_ms, rest_until_ms;
 };
 
 typedef redisReply *reply;
@@ -57,7 +57,13 @@ struct cache *cache_open_as(const char *address, const char *user, const char *p
 	cache->address = copy_or_null(address);
 	cache->user = copy_or_null(user);
 	cache->password = copy_or_null(password);
+	cache->wait_ms = TIMEOUT_MS;
 	return cache;
+}
+
+void cache_wait(struct cache *cache, int64_t ms)
+{
+	cache->wait_ms = ms;
 }
 
 static void disconnect(struct cache *cache)
@@ -115,7 +121,8 @@ static enum err rest(struct cache *cache)
 
 static enum err connect_if_needed(struct cache *cache)
 {
-	const struct timeval timeout = { .tv_usec = TIMEOUT_MS * 1000L };
+	const struct timeval timeout = { .tv_sec = cache->wait_ms / 1000,
+		.tv_usec = cache->wait_ms % 1000 * 1000L };
 	if (cache->redis)
 		return OK;
 	if (!cache->address || clock_steady_ms() < cache->rest_until_ms)

@@ -28,7 +28,9 @@ static int close_arena(void **state)
 static struct cache *open_cache(void)
 {
 	assert_non_null(test_cache_address()); /* tests/with-services */
-	return cache_open(test_cache_address(), NULL);
+	struct cache *cache = cache_open(test_cache_address(), NULL);
+	cache_wait(cache, TEST_CACHE_WAIT_MS);
+	return cache;
 }
 
 static void what_was_set_is_there_until_deleted(void **state)

@@ -130,6 +130,7 @@ void test_open(struct test *test, const struct service *service)
 		.public_key = key_pair()->public_key };
 	test->db = db_open(test->database, service->name);
 	test->cache = cache_open(test_cache_address(), NULL);
+	cache_wait(test->cache, TEST_CACHE_WAIT_MS);
 	test->bus = open_bus(test, service->name);
 	if (service->keyring != KEYRING_NONE)
 		test->keyring = make_keyring(test);

@@ -95,6 +95,8 @@ void test_dispatch(
 void test_sql(struct test *test, const char *sql);
 const char *test_sql_text(struct test *test, const char *sql);
 
+/* On a busy machine a tenth of a second passes without anything being wrong. */
+#define TEST_CACHE_WAIT_MS 10000
 /* Address of the test Redis, NULL without one. */
 const char *test_cache_address(void);
 /* A directory for sockets and files of this test program, made new. */

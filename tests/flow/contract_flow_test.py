@@ -14,9 +14,6 @@ def setUpModule():
         'provisioning': {'contract-export-days': 0, 'contract-grace-days': 0}}))
 
 
-OUT_WITHIN_S = 5  # two on a machine of our own; the gateway asks anew every second
-
-
 def act(contract_id, what, **body):
     """What an operator does to a contract, having read it."""
     operator = base.world.operator
@@ -35,7 +32,7 @@ class ContractFlow(FlowTest):
         contract, pupil = tenant.contract['id'], tenant.enter('jido1')
         pupil.get('/v1/home')
         act(contract, 'suspend')
-        eventually(lambda: pupil.send('GET', '/v1/home').status == 401, 'the session is over', OUT_WITHIN_S)
+        eventually(lambda: pupil.send('GET', '/v1/home').status == 401, 'the session is over', base.SOON_S)
         self.assertRefused(401, lambda: base.world.client().login('yasumi', 'jido1', base.PASSWORD), 'login_failed')
         other.enter('jido1').get('/v1/home')
         act(contract, 'restore')
