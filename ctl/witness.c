@@ -1,4 +1,4 @@
-/* What audit has kept of its witnesses (migrations/0115_witness.sql); only read here. */
+/* What audit has kept of its witnesses (migrations/0051_checkpoint.sql); only read here. */
 #include "ctl/witness.h"
 
 #include <stdio.h>

@@ -149,7 +149,7 @@ static bool read_actor(const struct json *payload, struct actor *out)
 		/* What is missing or odd counts as set: it only takes rights away. */
 		.needs_second_factor = json_integer(json_member(payload, "secondFactor"), 1) != 0,
 		.initial = json_integer(json_member(payload, "initial"), 1) != 0,
-		/* An auth from before this mark lets nobody of a closed contract in. */
+		/* Without this mark nobody of a closed contract comes in. */
 		.closed = json_integer(json_member(payload, "closed"), 0) != 0,
 		.tenant_key = json_text(json_member(payload, "tenantKey")),
 		.expires_unix_ms = json_integer(json_member(payload, "exp"), 0),

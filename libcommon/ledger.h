@@ -1,7 +1,7 @@
 /*
  * The ledger: which transactions have changed rows of tenants, and which events they have written.
  *
- * Triggers of the database fill it (migrations/0150_ledger.sql), so no code of a service can forget
+ * Triggers of the database fill it (migrations/0005_ledger.sql), so no code of a service can forget
  * to, and no service may read or write it. What agrees goes within the database; the job here tells
  * audit the rest: events that have left the outbox, changes that nothing explains, and which of the
  * events that audit asks about this service has never written (services/audit/completeness.c).

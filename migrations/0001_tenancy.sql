@@ -1,4 +1,4 @@
--- Who may see which row, and the three tables that every service has.
+-- Who may see which row.
 --
 -- Isolation does not trust the application: a policy asks tenancy.entered, which believes the
 -- setting app.tenant only with a MAC that auth made. An injected statement can change the setting,
@@ -118,140 +118,53 @@ END
 $$;
 REVOKE ALL ON FUNCTION tenancy.protect(regclass) FROM PUBLIC;
 
--- Create what every service has: its schema, and the tables outbox, inbox, idempotency.
-CREATE FUNCTION tenancy.service(name text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $service$
+-- Put a table that its service may only read under forced row security: functions of the owner write it.
+CREATE FUNCTION tenancy.protect_readonly(relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
-	role text := 'manabiya_' || name;
-	routine text;
+	service text := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.oid = relation);
 BEGIN
-	EXECUTE format('CREATE SCHEMA %I', name);
-	EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', name, role);
-
-	-- What must reach another service exactly when this transaction commits. `id` is not the order
-	-- of commits: a reader that remembers an id loses rows. `xid` is compared with the oldest
-	-- transaction still running instead.
-	EXECUTE format($sql$
-		CREATE TABLE %1$I.outbox (
-			id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-			xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-			tenant_id uuid DEFAULT tenancy.tenant(),
-			consumer text NOT NULL,
-			kind text NOT NULL CHECK (kind IN ('audit', 'event')),
-			type text NOT NULL,
-			event_id uuid NOT NULL,
-			body text NOT NULL,
-			created_at timestamptz NOT NULL DEFAULT now(),
-			attempts integer NOT NULL DEFAULT 0,
-			due_at timestamptz NOT NULL DEFAULT now(),
-			dead_reason text,
-			CHECK (tenant_id IS NOT NULL OR kind = 'audit')
-		) WITH (fillfactor = 70)$sql$, name); -- taking a row updates it in place
-	EXECUTE format('CREATE INDEX ON %I.outbox (consumer, xid, id) WHERE dead_reason IS NULL', name);
-	EXECUTE format('ALTER TABLE %I.outbox ENABLE ROW LEVEL SECURITY', name);
-	EXECUTE format('ALTER TABLE %I.outbox FORCE ROW LEVEL SECURITY', name);
-	-- A refused login has an audit row and no tenant.
-	EXECUTE format($sql$CREATE POLICY tenant ON %I.outbox FOR INSERT WITH CHECK (
-		tenant_id = (SELECT e.tenant_id FROM tenancy.entered e) OR (tenant_id IS NULL AND kind = 'audit'))$sql$, name);
-	EXECUTE format('CREATE POLICY relay ON %I.outbox TO manabiya_owner USING (true) WITH CHECK (true)', name);
-	EXECUTE format('GRANT INSERT (consumer, kind, type, event_id, body) ON %I.outbox TO %I', name, role);
-
-	-- The relay's functions see every tenant; handlers have no SELECT on the table. Each consumer has
-	-- its own `most` rows, so that what waits for a dead one stands in nobody's way. A row that was
-	-- taken is not due again for 30 seconds: longer than a batch may take, so that a relay which died
-	-- is followed by another.
-	EXECUTE format($sql$
-		CREATE FUNCTION %1$I.outbox_take(most integer)
-		RETURNS TABLE (id bigint, tenant_id uuid, consumer text, kind text, type text, event_id uuid,
-			body text, created_at text, attempts integer)
-		LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $body$
-			WITH RECURSIVE consumer AS ( -- DISTINCT would read every row
-				(SELECT o.consumer AS name FROM %1$I.outbox o WHERE o.dead_reason IS NULL
-				ORDER BY o.consumer LIMIT 1)
-				UNION ALL
-				SELECT (SELECT o.consumer FROM %1$I.outbox o
-					WHERE o.dead_reason IS NULL AND o.consumer > k.name ORDER BY o.consumer LIMIT 1)
-				FROM consumer k WHERE k.name IS NOT NULL
-			), due AS (
-				SELECT r.id FROM consumer k, LATERAL (
-					SELECT o.id FROM %1$I.outbox o
-					WHERE o.consumer = k.name AND o.dead_reason IS NULL
-						AND o.xid < pg_snapshot_xmin(pg_current_snapshot())
-						AND o.due_at <= clock_timestamp()
-					ORDER BY o.xid, o.id LIMIT most FOR UPDATE SKIP LOCKED) r
-			), taken AS (
-				UPDATE %1$I.outbox o SET due_at = clock_timestamp() + interval '30 seconds'
-				FROM due WHERE o.id = due.id RETURNING o.*
-			)
-			SELECT t.id, t.tenant_id, t.consumer, t.kind, t.type, t.event_id, t.body,
-				tenancy.stamp(t.created_at), t.attempts
-			FROM taken t ORDER BY t.xid, t.id
-		$body$$sql$, name);
-	EXECUTE format($sql$
-		CREATE FUNCTION %1$I.outbox_done(ids bigint[]) RETURNS void
-		LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $body$
-			DELETE FROM %1$I.outbox o WHERE o.id = ANY (ids)
-		$body$$sql$, name);
-	-- The consumer was certainly not reached: that says nothing about the row, so it does not count.
-	EXECUTE format($sql$
-		CREATE FUNCTION %1$I.outbox_wait(ids bigint[]) RETURNS void
-		LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $body$
-			UPDATE %1$I.outbox o SET due_at = clock_timestamp() + interval '2 seconds'
-			WHERE o.id = ANY (ids)
-		$body$$sql$, name);
-	-- 1 s, 2 s, 4 s … 5 min; after 12 attempts, 23 minutes, the row waits for a person.
-	EXECUTE format($sql$
-		CREATE FUNCTION %1$I.outbox_put_off(ids bigint[], reason text) RETURNS void
-		LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $body$
-			UPDATE %1$I.outbox o SET attempts = o.attempts + 1,
-				due_at = clock_timestamp() + least(interval '1 second' * 2 ^ o.attempts, interval '5 minutes'),
-				dead_reason = CASE WHEN o.attempts + 1 >= 12 THEN left(reason, 200) END
-			WHERE o.id = ANY (ids)
-		$body$$sql$, name);
-
-	-- Event ids that took effect here.
-	EXECUTE format($sql$
-		CREATE TABLE %1$I.inbox (
-			tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
-			event_id uuid NOT NULL,
-			taken_at timestamptz NOT NULL DEFAULT now(),
-			PRIMARY KEY (tenant_id, event_id)
-		)$sql$, name);
-	EXECUTE format('SELECT tenancy.protect(%L)', format('%I.inbox', name));
-
-	-- What was answered to a request with an Idempotency-Key, written in the transaction of its effect.
-	EXECUTE format($sql$
-		CREATE TABLE %1$I.idempotency (
-			tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
-			user_id text NOT NULL,
-			operation text NOT NULL,
-			key text NOT NULL,
-			fingerprint text NOT NULL,
-			status integer,
-			headers text,
-			content_type text,
-			body text,
-			created_at timestamptz NOT NULL DEFAULT now(),
-			PRIMARY KEY (tenant_id, user_id, operation, key)
-		)$sql$, name);
-	EXECUTE format('CREATE INDEX ON %I.idempotency (created_at)', name);
-	EXECUTE format('SELECT tenancy.protect(%L)', format('%I.idempotency', name));
-	EXECUTE format('CREATE POLICY expire ON %I.idempotency TO manabiya_owner USING (true)', name);
-	EXECUTE format($sql$
-		CREATE FUNCTION %1$I.idempotency_expire() RETURNS bigint
-		LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $body$
-			WITH gone AS (
-				DELETE FROM %1$I.idempotency i WHERE i.created_at < now() - interval '24 hours' RETURNING 1
-			)
-			SELECT count(*) FROM gone
-		$body$$sql$, name);
-
-	FOREACH routine IN ARRAY ARRAY['outbox_take(integer)', 'outbox_done(bigint[])',
-		'outbox_wait(bigint[])', 'outbox_put_off(bigint[], text)', 'idempotency_expire()']
-	LOOP
-		EXECUTE format('REVOKE ALL ON FUNCTION %I.%s FROM PUBLIC', name, routine);
-		EXECUTE format('GRANT EXECUTE ON FUNCTION %I.%s TO %I', name, routine, role);
-	END LOOP;
+	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+	EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', relation);
+	EXECUTE format('CREATE POLICY tenant ON %s FOR SELECT TO %I USING (tenant_id = (SELECT e.tenant_id FROM tenancy.entered e))',
+		relation, 'manabiya_' || service);
+	EXECUTE format('CREATE POLICY functions ON %s TO manabiya_owner USING (true) WITH CHECK (true)', relation);
+	EXECUTE format('GRANT SELECT ON %s TO %I', relation, 'manabiya_' || service);
 END
-$service$;
-REVOKE ALL ON FUNCTION tenancy.service(text) FROM PUBLIC;
+$$;
+REVOKE ALL ON FUNCTION tenancy.protect_readonly(regclass) FROM PUBLIC;
+
+-- And one that its service does not even see.
+CREATE FUNCTION tenancy.hide(relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+	EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', relation);
+	EXECUTE format('CREATE POLICY functions ON %s TO manabiya_owner USING (true) WITH CHECK (true)', relation);
+END
+$$;
+REVOKE ALL ON FUNCTION tenancy.hide(regclass) FROM PUBLIC;
+
+-- A function of the owner that a service may call, and nobody else.
+CREATE FUNCTION tenancy.offer(service text, routine text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+	EXECUTE format('REVOKE ALL ON FUNCTION %I.%s FROM PUBLIC', service, routine);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION %I.%s TO %I', service, routine, 'manabiya_' || service);
+END
+$$;
+REVOKE ALL ON FUNCTION tenancy.offer(text, text) FROM PUBLIC;
+
+-- What people write, and their names, lie sealed (libcommon/personal.h), under a key of the tenant or of the one
+-- user whom it is about; the database refuses it in the clear. Format 1; then kind 0, version, nonce and tag: 46
+-- bytes at least; or kind 1 with a user's id: 62. As base64url.
+CREATE FUNCTION tenancy.is_sealed(value text) RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN value ~ '^AQ(AA[A-Za-z0-9_-]{58,}|EA[A-Za-z0-9_-]{79,})$';
+
+-- The day in Japan, where the schools are.
+CREATE FUNCTION tenancy.today() RETURNS date
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+	SELECT (CURRENT_TIMESTAMP AT TIME ZONE 'Asia/Tokyo')::date
+$$;

@@ -15,6 +15,9 @@ CREATE TABLE auth.tenant (
 	name text NOT NULL,
 	denied text[] NOT NULL DEFAULT '{}',
 	created_at timestamptz NOT NULL DEFAULT now(),
+	source_ranges text[] NOT NULL DEFAULT '{}', -- from where its people may come; empty: from everywhere
+	shut_at timestamptz, -- nobody of it logs in or gets a capability
+	is_closed boolean NOT NULL DEFAULT false, -- then its administrators do, who may take its export away
 	PRIMARY KEY (tenant_id)
 );
 SELECT tenancy.protect('auth.tenant');
@@ -25,8 +28,6 @@ CREATE POLICY lookup ON auth.tenant FOR SELECT TO manabiya_owner USING (true);
 CREATE TABLE auth.account (
 	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
 	id uuid NOT NULL,
-	username text NOT NULL,
-	username_key text NOT NULL GENERATED ALWAYS AS (lower(username)) STORED,
 	role text NOT NULL CHECK (role IN ('operator', 'contractor', 'instructor', 'student')),
 	status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended', 'deleted')),
 	denied text[] NOT NULL DEFAULT '{}',
@@ -37,15 +38,17 @@ CREATE TABLE auth.account (
 	-- Rises with every change that a login under way has to notice.
 	version integer NOT NULL DEFAULT 1,
 	created_at timestamptz NOT NULL DEFAULT now(),
+	-- Login names are kept nowhere here: a keyed hash, under a key of the tenant that no backup of the database holds.
+	login_index text CHECK (login_index ~ '^[A-Za-z0-9_-]{43}$'),
 	PRIMARY KEY (tenant_id, id),
 	FOREIGN KEY (tenant_id) REFERENCES auth.tenant,
 	CHECK ((secret_hash IS NULL) = (secret_expires_at IS NULL)),
 	-- The provider's own people live in the provider's own tenant only.
-	CHECK (role <> 'operator' OR tenant_id = '00000000-0000-7000-8000-000000000001')
+	CHECK (role <> 'operator' OR tenant_id = '00000000-0000-7000-8000-000000000001'),
+	CHECK (status = 'deleted' OR login_index IS NOT NULL)
 );
 SELECT tenancy.protect('auth.account');
-CREATE UNIQUE INDEX account_username ON auth.account (tenant_id, username_key)
-	WHERE status <> 'deleted';
+CREATE UNIQUE INDEX account_login ON auth.account (tenant_id, login_index);
 CREATE POLICY lookup ON auth.account FOR SELECT TO manabiya_owner USING (role = 'operator');
 
 CREATE TABLE auth.session (
@@ -60,6 +63,8 @@ CREATE TABLE auth.session (
 	idle_expires_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 	revoked_at timestamptz,
+	authenticated_at timestamptz DEFAULT now(), -- when the password was last proven: what is dangerous asks for it again
+	factors smallint NOT NULL DEFAULT 1 CHECK (factors IN (1, 2)), -- that were proven when it began
 	PRIMARY KEY (tenant_id, id),
 	FOREIGN KEY (tenant_id, user_id) REFERENCES auth.account
 );
@@ -70,6 +75,28 @@ CREATE INDEX session_of_user ON auth.session (tenant_id, user_id) WHERE revoked_
 CREATE INDEX session_end ON auth.session (expires_at);
 CREATE POLICY lookup ON auth.session FOR SELECT TO manabiya_owner USING (true);
 CREATE POLICY expire ON auth.session FOR DELETE TO manabiya_owner USING (true);
+SELECT tenancy.unwatch('auth', 'session', '{UPDATE}', '{last_seen_at,idle_expires_at}', 'that somebody is still there');
+
+-- The second factor of staff: codes from an authenticator app (RFC 6238), and recovery codes for the day it is lost.
+CREATE TABLE auth.totp (
+	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
+	user_id uuid NOT NULL,
+	secret bytea NOT NULL, -- sealed
+	confirmed_at timestamptz, -- NULL: shown, and not yet proven to have arrived in an app
+	last_step bigint NOT NULL DEFAULT 0, -- the newest code that was used: none of it or before is good again
+	PRIMARY KEY (tenant_id, user_id),
+	FOREIGN KEY (tenant_id, user_id) REFERENCES auth.account
+);
+SELECT tenancy.protect('auth.totp');
+
+CREATE TABLE auth.recovery_code (
+	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
+	user_id uuid NOT NULL,
+	code_hash bytea NOT NULL, -- keyed; the code is kept nowhere
+	PRIMARY KEY (tenant_id, user_id, code_hash),
+	FOREIGN KEY (tenant_id, user_id) REFERENCES auth.totp ON DELETE CASCADE
+);
+SELECT tenancy.protect('auth.recovery_code');
 
 -- Failed attempts by a keyed hash of what was typed, whether or not such an account exists: or being
 -- told to wait would tell that it does.
@@ -101,6 +128,7 @@ $$;
 CREATE FUNCTION auth.expire() RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
 	DELETE FROM auth.throttle t WHERE t.updated_at < now() - interval '1 day';
+	SELECT tenancy.upkeep('auth', 'session', 'DELETE');
 	WITH gone AS (
 		DELETE FROM auth.session s WHERE s.expires_at < now() - interval '1 day' RETURNING 1
 	)

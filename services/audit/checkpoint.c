@@ -4,7 +4,7 @@
  * within the second that is promised after an event was acknowledged.
  *
  * The root comes from the tree's right edge, which the database moves together with the lines
- * (migrations/0070_audit_tree.sql). Two instances may sign the same tree at once: both say the
+ * (migrations/0051_checkpoint.sql). Two instances may sign the same tree at once: both say the
  * same.
  */
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * Whether the log is complete: each service tells what it has written and what it has changed
  * without writing an event (libcommon/ledger.h), and the database compares that with the log
- * (migrations/0151_completeness.sql). What does not agree is named: kept as a gap, recorded in the
+ * (migrations/0055_completeness.sql). What does not agree is named: kept as a gap, recorded in the
  * tenant's log itself, shown to its administrators and to the operator.
  *
  * A gap is never closed by this: what was not recorded stays unrecorded, whoever explains it.

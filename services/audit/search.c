@@ -1,7 +1,7 @@
 /*
  * Searching the own tenant's log; row security leaves nothing else to find.
  *
- * What a request asks for are terms (migrations/0228_audit_write.sql): the tiles of 256 events that
+ * What a request asks for are terms (migrations/0054_log_search.sql): the tiles of 256 events that
  * have all of them are taken newest first, and the events in them compared with all that was asked;
  * before them the newest, whose terms are not noted yet (terms.c).
  * A page looks at so many tiles and no more; then it may hold less than was wanted, and the next

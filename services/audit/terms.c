@@ -1,6 +1,6 @@
 /*
  * Noting what the log is searched by, tile by tile, behind what is appended
- * (migrations/0228_audit_write.sql). Nothing waits for it: search.c looks into the tiles that are
+ * (migrations/0054_log_search.sql). Nothing waits for it: search.c looks into the tiles that are
  * not noted yet.
  */
 #include <stdlib.h>

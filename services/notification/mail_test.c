@@ -271,8 +271,7 @@ static void handlers_cannot_take_mail(void **state)
 {
 	static const char *const statements[] = { "SELECT mail_take(20)",
 		"SELECT mail_done('" TEST_TENANT "', '" TEST_USER "')",
-		"SELECT mail_put_off('" TEST_TENANT "', '" TEST_USER "', 'x')",
-		"SELECT unguarded_mail_take(20)" };
+		"SELECT mail_put_off('" TEST_TENANT "', '" TEST_USER "', 'x')" };
 	const struct actor service = test_actor(&test, TEST_TENANT, "auth", ROLE_SERVICE);
 	for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
 		struct call c = test_call(&test, &service);

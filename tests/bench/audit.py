@@ -76,7 +76,7 @@ class Log:
             INSERT INTO bench.batch SELECT id, {line} FROM (SELECT bench.id() AS id FROM generate_series(1, {APPEND_ROWS})) t;
             began := bench.cpu_us();
             PERFORM audit.append(array_agg('{tenant}'::uuid), array_agg(id), array_agg(1775608200000::bigint), array_agg('learning.try_create'::text),
-                array_agg('success'::text), array_agg(gen_random_uuid()::text), array_agg(gen_random_uuid()::text), array_agg(line)) FROM bench.batch;
+                array_agg('success'::text), array_agg(gen_random_uuid()::text), array_agg(gen_random_uuid()::text), array_agg(NULL::text), array_agg(NULL::text), array_agg(line)) FROM bench.batch;
             COMMIT;
             ours := ours + bench.cpu_us() - began; began := bench.cpu_us();
             INSERT INTO bench.plain SELECT '{tenant}', i * {APPEND_ROWS} + row_number() OVER (), line FROM bench.batch;
@@ -134,7 +134,7 @@ def signed_after(log, tenant):
     line = LINE.format(operation='learning.try_create', tenant=f"'{tenant}'")
     teller = log.psql(f"""DO $$ BEGIN FOR i IN 1..{PROBES} LOOP
         PERFORM audit.append(array_agg('{tenant}'::uuid), array_agg(id), array_agg(1775608200000::bigint), array_agg('learning.try_create'::text),
-            array_agg('success'::text), array_agg(''::text), array_agg(''::text), array_agg({line})) FROM (SELECT bench.id() AS id) t;
+            array_agg('success'::text), array_agg(''::text), array_agg(''::text), array_agg(NULL::text), array_agg(NULL::text), array_agg({line})) FROM (SELECT bench.id() AS id) t;
         COMMIT;
         INSERT INTO bench.told SELECT sequence, clock_timestamp() FROM audit.head WHERE tenant_id = '{tenant}';
         COMMIT;

@@ -160,7 +160,7 @@ class CompletenessFlow(FlowTest):
         """As somebody who has audit's database."""
         self.stack.sql("SELECT audit.append("
                        f"ARRAY['{self.tenant_id}']::uuid[], ARRAY['{event}']::uuid[], ARRAY[1767225600000], "
-                       f"ARRAY['learning.try_submit'], ARRAY['success'], ARRAY[''], ARRAY[''], ARRAY['{line}'])")
+                       f"ARRAY['learning.try_submit'], ARRAY['success'], ARRAY[''], ARRAY[''], ARRAY[NULL], ARRAY[NULL], ARRAY['{line}'])")
 
     def test_6_the_administrators_and_the_operator_are_told(self):
         self.stack.sql(f"UPDATE learning.try SET shared = shared WHERE id = '{self.made['id']}'")

@@ -47,7 +47,7 @@ class Log:
         before = int(base.world.stack.sql(f"SELECT sequence FROM audit.head WHERE tenant_id = '{self.id}'") or 0)
         base.world.stack.sql(f"""
             SELECT audit.append(array_agg('{self.id}'::uuid), array_agg(id), array_agg(1775608200000::bigint), array_agg('learning.try_create'::text),
-                array_agg('success'::text), array_agg(''::text), array_agg(''::text), array_agg('{{"time":1775608200000,"message":"なわとび ' || i
+                array_agg('success'::text), array_agg(''::text), array_agg(''::text), array_agg(NULL::text), array_agg(NULL::text), array_agg('{{"time":1775608200000,"message":"なわとび ' || i
                 || '","metadata":{{"tenant_uid":"{self.id}","uid":"' || id || '"}}}}'))
             FROM (SELECT i, gen_random_uuid() AS id FROM generate_series(1, {n}) i) t""")
         base.eventually(lambda: self.size() >= before + n, 'the new events are signed')
@@ -60,10 +60,9 @@ class Log:
             {change};
             DELETE FROM audit.node WHERE tenant_id = '{self.id}';
             DELETE FROM audit.checkpoint WHERE tenant_id = '{self.id}';
-            UPDATE audit.head SET exported = 0, signed = 0, sequence = 0, bytes = 0, peaks = '{{}}' WHERE tenant_id = '{self.id}';
+            UPDATE audit.head SET signed = 0, sequence = 0, bytes = 0, peaks = '{{}}' WHERE tenant_id = '{self.id}';
             SELECT audit.grow('{self.id}', array_agg(sha256('\\x00'::bytea || convert_to(line, 'UTF8')) ORDER BY sequence),
                 array_agg(octet_length(line) + 1 ORDER BY sequence)) FROM audit.event WHERE tenant_id = '{self.id}';
-            UPDATE audit.head SET exported = sequence WHERE tenant_id = '{self.id}';
             COMMIT""")
         base.eventually(lambda: self.admin.send('GET', '/v1/audit/log/checkpoint').status == 200, 'the new tree is signed')
 
