@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-TIMEOUT = 10.0
+TIMEOUT = 30.0  # for one answer
 PATIENCE_S = 60  # for what the server does by itself; it takes milliseconds on an idle machine
 
 
@@ -78,8 +78,8 @@ class Probe:
         if not self.process:
             return
         self.process.terminate()
-        code = self.process.wait(timeout=20)
-        self.reader.join(timeout=5)
+        code = self.process.wait(timeout=PATIENCE_S)
+        self.reader.join(timeout=PATIENCE_S)
         self.process.stderr.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         log = "".join(self.lines)

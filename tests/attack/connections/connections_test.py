@@ -137,10 +137,8 @@ class Churn(Case):
         self.probe.settled_figures()  # every exchange is over
 
 
-class Floods(Case):
-    options = ("--connections-max", str(CONNECTIONS_MAX), "--connections-per-source", str(PER_SOURCE),
-               "--idle-timeout-ms", "4000", "--handshake-timeout-ms", "4000", "--head-timeout-ms", "4000",
-               "--admin-listen", "127.0.0.1:0")
+class Crowd(Case):
+    ROOM = ("--connections-max", str(CONNECTIONS_MAX), "--connections-per-source", str(PER_SOURCE), "--admin-listen", "127.0.0.1:0")
 
     def fill(self, connect):
         """Twice as many as there is room for, from a hundred addresses."""
@@ -149,6 +147,10 @@ class Floods(Case):
                 self.held.append(connect(f"127.0.2.{i % 100 + 1}"))
             except (OSError, ssl.SSLError):
                 pass  # not let in
+
+
+class Floods(Crowd):
+    options = (*Crowd.ROOM, "--idle-timeout-ms", "4000", "--handshake-timeout-ms", "4000", "--head-timeout-ms", "4000")
 
     def test_idle_ones_are_bounded_and_make_room_again(self):
         before = self.descriptors()
@@ -163,18 +165,6 @@ class Floods(Case):
         self.fill(self.plain)
         self.assertLessEqual(self.descriptors(), before + CONNECTIONS_MAX + IN_PASSING)
         eventually(self.is_served, "the silent ones were sent away")
-
-    def test_who_is_in_goes_on(self):
-        with self.secure("127.0.3.1") as inside:
-            inside.sendall(GET)
-            self.assertTrue(inside.recv(65536).startswith(b"HTTP/1.1 200"))
-            self.fill(self.plain)
-            inside.sendall(GET)
-            answer = b""
-            while b"HTTP/1.1 200" not in answer:
-                part = inside.recv(65536)
-                self.assertTrue(part, "closed")
-                answer = answer[-12:] + part
 
     def test_slow_heads_hold_nobody_up(self):
         """A byte now and then on many connections: each ends in time, others are served meanwhile."""
@@ -202,6 +192,22 @@ class Floods(Case):
             return True
         except (OSError, ssl.SSLError):
             return False
+
+
+class FullHouse(Crowd):
+    options = (*Crowd.ROOM, "--idle-timeout-ms", "60000")  # who is in is never sent away for having to wait
+
+    def test_who_is_in_goes_on(self):
+        with self.secure("127.0.3.1") as inside:
+            inside.sendall(GET)
+            self.assertTrue(inside.recv(65536).startswith(b"HTTP/1.1 200"))
+            self.fill(self.plain)
+            inside.sendall(GET)
+            answer = b""
+            while b"HTTP/1.1 200" not in answer:
+                part = inside.recv(65536)
+                self.assertTrue(part, "closed")
+                answer = answer[-12:] + part
 
 
 class SourceRules(Case):

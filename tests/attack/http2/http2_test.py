@@ -151,16 +151,14 @@ class Frames(Case):
     def test_data_behind_the_end_of_a_stream(self):
         self.needs_probe()
         with Http2(probe) as http:
-            http.request(1, path="/later?ms=500")
-            http.send(data(1, b"x"))
+            http.send(http.headers(1, http.block(path="/later?ms=500")) + data(1, b"x"))
             found = http.wait(RST_STREAM, 1) or None
             self.assertTrue(found is None or int.from_bytes(found.payload, "big") == STREAM_CLOSED)
 
     def test_stream_window_overflow(self):
         self.needs_probe()
         with Http2(probe) as http:
-            http.request(1, path="/later?ms=500")
-            http.send(window_update(1, (1 << 31) - 1))
+            http.send(http.headers(1, http.block(path="/later?ms=500")) + window_update(1, (1 << 31) - 1))
             self.resets(http, 1, FLOW_CONTROL_ERROR)
             self.lives(http, 3)
 
@@ -436,8 +434,8 @@ class Streams(WithProbe):
         """The client opens no window, so the refusal is still on its way when the application answers."""
         for limit, path in ((0, "/later?ms=200"), (100, "/limited-later?ms=200")):
             with self.subTest(path), Http2(probe, with_settings=[(INITIAL_WINDOW_SIZE, 0)]) as http:
-                http.request(1, "PUT", path, is_end=False)
-                http.send(data(1, b"x" * (limit + 1)))
+                # At once, or the application would be first when this client is held up between the two.
+                http.send(http.headers(1, http.block("PUT", path), END_HEADERS) + data(1, b"x" * (limit + 1)))
                 self.assertEqual(dict(http.wait(HEADERS, 1).headers)[":status"], "413")
                 time.sleep(0.4)
                 http.send(window_update(1, 1000))
@@ -621,24 +619,26 @@ class Limits(unittest.TestCase):
     def setUpClass(cls):
         if not probe.is_own:
             raise unittest.SkipTest("plays against another server")
-        cls.probe = Probe("--head-timeout-ms", "1000", "--idle-timeout-ms", "1500")  # a client here waits for ten seconds
+        cls.probe = Probe("--head-timeout-ms", "1000", "--idle-timeout-ms", "1500")  # a client here waits for TIMEOUT
+        cls.patient = Probe("--head-timeout-ms", "60000")
 
     @classmethod
     def tearDownClass(cls):
         cls.probe.stop()
+        cls.patient.stop()
 
     def assertWaits(self, other):
-        """What has come as far at the other server, whose times are five times as long, is still waited for."""
+        """What has come as far at the patient server is still waited for."""
         other.socket.settimeout(0.1)
         self.assertRaises(TimeoutError, other.goaway)
 
     def test_no_preface(self):
-        with Http2(probe, greet=False) as other, Http2(self.probe, greet=False) as http:
+        with Http2(self.patient, greet=False) as other, Http2(self.probe, greet=False) as http:
             http.goaway()
             self.assertWaits(other)
 
     def test_head_without_end(self):
-        with Http2(probe) as other, Http2(self.probe) as http:
+        with Http2(self.patient) as other, Http2(self.probe) as http:
             for one in (other, http):
                 one.send(frame(HEADERS, END_STREAM, 1, b"\x82"))
             http.goaway()
@@ -720,14 +720,15 @@ class Draining(unittest.TestCase):
     def test_streams_under_way_are_finished(self):
         if not probe.is_own:
             self.skipTest("plays against another server")
-        server = Probe()
+        server = Probe("--drain-ms", "60000")
         with Http2(server) as http:
-            http.request(1, path="/later?ms=3000")
+            http.request(1, "POST", "/count", is_end=False)  # under way until we end it, however long all else takes
             server.figures_with(1)
             server.process.send_signal(signal.SIGTERM)
             found = http.wait(GOAWAY)
             self.assertEqual(struct.unpack(">II", found.payload[:8]), (1, NO_ERROR))
-            self.assertEqual(http.answer(1), (200, b"later\n"))
+            http.send(data(1, b"abc", END_STREAM))
+            self.assertEqual(http.answer(1), (200, b"3\n"))
             self.assertIsNone(http.goaway())
         server.stop()
 
