@@ -281,7 +281,7 @@ class Drill(FlowTest):
         stack = base.world.stack
         for name in ('gateway', *SERVICES):
             stack.processes[name].stop()
-        stack.sql('DROP DATABASE manabiya', 'postgres')
+        stack.sql('DROP DATABASE manabiya WITH (FORCE)', 'postgres')  # a session of theirs may still be ending
         stack.sql('CREATE DATABASE manabiya', 'postgres')
         run(postgres_bin() / 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', stack.conninfo(), '-f', backups / 'before/dump.sql')
         said = run(base.BUILD / 'ctl/manabiyactl', 'erased', '--database', stack.conninfo(), '--erasure-ledger',

@@ -52,7 +52,8 @@ def open_world(new_stack=private_stack):
     """setUpModule of every flow test: a fresh stack with an operator."""
     global world
     world = World(new_stack)
-    unittest.addModuleCleanup(world.close, sys._getframe(1).f_globals.get('__name__', 'flow'))
+    caller = sys._getframe(1)  # unittest itself, which knows the module, where setUpModule is this function
+    unittest.addModuleCleanup(world.close, caller.f_locals.get('currentModule') or caller.f_globals['__name__'])
     world.open()
 
 

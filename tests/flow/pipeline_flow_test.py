@@ -20,6 +20,7 @@ from stack import Stack, run
 
 OPERATOR_TENANT = '00000000-0000-7000-8000-000000000001'
 LOG_NAME = 'audit.example.jp'
+SENDERS = ('auth', 'provisioning', 'learning', 'notification')
 MAX_LENGTH = 10000  # of the stream: more than all tests together make
 SHORT_LENGTH = 100
 
@@ -70,16 +71,21 @@ class Pipeline:
             self.assertEqual(self.admin.send('GET', '/v1/audit/events?limit=1').status, 200)
 
     def settled(self):
-        """The log, when everything that has happened is in it."""
-        operation = f'settled-{len(stored())}'
-        self.happen(1)
+        """The log, when everything that has happened is in it: the gateway tells of requests in their order and in a while."""
+        last = self.admin.send('GET', '/v1/audit/events?limit=1').headers['X-Request-Id']
+        eventually(lambda: any('"gateway.request"' in line and last in line for line in stored().values()), 'the last request is in it')
+        eventually(lambda: not self.on_their_way(), 'what services had to tell is in it')
         seen = []
 
         def is_quiet():
             seen.append(len(stored()))
-            return len(seen) > 10 and len(set(seen[-10:])) == 1
-        eventually(is_quiet, operation)
+            return len(seen) >= 5 and len(set(seen[-5:])) == 1
+        eventually(is_quiet, 'nothing more comes')
         return stored()
+
+    def on_their_way(self):
+        rows = ' UNION ALL '.join(f"SELECT 1 FROM {service}.outbox WHERE consumer = 'audit'" for service in SENDERS)
+        return base.world.stack.sql(rows)
 
     def assertComplete(self):
         """Everything that stands in the log, byte for byte, and of each tenant in its order."""
@@ -255,6 +261,7 @@ class RedisStream(Pipeline, FlowTest):
         self.happen(SHORT_LENGTH + 300)
         self.settled()
         self.waits_for_nothing()
+        self.the_rest_goes_on()  # only what is signed can be read
         link = redis.link()
         self.assertLess(link.ask('XLEN', redis.STREAM), SHORT_LENGTH + 100)  # whole nodes of a hundred go
         link.close()
@@ -280,12 +287,13 @@ class RedisStream(Pipeline, FlowTest):
         self.happen(60)
         self.assertComplete()
         self.waits_for_nothing()
-        had, first = len(redis.lines()), max(sequence for _, sequence in stored()) - 50
+        had, first = len(redis.lines()), max(sequence for tenant, sequence in stored() if tenant == self.tenant_id()) - 50
         self.set_back('--tenant', self.tenant_id(), '--sequence', first)
         wanted = [line for place, line in sorted(stored().items()) if place[0] == self.tenant_id() and place[1] >= first]
 
         def again():
-            lines = redis.lines()[had:]  # before them, what was just on its way
+            # Before them, what was just on its way; between them, what happens to others.
+            lines = [line for line in redis.lines()[had:] if place_of(line)[0] == self.tenant_id()]
             first_at = lines.index(wanted[0]) if wanted[0] in lines else 0
             return lines[first_at:first_at + len(wanted)] == wanted
         eventually(again, 'it has them once more')
