@@ -122,7 +122,7 @@ static const struct option options[] = {
 	{ "sse-log-events", OPTION_INTEGER, "4096", AT(sse_log_events), 0, 1048576,
 		"events kept for pages that come back; some minutes of a busy morning in at most 8 "
 		"MiB" },
-	{ "limit-window-s", OPTION_INTEGER, "60", AT(limit_window_s), 1, 3600,
+	{ "limit-window-s", OPTION_INTEGER, "60", AT(limit_window_s), 1, 86400,
 		"the time that the limits below are for; a minute is as long as people will wait" },
 	{ "limit-login", OPTION_INTEGER, "1200", AT(limit_login), 0, 1000000000,
 		"logins of one source in that time: the largest schools' pupils at 08:30, from one "

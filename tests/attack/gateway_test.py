@@ -39,7 +39,9 @@ def setUpModule():
     unittest.addModuleCleanup(base.world.close, 'gateway')
     stack = base.world.stack
     stack.preferred_port = free_port()
-    stack.extra['gateway'] = {'authorities': f'localhost:{stack.preferred_port},manabiya.example'}
+    # What a service that is stopped holds up is not answered before the test goes on, however slow that is.
+    stack.extra['gateway'] = {'authorities': f'localhost:{stack.preferred_port},manabiya.example',
+                              'request-timeout-ms': 60000, 'fanout-timeout-ms': 30000}
     base.world.open()
     document = json.loads((base.BUILD / 'proto/openapi.json').read_text())
     host = urllib.parse.urlsplit(stack.address).netloc
@@ -65,7 +67,7 @@ class Answer:
         return f'{self.status} {self.headers} {self.body[:200]}'
 
 
-def raw(data, wait_s=10):
+def raw(data, wait_s=60):
     """Bytes in, one answer out, on a connection of its own."""
     context = ssl.create_default_context(cafile=str(base.world.stack.ca))
     name, port = host.split(':')
@@ -114,7 +116,7 @@ class Target:
         context = ssl.create_default_context(cafile=str(base.world.stack.ca))
         context.set_alpn_protocols([protocol])
         name, port = host.split(':')
-        plain = socket.create_connection((name, int(port)), timeout=10)
+        plain = socket.create_connection((name, int(port)), timeout=60)
         return context.wrap_socket(plain, server_hostname=name)
 
 

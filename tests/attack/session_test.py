@@ -176,7 +176,7 @@ class SessionTest(FlowTest):
     # ---- floods ----
 
     def test_a_storm_of_logins_stalls_nobody_who_is_in(self):
-        person, answers, slowest = self.bearer_login('sensei'), [], 0.0
+        person, answers, served = self.bearer_login('sensei'), [], 0
 
         def attempt(number):
             client = base.world.client()
@@ -186,10 +186,10 @@ class SessionTest(FlowTest):
         for thread in storm:
             thread.start()
         while any(thread.is_alive() for thread in storm):
-            begin = time.monotonic()
             self.assertEqual(person.send('GET', '/v1/session').status, 200)
-            slowest = max(slowest, time.monotonic() - begin)
-        self.assertLess(slowest, 5)  # idle it is milliseconds; the machine has two cores and forty clients
+            served += 1
+        # Dozens are served between those logins; behind their hashes it would be one for a handful of them.
+        self.assertGreater(served, STORM // 10)
         self.assertEqual({answer.status for answer in answers} - {401, 503}, set())
         for answer in answers:
             if answer.status == 503:
