@@ -185,11 +185,12 @@ class Client:
 
     def events(self, seconds):
         """(event, data) as they arrive, on a connection of its own, for at most `seconds` of silence."""
-        link = http.client.HTTPSConnection(self.url.hostname, self.url.port, timeout=seconds, context=self.tls)
+        link = self.connect()
         link.request('GET', '/v1/events', headers=self.headers('GET', {'Accept': 'text/event-stream'}))
-        answer = link.getresponse()
+        line, answer = link.sock, link.getresponse()
         if answer.status != 200:
             raise Problem('GET', '/v1/events', Answer(answer.status, answer.headers, answer.read()))
+        line.settimeout(seconds)  # a gateway that is long about the answer is not silent
         return _parse_events(link, answer)
 
 

@@ -33,19 +33,22 @@ PASSWORD = 'fuji-no-yama-2026'
 ANOMALY_FAILURES = 5  # fewer than by default: each costs a hash
 # And no hour is night, or what is unusual depended on when the tests run.
 UNUSUAL = {'anomaly-failures': ANOMALY_FAILURES, 'anomaly-night-from': 0, 'anomaly-night-until': 0}
+# A part of a screen that is late is left out of it: not where something is missed in what it shows.
+PATIENT = {'fanout-timeout-ms': 30_000}
 OPERATOR_SECRET_FILE = 'bootstrap.secret'
+LEDGERS = ('audit', 'auth', 'learning', 'notification', 'provisioning')
 
 world = None
 
 
 def private_stack(directory):
-    return Stack(directory, BUILD, extra={'audit': UNUSUAL})
+    return Stack(directory, BUILD, extra={'audit': UNUSUAL, 'gateway': PATIENT})
 
 
 def armed_stack(directory):
     """One that wants a second factor of all staff, as the product does unless told otherwise."""
     return Stack(directory, BUILD, extra={'auth': {'second-factor-required': 'staff'},
-                                          'audit': UNUSUAL})
+                                          'audit': UNUSUAL, 'gateway': PATIENT})
 
 
 def open_world(new_stack=private_stack):
@@ -65,6 +68,12 @@ def eventually(condition, what, seconds=SETTLE_S):
             raise AssertionError(f'not within {seconds} s: {what}')
         time.sleep(0.05)
     return value
+
+
+def ledgers_agree():
+    """Whether all that was written is told and compared. Of one moment: what has left one ledger may have come into another."""
+    tables = [*(f'{service}.ledger' for service in LEDGERS), 'audit.untold']
+    return world.stack.sql('SELECT ' + ' + '.join(f'(SELECT count(*) FROM {table})' for table in tables)) == '0'
 
 
 def events(client, limit=200, **query):
@@ -170,6 +179,9 @@ class Lesson:
         self.model = self.teacher.upload(clip('cartwheel'))
         self.teacher.put(f'/v1/units/{self.unit["id"]}/skills/{self.skill["id"]}/model', mediaId=self.model)
         self.class_id = self.teacher.get('/v1/classes')['items'][0]['id']
+        known = f"SELECT count(*) FROM learning.enrollment WHERE class_id = '{self.class_id}' AND role = 'student'"
+        eventually(lambda: tenant.world.stack.sql(known) == str(tenant.PUPILS),  # who comes later is told nothing
+                   'the class is known where lessons are', seed.SETTLE_S)
         self.assignment = seed.patiently(lambda: self.teacher.post(
             '/v1/assignments', unitId=self.unit['id'], classId=self.class_id))
         self.path = f'/v1/assignments/{self.assignment["id"]}'

@@ -62,10 +62,7 @@ class School:
 
     def set(self, rules):
         read = self.admin.send('GET', '/v1/retention')
-        answer = self.admin.send('PUT', '/v1/retention', {'rules': rules}, {'If-Match': read.headers['ETag']})
-        if answer.status != 200:
-            raise AssertionError((answer.status, answer.body))
-        return answer.json
+        return self.admin.call('PUT', '/v1/retention', {'rules': rules}, {'If-Match': read.headers['ETag']})
 
     def forecast(self, rules):
         items = self.admin.post('/v1/retention/forecast', rules=rules)['items']
@@ -85,10 +82,7 @@ class School:
 
     def agrees(self):
         """Every change has its event; once what was written is told."""
-        def rest():
-            services = ('learning', 'notification', 'provisioning')
-            return sum(int(base.world.stack.sql(f'SELECT count(*) FROM {service}.ledger')) for service in services)
-        eventually(lambda: rest() == 0, 'the ledgers agree', AGREE_S)
+        eventually(base.ledgers_agree, 'the ledgers agree', AGREE_S)
         return list(self.admin.pages('/v1/audit/completeness')) == []
 
 
@@ -150,7 +144,7 @@ class Retention(FlowTest):
             row, = eventually(lambda made=made: here.events('learning.record_expire', objectId=made['id']), 'the event is in the log')
             event = json.loads(row['line'])
             self.assertEqual((event['metadata']['labels'], event['unmapped']['kind']), ([label], 'try'))
-        row, = here.events('notification.announcement_expire', objectId=here.news['id'])
+        row, = eventually(lambda: here.events('notification.announcement_expire', objectId=here.news['id']), 'and the announcement\'s')
         self.assertIsNotNone(row)
         self.assertTrue(here.agrees())
 

@@ -144,7 +144,8 @@ class ArrivalInTheSecond(FlowTest):
         cls.people = {who: base.world.client() for who in ('sensei', 'jido1')}
         for who, client in cls.people.items():
             base.world.arrive(client, CODE, who, cls.issued[who], is_staff=who == 'sensei')
-        eventually(lambda: cls.people['jido1'].get('/v1/assignments')['items'], 'the pupil is in the class')
+        for who, client in cls.people.items():
+            eventually(lambda is_there=client: is_there.get('/v1/assignments')['items'], f'{who} is in the class')
         cls.try_path = f'/v1/tries/{carried.made_try["id"]}'
 
     def test_it_was_checked_against_the_key_of_the_first(self):
