@@ -14,7 +14,7 @@ const FLAGS = [
 	"--disable-sync",
 	"--no-first-run",
 ];
-const PATIENCE_MS = 30_000; // a sanitizer build on two busy cores
+export const PATIENCE_MS = 120_000; // a sanitizer build on a machine that others use; all waiting ends with what is waited for
 
 /** A name as it is read: a reading above a word (ruby) leaves white space around it in the name. `part` matches within. */
 export function named(text, part = false) {
@@ -25,7 +25,17 @@ export function named(text, part = false) {
 
 export async function openBrowser() {
 	const sandbox = process.getuid() === 0 ? ["--no-sandbox"] : [];
-	return chromium.launch({ executablePath: "/usr/bin/chromium", args: [...FLAGS, ...sandbox] });
+	return chromium.launch({ executablePath: "/usr/bin/chromium", args: [...FLAGS, ...sandbox], timeout: PATIENCE_MS });
+}
+
+/** Wait for something that no element shows. */
+export async function eventually(look, what) {
+	for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
+		const found = await look();
+		if (found) return found;
+		await new Promise((resolve) => setTimeout(resolve, 100));
+	}
+	throw new Error(`not in time: ${what}`);
 }
 
 export class Person {

@@ -29,14 +29,14 @@ interface Sent {
 	total: number;
 }
 
-/** Sends from where the server has it; `begun` is an import that was begun before. */
-function useSending(begun: ImportState | undefined) {
+/** Sends from where the server has it; `begun` is an import that was begun before. Ends with the page that uses it. */
+function useSending() {
 	const client = useQueryClient();
 	const stop = useRef<AbortController>(undefined);
 	const [progress, setProgress] = useState<Sent>();
 	const [error, setError] = useState<unknown>();
 	useEffect(() => () => stop.current?.abort(), []);
-	const send = async (file: File) => {
+	const send = async (file: File, begun: ImportState | undefined) => {
 		stop.current = new AbortController();
 		setError(undefined);
 		setProgress({ sent: begun?.received ?? 0, total: file.size });
@@ -60,13 +60,18 @@ function useSending(begun: ImportState | undefined) {
 	return { send, progress, error, pause: () => stop.current?.abort() };
 }
 
-function Sending({ begun }: { begun?: ImportState }) {
-	const { send, progress, error, pause } = useSending(begun);
+interface SendingProps {
+	sending: ReturnType<typeof useSending>;
+	begun?: ImportState;
+}
+
+function Sending({ sending, begun }: SendingProps) {
+	const { send, progress, error, pause } = sending;
 	const [isOther, setOther] = useState(false);
 	const choose = (file: File) => {
 		const other = begun !== undefined && begun.size !== file.size;
 		setOther(other);
-		if (!other) send(file);
+		if (!other) send(file, begun);
 	};
 	if (progress)
 		return (
@@ -303,7 +308,7 @@ function isAtWork(state: Import["state"]): boolean {
 	return state === "checking" || state === "applying";
 }
 
-function Report({ report }: { report: Import }) {
+function Report({ report, sending }: { report: Import } & SendingProps) {
 	const { id, state } = report;
 	return (
 		<Section title={<T k={`archive.state.${state}`} />}>
@@ -315,7 +320,7 @@ function Report({ report }: { report: Import }) {
 					</p>
 				</>
 			)}
-			{state === "uploading" && <Sending begun={report} />}
+			{state === "uploading" && <Sending sending={sending} begun={report} />}
 			{state === "checked" && (
 				<Alert tone="success">
 					<T k="archive.good" />
@@ -333,20 +338,27 @@ function Report({ report }: { report: Import }) {
 	);
 }
 
-function Latest({ begun }: { begun: ImportState }) {
+function Latest({ begun, sending }: Required<SendingProps>) {
 	const params = { importId: begun.id };
 	const every = isAtWork(begun.state) ? LOOK_AGAIN_MS : undefined;
 	const report = useApi("/v1/imports/{importId}", { params, every });
 	const client = useQueryClient();
 	const state = report.data?.state;
 	useEffect(() => {
-		if (state && state !== begun.state) refresh(client, "/v1/imports", "/v1/users");
+		// One of the two was read before the other changed.
+		if (state && state !== begun.state)
+			refresh(client, "/v1/imports", "/v1/imports/{importId}", "/v1/users");
 	}, [client, state, begun.state]);
-	return <Async of={report}>{(answer) => <Report report={answer} />}</Async>;
+	return (
+		<Async of={report}>
+			{(answer) => <Report key={answer.state} report={answer} sending={sending} />}
+		</Async>
+	);
 }
 
 export function ArchivePage() {
 	const imports = useApi("/v1/imports");
+	const sending = useSending(); // here: it goes on when the list, read again meanwhile, shows what it began
 	return (
 		<Page
 			title={<T k="archive.title" />}
@@ -359,7 +371,11 @@ export function ArchivePage() {
 			</p>
 			<Async of={imports}>
 				{({ items: [latest] }) =>
-					latest ? <Latest key={`${latest.id} ${latest.state}`} begun={latest} /> : <Sending />
+					latest ? (
+						<Latest key={latest.id} begun={latest} sending={sending} />
+					) : (
+						<Sending sending={sending} />
+					)
 				}
 			</Async>
 		</Page>
