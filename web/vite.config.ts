@@ -31,5 +31,9 @@ export default defineConfig({
 			},
 		},
 	},
-	test: { environment: "node", include: ["src/**/*.test.{ts,tsx}"] },
+	test: {
+		environment: "node",
+		include: ["src/**/*.test.{ts,tsx}"],
+		testTimeout: 60_000, // a machine that stands still for a while proves nothing
+	},
 });

@@ -17,6 +17,14 @@ type ReadOptions<P extends PathWith<"get">> = Pick<Options<"get", P>, "params" |
 	every?: number;
 };
 
+const PART_AGAIN_MS = 5_000; // a service that was slow once is back by then
+
+/** How long until what did not come in time with an answer of several parts is asked for again. */
+export function partAgain(answer: unknown): number | false {
+	const { partial } = (answer ?? {}) as { partial?: unknown };
+	return Array.isArray(partial) && partial.length > 0 ? PART_AGAIN_MS : false;
+}
+
 export function useApi<P extends PathWith<"get">>(
 	path: P,
 	{ params, query, enabled, every }: ReadOptions<P> = {},
@@ -25,7 +33,7 @@ export function useApi<P extends PathWith<"get">>(
 		queryKey: [path, params, query],
 		queryFn: ({ signal }) => api("get", path, { params, query, signal }),
 		enabled,
-		refetchInterval: every,
+		refetchInterval: every ?? (({ state }) => partAgain(state.data)),
 	});
 }
 

@@ -2,6 +2,8 @@ import { describe, expect, it, vi } from "vitest";
 import { ApiError } from "../api/client";
 import { type Clip, type ClipSender, type ClipStore, type ClipView, UploadQueue } from "./queue";
 
+const PATIENCE = { timeout: 30_000 }; // ends with what is waited for
+
 class MemoryStore implements ClipStore {
 	readonly clips = new Map<string, Clip>();
 	all = async () => [...this.clips.values()];
@@ -45,7 +47,8 @@ function setUp(sender: Partial<ClipSender> = {}) {
 		if (!view) throw new Error("no clip");
 		return view;
 	};
-	const reaches = (state: ClipView["state"]) => vi.waitFor(() => expect(only().state).toBe(state));
+	const reaches = (state: ClipView["state"]) =>
+		vi.waitFor(() => expect(only().state).toBe(state), PATIENCE);
 	return { store, queue, later, sender: whole, only, reaches };
 }
 
@@ -74,7 +77,8 @@ describe("a clip", () => {
 		};
 		const { queue, only } = setUp({ send });
 		await queue.add(clip());
-		await vi.waitFor(() => expect(only()).toMatchObject({ sent: 4, total: 10, state: "sending" }));
+		const halfway = { sent: 4, total: 10, state: "sending" };
+		await vi.waitFor(() => expect(only()).toMatchObject(halfway), PATIENCE);
 	});
 	it("waits and goes on where it was after a lost connection", async () => {
 		const send = vi
@@ -98,7 +102,7 @@ describe("a clip", () => {
 		const { queue, later, reaches } = setUp({ send });
 		await queue.add(clip());
 		for (const n of [0, 1, 2]) {
-			await vi.waitFor(() => expect(later.length).toBe(n + 1));
+			await vi.waitFor(() => expect(later.length).toBe(n + 1), PATIENCE);
 			later[n]?.work();
 		}
 		await reaches("done");
@@ -193,7 +197,7 @@ describe("a new page", () => {
 		store.clips.set("clip", clip());
 		store.get = async () => undefined;
 		await queue.start("me");
-		await vi.waitFor(() => expect(queue.snapshot()).toEqual([]));
+		await vi.waitFor(() => expect(queue.snapshot()).toEqual([]), PATIENCE);
 		expect(sender.send).not.toHaveBeenCalled();
 	});
 	it("leaves the clips of other pupils alone", async () => {
