@@ -2,13 +2,24 @@
  * A bad network between one browser and the gateway: it passes bytes on, slowly when asked, and can be cut. The browser's own
  * emulation lets a request that is under way finish when it goes "offline", so nothing would be cut.
  */
+import { readFileSync } from "node:fs";
 import { createServer, connect } from "node:net";
+
+/** What the kernel holds of connections on this machine: [local port, remote port, bytes not sent, bytes not read]. */
+function waiting() {
+	const lines = ["tcp", "tcp6"].flatMap((name) => readFileSync(`/proc/net/${name}`, "utf8").trim().split("\n").slice(1));
+	return lines.map((line) => {
+		const [, local, remote, , queues] = line.trim().split(/\s+/);
+		return [...[local, remote].map((address) => address.split(":")[1]), ...queues.split(":")].map((text) => Number.parseInt(text, 16));
+	});
+}
 
 export class Relay {
 	static async before(address) {
 		const relay = new Relay();
 		const { port } = new URL(address);
 		relay.sockets = new Set();
+		relay.servers = new Set(); // of these, the ones to the gateway
 		relay.bytesPerSecond = Number.POSITIVE_INFINITY;
 		relay.bytes = 0; // that the browser has sent so far
 		relay.server = createServer((client) => relay.join(client, connect(Number(port), "127.0.0.1")));
@@ -32,6 +43,8 @@ export class Relay {
 				server.destroy();
 			});
 		}
+		this.servers.add(server);
+		server.on("close", () => this.servers.delete(server));
 		server.pipe(client);
 		client.on("data", (data) => {
 			server.write(data);
@@ -41,6 +54,13 @@ export class Relay {
 			client.pause();
 			setTimeout(() => client.resume(), ms);
 		});
+	}
+
+	/** Whether the gateway has read whatever the browser has sent so far: what it has not, a cut would lose. */
+	isRead() {
+		const own = new Set([...this.servers].map((server) => server.localPort));
+		const isEmpty = waiting().every(([local, remote, unsent, unread]) => (!own.has(local) || !unsent) && (!own.has(remote) || !unread));
+		return isEmpty && [...this.servers].every((server) => !server.writableLength);
 	}
 
 	cut() {
