@@ -46,6 +46,7 @@ class Load:
     def __init__(self, ca, tokens):
         self.tls = ssl.create_default_context(cafile=str(ca))
         self.answers = []  # (when it was there, status or the exception's name, body)
+        self.by_reader = {token: [] for token in tokens}  # the same
         self.is_over = threading.Event()
         self.readers = [threading.Thread(target=self.read, args=(token,), daemon=True) for token in tokens]
 
@@ -77,7 +78,9 @@ class Load:
                 if was_idle:
                     continue  # it was closed meanwhile, as idle ones are: the request is sent on another
                 status, body = type(error).__name__, b''
-            self.answers.append((time.monotonic(), status, body))
+            answer = (time.monotonic(), status, body)
+            self.answers.append(answer)
+            self.by_reader[token].append(answer)
             link = link if has_served else self.close(link)
             time.sleep(PAUSE_S)
         self.close(link)
@@ -95,15 +98,16 @@ class Load:
     def failed(self, moment=0.0):
         return [status for status, _ in self.since(moment) if status != 200]
 
-    def settle(self, n=200, within_s=60):
-        """Wait until the last n answers were all well; the moment from which they count."""
+    def settle(self, since=0.0, n=25, within_s=120):
+        """Wait until each reader's last n answers, all of them since a moment, were well; the moment from which all were. One that
+        still waits for a sick instance has no answers, while the others have many."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:
-            last = list(self.answers)[-n:]
-            if len(last) == n and all(status == 200 for _, status, _ in last):
-                return last[0][0]
+            last = [answers[-n:] for answers in self.by_reader.values()]
+            if all(len(one) == n and one[0][0] >= since and all(status == 200 for _, status, _ in one) for one in last):
+                return max(one[0][0] for one in last)
             time.sleep(0.2)
-        raise AssertionError(f'not well again within {within_s} s: {[status for _, status, _ in list(self.answers)[-n:]]}')
+        raise AssertionError(f'not well again within {within_s} s: {[[status for _, status, _ in one] for one in last]}')
 
 
 class Writer:
@@ -162,8 +166,11 @@ class Writer:
     def missing_or_doubled(self):
         """Texts that do not stand there exactly as often as they were acknowledged."""
         self.drop()  # it may have been closed meanwhile
-        status, body = self.ask('GET')
+        end = time.monotonic() + TIMEOUT_S
+        while (answer := self.ask('GET'))[0] in (0, *AGAIN) and time.monotonic() < end:
+            time.sleep(PAUSE_S)
         self.drop()
+        status, body = answer
         assert status == 200, (status, body)
         there = Counter(item['text'] for item in json.loads(body)['items'])
         wanted = Counter(self.acknowledged)
