@@ -62,6 +62,7 @@ describe("the end of a contract", () => {
 	});
 
 	it("is suspended and restored", async () => {
+		await operator.prove(PASSWORD);
 		await act("停止する");
 		await shows("停止中");
 		await act("再開する");
@@ -69,6 +70,7 @@ describe("the end of a contract", () => {
 	});
 
 	it("is closed once its code was typed, and held", async () => {
+		await operator.prove(PASSWORD);
 		await act("契約を終了する", "minato");
 		await shows("終了（データの引き渡し中）");
 		await act("法的保全を設定する");
