@@ -14,6 +14,7 @@
 #define MIB (1024 * 1024)
 #define PIECE_BYTES (400 * 1024) /* two go into a MiB, three do not */
 #define UNREAD_BYTES (256 * 1024) /* a message each */
+#define OLD_MS 400 /* enough to leave and come on a slow machine */
 #define CALLS_N 120 /* more than are ever under way to a caller that does not read */
 #define HEADS_BYTES (CALLS_N * 128) /* of as many short frames */
 
@@ -88,13 +89,15 @@ static void what_became_too_old_in_the_queue_is_counted_and_not_run(void **state
 	wait_until(client, true);
 	atomic_store(&slow_runs, 0);
 	struct bus_request request = request_of("slow", "");
-	request.timeout_ms = 50;
+	request.timeout_ms = OLD_MS;
 	(void)bus_send(client, &request, on_reply, &old);
 	wait_accepted(server.bus, 1);
+	int64_t came_ms = clock_steady_ms(); /* or before */
 	send_bytes(client, 1, &young);
 	wait_accepted(server.bus, 2);
 	wait_told(&old, 1);
-	usleep(100000); /* its deadline there began when it came */
+	while (clock_steady_ms() <= came_ms + OLD_MS)
+		usleep(10000); /* its deadline there began when it came */
 	start_workers(&server);
 	wait_told(&young, 1);
 	assert_int_equal(young.answered, 1);

@@ -22,6 +22,7 @@
 static char directory[64], other_directory[64];
 static char url[128], peers[160];
 static atomic_int slow_runs; /* how often a slow request was worked on here */
+static atomic_bool let_go; /* may the answers that are held leave? */
 static unsigned char zeros[LARGE_BYTES];
 
 /* What the serving end does with a request whose operation is… */
@@ -35,8 +36,12 @@ static inline void answer(struct bus *bus, struct bus_job *job)
 		atomic_fetch_add(&slow_runs, 1);
 		usleep(300000);
 	}
-	if (name->n == 5 && memcmp(name->data, "stuck", 5) == 0)
+	while (name->n == 4 && memcmp(name->data, "held", 4) == 0 && !let_go)
+		usleep(1000);
+	if (name->n == 5 && memcmp(name->data, "stuck", 5) == 0) {
+		atomic_fetch_add(&slow_runs, 1);
 		pause(); /* until the process is killed */
+	}
 	char runs = (char)('0' + atomic_load(&slow_runs));
 	if (name->n == 4 && memcmp(name->data, "runs", 4) == 0)
 		reply.texts[TEXT_BODY] = (struct bytes){ (unsigned char *)&runs, 1 };
@@ -155,7 +160,7 @@ static inline struct bus_request request_of(const char *operation, const char *b
 		.service = "learning",
 		.operation = operation,
 		.body = frame_text(body),
-		.timeout_ms = 2000,
+		.timeout_ms = WAIT_MS,
 	};
 }
 
