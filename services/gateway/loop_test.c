@@ -13,6 +13,8 @@
 #include "libcommon/clock.h"
 #include "services/gateway/loop.h"
 
+#define APART_MS 100000
+
 static struct loop *loop;
 static char trace[64];
 
@@ -41,11 +43,12 @@ static void end(void *arg)
 
 static void timers_fire_in_order(void **state)
 {
-	loop_after(loop, 30, note, "c");
-	loop_after(loop, 10, note, "a");
-	struct timer *never = loop_after(loop, 15, note, "x");
-	loop_after(loop, 20, note, "b");
-	loop_after(loop, 40, end, NULL);
+	/* Overdue by so much that nothing that holds this thread up changes their order. */
+	loop_after(loop, -1 * APART_MS, note, "c");
+	loop_after(loop, -4 * APART_MS, note, "a");
+	struct timer *never = loop_after(loop, -3 * APART_MS, note, "x");
+	loop_after(loop, -2 * APART_MS, note, "b");
+	loop_after(loop, 20, end, NULL);
 	loop_cancel(loop, never);
 	loop_cancel(loop, NULL);
 	loop_run(loop);

@@ -25,6 +25,7 @@
 #define DEAD TOKEN("d")
 #define SLOW TOKEN("s")
 #define OUTSIDE TOKEN("x") /* refused from everywhere but HOME */
+#define AMPLE_MS 20000 /* for what must come, and what must not go */
 #define HOME "192.0.2.1"
 #define AWAY "198.51.100.1"
 
@@ -34,7 +35,8 @@ static unsigned char signing_key[SIGNING_KEY_SIZE];
 static struct bus *auth;
 static pthread_t auth_thread;
 static atomic_int minted;
-static struct gateway_conf conf = { .session_cache_ms = 1000 };
+static atomic_bool is_held; /* answers about SLOW wait until it is false */
+static struct gateway_conf conf;
 
 /* ---- the end that plays auth ---- */
 
@@ -62,8 +64,8 @@ static void answer(struct bus_job *job)
 	char letter = (char)job->frame.texts[TEXT_BODY].data[strlen("{\"token\":\"")];
 	struct frame reply = { .status = 200, .flags = FRAME_EXECUTED };
 	atomic_fetch_add(&minted, 1);
-	if (letter == 's') {
-		usleep(100000);
+	while (letter == 's' && atomic_load(&is_held)) {
+		usleep(1000);
 	}
 	struct bytes source = job->frame.texts[TEXT_SOURCE];
 	bool is_home = source.n == strlen(HOME) && memcmp(source.data, HOME, source.n) == 0;
@@ -149,6 +151,8 @@ static int stop(void **state)
 static int begin(void **state)
 {
 	session_stop();
+	conf.session_cache_ms = AMPLE_MS;
+	atomic_store(&is_held, false);
 	atomic_store(&minted, 0);
 	return 0;
 }
@@ -167,49 +171,81 @@ static void on_known(void *arg, enum err err, const char *capability, const stru
 	told->err = err;
 	(void)snprintf(
 		told->session_id, sizeof told->session_id, "%s", actor ? actor->session_id : "");
+	loop_stop(gateway.loop);
 }
 
 static void on_time(void *arg)
 {
+	*(bool *)arg = true;
 	loop_stop(gateway.loop);
 }
 
-static void run_for(int64_t ms)
+/* Until somebody was told so many times, for NULL until the time is over. */
+static void run_until(const struct told *told, int times, int64_t most_ms)
 {
-	(void)loop_after(gateway.loop, ms, on_time, NULL);
-	loop_run(gateway.loop);
+	bool is_over = false;
+	struct timer *timer = loop_after(gateway.loop, most_ms, on_time, &is_over);
+	while (!is_over && !(told && told->times >= times)) {
+		loop_run(gateway.loop);
+	}
+	if (!is_over) {
+		loop_cancel(gateway.loop, timer);
+	}
+}
+
+static void wait_told(const struct told *told, int times)
+{
+	run_until(told, times, AMPLE_MS);
+	assert_int_equal(told->times, times);
+}
+
+/* Until auth has begun with so many. */
+static void wait_minted(int n)
+{
+	for (int i = 0; i < AMPLE_MS / 10 && atomic_load(&minted) < n; i++) {
+		usleep(10000);
+	}
+	assert_int_equal(atomic_load(&minted), n);
 }
 
 /* ---- facts ---- */
 
-static void a_token_is_exchanged_once_a_second(void **state)
+static void a_token_that_is_known_is_not_exchanged_again(void **state)
 {
 	struct told first = { 0 }, second = { 0 };
 	assert_non_null(session_resolve(GOOD, HOME, on_known, &first));
-	run_for(200);
-	assert_int_equal(first.times, 1);
+	wait_told(&first, 1);
 	assert_int_equal(first.err, OK);
 	assert_string_equal(first.session_id, "session-g");
 	assert_null(session_resolve(GOOD, HOME, on_known, &second));
 	assert_int_equal(second.times, 1);
 	assert_int_equal(atomic_load(&minted), 1);
-	run_for(1000);
-	assert_non_null(session_resolve(GOOD, HOME, on_known, &second));
-	run_for(200);
-	assert_int_equal(second.times, 2);
+}
+
+static void after_its_time_a_token_is_exchanged_anew(void **state)
+{
+	struct told told = { 0 };
+	conf.session_cache_ms = 1000;
+	assert_non_null(session_resolve(GOOD, HOME, on_known, &told));
+	wait_told(&told, 1);
+	run_until(NULL, 0, 1000);
+	assert_non_null(session_resolve(GOOD, HOME, on_known, &told));
+	wait_told(&told, 2);
 	assert_int_equal(atomic_load(&minted), 2);
 }
 
 static void those_who_come_together_wait_for_one_answer(void **state)
 {
 	struct told told[20] = { 0 }, other = { 0 };
+	atomic_store(&is_held, true);
 	for (int i = 0; i < 20; i++) {
 		assert_non_null(session_resolve(SLOW, HOME, on_known, &told[i]));
 	}
 	assert_non_null(session_resolve(OTHER, HOME, on_known, &other));
-	run_for(400);
+	atomic_store(&is_held, false);
+	wait_told(&other, 1);
 	for (int i = 0; i < 20; i++) {
-		assert_int_equal(told[i].times, 1);
+		wait_told(&told[i], 1);
 		assert_string_equal(told[i].session_id, "session-s");
 	}
 	assert_string_equal(other.session_id, "session-o");
@@ -219,20 +255,21 @@ static void those_who_come_together_wait_for_one_answer(void **state)
 static void who_has_left_is_not_told(void **state)
 {
 	struct told gone = { 0 }, there = { 0 };
+	atomic_store(&is_held, true);
 	struct session_wait *wait = session_resolve(SLOW, HOME, on_known, &gone);
 	(void)session_resolve(SLOW, HOME, on_known, &there);
 	session_forget(wait);
 	session_forget(NULL);
-	run_for(400);
+	atomic_store(&is_held, false);
+	wait_told(&there, 1);
 	assert_int_equal(gone.times, 0);
-	assert_int_equal(there.times, 1);
 }
 
 static void a_dead_session_is_refused(void **state)
 {
 	struct told told = { 0 };
 	(void)session_resolve(DEAD, HOME, on_known, &told);
-	run_for(200);
+	wait_told(&told, 1);
 	assert_int_equal(told.err, ERR_UNAUTHENTICATED);
 	assert_null(session_resolve(DEAD, HOME, on_known, &told));
 	assert_int_equal(told.err, ERR_UNAUTHENTICATED);
@@ -245,7 +282,8 @@ static void an_answer_counts_only_for_the_address_it_was_given_for(void **state)
 	struct told home = { 0 }, away = { 0 };
 	(void)session_resolve(OUTSIDE, HOME, on_known, &home);
 	(void)session_resolve(OUTSIDE, AWAY, on_known, &away);
-	run_for(200);
+	wait_told(&home, 1);
+	wait_told(&away, 1);
 	assert_int_equal(home.err, OK);
 	assert_int_equal(away.err, ERR_FORBIDDEN);
 	assert_null(session_resolve(OUTSIDE, AWAY, on_known, &away));
@@ -261,11 +299,11 @@ static void a_revoked_session_is_asked_for_again(void **state)
 	struct told told = { 0 };
 	(void)session_resolve(GOOD, HOME, on_known, &told);
 	(void)session_resolve(OTHER, HOME, on_known, &told);
-	run_for(200);
+	wait_told(&told, 2);
 	session_drop("session-g");
 	assert_null(session_resolve(OTHER, HOME, on_known, &told));
 	assert_non_null(session_resolve(GOOD, HOME, on_known, &told));
-	run_for(200);
+	wait_told(&told, 4);
 	assert_int_equal(atomic_load(&minted), 3);
 }
 
@@ -273,13 +311,14 @@ static void a_revoked_session_is_asked_for_again(void **state)
 static void nobody_joins_an_answer_that_a_revocation_overtook(void **state)
 {
 	struct told before = { 0 }, after = { 0 };
+	atomic_store(&is_held, true);
 	(void)session_resolve(SLOW, HOME, on_known, &before);
-	run_for(30);
+	wait_minted(1);
 	session_drop("session-s");
 	(void)session_resolve(SLOW, HOME, on_known, &after);
-	run_for(500);
-	assert_int_equal(before.times, 1);
-	assert_int_equal(after.times, 1);
+	atomic_store(&is_held, false);
+	wait_told(&before, 1);
+	wait_told(&after, 1);
 	assert_int_equal(atomic_load(&minted), 2);
 }
 
@@ -288,12 +327,11 @@ static void a_capability_of_another_key_is_no_session(void **state)
 	struct told told = { 0 };
 	gateway.auth_key[0] ^= 1;
 	(void)session_resolve(GOOD, HOME, on_known, &told);
-	run_for(200);
+	wait_told(&told, 1);
 	gateway.auth_key[0] ^= 1;
-	assert_int_equal(told.times, 1);
 	assert_int_equal(told.err, ERR_UNAVAILABLE);
 	(void)session_resolve(GOOD, HOME, on_known, &told);
-	run_for(200);
+	wait_told(&told, 2);
 	assert_int_equal(told.err, OK);
 }
 
@@ -301,17 +339,17 @@ static void a_check_always_asks(void **state)
 {
 	struct told told = { 0 };
 	(void)session_resolve(GOOD, HOME, on_known, &told);
-	run_for(200);
+	wait_told(&told, 1);
 	assert_non_null(session_recheck(GOOD, HOME, on_known, &told));
-	run_for(200);
-	assert_int_equal(told.times, 2);
+	wait_told(&told, 2);
 	assert_int_equal(atomic_load(&minted), 2);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_token_is_exchanged_once_a_second, begin),
+		cmocka_unit_test_setup(a_token_that_is_known_is_not_exchanged_again, begin),
+		cmocka_unit_test_setup(after_its_time_a_token_is_exchanged_anew, begin),
 		cmocka_unit_test_setup(those_who_come_together_wait_for_one_answer, begin),
 		cmocka_unit_test_setup(who_has_left_is_not_told, begin),
 		cmocka_unit_test_setup(a_dead_session_is_refused, begin),
