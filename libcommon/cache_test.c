@@ -143,9 +143,9 @@ static void a_silent_server_costs_a_tenth_of_a_second_once(void **state)
 	int64_t first_ms = clock_steady_ms() - begin_ms;
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(cache_get(cache, arena, "k", &value), ERR_UNAVAILABLE);
-	int64_t rest_ms = clock_steady_ms() - begin_ms - first_ms;
-	assert_true(first_ms >= 90 && first_ms < 5000);
-	assert_in_range(visits(fd), 1, 1 + rest_ms / 1000); /* it is asked again after a second */
+	int64_t all_ms = clock_steady_ms() - begin_ms;
+	assert_true(first_ms >= 90 && first_ms < 30000);
+	assert_in_range(visits(fd), 1, 1 + all_ms / 1000); /* it is asked again after a second */
 	cache_close(cache);
 	(void)close(fd);
 	(void)unlink(address.sun_path);
