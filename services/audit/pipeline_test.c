@@ -1,7 +1,10 @@
 /* Facts about what all sinks share: each goes on where it stopped, and none waits for another. */
+#include "libcommon/clock.h"
 #include "libcommon/db.h"
 #include "services/audit/audit_world.h"
 #include "services/audit/sink.h"
+
+#define HOUR_MS 3600000
 
 static struct test test;
 
@@ -118,7 +121,11 @@ static void a_dead_one_is_asked_seldom(void **state)
 	bool more;
 	happen_many(1);
 	one.is_dead = true;
+	int64_t before_ms = clock_steady_ms();
 	assert_int_equal(turn(&to_one, false, &more), ERR_UNAVAILABLE);
+	assert_true(to_one.rest_ms > 0);
+	assert_true(to_one.rest_until_ms >= before_ms + to_one.rest_ms);
+	to_one.rest_until_ms += HOUR_MS; /* its rest may be over before the next turn */
 	assert_int_equal(turn(&to_one, false, &more), OK);
 	assert_int_equal(one.asked, 1);
 	for (int i = 0; i < 10; i++) {

@@ -3,7 +3,6 @@
 import platform
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -113,16 +112,14 @@ class Processes(unittest.TestCase):
 class MailSink(unittest.TestCase):
     def setUp(self):
         self.directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        with socket.socket() as probe:
-            probe.bind(('127.0.0.1', 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.sink = subprocess.Popen(['/usr/bin/python3', ROOT / 'tools/smtp_sink.py', '--listen', f'127.0.0.1:{self.port}',
                                       '--directory', self.directory])
         self.addCleanup(self.sink.wait)
         self.addCleanup(self.sink.terminate)
 
     def connect(self):
-        for _ in range(100):
+        for _ in range(600):
             try:
                 return smtplib.SMTP('127.0.0.1', self.port)
             except ConnectionRefusedError:
