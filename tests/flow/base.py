@@ -27,7 +27,7 @@ from stack import Stack  # noqa: E402
 
 BUILD = Path(os.environ.get('MANABIYA_BUILD', ROOT / 'build'))
 LOGS = ROOT / '.manabiya/test/logs'
-SETTLE_S = 30  # for what travels through an outbox
+SETTLE_S = 60  # for what travels through an outbox; it takes milliseconds on an idle machine
 SOON_S = 10  # for what takes a second by itself, when other modules want the machine; if it did not work it would take minutes
 PASSWORD = 'fuji-no-yama-2026'
 ANOMALY_FAILURES = 5  # fewer than by default: each costs a hash

@@ -1,5 +1,6 @@
 """Unusual use of tenants' keys is an event: many of them opened, and one that was altered, told to those whom it concerns."""
 
+import time
 import unittest
 
 import base
@@ -17,6 +18,10 @@ def setUpModule():
     base.open_world(takes_one_key_for_many)
 
 
+def this_hour():
+    return int(time.time()) // 3600
+
+
 def events(client, operation):
     return client.get(f'/v1/audit/events?operation={operation}&objectId=keyring&limit=200')['items']
 
@@ -27,24 +32,31 @@ def anomalies(client, kind):
 
 class KeyUse(FlowTest):
     def test_many_are_told_the_operator_and_one_that_was_altered_its_tenant_too(self):
-        operator, tenant, other = base.world.operator, base.world.tenant('minato'), base.world.tenant('yama')
+        begun, operator, tenant, other = this_hour(), base.world.operator, base.world.tenant('minato'), base.world.tenant('yama')
         lesson = tenant.lesson()
         path = f'/v1/tries/{lesson.sent_try(tenant.enter("jido1"))["id"]}/comments'
         tenant.enter('sensei').post(path, positionMs=100, text='たかい')
         other.lesson()
+        if this_hour() != begun:  # one key was opened in each, which is not many
+            self.restart_learning()
+            for school in (tenant, other):
+                school.enter('sensei').get(f'{school.lesson().path}/board')
         eventually(lambda: events(operator, 'learning.keys_opened'), 'the operator is told', TOLD_S)
         self.assertGreater(eventually(lambda: anomalies(operator, 'many_keys'), 'and shown', TOLD_S)[0]['count'], 1)
         self.assertEqual(events(tenant.admin, 'learning.keys_opened'), [])
 
         self.alter(base.world.directory / 'keyring' / f'{tenant.contract["tenantId"]}.1.key')
-        base.world.stack.restart('learning')  # it knew the key
-        base.world.stack.wait_ready(['learning'])
+        self.restart_learning()  # it knew the key
         self.assertEqual(tenant.enter('sensei').send('GET', path).status, 503)
         for client in (operator, tenant.admin):
             eventually(lambda who=client: events(who, 'learning.keys_refused'), 'who it concerns is told', TOLD_S)
             eventually(lambda who=client: anomalies(who, 'refused_keys'), 'and shown', TOLD_S)
         self.assertIn(tenant.contract['tenantId'], events(operator, 'learning.keys_refused')[0]['line'])
         self.assertEqual(anomalies(other.admin, 'refused_keys'), [])
+
+    def restart_learning(self):
+        base.world.stack.restart('learning')
+        base.world.stack.wait_ready(['learning'])
 
     def alter(self, file):
         before = file.read_bytes()
