@@ -122,6 +122,7 @@ class Label(FlowTest):
 
     def test_5_with_one_factor_the_teacher_is_told_what_is_missing(self):
         teacher.call('DELETE', '/v1/second-factor')
+        eventually(lambda: told(teacher, '/v1/tries') == {'second-factor'}, 'the session is no more than one factor', base.SOON_S)
         self.assertEqual(every(places(teacher)), {False})
         self.assertEqual(every(unit_places(teacher, True)), {False})
         for path in (f'/v1/tries/{made["id"]}', f'/v1/media/{made["mediaId"]}/content', lesson.path + '/board'):
