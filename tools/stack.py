@@ -40,7 +40,7 @@ DATABASE = 'manabiya'
 WITNESS_NAME = 'witness.manabiya.invalid/local'
 PORTS = range(15000, 32000)  # above those that browsers refuse, below ip_local_port_range
 PORT_TRIES = 50
-READY_WITHIN_S = 60  # cold start is two seconds; a sanitizer build on a busy machine needs more
+READY_WITHIN_S = 180  # cold start is two seconds; a sanitizer build on a busy machine needs more. What ends is told at once
 
 # Small, because several stacks may run beside a build; everything durable stays on.
 POSTGRES_SETTINGS = {
