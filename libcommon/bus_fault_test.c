@@ -62,7 +62,7 @@ static void on_ending(void *arg, const struct bus_reply *reply)
 }
 
 /* Until the only instance has begun so many that are slow or stuck; its other worker tells. */
-static void wait_for_runs(struct two *two, char n)
+static void wait_for_runs(struct two *two, unsigned char n)
 {
 	struct bus_reply reply = { 0 };
 	for (int i = 0; i < WAIT_MS / 10; i++) {
