@@ -1,6 +1,10 @@
 /*
  * Forward-only migrations: `0012_some_reason.sql`, applied once, never edited afterwards.
  *
+ * What was applied must be among the files, unchanged; otherwise the database is of another state
+ * of the sources, and nothing is applied at all: half of one schema and half of another helps
+ * nobody.
+ *
  * Two runners at once are safe: the second waits for the first and finds nothing to do. 0001 makes
  * roles and therefore runs as whoever connects (a superuser); every later file runs as
  * manabiya_owner, so that all it makes belongs to it.
@@ -9,6 +13,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +25,7 @@
 
 #define NAME_SUFFIX ".sql"
 #define NUMBER_DIGITS 4
+#define COLUMNS 3 /* of struct run's applied */
 #define FILE_MAX (1024 * 1024) /* a migration is read by people; a larger one is a mistake */
 /* The advisory lock that runners queue for: any number that nothing else uses. */
 #define LOCK_TEXT "SELECT pg_advisory_lock(4937221)"
@@ -30,11 +36,16 @@ struct settings {
 	const char *mac_key;
 };
 
+struct files {
+	struct dirent **entries; /* sorted */
+	int n;
+};
+
 struct run {
 	struct arena *arena;
 	struct sql *sql;
 	const struct settings *settings;
-	struct sql_rows applied; /* number, sha256 */
+	struct sql_rows applied; /* number, name, sha256 */
 	unsigned done;
 };
 
@@ -78,16 +89,16 @@ static must_check enum err read_applied(struct run *run)
 	if (e || !there.cells[0])
 		return e;
 	return sql_query(run->sql,
-		"SELECT number::text, sha256 FROM tenancy.migration ORDER BY number", NULL, 0,
+		"SELECT number::text, name, sha256 FROM tenancy.migration ORDER BY number", NULL, 0,
 		&run->applied);
 }
 
-static const char *applied_sha256(const struct run *run, long number)
+static bool is_applied(const struct run *run, long number)
 {
 	for (size_t i = 0; i < run->applied.rows; i++)
-		if (strtol(run->applied.cells[2 * i], NULL, 10) == number)
-			return run->applied.cells[2 * i + 1];
-	return NULL;
+		if (strtol(run->applied.cells[COLUMNS * i], NULL, 10) == number)
+			return true;
+	return false;
 }
 
 /* In one transaction: the file, and the note that it was applied. */
@@ -116,40 +127,81 @@ static must_check enum err apply(
 	return OK;
 }
 
-static must_check enum err migrate_one(struct run *run, const char *name)
+static const char *sha256_of(struct run *run, const char *text)
 {
-	const char *text = NULL;
-	enum err e = read_whole(run, name, &text);
-	if (e)
-		return e;
 	unsigned char hash[HASH_SIZE];
 	crypto_sha256(text, strlen(text), hash);
-	const char *sha256 = crypto_hex(run->arena, hash, sizeof(hash));
+	return crypto_hex(run->arena, hash, sizeof(hash));
+}
+
+static must_check enum err migrate_one(struct run *run, const char *name)
+{
 	long number = strtol(name, NULL, 10);
-	const char *before = applied_sha256(run, number);
-	if (!before)
-		return apply(run, name, number, text, sha256);
-	if (strcmp(before, sha256) != 0)
-		return say(name, "was applied before and has changed since; add a new migration");
+	if (is_applied(run, number))
+		return OK;
+	const char *text = NULL;
+	enum err e = read_whole(run, name, &text);
+	return e ? e : apply(run, name, number, text, sha256_of(run, text));
+}
+
+static must_check enum err refuse(const char *name, const char *what)
+{
+	(void)fprintf(stderr, "manabiyactl: %s: %s\n", name, what);
+	return say("nothing was changed",
+		"this database was made by another version of Manabiya's migrations. Use those "
+		"that made it and add new files only, or begin with an empty database (for the "
+		"demo: ./dev clean)");
+}
+
+static bool is_among(const struct files *files, const char *name)
+{
+	for (int i = 0; i < files->n; i++)
+		if (strcmp(files->entries[i]->d_name, name) == 0)
+			return true;
+	return false;
+}
+
+static must_check enum err check_applied(struct run *run, const struct files *files)
+{
+	for (size_t i = 0; i < run->applied.rows; i++) {
+		const char *const *row = run->applied.cells + COLUMNS * i;
+		const char *name = row[1], *text = NULL;
+		if (!is_among(files, name))
+			return refuse(name, "was applied before and is not among the files");
+		enum err e = read_whole(run, name, &text);
+		if (e)
+			return e;
+		if (strcmp(row[2], sha256_of(run, text)) != 0)
+			return refuse(name, "was applied before and has changed since");
+	}
+	return OK;
+}
+
+static must_check enum err check_numbers(const struct files *files)
+{
+	for (int i = 1; i < files->n; i++) {
+		const char *name = files->entries[i]->d_name;
+		if (strncmp(name, files->entries[i - 1]->d_name, NUMBER_DIGITS) == 0)
+			return say(name, "has the number of another migration");
+	}
 	return OK;
 }
 
 static must_check enum err migrate_files(struct run *run)
 {
-	struct dirent **entries = NULL;
-	int n = scandir(run->settings->migrations, &entries, is_migration, alphasort);
-	if (n <= 0)
-		return say(run->settings->migrations, n ? strerror(errno) : "no migrations there");
-	enum err e = OK;
-	for (int i = 0; i < n && !e; i++) {
-		if (i && strncmp(entries[i]->d_name, entries[i - 1]->d_name, NUMBER_DIGITS) == 0)
-			e = say(entries[i]->d_name, "has the number of another migration");
-		else
-			e = migrate_one(run, entries[i]->d_name);
-	}
-	for (int i = 0; i < n; i++)
-		free(entries[i]);
-	free(entries);
+	struct files files = { 0 };
+	files.n = scandir(run->settings->migrations, &files.entries, is_migration, alphasort);
+	if (files.n <= 0)
+		return say(run->settings->migrations,
+			files.n ? strerror(errno) : "no migrations there");
+	enum err e = check_numbers(&files);
+	if (!e)
+		e = check_applied(run, &files);
+	for (int i = 0; i < files.n && !e; i++)
+		e = migrate_one(run, files.entries[i]->d_name);
+	for (int i = 0; i < files.n; i++)
+		free(files.entries[i]);
+	free(files.entries);
 	return e;
 }
 

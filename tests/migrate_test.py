@@ -49,10 +49,23 @@ class Migrate(unittest.TestCase):
         self.write("0900_one.sql", "CREATE TABLE tenancy.one (a int);")
         self.migrate()
         self.write("0900_one.sql", "CREATE TABLE tenancy.one (a int, b int);")
-        self.write("0901_two.sql", "CREATE TABLE tenancy.two (a int);")
+        self.write("0800_two.sql", "CREATE TABLE tenancy.two (a int);")
+        self.write("0901_three.sql", "CREATE TABLE tenancy.three (a int);")
         status, said = self.migrate()
         self.assertEqual(status, 1)
         self.assertIn("0900_one.sql: was applied before and has changed", said)
+        self.assertIn("nothing was changed: this database was made by another version", said)
+        self.assertEqual(self.applied(), ["1", "900"])
+
+    def test_a_database_of_another_set_of_files_is_refused(self):
+        self.write("0900_one.sql", "CREATE TABLE tenancy.one (a int);")
+        self.migrate()
+        (self.migrations / "0900_one.sql").unlink()
+        self.write("0800_other.sql", "CREATE TABLE tenancy.other (a int);")
+        status, said = self.migrate()
+        self.assertEqual(status, 1)
+        self.assertIn("0900_one.sql: was applied before and is not among the files", said)
+        self.assertIn("begin with an empty database", said)
         self.assertEqual(self.applied(), ["1", "900"])
 
     def test_a_broken_file_leaves_nothing_behind(self):
