@@ -286,11 +286,25 @@ enum err provisioning_user_restore(struct call *c, const struct provisioning_use
 	return put_status(c, in->user_id, "active");
 }
 
+/* What a legal hold keeps, of one person too. */
+static enum err contract_hold_check(struct call *c)
+{
+	static const struct problem held = { ERR_CONFLICT, 409, "contract_held",
+		"法的な保全の対象になっているため、いまは利用者を削除できません。停止することはでき"
+		"ます。",
+		"A legal hold keeps all that is of this contract: suspend the user instead." };
+	const char *is_held;
+	enum err e = db_text(c, "SELECT provisioning.is_held()::text", DB_NONE, &is_held);
+	return !e && strcmp(is_held, "true") == 0 ? fail_as(c, &held) : e;
+}
+
 /* The person stays, and can be deleted again, until both sides are done. */
 enum err provisioning_user_delete(struct call *c, const struct provisioning_user_delete_in *in)
 {
 	const char *nobody = NULL;
-	enum err e = lock_roster_share(c);
+	enum err e = contract_hold_check(c);
+	if (!e)
+		e = lock_roster_share(c);
 	if (!e)
 		e = put_account_status(c, in->user_id, "deleted");
 	if (!e)

@@ -321,6 +321,22 @@ static void another_tenant_sees_none_of_it(void **state)
 	assert_string_equal(account_status(id), "active");
 }
 
+static void nobody_is_deleted_while_the_contract_is_held(void **state)
+{
+	const char *id = add_user(&head, "nokoru", "student", "のこり", "のこる");
+	const char *params = params_of("userId", id);
+	test_sql(&test,
+		"INSERT INTO provisioning.contract (tenant_id, id, customer_tenant_id, code, name,"
+		" hold_reason, hold_since) VALUES ('" TEST_OPERATOR_TENANT
+		"', '01890000-0000-7000-8000-0000000000e3', '" TEST_TENANT
+		"', 'held', 'Held', '訴訟', now())");
+	struct answer answer = expect(409, &head, "user_delete", params, NULL);
+	assert_string_equal(text_of(&answer, "code"), "contract_held");
+	assert_string_equal(account_status(id), "active");
+	test_sql(&test, "DELETE FROM provisioning.contract WHERE code = 'held'");
+	(void)expect(204, &head, "user_delete", params, NULL);
+}
+
 static void only_contractors_manage_users(void **state)
 {
 	struct actor teacher = test_actor(&test, TEST_TENANT, TEST_USER, ROLE_INSTRUCTOR);
@@ -410,6 +426,7 @@ int main(void)
 		cmocka_unit_test(a_list_goes_by_reading_page_by_page),
 		cmocka_unit_test(a_list_is_searched_by_reading_or_part_of_the_name),
 		cmocka_unit_test(another_tenant_sees_none_of_it),
+		cmocka_unit_test(nobody_is_deleted_while_the_contract_is_held),
 		cmocka_unit_test(only_contractors_manage_users),
 		cmocka_unit_test(a_deleted_user_has_no_key_and_stands_in_the_ledger),
 		cmocka_unit_test(who_cannot_go_again_yet_holds_up_nobody),

@@ -110,6 +110,8 @@ class Retention(FlowTest):
         contracts.act(here.tenant.contract['id'], 'hold', held=True)
         here.end_waiting()
         self.assertTrue(here.admin.get('/v1/retention')['held'])
+        person = here.tenant.user_id('jido4')
+        self.assertRefused(409, lambda: here.admin.call('DELETE', f'/v1/users/{person}'), 'contract_held')
         self.assertEqual(base.world.stack.sql("SELECT count(*) FROM provisioning.retention_next("
                                               "'00000000-0000-0000-0000-000000000000')"), '0')
         exports.begin(here.admin)
