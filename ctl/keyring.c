@@ -38,6 +38,32 @@ static enum err reseal(struct keyring *keyring)
 	return e;
 }
 
+/* To standard output, for its owner to put in the place of the other. */
+static enum err seal(const struct keyring_conf *conf)
+{
+	struct arena *arena = arena_new();
+	auto_secret(root, KEY_SIZE);
+	const char *reason = strlen(conf->passphrase) < KEYRING_PASSPHRASE_MIN
+		? "the passphrase has fewer than 16 bytes"
+		: keyring_root_open(conf->root, "", root);
+	const char *text = reason ? NULL : keyring_root_seal(arena, root, conf->passphrase);
+	if (text)
+		(void)printf("%s\n", text);
+	else
+		(void)fprintf(stderr, "manabiyactl: %s\n",
+			reason ? reason : "the memory for it cannot be had");
+	arena_free(arena);
+	return text ? OK : ERR_INVALID;
+}
+
+static const struct option seal_options[] = {
+	{ "keyring-root", OPTION_SECRET, NULL, offsetof(struct keyring_conf, root), 1,
+		KEYRING_ROOT_TEXT_MAX, "file with the root key, 32 bytes as hex" },
+	{ "keyring-passphrase", OPTION_SECRET, NULL, offsetof(struct keyring_conf, passphrase), 1,
+		KEYRING_PASSPHRASE_MAX,
+		"file with the passphrase, 16 bytes at least; best 32 random ones as hex" },
+};
+
 static const struct option tenant_option[] = {
 	{ "tenant", OPTION_TEXT, NULL, offsetof(struct settings, tenant), 36, 36,
 		"id of the contract" },
@@ -47,8 +73,19 @@ static int usage(void)
 {
 	(void)fprintf(stderr,
 		"usage: manabiyactl keyring rotate [--help]\n"
-		"       manabiyactl keyring reseal [--help]\n");
+		"       manabiyactl keyring reseal [--help]\n"
+		"       manabiyactl keyring seal [--help]\n");
 	return 2;
+}
+
+static int seal_command(int argc, char **argv)
+{
+	static struct keyring_conf conf;
+	const struct option_set sets[] = { { seal_options, 2, &conf } };
+	if (conf_read(argc, argv, sets, 1))
+		return 2;
+	crypto_start();
+	return seal(&conf) ? 1 : 0;
 }
 
 int keyring_command(int argc, char **argv)
@@ -60,6 +97,8 @@ int keyring_command(int argc, char **argv)
 		{ tenant_option, 1, &settings },
 	};
 	bool rotates = argc > 1 && strcmp(argv[1], "rotate") == 0;
+	if (argc > 1 && strcmp(argv[1], "seal") == 0)
+		return seal_command(argc - 1, argv + 1);
 	if (argc < 2 || (!rotates && strcmp(argv[1], "reseal") != 0))
 		return usage();
 	if (conf_read(argc - 1, argv + 1, sets, rotates ? 2 : 1))

@@ -59,7 +59,9 @@ const struct algorithm algorithms[] = {
 	{ "tenantKey", SEAL, "tenant keys at rest",
 		" under the root key, bound to the file's name; or wrapped by AWS KMS, bound to the"
 		" tenant; sealed anew when the root changes",
-		"`keyring-root.key`, or the service's", { SEAL_FIGURES } },
+		"`keyring-root.key`, which may lie sealed under a passphrase (Argon2id), or the "
+		"service's",
+		{ SEAL_FIGURES } },
 	{ "tenantText", SEAL, "texts of lessons",
 		", bound to tenant, column, row and version of the key; their length can be seen",
 		"derived from the tenant's key", { SEAL_FIGURES } },

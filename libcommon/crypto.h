@@ -100,11 +100,16 @@ bool crypto_verify(const unsigned char public_key[PUBLIC_KEY_SIZE], const void *
 	const unsigned char signature[SIGNATURE_SIZE]);
 
 /* Argon2id, PHC string (RFC 9106). Costs tens of milliseconds of a core: only auth's pool calls
- * these. */
+ * these, and whoever opens a keyring. */
 #define PASSWORD_HASH_SIZE 128
 must_check enum err crypto_password_hash(
 	const char *password, unsigned passes, size_t memory_bytes, char out[PASSWORD_HASH_SIZE]);
 bool crypto_password_verify(const char *hash, const char *password);
+/* A key from a passphrase; UNAVAILABLE when the memory cannot be had. */
+#define CRYPTO_PASSWORD_SALT_SIZE 16
+must_check enum err crypto_password_key(const char *passphrase,
+	const unsigned char salt[CRYPTO_PASSWORD_SALT_SIZE], unsigned passes, size_t memory_bytes,
+	unsigned char out[KEY_SIZE]);
 bool crypto_password_is_stale(const char *hash, unsigned passes, size_t memory_bytes);
 
 /* Text forms. Decoding refuses anything not canonical with ERR_INVALID. */

@@ -1,10 +1,11 @@
-/* Argon2id behind PHC strings (RFC 9106). Slow on purpose: only auth's pool may call it. */
+/* Argon2id behind PHC strings (RFC 9106). Slow on purpose; crypto.h says who may call it. */
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "libcommon/crypto.h"
 
+static_assert(CRYPTO_PASSWORD_SALT_SIZE == crypto_pwhash_SALTBYTES, "salt size");
 static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_STRBYTES, "PHC string size");
 
 enum err crypto_password_hash(
@@ -24,4 +25,13 @@ bool crypto_password_verify(const char *hash, const char *password)
 bool crypto_password_is_stale(const char *hash, unsigned passes, size_t memory_bytes)
 {
 	return crypto_pwhash_str_needs_rehash(hash, passes, memory_bytes) != 0;
+}
+
+enum err crypto_password_key(const char *passphrase,
+	const unsigned char salt[CRYPTO_PASSWORD_SALT_SIZE], unsigned passes, size_t memory_bytes,
+	unsigned char out[KEY_SIZE])
+{
+	int failed = crypto_pwhash(out, KEY_SIZE, passphrase, strlen(passphrase), salt, passes,
+		memory_bytes, crypto_pwhash_ALG_ARGON2ID13);
+	return failed ? ERR_UNAVAILABLE : OK;
 }

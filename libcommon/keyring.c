@@ -69,7 +69,7 @@ struct keyring *keyring_open_rooted(const char *directory, const struct keyring_
 
 struct keyring *keyring_open(const char *directory, const char *root_hex)
 {
-	const struct keyring_root root = { .hex = root_hex, .before_hex = "" };
+	const struct keyring_root root = { .text = root_hex, .before_text = "", .passphrase = "" };
 	return keyring_open_rooted(directory, &root);
 }
 

@@ -38,10 +38,11 @@ struct keyring *keyring_open(const char *directory, const char *root_hex);
  * Who keeps the root. With `kms`, which must outlive the keyring, new keys are made and wrapped
  * there; with a root key too, files from before still open. Opening a key that is not remembered
  * asks the service: some ten milliseconds, once per tenant and five idle minutes. With
- * `before_hex`, what that root sealed opens too.
+ * `before_text`, what that root sealed opens too.
  */
 struct keyring_root {
-	const char *hex, *before_hex; /* "" for none */
+	const char *text, *before_text; /* as in their files (keyring_root.h); "" for none */
+	const char *passphrase; /* "" for none */
 	const struct kms *kms; /* NULL: the root key */
 };
 struct keyring *keyring_open_rooted(const char *directory, const struct keyring_root *root);

@@ -14,11 +14,14 @@ const struct option keyring_options[KEYRING_OPTIONS_N] = {
 	{ "erasure-ledger", OPTION_READS, "", AT(ledger), 0, 4096,
 		"file that says what was erased, outside all backups; empty for erased.ledger in "
 		"the keyring" },
-	{ "keyring-root", OPTION_SECRET, "", AT(root), 0, 2 * KEY_SIZE,
-		"file with the root key, 32 bytes as hex; may be left out with aws-kms" },
-	{ "keyring-root-before", OPTION_SECRET, "", AT(root_before), 0, 2 * KEY_SIZE,
+	{ "keyring-root", OPTION_SECRET, "", AT(root), 0, KEYRING_ROOT_TEXT_MAX,
+		"file with the root key, 32 bytes as hex or sealed; may be left out with aws-kms" },
+	{ "keyring-root-before", OPTION_SECRET, "", AT(root_before), 0, KEYRING_ROOT_TEXT_MAX,
 		"the one that it replaces: what that sealed still opens, until manabiyactl keyring "
 		"reseal has run" },
+	{ "keyring-passphrase", OPTION_SECRET, "", AT(passphrase), 0, KEYRING_PASSPHRASE_MAX,
+		"file with the passphrase under which both lie sealed (manabiyactl keyring seal), "
+		"such as a credential of systemd's; empty: they lie open" },
 	{ "keyring-provider", OPTION_TEXT, "local", AT(provider), 5, 7,
 		"who keeps the root: local (--keyring-root) or aws-kms" },
 	{ "kms-key-id", OPTION_TEXT, "", AT(kms.key_id), 0, 2048,
@@ -37,7 +40,9 @@ const struct option keyring_options[KEYRING_OPTIONS_N] = {
 
 static struct keyring *open_keyring(const struct keyring_conf *conf)
 {
-	struct keyring_root root = { .hex = conf->root, .before_hex = conf->root_before };
+	struct keyring_root root = {
+		.text = conf->root, .before_text = conf->root_before, .passphrase = conf->passphrase
+	};
 	if (strcmp(conf->provider, "local") == 0)
 		return keyring_open_rooted(conf->directory, &root);
 	root.kms = &conf->kms;

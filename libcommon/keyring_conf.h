@@ -4,13 +4,14 @@
 
 #include "libcommon/conf.h"
 #include "libcommon/keyring.h"
+#include "libcommon/keyring_root.h"
 
 struct keyring_conf {
-	const char *directory, *ledger, *root, *root_before, *provider;
+	const char *directory, *ledger, *root, *root_before, *passphrase, *provider;
 	struct kms kms;
 };
 
-#define KEYRING_OPTIONS_N 10
+#define KEYRING_OPTIONS_N 11
 #define KEYRING_PATHS_N 2 /* the first two are the directory and the ledger, only read */
 extern const struct option keyring_options[KEYRING_OPTIONS_N];
 

@@ -58,7 +58,9 @@ static void use_keys(void)
 
 static void learn_kek(void)
 {
-	const struct keyring_root root = { .hex = secrets->root_hex, .before_hex = "" };
+	const struct keyring_root root = {
+		.text = secrets->root_hex, .before_text = "", .passphrase = ""
+	};
 	struct keyring_files files = { 0 };
 	char name[KEYRING_NAME_SIZE];
 	assert_null(keyring_files_open(&files, directory, &root));

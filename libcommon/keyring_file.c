@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "libcommon/http_client.h"
+#include "libcommon/keyring_root.h"
 #include "libcommon/keyring_salt.h"
 #include "libcommon/kms.h"
 #include "libcommon/log.h"
@@ -357,12 +358,22 @@ enum err keyring_file_reseal(
 
 /* ---- opening ---- */
 
-static bool read_root(const char *hex, unsigned char **root)
+/* NULL, or why not. */
+static const char *read_root(const char *text, const char *passphrase, unsigned char **root)
 {
-	if (!*hex)
-		return true;
+	if (!*text)
+		return NULL;
 	*root = crypto_secret_alloc(KEY_SIZE);
-	return crypto_from_hex(hex, *root, KEY_SIZE) == OK;
+	return keyring_root_open(text, passphrase, *root);
+}
+
+static const char *read_roots(struct keyring_files *files, const struct keyring_root *root)
+{
+	if (!root->kms && !*root->text)
+		return "there is no root key";
+	const char *reason = read_root(root->text, root->passphrase, &files->root);
+	return reason ? reason
+		      : read_root(root->before_text, root->passphrase, &files->root_before);
 }
 
 /* A keyring that nobody has written to yet has no check; every root is right then. */
@@ -377,9 +388,9 @@ const char *keyring_files_open(
 	struct keyring_files *files, const char *directory, const struct keyring_root *root)
 {
 	*files = (struct keyring_files){ .directory = -1, .kms = root->kms };
-	if ((!root->kms && !*root->hex) || !read_root(root->hex, &files->root) ||
-		!read_root(root->before_hex, &files->root_before))
-		return "the root key is not 64 hexadecimal digits";
+	const char *reason = read_roots(files, root);
+	if (reason)
+		return reason;
 	if (files->kms && (kms_check(files->kms) != OK || http_client_start() != OK))
 		return "the key management service cannot be used";
 	files->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -175,7 +175,9 @@ static void destroyed_key_is_gone_within_a_second(void **state)
 
 static struct keyring *open_with_both(void)
 {
-	static const struct keyring_root both = { .hex = OTHER_ROOT, .before_hex = ROOT };
+	static const struct keyring_root both = {
+		.text = OTHER_ROOT, .before_text = ROOT, .passphrase = ""
+	};
 	return keyring_open_rooted(directory, &both);
 }
 
@@ -219,7 +221,9 @@ static void the_root_is_replaced_without_a_key_missing(void **state)
 static void resealing_goes_on_where_it_was_cut_short(void **state)
 {
 	unsigned char before[KEY_SIZE], after[KEY_SIZE];
-	static const struct keyring_root both = { .hex = OTHER_ROOT, .before_hex = ROOT };
+	static const struct keyring_root both = {
+		.text = OTHER_ROOT, .before_text = ROOT, .passphrase = ""
+	};
 	struct keyring_files files;
 	struct keyring_tally tally;
 	bool changed;
@@ -243,7 +247,9 @@ static void resealing_goes_on_where_it_was_cut_short(void **state)
 static void a_key_that_is_gone_does_not_come_back(void **state)
 {
 	unsigned char before[KEY_SIZE];
-	static const struct keyring_root both = { .hex = OTHER_ROOT, .before_hex = ROOT };
+	static const struct keyring_root both = {
+		.text = OTHER_ROOT, .before_text = ROOT, .passphrase = ""
+	};
 	struct keyring_files files;
 	bool changed;
 	make_two_tenants(before);

@@ -229,7 +229,9 @@ static enum err data_key(struct keyring *keyring, const char *tenant_id, uint32_
 
 static struct keyring *open_with(const char *root_hex, const struct kms *kms)
 {
-	const struct keyring_root root = { .hex = root_hex, .before_hex = "", .kms = kms };
+	const struct keyring_root root = {
+		.text = root_hex, .before_text = "", .passphrase = "", .kms = kms
+	};
 	return keyring_open_rooted(directory, &root);
 }
 
