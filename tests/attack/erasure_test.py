@@ -88,7 +88,7 @@ class Side:
             found.append(content[-64:] if len(content) > 64 else content)
             if name.endswith('.key'):
                 found.append(unseal(content, name))
-        return found
+        return [form for secret in found for form in (secret, secret.hex().encode(), base64.b64encode(secret).rstrip(b'='))]
 
 
 def keyring():

@@ -2,10 +2,10 @@
 """The audit log: events a second through outbox, bus and tree beside the database alone; how soon they are signed; how long
 it takes to check a million of them, beside Go's tlog; size and time of proofs.
 
-    ./dev bench audit, or tests/bench/audit.py [--events 20000] [--leaves 1000000] [--trees 10000,100000] [--pruned 1000000]
+    ./dev bench audit, or tests/bench/audit.py [--events 20000] [--leaves 1000000] [--trees 10000,100000] [--pruned 1000000,10000000]
 
 Trees of --pruned are computed: of their lines, which are gone as after the time that they are kept, only hashes are there.
-So ten million leaves take 320 MB and some seconds: --pruned 1000000,10000000.
+So ten million leaves take 320 MB and some seconds.
 """
 
 import argparse
@@ -273,7 +273,7 @@ def main():
     parser.add_argument('--events', type=int, default=20000)
     parser.add_argument('--leaves', type=int, default=1000000)
     parser.add_argument('--trees', default='10000,100000')
-    parser.add_argument('--pruned', default='1000000')
+    parser.add_argument('--pruned', default='1000000,10000000')
     arguments = parser.parse_args()
     with folder() as directory:
         school = School(directory / 'stack')

@@ -36,6 +36,20 @@ class KeyServiceTest(FlowTest):
         except base.Problem as problem:
             self.assertEqual(problem.answer.status, 503)
 
+    def test_a_region_that_is_not_allowed_stops_the_process(self):
+        base.eventually(self.opened, 'provisioning has found auth')
+        stack, process = base.world.stack, base.world.stack.processes['notification']
+        log, kept = stack.logs / 'notification.log', process.command
+        process.stop()
+        before = log.stat().st_size
+        process.command = [word.replace('=ap-northeast-1', '=eu-west-1') if word.startswith('--regions-allowed') else word for word in kept]
+        process.start()
+        base.eventually(lambda: not process.is_alive(), 'it has ended')
+        self.assertIn('the key management service cannot be used', log.read_bytes()[before:].decode())
+        process.command = kept
+        process.start()
+        stack.wait_ready(['notification'])
+
     def test_lessons_go_on_with_keys_that_only_the_service_opens(self):
         tenant = base.eventually(self.opened, 'provisioning has found auth')
         lesson, pupil = tenant.lesson(), tenant.enter('jido1')
