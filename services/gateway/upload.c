@@ -3,8 +3,9 @@
  * when the one before was answered. So an upload holds one window of memory (window.h), however
  * long it is and however slow the service.
  *
- * When the client vanishes, what had arrived is sent as a last window, so that a resumable upload
- * keeps it. The capability is looked up again for every window: an upload may outlive it.
+ * When the client vanishes, what had been read is sent as a last window, so that a resumable upload
+ * keeps it; what the kernel held while a window was under way is sent again by whoever resumes. The
+ * capability is looked up again for every window: an upload may outlive it.
  */
 #include <stdlib.h>
 #include <string.h>
