@@ -22,7 +22,6 @@ from stack import NO_SECOND_FACTOR  # noqa: E402
 
 PORTS, ADMIN_PORTS = (8443, 8444), (9443, 9444)  # of the gateway, and of the one that takes over from it
 READY_WITHIN_S = 120
-STOP_WITHIN_S = 60  # it takes seconds; then it is killed, and its requests fail
 COMPOSE_FILES = ('--file=docker-compose.yml', '--file=tests/containers/compose-tests.yml')
 
 
@@ -66,7 +65,7 @@ class ContainerStack:
         """Containers, volumes and networks that are there all the same. Their logs are kept."""
         for name in self.instances(all=True):
             (self.logs / f'{name}.log').write_text(self.engine.docker('logs', name))
-        self.compose('down', '--volumes', '--timeout', STOP_WITHIN_S)
+        self.compose('down', '--volumes', '--timeout', '20')
         return [line for what in (('ps', '--all'), ('volume', 'ls'), ('network', 'ls', '--filter', 'type=custom'))
                 for line in self.engine.docker(*what, '--quiet').splitlines()]
 
@@ -170,7 +169,7 @@ class ContainerStack:
         both = self.scale(service, 2 * len(old), version)
         self.wait_healthy(*both)
         for name in old:
-            self.engine.docker('stop', '--time', STOP_WITHIN_S, name)
+            self.engine.docker('stop', '--time', '20', name)
             self.engine.docker('rm', name)
         return [name for name in both if name not in old]
 
