@@ -59,3 +59,30 @@ $$;
 
 SELECT tenancy.offer('audit', routine) FROM unnest(ARRAY['checkpoint_take(integer)', 'checkpoint_put(uuid[], bigint[], text[])',
 	'witness_take(uuid, integer)', 'witness_put(uuid, bigint, text)']) AS routine;
+
+-- Whether the signed log of the entered tenant lacks something that was done before a moment: events lie with the
+-- service that wrote them until they are in the log, and there until a checkpoint covers them. All is asked of one
+-- snapshot, and an event is in the log before it leaves its outbox, so none is between the two. What no consumer will
+-- ever take (dead) is not waited for: completeness names it.
+CREATE FUNCTION audit.lacks_before(moment timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	owner uuid := tenancy.tenant();
+	name text;
+	waits boolean;
+BEGIN
+	IF owner IS NULL THEN
+		RAISE EXCEPTION 'no tenant is entered' USING ERRCODE = 'insufficient_privilege';
+	END IF;
+	FOR name IN SELECT l.service FROM tenancy.relay_lease l LOOP
+		EXECUTE format('SELECT EXISTS (SELECT FROM %I.outbox o WHERE o.consumer = ''audit'' AND o.dead_reason IS NULL'
+			' AND o.tenant_id = $1 AND o.created_at < $2)', name) INTO waits USING owner, moment;
+		IF waits THEN
+			RETURN true;
+		END IF;
+	END LOOP;
+	RETURN EXISTS (SELECT FROM audit.head h JOIN audit.event e ON e.tenant_id = h.tenant_id AND e.sequence > h.signed
+		WHERE h.tenant_id = owner AND e.time < moment);
+END
+$$;
+SELECT tenancy.offer('audit', 'lacks_before(timestamptz)');

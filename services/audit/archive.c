@@ -15,11 +15,23 @@
 static const char LINES[] = "SELECT e.line FROM audit.event e WHERE e.sequence > $1::bigint"
 			    " AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT $3::integer";
 
-enum err audit_archive_range(struct call *c, struct audit_archive_range_out *out)
+/* What is done at `since` itself counts, and is known to the millisecond. */
+static const char LACKS[] = "SELECT audit.lacks_before($1::timestamptz + interval '1 millisecond')";
+
+static enum err on_lacks(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	return columns[0][0] == 't' ? fail(c, ERR_CONFLICT, "events are on their way to the log")
+				    : OK;
+}
+
+enum err audit_archive_range(struct call *c, const struct audit_archive_range_in *in,
+	struct audit_archive_range_out *out)
 {
 	struct signed_tree latest;
 	struct buf proof = { .arena = c->arena };
-	enum err e = checkpoint_latest(c, &latest);
+	enum err e = db_each(c, LACKS, DB_ARGS(in->since), on_lacks, NULL);
+	if (!e)
+		e = checkpoint_latest(c, &latest);
 	if (!e)
 		e = retention_first(c, &out->first);
 	if (!e)

@@ -203,6 +203,41 @@ static void an_export_is_proven_by_its_range(void **state)
 	assert_true(merkle_equal(&root, &checkpoint.root));
 }
 
+/* ---- archives ---- */
+
+static enum err range_since(const char *since, struct audit_archive_range_out *out)
+{
+	const struct actor actor = test_actor(&test, TEST_TENANT, TEST_USER, ROLE_CONTRACTOR);
+	const struct audit_archive_range_in in = { .since = since };
+	struct call c = test_call(&test, &actor);
+	enum err e = audit_archive_range(&c, &in, out);
+	db_rollback(test.db);
+	return e;
+}
+
+static void an_archive_waits_for_what_was_done_before_it_was_asked_for(void **state)
+{
+	struct audit_archive_range_out out = { 0 };
+	const char *since = "2026-07-01T00:00:00.500Z";
+	assert_int_equal(range_since(since, &out), OK);
+	assert_int_equal(out.end, SIZE);
+	test_sql(&test,
+		"INSERT INTO learning.outbox (tenant_id, consumer, kind, type, event_id, body,"
+		" created_at) VALUES ('" TEST_TENANT "', 'audit', 'audit', 'x',"
+		" gen_random_uuid(), '{}', '2026-07-01T00:00:00.5004Z')");
+	assert_int_equal(range_since(since, &out), ERR_CONFLICT);
+	assert_int_equal(range_since("2026-07-01T00:00:00.499Z", &out), OK);
+	test_sql(&test, "UPDATE learning.outbox SET dead_reason = 'refused'");
+	assert_int_equal(range_since(since, &out), OK);
+	test_sql(&test, "DELETE FROM learning.outbox");
+
+	grow_log(&test, 1);
+	assert_int_equal(range_since(since, &out), ERR_CONFLICT);
+	sign_log(&test);
+	assert_int_equal(range_since(since, &out), OK);
+	assert_int_equal(out.end, SIZE + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +247,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_is_not_proven),
 		cmocka_unit_test(an_export_is_the_stored_lines_in_any_windows),
 		cmocka_unit_test(an_export_is_proven_by_its_range),
+		cmocka_unit_test(an_archive_waits_for_what_was_done_before_it_was_asked_for),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, open_world, close_world);

@@ -46,7 +46,8 @@ struct export_video {
 
 /* What a section goes on with. */
 struct export_part {
-	int year; /* the school year in which the export was asked for */
+	const char *requested_at; /* the export was */
+	int year; /* of school, then */
 	const char *place; /* where it goes on; NULL: at its beginning, or all is read */
 	const char *carry; /* at the end: what the next section begins at, or NULL */
 	struct buf text;

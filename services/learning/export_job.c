@@ -213,9 +213,10 @@ static enum err move_on(struct call *c, const struct job_row *job, const struct 
 static enum err write_section(struct call *c, const struct job_row *job)
 {
 	const int number = export_section_at(job->step);
-	struct export_part part = {
-		.year = (int)job->year, .place = job->place, .text = { .arena = c->arena }
-	};
+	struct export_part part = { .requested_at = job->requested_at,
+		.year = (int)job->year,
+		.place = job->place,
+		.text = { .arena = c->arena } };
 	enum err e;
 	do
 		e = export_section_read(c, number, &part);
@@ -418,7 +419,7 @@ static enum err remove_export(struct call *c, const char *id)
 	return e ? e : media_store_remove(c, learning_media, &name);
 }
 
-/* audit has signed nothing yet, or another instance is at it. */
+/* audit has not signed yet what must be in the archive, or another instance is at it. */
 static bool is_early(enum err e)
 {
 	return e == ERR_NOT_FOUND || e == ERR_CONFLICT;

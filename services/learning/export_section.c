@@ -124,11 +124,13 @@ static enum err read_csv(struct call *c, const struct section *section, struct e
 
 /* ---- the log ---- */
 
-/* Which run of the log it is, is settled once and handed on: `<first> <end> <checkpoint>`. */
+/* Which run of the log it is, is settled once and handed on: `<first> <end> <checkpoint>`. All that
+ * was done before the archive was asked for is in it: until then audit answers a conflict. */
 static enum err read_proof(struct call *c, const struct section *section, struct export_part *part)
 {
 	struct audit_archive_range_out range = { 0 };
-	enum err e = audit_archive_range_call(c, &range);
+	const struct audit_archive_range_in in = { .since = part->requested_at };
+	enum err e = audit_archive_range_call(c, &in, &range);
 	if (e)
 		return e;
 	buf_text(&part->text, range.proof);
