@@ -28,7 +28,8 @@ struct ocsf_access {
 	enum label label; /* of what that touches */
 	const char *method;
 	const char *route; /* the template */
-	const char *object_id; /* the id in the path that says most about it; "" if there is none */
+	const char *object_id; /* the id in path or query that says most about it; "" if there is
+				  none */
 	unsigned status;
 	int64_t unix_ms; /* when it began */
 	int64_t session_us, service_us, total_us; /* 0: did not come so far */
@@ -43,7 +44,7 @@ int ocsf_access_compare(const struct ocsf_access *a, const struct ocsf_access *b
  * as how many there are and comes out as how many it took, at least one: *n.
  *
  * `unmapped` holds them: `requests`, each with its call's id (uid), ms after `time`, place in
- * `actors` and in `routes`, status code, the object in its path if any, and µs until it was known
+ * `actors` and in `routes`, status code, its object if any, and µs until it was known
  * who asks, of the service, and altogether.
  */
 const char *ocsf_access_line(struct arena *arena, const char *event_id,

@@ -46,11 +46,17 @@ def fanout(o, callers):
     return parts and pairs('route_part', (part.split('.') for part in parts))
 
 
+def subjects(o):
+    """What a list is of: the ids that the query may name; a cursor is a place in it."""
+    names = [field.name for shape in o.shapes[:1] for field in shape.fields if field.in_query and field.format == 'uuid' and field.name != 'cursor']
+    return names and '(const char *const[]){ ' + ', '.join([*(f'"{name}"' for name in names), 'NULL']) + ' }'
+
+
 def row(o, shapes, callers):
     return record(
         method=quote(o.method.upper()), path=quote(o.path), service=quote(o.service), operation=quote(o.name),
         flags=flags('ROUTE_', ROUTE_FLAGS, o), label=o.label and f'LABEL_{o.label}', body_max=body_max(o, shapes), allow=mask('ROLE_', o.allow), content_type=quote(o.body_type),
-        timeout_ms=o.timeout_ms, fanout=fanout(o, callers),
+        timeout_ms=o.timeout_ms, fanout=fanout(o, callers), subjects=subjects(o),
         headers=pairs('route_header', ((name.lower(), camel(name)) for name in o.params['header'])))
 
 

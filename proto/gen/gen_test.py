@@ -330,6 +330,12 @@ class Generator(unittest.TestCase):
         self.assertIn('{ "if-match", "ifMatch" }', table)
         self.assertNotIn('/internal', table)
 
+    def test_a_route_names_the_ids_that_its_query_may_hold(self):
+        self.assertNotIn('subjects', self.make('routes')['gateway_routes.c'])
+        ids = ''.join(f"\n        - {{ name: {name}, in: query, schema: {{ $ref: 'common.yaml#/components/schemas/Id' }} }}" for name in ('classId', 'cursor'))
+        listed = AUTH.replace('      parameters:', '      parameters:' + ids + "\n        - { name: q, in: query, schema: { type: string, maxLength: 9 } }", 1)
+        self.assertIn('.subjects = (const char *const[]){ "classId", NULL }', self.make('routes', listed)['gateway_routes.c'])
+
     def test_a_route_states_a_time_only_when_the_contract_does(self):
         self.assertNotIn('timeout_ms', self.make('routes')['gateway_routes.c'])
         timed = AUTH.replace('x-allow: [contractor]', 'x-allow: [contractor]\n      x-timeout-ms: 20000')

@@ -8,7 +8,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/log.h"
-#include "libcommon/uuid.h"
+#include "services/gateway/access_object.h"
 #include "services/gateway/access_ring.h"
 #include "services/gateway/ask.h"
 
@@ -98,20 +98,6 @@ static void send_batch(void)
 
 /* ---- from visits to records ---- */
 
-/* The last id in the path: of `/v1/tries/{tryId}/comments/{commentId}` the comment's. */
-static const char *object_of(const struct visit *v)
-{
-	const char *last = "";
-	for (const char *at = v->path_params; at && (at = strchr(at, '=')); at++) {
-		const char *value = at + 1;
-		if (strcspn(value, "&") != UUID_SIZE - 1)
-			continue;
-		const char *id = arena_strndup(v->arena, value, UUID_SIZE - 1);
-		last = is_uuid(id) ? id : last;
-	}
-	return last;
-}
-
 void access_log_add(const struct visit *v, unsigned status, int64_t took_us)
 {
 	static const struct actor nobody = {
@@ -128,7 +114,8 @@ void access_log_add(const struct visit *v, unsigned status, int64_t took_us)
 		.label = v->route->label,
 		.method = v->request->method,
 		.route = v->route->path,
-		.object_id = object_of(v),
+		.object_id = access_object(
+			v->arena, v->route->subjects, v->path_params, v->request->query),
 		.status = status,
 		.unix_ms = clock_unix_ms() - took_us / 1000,
 		.session_us = v->session_us,

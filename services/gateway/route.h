@@ -43,6 +43,8 @@ struct route {
 	int64_t timeout_ms; /* from x-timeout-ms; 0: --request-timeout-ms */
 	const struct route_header *headers; /* NULL-name terminated */
 	const struct route_part *fanout; /* NULL-service terminated, or NULL */
+	const char *const
+		*subjects; /* NULL terminated, or NULL: the query's ids, of what a list is */
 };
 
 extern const struct route gateway_routes[];

@@ -73,6 +73,21 @@ class Access(FlowTest):
         self.found(self.admin, answer.headers['X-Request-Id'])
         self.assertTrue(told(accesses(self.admin, objectId=made['mediaId'], operation='learning.media_content'), answer.headers['X-Request-Id']))
 
+    def test_a_list_names_the_class_or_the_pupil_that_it_is_of(self):
+        lesson, child = self.tenant.lesson(), self.tenant.user_id('jido1')
+        encoded = ''.join(f'%{ord(letter):02x}' for letter in child)
+        for client, path, wanted in (
+                (self.admin, f'/v1/users?limit=5&classId={lesson.class_id}', lesson.class_id),
+                (lesson.teacher, f'/v1/tries?assignmentId={lesson.assignment["id"]}', lesson.assignment['id']),
+                (lesson.teacher, f'/v1/tries?userId={child}&assignmentId={lesson.assignment["id"]}', child),
+                (lesson.teacher, f'/v1/tries?user%49d={encoded}', child),
+                (self.admin, f'/v1/users/{encoded}/features', child)):
+            answer = client.send('GET', path)
+            self.assertEqual(answer.status, 200, path)
+            request, = self.found(self.admin, answer.headers['X-Request-Id'])
+            self.assertEqual((request['object'], request['line']['metadata']['labels']), (wanted, ['III']), path)
+            self.assertEqual(len(told(accesses(self.admin, objectId=wanted), request['uid'])), 1, path)
+
     def test_many_requests_share_an_event(self):
         calls = {self.pupil.send('GET', '/v1/session').headers['X-Request-Id'] for _ in range(60)}
         self.assertEqual(len(calls), 60)
