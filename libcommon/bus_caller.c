@@ -169,10 +169,10 @@ void ready_clear(struct server *server)
 		caller_unref(caller);
 }
 
-bool server_has_unsent(struct server *server)
+bool server_has_unread(const struct server *server)
 {
-	for (struct caller *caller = server->callers; caller; caller = caller->next) {
-		if (!outbox_is_empty(&caller->outbox))
+	for (const struct caller *caller = server->callers; caller; caller = caller->next) {
+		if (!outbox_is_empty(&caller->outbox) || caller->read < caller->sent)
 			return true;
 	}
 	return server->sending;

@@ -204,6 +204,88 @@ static void instances_are_replaced_without_a_failed_call(void **state)
 	close_two(&two);
 }
 
+#define HELD_BYTES (512 * 1024) /* more than the socket's buffer holds: its end is read later */
+
+/* argv: read PEERS KEYS: a caller that is a process of its own, so that it can be stopped. Ends
+ * well if what it asks for is answered. */
+static int read_main(char **argv)
+{
+	struct arena *arena = arena_new();
+	struct bus_reply reply = { .err = ERR_UNAVAILABLE };
+	char *body = arena_alloc(arena, HELD_BYTES + 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	crypto_start();
+	memset(body, 'x', HELD_BYTES);
+	struct bus *bus = bus_open(&(struct bus_options){
+		.name = "gateway", .peers = argv[2], .key_directory = argv[3] });
+	for (int i = 0; bus && i < WAIT_MS / 10 && !bus_is_up(bus, "learning"); i++)
+		usleep(10000);
+	enum err e = bus ? ask(bus, arena, "held", body, &reply) : ERR_INTERNAL;
+	bus_close(bus);
+	arena_free(arena);
+	return e ? 1 : 0;
+}
+
+static bool is_reader(int argc, char **argv)
+{
+	return argc == 4 && strcmp(argv[1], "read") == 0;
+}
+
+static pid_t start_reader(void)
+{
+	char *const arguments[] = { "reader", "read", peers, directory, NULL };
+	pid_t pid = 0;
+	assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, arguments, environ), 0);
+	return pid;
+}
+
+static atomic_int workers_ended;
+
+static void *serve_and_tell(void *arg)
+{
+	serve(arg);
+	workers_ended++;
+	return NULL;
+}
+
+static void *close_bus(void *arg)
+{
+	bus_close(arg);
+	return NULL;
+}
+
+static void stop_reader(pid_t reader)
+{
+	int status;
+	kill(reader, SIGSTOP);
+	assert_int_equal(waitpid(reader, &status, WUNTRACED), reader);
+}
+
+/* Handed to the socket is not read: closing it loses what lies in its buffers. */
+static void the_last_reply_is_read_before_the_end(void **state)
+{
+	struct end server = { open_idle((struct bus_options){ .window = 64 }), { 0 } };
+	pthread_t closing;
+	workers_ended = 0;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+			pthread_create(&server.threads[i], NULL, serve_and_tell, server.bus), 0);
+	pid_t reader = start_reader();
+	wait_received(server.bus, 1);
+	bus_drain(server.bus);
+	while (workers_ended < 1) /* the other one ends when the caller knows */
+		usleep(1000);
+	stop_reader(reader);
+	let_go = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(server.threads[i], NULL);
+	assert_int_equal(pthread_create(&closing, NULL, close_bus, server.bus), 0);
+	usleep(100000); /* one that does not wait is closed by now */
+	end_instance(reader, SIGCONT);
+	pthread_join(closing, NULL);
+	let_go = false;
+}
+
 /* ---- shares, cancelling ---- */
 
 static void one_tenant_leaves_the_others_room(void **state)
@@ -381,6 +463,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_link_that_comes_back_is_counted),
 		cmocka_unit_test(a_storm_of_restarts_is_survived),
 		cmocka_unit_test(instances_are_replaced_without_a_failed_call),
+		cmocka_unit_test(the_last_reply_is_read_before_the_end),
 		cmocka_unit_test(one_tenant_leaves_the_others_room),
 		cmocka_unit_test(what_nobody_waits_for_is_not_run),
 		cmocka_unit_test(a_name_stands_for_all_its_addresses_as_they_come_and_go),
@@ -389,5 +472,7 @@ int main(int argc, char **argv)
 	};
 	if (is_instance(argc, argv))
 		return serve_main(argv);
+	if (is_reader(argc, argv))
+		return read_main(argv);
 	return cmocka_run_group_tests(tests, start, finish);
 }

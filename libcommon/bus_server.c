@@ -6,7 +6,8 @@
  * that has not proven its name, requests beyond the queue.
  *
  * When it drains it tells every caller. What a caller had sent before it knew is still accepted;
- * behind that comes the word that nothing more follows.
+ * behind that comes the word that nothing more follows. It closes when callers have read what they
+ * were answered.
  */
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
@@ -21,7 +22,7 @@
 
 #define CALLER_SILENT_MS 30000 /* callers ping twice a second: this one is gone */
 #define DRAIN_MS 2000 /* for callers to say that they know; a stopped one never does */
-#define UNSENT_MS 1000 /* for callers to read the last replies */
+#define UNREAD_MS 2000 /* for callers to read the last replies; a stopped one never does */
 #define SOCKET_MODE 0660 /* the services of one group, each under its own user */
 
 /* ---- receiving ---- */
@@ -269,15 +270,24 @@ void server_drain(struct server *server)
 	bus_tasks_end();
 }
 
-static void wait_until_sent(struct server *server)
+/* What was given to nng may still lie in its buffers, which closing a socket empties. So callers
+ * are told once more: their answer says how much they have read. */
+static void wait_until_read(struct server *server)
 {
-	bool has_unsent = true;
-	for (int64_t until_ms = clock_steady_ms() + UNSENT_MS;
-		has_unsent && clock_steady_ms() < until_ms;) {
+	static const struct frame draining = { .kind = FRAME_DRAINING };
+	bool has_unread = true;
+	bus_tasks_begin();
+	pthread_mutex_lock(&server->lock);
+	put_to_all(server, &draining, false);
+	pthread_mutex_unlock(&server->lock);
+	bus_tasks_end();
+	for (int64_t until_ms = clock_steady_ms() + UNREAD_MS;
+		has_unread && clock_steady_ms() < until_ms;) {
+		server_tick(server, clock_steady_ms()); /* who is gone reads nothing */
 		pthread_mutex_lock(&server->lock);
-		has_unsent = server_has_unsent(server);
+		has_unread = server_has_unread(server);
 		pthread_mutex_unlock(&server->lock);
-		if (has_unsent)
+		if (has_unread)
 			usleep(1000);
 	}
 }
@@ -297,7 +307,7 @@ void server_close(struct server *server)
 {
 	if (!server)
 		return;
-	wait_until_sent(server);
+	wait_until_read(server);
 	bus_socket_close(&server->socket, &server->send_aio, &server->receive_aio);
 	callers_clear(server);
 	pthread_cond_destroy(&server->not_empty);

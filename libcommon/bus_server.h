@@ -84,7 +84,7 @@ void caller_reply(struct caller *caller, struct server *server, const struct fra
 void caller_make_ready(struct server *server, struct caller *caller);
 void server_flush(struct server *server);
 void server_on_sent(void *server); /* callback of the aio, takes the lock itself */
-bool server_has_unsent(struct server *server);
+bool server_has_unread(const struct server *server);
 void ready_clear(struct server *server); /* when it closes */
 
 /* ---- jobs, bus_queue.c ---- */
