@@ -84,7 +84,8 @@ struct bus_reply {
 	struct bytes headers; /* `Name: value\r\n` lines */
 	struct bytes content_type; /* empty: no body */
 	struct bytes body;
-	int64_t total_bytes; /* of a streamed response */
+	int64_t total_bytes; /* of a streamed response, or BYTES_UNKNOWN (frame.h) */
+	int64_t next_offset; /* with BYTES_UNKNOWN: of the next window; 0: this was the last */
 	bool executed; /* false: certainly not executed, trying again is safe */
 	bool cancelled; /* because what it was made within was */
 };

@@ -118,6 +118,7 @@ static void answer(struct instance *instance, const struct slot *slot, const str
 		.content_type = frame->texts[TEXT_CONTENT_TYPE],
 		.body = frame->texts[TEXT_BODY],
 		.total_bytes = frame->window_offset,
+		.next_offset = frame->window_length,
 		.executed = frame->flags & FRAME_EXECUTED,
 	};
 	atomic_fetch_add(&instance->bus->count.replies_received, 1);

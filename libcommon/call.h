@@ -85,7 +85,8 @@ struct call {
 	enum language language;
 	int64_t deadline_ms; /* clock_steady_ms() */
 	struct window window;
-	int64_t total_bytes; /* set by handlers of x-stream: response */
+	int64_t total_bytes; /* set by handlers of x-stream: response, or BYTES_UNKNOWN */
+	int64_t next_offset; /* with BYTES_UNKNOWN: of the next window; 0: this was the last */
 	const char *object_id; /* audit: what the call was about; set by the skeleton, may be
 				  overridden */
 	const char *owner_id; /* audit: the pupil whose that is; NULL: not said */

@@ -272,6 +272,7 @@ static void write_output(struct call *c, const void *in, void *out, struct reply
 	const struct shape *shape = c->op->out;
 	reply->status = c->op->status;
 	reply->total_bytes = c->total_bytes;
+	reply->next_offset = c->next_offset;
 	if (!shape)
 		return;
 	shape_write_headers(shape, out, &reply->headers);

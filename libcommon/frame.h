@@ -20,6 +20,10 @@
 			     of 4 MiB */
 #define MESSAGE_MAX (8 * 1024 * 1024) /* a message; RECVMAXSZ of every socket */
 
+/* The length of a stream that is made as it goes. Its offsets are in whatever its handler counts:
+ * the first window's is 0, and each reply says the next one's. */
+#define BYTES_UNKNOWN (-1)
+
 enum frame_kind {
 	FRAME_REQUEST = 1,
 	FRAME_REPLY,
@@ -60,8 +64,8 @@ struct frame {
 			    header lines */
 	uint64_t id;
 	uint32_t time_left_ms;
-	int64_t window_offset; /* reply: total bytes of the streamed whole */
-	int64_t window_length;
+	int64_t window_offset; /* reply: total bytes of the streamed whole, or BYTES_UNKNOWN */
+	int64_t window_length; /* reply with BYTES_UNKNOWN: the next offset; 0: none */
 	struct bytes texts[FRAME_TEXTS]; /* point into the message they were read from */
 };
 

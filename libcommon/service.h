@@ -128,7 +128,7 @@ struct reply {
 	struct buf headers;
 	const char *content_type;
 	struct bytes body;
-	int64_t total_bytes;
+	int64_t total_bytes, next_offset;
 	bool executed;
 };
 

@@ -150,6 +150,7 @@ static void send_reply(struct bus *bus, struct bus_job *job, const struct reply 
 		.status = (uint16_t)reply->status,
 		.flags = reply->executed ? FRAME_EXECUTED : 0,
 		.window_offset = reply->total_bytes,
+		.window_length = reply->next_offset,
 	};
 	frame.texts[TEXT_OPERATION] = frame_text(err_name(reply->err));
 	frame.texts[TEXT_PARAMS] =

@@ -1,10 +1,13 @@
 /*
  * An answer that comes from its service in windows: the next one is asked for when the client has
  * taken enough of the one before. Ranges, conditions and HEAD are decided here, from the first
- * window's headers and total; the service only hands out bytes.
+ * window's headers and total; the service only hands out bytes. A total that the service does not
+ * know before its end (frame.h) leaves no ranges: the whole is sent, and each window says where the
+ * next one begins.
  */
 #include <string.h>
 
+#include "libcommon/frame.h"
 #include "services/gateway/ask.h"
 #include "services/gateway/call.h"
 #include "services/gateway/range.h"
@@ -19,7 +22,8 @@ struct download {
 	struct range range;
 	bool is_head;
 	bool holds; /* a large window, until the client has taken it */
-	int64_t at, end, total; /* what is still to be sent is at..end */
+	int64_t at, end, total; /* what is still to be sent is at..end; without a total, `at` is
+				   where the next window begins, and the end comes when it comes */
 	struct session_wait *wait;
 };
 
@@ -68,6 +72,35 @@ static void refuse_range(struct visit *v, int64_t total)
 	reply_header(&headers, "cache-control", "no-store");
 	visit_answer(v, 416, "application/problem+json",
 		(struct bytes){ .data = (const unsigned char *)json, .n = strlen(json) }, &headers);
+}
+
+/* A whole window of a length that nobody knows. */
+static void take_open(struct visit *v, const struct bus_reply *reply)
+{
+	struct download *d = v->state;
+	d->at = reply->next_offset;
+	d->end = d->at ? INT64_MAX : 0;
+	bool has_room = visit_write(v, reply->body.data, reply->body.n);
+	if (!d->at) {
+		visit_finish(v);
+	} else if (has_room) {
+		ask_next(v);
+	}
+}
+
+static void begin_open(
+	struct visit *v, const struct bus_reply *reply, struct reply_headers *headers)
+{
+	const struct download *d = v->state;
+	reply_header(headers, "content-type",
+		arena_strndup(
+			v->arena, (const char *)reply->content_type.data, reply->content_type.n));
+	visit_reply(v, 200, headers, -1);
+	if (d->is_head) {
+		visit_finish(v);
+	} else {
+		take_open(v, reply);
+	}
 }
 
 /* Bytes of a reply that stand where the answer goes on. */
@@ -127,11 +160,15 @@ static void on_first(void *arg, const struct bus_reply *reply)
 		visit_answer(v, 304, NULL, (struct bytes){ .n = 0 }, &headers);
 		return;
 	}
+	d->total = reply->total_bytes;
+	if (d->total == BYTES_UNKNOWN) {
+		begin_open(v, reply, &headers);
+		return;
+	}
 	if (!range_is_current(request_header(v->request, "if-range"), etag)) {
 		d->range.kind = RANGE_NONE;
 	}
 	int64_t length;
-	d->total = reply->total_bytes;
 	if (!range_resolve(d->range, d->total, &d->at, &length)) {
 		refuse_range(v, d->total);
 		return;
@@ -150,10 +187,12 @@ static void on_window(void *arg, const struct bus_reply *reply)
 	v->ask = NULL;
 	bool is_good = call_was_answered(reply) && reply->status == 200 && reply->body.n &&
 		reply->total_bytes == d->total;
-	if (is_good) {
-		take(v, reply->body);
-	} else {
+	if (!is_good) {
 		visit_abort(v);
+	} else if (d->total == BYTES_UNKNOWN) {
+		take_open(v, reply);
+	} else {
+		take(v, reply->body);
 	}
 }
 
