@@ -226,24 +226,24 @@ static enum finding check_end(const struct archive *archive)
 /* ---- the log inside ---- */
 
 /* A file that is a part of another, for what reads to the end. */
-struct window {
+struct section {
 	FILE *file;
 	int64_t left;
 };
 
-static ssize_t read_window(void *cookie, char *out, size_t n)
+static ssize_t read_section(void *cookie, char *out, size_t n)
 {
-	struct window *window = cookie;
-	const size_t most = (int64_t)n < window->left ? n : (size_t)window->left;
-	const size_t got = fread(out, 1, most, window->file);
-	window->left -= (int64_t)got;
+	struct section *section = cookie;
+	const size_t most = (int64_t)n < section->left ? n : (size_t)section->left;
+	const size_t got = fread(out, 1, most, section->file);
+	section->left -= (int64_t)got;
 	return (ssize_t)got;
 }
 
 static enum finding check_log_lines(const struct archive *archive, struct range *range)
 {
-	struct window window = { archive->file, archive->lines.size };
-	FILE *lines = fopencookie(&window, "r", (cookie_io_functions_t){ .read = read_window });
+	struct section log = { archive->file, archive->lines.size };
+	FILE *lines = fopencookie(&log, "r", (cookie_io_functions_t){ .read = read_section });
 	if (!lines || fseeko(archive->file, archive->lines.offset, SEEK_SET) != 0)
 		return name_it(archive, UNREADABLE, archive->request->file);
 	enum finding finding = check_lines(archive->request, range, lines);

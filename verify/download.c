@@ -8,6 +8,8 @@
  *
  * and then either a run of the log, `range FIRST END`, hashes, an empty line, lines to the end of
  * the file; or what a search has found, each as `index N`, hashes, an empty line, the line.
+ *
+ * A table for spreadsheets has all that up to the lines in its last row (table.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +17,8 @@
 
 #include "verify/verify.h"
 
-#define HEAD "manabiya-log-download@v1\n"
 #define HEAD_MAX (64 * 1024) /* of what stands before the lines: keys, a note, hashes */
+#define RUN "range "
 #define KEYS_END 1 /* empty lines */
 #define CHECKPOINT_END 3
 
@@ -52,7 +54,7 @@ static enum finding read_head(struct reader *reader, struct checkpoint *out)
 	struct request *request = reader->request;
 	const char *keys = read_until(reader, KEYS_END);
 	const char *note = keys ? read_until(reader, CHECKPOINT_END - KEYS_END) : NULL;
-	if (!note || strncmp(keys, HEAD, strlen(HEAD)) != 0)
+	if (!note || strncmp(keys, DOWNLOAD_HEAD, strlen(DOWNLOAD_HEAD)) != 0)
 		return malformed(reader);
 	note = arena_strndup(request->arena, note, strlen(note) - 1);
 	return read_signed(request, note, request->file, out);
@@ -105,20 +107,25 @@ static enum finding check_all_found(
 
 /* ---- a run of the log ---- */
 
-static enum finding check_run(
-	struct reader *reader, const struct checkpoint *checkpoint, const char *head)
+static enum finding read_run(struct reader *reader, const struct checkpoint *checkpoint,
+	const char *head, struct range *range)
 {
 	struct request *request = reader->request;
-	struct range *range = arena_alloc(request->arena, sizeof(*range));
-	const char *rest = head + strlen("range ");
+	const char *rest = head + strlen(RUN);
 	range->checkpoint = *checkpoint;
 	if (!note_number(rest, ' ', &range->first, &rest) ||
 		!note_number(rest, '\n', &range->end, &rest) ||
 		!note_proof(request->arena, rest, &range->proof, &rest))
 		return malformed(reader);
-	enum finding finding =
-		request->since ? read_since(request, checkpoint, &range->since) : GOOD;
-	return finding == GOOD ? check_lines(request, range, reader->file) : finding;
+	return request->since ? read_since(request, checkpoint, &range->since) : GOOD;
+}
+
+static enum finding check_run(
+	struct reader *reader, const struct checkpoint *checkpoint, const char *head)
+{
+	struct range *range = arena_alloc(reader->request->arena, sizeof(*range));
+	enum finding finding = read_run(reader, checkpoint, head, range);
+	return finding == GOOD ? check_lines(reader->request, range, reader->file) : finding;
 }
 
 static enum finding check_file(struct reader *reader)
@@ -134,9 +141,43 @@ static enum finding check_file(struct reader *reader)
 	const char *head = read_until(reader, 1);
 	if (!head)
 		return malformed(reader);
-	if (strncmp(head, "range ", strlen("range ")) == 0)
+	if (strncmp(head, RUN, strlen(RUN)) == 0)
 		return check_run(reader, &checkpoint, head);
 	return check_all_found(reader, &checkpoint, head);
+}
+
+/* ---- a table ---- */
+
+/* The whole text of a table's last row: it can be of a run alone. */
+static enum finding read_table_head(struct reader *reader, struct range *range)
+{
+	struct checkpoint checkpoint = { 0 };
+	enum finding finding = read_head(reader, &checkpoint);
+	if (finding != GOOD)
+		return finding;
+	const char *head = read_until(reader, 1);
+	if (!head || strncmp(head, RUN, strlen(RUN)) != 0 || fgetc(reader->file) != EOF)
+		return malformed(reader);
+	return read_run(reader, &checkpoint, head, range);
+}
+
+static enum finding check_table_file(struct reader *reader)
+{
+	int64_t until;
+	const char *head;
+	struct request *request = reader->request;
+	struct range *range = arena_alloc(request->arena, sizeof(*range));
+	enum finding finding = table_proof(request, reader->file, &head, &until);
+	if (finding != GOOD)
+		return finding;
+	struct reader text = { .request = request };
+	text.file = fmemopen((char *)(uintptr_t)head, strlen(head), "r");
+	if (!text.file)
+		return malformed(reader);
+	finding = read_table_head(&text, range);
+	(void)fclose(text.file);
+	free(text.line);
+	return finding == GOOD ? check_table(request, range, reader->file, until) : finding;
 }
 
 enum finding check_download(struct request *request)
@@ -144,7 +185,8 @@ enum finding check_download(struct request *request)
 	struct reader reader = { .request = request, .file = fopen(request->file, "re") };
 	if (!reader.file)
 		return found(request, UNREADABLE, "%s", request->file);
-	enum finding finding = check_file(&reader);
+	enum finding finding =
+		is_table(reader.file) ? check_table_file(&reader) : check_file(&reader);
 	(void)fclose(reader.file);
 	free(reader.line);
 	return finding;

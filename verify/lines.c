@@ -8,7 +8,6 @@
 #define LINE_MAX_BYTES 8192 /* proto/audit.yaml */
 #define EVENT_HEAD "c2sp.org/tlog-proof@v1\n"
 #define RANGE_HEAD "manabiya-log-range@v1\n"
-#define SEQUENCE ",\"sequence\":" /* what the log puts last into a line, before its two braces */
 
 /* ---- one event ---- */
 
@@ -77,23 +76,22 @@ enum finding read_range(
 	return read_since(request, &range->checkpoint, &range->since);
 }
 
-/* The sequence number that the line itself names, 0 without. */
-static uint64_t sequence_of(const char *line, size_t n)
+/* Where the earlier checkpoint ends, its root must come out. */
+static bool is_forked(const struct range *range)
 {
-	char tail[40] = { 0 };
-	size_t length = n < sizeof(tail) ? n : sizeof(tail) - 1;
-	memcpy(tail, line + n - length, length);
-	const char *at = strstr(tail, SEQUENCE);
-	return at ? strtoull(at + strlen(SEQUENCE), NULL, 10) : 0;
+	struct merkle_hash root;
+	if (!range->since.size || range->peaks.size != range->since.size)
+		return false;
+	merkle_root(&range->peaks, &root);
+	return !merkle_equal(&root, &range->since.root);
 }
 
 /* A line must name the place at which it stands: what is dropped or moved betrays itself even
  * before the hash does, and tells where. */
-static enum finding take_line(
-	struct request *request, struct range *range, const char *line, size_t n)
+enum finding range_take(struct request *request, struct range *range, const char *line, size_t n)
 {
 	struct merkle_hash leaf;
-	uint64_t wanted = range->peaks.size + 1, named = sequence_of(line, n);
+	uint64_t wanted = range->peaks.size + 1, named = log_line_sequence(line, n);
 	if (range->peaks.size == range->end)
 		return found(request, SURPLUS, "%llu", (unsigned long long)wanted);
 	if (n == 0 || n > LINE_MAX_BYTES || !named)
@@ -106,17 +104,8 @@ static enum finding take_line(
 			(unsigned long long)wanted);
 	merkle_leaf(line, n, &leaf);
 	merkle_append(&range->peaks, &leaf);
+	range->has_forked |= is_forked(range);
 	return GOOD;
-}
-
-/* Where the earlier checkpoint ends, its root must come out. */
-static bool is_forked(const struct range *range)
-{
-	struct merkle_hash root;
-	if (!range->since.size || range->peaks.size != range->since.size)
-		return false;
-	merkle_root(&range->peaks, &root);
-	return !merkle_equal(&root, &range->since.root);
 }
 
 static enum finding read_lines(struct request *request, struct range *range, FILE *file)
@@ -124,20 +113,15 @@ static enum finding read_lines(struct request *request, struct range *range, FIL
 	char *line = NULL;
 	size_t capacity = 0;
 	enum finding finding = GOOD;
-	range->has_forked = is_forked(range);
 	for (ssize_t n; finding == GOOD && (n = getline(&line, &capacity, file)) > 0;) {
 		bool is_whole = line[n - 1] == '\n';
-		finding = is_whole ? take_line(request, range, line, (size_t)n - 1)
+		finding = is_whole ? range_take(request, range, line, (size_t)n - 1)
 				   : found(request, TRUNCATED, "%llu",
 					     (unsigned long long)range->peaks.size + 1);
-		range->has_forked |= is_forked(range);
 	}
 	if (finding == GOOD && ferror(file))
 		finding = found(request, UNREADABLE, "%s", request->file);
 	free(line);
-	if (finding == GOOD && range->peaks.size < range->end)
-		finding = found(request, TRUNCATED, "%llu - %llu",
-			(unsigned long long)range->peaks.size + 1, (unsigned long long)range->end);
 	return finding;
 }
 
@@ -167,14 +151,30 @@ static bool is_covered(const struct range *range)
 		(range->since.size >= range->first && range->since.size <= range->end);
 }
 
-enum finding check_lines(struct request *request, struct range *range, FILE *file)
+enum finding range_begin(struct request *request, struct range *range)
 {
 	if (!merkle_range_begin(&range->peaks, range->first, &range->proof, &range->used) ||
 		!is_covered(range))
 		return found(
 			request, MALFORMED, "%s", request->proof ? request->proof : request->file);
-	enum finding finding = read_lines(request, range, file);
-	return finding == GOOD ? compare_root(request, range) : finding;
+	range->has_forked = is_forked(range);
+	return GOOD;
+}
+
+enum finding range_end(struct request *request, struct range *range)
+{
+	if (range->peaks.size < range->end)
+		return found(request, TRUNCATED, "%llu - %llu",
+			(unsigned long long)range->peaks.size + 1, (unsigned long long)range->end);
+	return compare_root(request, range);
+}
+
+enum finding check_lines(struct request *request, struct range *range, FILE *file)
+{
+	enum finding finding = range_begin(request, range);
+	if (finding == GOOD)
+		finding = read_lines(request, range, file);
+	return finding == GOOD ? range_end(request, range) : finding;
 }
 
 enum finding check_export(struct request *request)
@@ -189,7 +189,8 @@ enum finding check_export(struct request *request)
 	FILE *file = fopen(request->file, "re");
 	if (!file)
 		return found(request, UNREADABLE, "%s", request->file);
-	finding = check_lines(request, range, file);
+	finding = is_table(file) ? check_table(request, range, file, TO_THE_END)
+				 : check_lines(request, range, file);
 	(void)fclose(file);
 	return finding;
 }

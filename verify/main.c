@@ -19,9 +19,10 @@ static const struct command {
 		"the checkpoint FILE continues the one of --since" },
 	{ "event", check_event, true, false, "FILE is one line that is in the log" },
 	{ "export", check_export, true, false,
-		"FILE is a run of lines of the log, none missing, none changed" },
+		"FILE is a run of lines of the log, or a table (CSV) of it, none missing, none "
+		"changed" },
 	{ "download", check_download, false, false,
-		"FILE is what the page of the log gave: lines with their proof in one" },
+		"FILE is what the page of the log gave: lines or a table with their proof in one" },
 	{ "certificate", check_certificate, false, false,
 		"FILE certifies an erasure, which is in the operator's log" },
 	{ "archive", check_archive, false, false,

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "libcommon/log_table.h"
 #include "libcommon/note.h"
 
 enum finding {
@@ -77,8 +78,33 @@ struct range {
 /* From the text of a proof, signed as the request demands; `path` is where it came from. */
 enum finding read_range(
 	struct request *request, const char *text, const char *path, struct range *range);
-/* The rest of the file against what the range says of itself; peaks and used are made here. */
+/* Its lines one after the other: peaks and used are made here, each line must be the next one, and
+ * at the end the root must come out. GOOD without a word until then. */
+enum finding range_begin(struct request *request, struct range *range);
+enum finding range_take(struct request *request, struct range *range, const char *line, size_t n);
+enum finding range_end(struct request *request, struct range *range);
+/* All that with the rest of the file, which is lines. */
 enum finding check_lines(struct request *request, struct range *range, FILE *file);
+
+/* ---- tables (table.c) ---- */
+
+#define DOWNLOAD_HEAD "manabiya-log-download@v1\n"
+#define TO_THE_END (-1)
+
+/* Whether what comes is a table: lines and downloads begin otherwise. */
+bool is_table(FILE *file);
+/* The file, whose rows end at the byte `until`, against what the range says of itself. */
+enum finding check_table(struct request *request, struct range *range, FILE *file, int64_t until);
+/* The head of a download that the last row has, in the arena, and where that row begins; the file
+ * is at its beginning then. */
+enum finding table_proof(struct request *request, FILE *file, const char **head, int64_t *until);
+
+/* Rows of LOG_COLUMNS cells (rows.c), which stay until the next one. */
+enum row { ROW_WHOLE, ROW_NONE, ROW_CUT, ROW_BROKEN };
+struct rows;
+struct rows *rows_open(FILE *file); /* which stays the caller's */
+void rows_close(struct rows *rows);
+enum row rows_next(struct rows *rows, const char *const **cells);
 
 /* A checkpoint, signed as the request demands. */
 enum finding read_signed(

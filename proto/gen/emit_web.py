@@ -123,7 +123,25 @@ def types(documents, operations):
     lines += ['', 'export interface Paths {']
     for path, item in bundle.paths.items():
         lines += [f'\t"{path}": {{', *(f'\t\t{method}: {typed_operation(node)};' for method, node in item.items()), '\t};']
-    recorded = {f'{o.service}.{o.name}': o.node.get('x-title') or dict.fromkeys(['ja', 'en'], o.node['summary'])
-                for o in operations if 'x-audit' in o.node}  # calls; and jobs
-    recorded |= {f'{name}.{job}': title for name in list(documents) for job, title in documents[name].get('x-jobs', {}).items()}
-    return {'schema.d.ts': '\n'.join([*lines, '}', '']), 'recorded.json': json.dumps(recorded, ensure_ascii=False, indent=0) + '\n'}
+    words = json.dumps(recorded(documents, operations), ensure_ascii=False, indent=0)
+    return {'schema.d.ts': '\n'.join([*lines, '}', '']), 'recorded.json': words + '\n'}
+
+
+def recorded(documents, operations):
+    """What the log records, calls and jobs, in words."""
+    words = {f'{o.service}.{o.name}': o.node.get('x-title') or dict.fromkeys(['ja', 'en'], o.node['summary'])
+             for o in operations if 'x-audit' in o.node}
+    return words | {f'{name}.{job}': title for name in list(documents) for job, title in documents[name].get('x-jobs', {}).items()}
+
+
+def titles(documents, operations):
+    """The same for tables of the log (libcommon/log_table.h), which searches in the order of the names."""
+    words = sorted(recorded(documents, operations).items())
+    rows = [f'\t{{ {quoted(name)}, {{ {quoted(title["ja"])}, {quoted(title["en"])} }} }},' for name, title in words]
+    return {'log_titles.c': '\n'.join([
+        NOTE, '#include "libcommon/log_table.h"', '', 'const struct log_title log_titles[] = {', *rows, '};',
+        f'const size_t log_titles_n = {len(rows)};', ''])}
+
+
+def quoted(text):
+    return json.dumps(text, ensure_ascii=False)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Makes code from proto/*.yaml: `gen.py WHAT SCHEMA_DIRECTORY OUTPUT_DIRECTORY`, WHAT being common, events, a service,
-routes, openapi or types. Prints `file:line: reason` and exits 1 for what it does not understand."""
+routes, openapi, types or titles. Prints `file:line: reason` and exits 1 for what it does not understand."""
 import os
 import sys
 
@@ -13,7 +13,7 @@ from operation import operations
 from rules import SERVICES
 
 ALONE = {'common': emit_c.common, 'events': emit_c.events}
-WHOLE = {'routes': emit_routes.routes, 'openapi': emit_web.openapi, 'types': emit_web.types}
+WHOLE = {'routes': emit_routes.routes, 'openapi': emit_web.openapi, 'types': emit_web.types, 'titles': emit_web.titles}
 
 
 def make(what, directory):

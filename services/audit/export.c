@@ -2,11 +2,16 @@
  * The stored lines of the own tenant, byte for byte, as one download of any length: windows of it
  * are found by the lengths that the tree keeps beside every 256 leaves, so that none costs more
  * than another, and any instance can answer any window.
+ *
+ * As a table for spreadsheets, too (libcommon/log_table.h). How long its rows are is not kept, so
+ * its windows are counted in rows, and its length is known at its end.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/db.h"
+#include "libcommon/frame.h"
+#include "libcommon/log_table.h"
 #include "services/audit/audit.h"
 #include "services/audit/tile.h"
 
@@ -26,6 +31,12 @@ static const char TILE_BEFORE[] =
 static const char LINES[] =
 	"SELECT e.sequence, e.line FROM audit.event e WHERE e.sequence > $1::bigint"
 	" AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 256";
+
+/* Fewer at once than of lines: a row is up to twice as long as its line, and a window ends with the
+ * rows of the turn that fills it, so it is never larger than it may be by more than half a MiB. */
+static const char ROWS[] =
+	"SELECT e.sequence, e.line FROM audit.event e WHERE e.sequence > $1::bigint"
+	" AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 32";
 
 /* The window of the log's bytes from..until, filled line by line. */
 struct window_reader {
@@ -81,16 +92,26 @@ static enum err read_window(struct call *c, struct window_reader *reader, int64_
 	return e;
 }
 
+/* Whether leaves first..end are signed and still there. */
+static enum err check_range(struct call *c, int64_t first, int64_t end)
+{
+	struct signed_tree latest;
+	enum err e = checkpoint_latest(c, &latest);
+	if (!e && (first >= end || (uint64_t)end > latest.size))
+		e = fail_as(c, &NOT_THERE);
+	return e ? e : retention_check(c, first);
+}
+
+static struct bytes bytes_of(const struct buf *buf)
+{
+	return (struct bytes){ (const unsigned char *)buf->data, buf->n };
+}
+
 enum err audit_log_export(
 	struct call *c, const struct audit_log_export_in *in, struct audit_log_export_out *out)
 {
 	int64_t begin = 0, end = 0;
-	struct signed_tree latest;
-	enum err e = checkpoint_latest(c, &latest);
-	if (!e && (in->first >= in->end || (uint64_t)in->end > latest.size))
-		e = fail_as(c, &NOT_THERE);
-	if (!e)
-		e = retention_check(c, in->first);
+	enum err e = check_range(c, in->first, in->end);
 	if (!e)
 		e = bytes_before(c, in->first, &begin);
 	if (!e)
@@ -104,6 +125,57 @@ enum err audit_log_export(
 	reader.until = reader.until > end ? end : reader.until;
 	if (reader.from < reader.until)
 		e = read_window(c, &reader, in->end);
-	out->body = (struct bytes){ (const unsigned char *)reader.data.data, reader.data.n };
+	out->body = bytes_of(&reader.data);
+	return e;
+}
+
+/* ---- as a table ---- */
+
+struct table {
+	int64_t sequence; /* of the row before */
+	struct buf rows;
+};
+
+static enum err on_row(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct table *table = arg;
+	const char *cells[LOG_COLUMNS];
+	log_table_cells(c->arena, c->language, columns[1], cells);
+	log_table_write(&table->rows, cells);
+	table->sequence = strtoll(columns[0], NULL, 10);
+	return OK;
+}
+
+/* Some at least, however small the window: an offset of 0 would say that there are no more. */
+static enum err read_rows(struct call *c, struct table *table, int64_t last)
+{
+	enum err e;
+	do {
+		int64_t before = table->sequence;
+		e = db_each(c, ROWS, DB_ARGS(db_integer(c, before), db_integer(c, last)), on_row,
+			table);
+		if (!e && table->sequence == before)
+			return fail_as(c, &NOT_THERE); /* no longer */
+	} while (!e && (int64_t)table->rows.n < c->window.length && table->sequence < last);
+	return e;
+}
+
+enum err audit_log_table(
+	struct call *c, const struct audit_log_table_in *in, struct audit_log_table_out *out)
+{
+	/* Who asks for a part in bytes (Range) gets the whole: these offsets are rows. */
+	const int64_t rows = c->window.continued ? c->window.offset : 0;
+	struct table table = { .sequence = in->first + rows, .rows.arena = c->arena };
+	enum err e = check_range(c, in->first, in->end);
+	if (e)
+		return e;
+	if (rows == 0) {
+		buf_text(&table.rows, LOG_TABLE_MARK);
+		log_table_write(&table.rows, log_table_names(c->language));
+	}
+	e = read_rows(c, &table, in->end);
+	c->total_bytes = BYTES_UNKNOWN;
+	c->next_offset = table.sequence < in->end ? table.sequence - in->first : 0;
+	out->body = bytes_of(&table.rows);
 	return e;
 }

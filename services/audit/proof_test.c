@@ -2,6 +2,8 @@
  */
 #include <stdlib.h>
 
+#include "libcommon/frame.h"
+#include "libcommon/log_table.h"
 #include "services/audit/log_world.h"
 
 #define SIZE 600 /* two full tiles and a part of one */
@@ -124,6 +126,8 @@ static void what_is_not_there_is_not_proven(void **state)
 		{ "log_range", "first=8&end=601", 409 },
 		{ "log_export", "first=7&end=7", 404 },
 		{ "log_export", "first=0&end=601", 404 },
+		{ "log_table", "first=7&end=7", 404 },
+		{ "log_table", "first=0&end=601", 404 },
 	};
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
 		assert_int_equal(ask_log(&test, asked[i].operation, asked[i].params).status,
@@ -203,6 +207,59 @@ static void an_export_is_proven_by_its_range(void **state)
 	assert_true(merkle_equal(&root, &checkpoint.root));
 }
 
+/* ---- tables ---- */
+
+/* The whole table in windows that are full at the size given. */
+static const char *tabled(const char *params, int64_t window)
+{
+	struct buf all = { .arena = test.arena };
+	const struct actor actor = test_actor(&test, TEST_TENANT, TEST_USER, ROLE_CONTRACTOR);
+	int64_t next = 0;
+	do {
+		struct audit_log_table_in in = { 0 };
+		struct audit_log_table_out out = { 0 };
+		struct call c = test_call(&test, &actor);
+		c.window =
+			(struct window){ .offset = next, .length = window, .continued = next > 0 };
+		assert_int_equal(shape_read_params(&c, &audit_log_table_in_shape, params,
+					 strlen(params), &in),
+			OK);
+		assert_int_equal(audit_log_table(&c, &in, &out), OK);
+		db_rollback(test.db);
+		assert_int_equal(c.total_bytes, BYTES_UNKNOWN);
+		assert_true(out.body.n > 0 && (int64_t)out.body.n < window + 32 * 2 * 8192);
+		assert_true(c.next_offset == 0 || c.next_offset > next);
+		buf_add(&all, out.body.data, out.body.n);
+		next = c.next_offset;
+	} while (next);
+	return all.data;
+}
+
+static const char *stored_rows(uint64_t first, uint64_t end)
+{
+	struct buf all = { .arena = test.arena };
+	buf_text(&all, LOG_TABLE_MARK);
+	log_table_write(&all, log_table_names(LANGUAGE_JA));
+	for (uint64_t i = first; i < end; i++) {
+		const char *cells[LOG_COLUMNS];
+		log_table_cells(test.arena, LANGUAGE_JA, line_at(i), cells);
+		assert_string_equal(cells[LOG_SEQUENCE],
+			arena_printf(test.arena, "%llu", (unsigned long long)i + 1));
+		log_table_write(&all, cells);
+	}
+	return all.data;
+}
+
+static void a_table_is_the_stored_lines_in_any_windows(void **state)
+{
+	const char *wanted = stored_rows(0, SIZE),
+		   *params = arena_printf(test.arena, "first=0&end=%d", SIZE);
+	assert_string_equal(tabled(params, 262144), wanted);
+	assert_string_equal(tabled(params, 9973), wanted);
+	assert_string_equal(tabled("first=255&end=300", 1), stored_rows(255, 300));
+	assert_string_equal(tabled("first=599&end=600", 1), stored_rows(599, 600));
+}
+
 /* ---- archives ---- */
 
 static enum err range_since(const char *since, struct audit_archive_range_out *out)
@@ -247,6 +304,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_is_not_proven),
 		cmocka_unit_test(an_export_is_the_stored_lines_in_any_windows),
 		cmocka_unit_test(an_export_is_proven_by_its_range),
+		cmocka_unit_test(a_table_is_the_stored_lines_in_any_windows),
 		cmocka_unit_test(an_archive_waits_for_what_was_done_before_it_was_asked_for),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -79,6 +79,7 @@ static const struct {
 	{ "log_consistency", "from=513&to=700" },
 	{ "log_range", "first=512&end=700" },
 	{ "log_export", "first=512&end=700" },
+	{ "log_table", "first=512&end=700" },
 	{ "log_checkpoint", NULL },
 };
 #define PROOFS_N (sizeof(proofs) / sizeof(proofs[0]))
@@ -123,6 +124,7 @@ static void what_is_gone_is_said_to_be_gone(void **state)
 	prune();
 	assert_int_equal(ask_log(&test, "log_export", "first=0&end=700").status, 410);
 	assert_int_equal(ask_log(&test, "log_export", "first=511&end=700").status, 410);
+	assert_int_equal(ask_log(&test, "log_table", "first=511&end=700").status, 410);
 	assert_int_equal(ask_log(&test, "log_entries", "n=000").status, 410);
 	assert_int_equal(ask_log(&test, "log_entries_deep", "x=002.p&n=100").status, 200);
 }

@@ -22,7 +22,7 @@ def setUpModule():
 
 
 def commands():
-    """The blocks of the section: login, beginning, month, one event."""
+    """The blocks of the section: login, beginning, month, one event, the table."""
     section = PAGE.read_text().split("## How a school's auditor checks the log\n")[1].split('\n## ')[0]
     return re.findall(r'```bash\n(.*?)```', section, re.S)
 
@@ -49,18 +49,20 @@ class Auditor(base.FlowTest):
         return done.returncode, done.stdout
 
     def test_the_commands_of_the_page(self):
-        _, begin, month, event = commands()
+        _, begin, month, event, table = commands()
         status, said = self.run_blocks(begin, month)
         self.assertEqual((status, said.count('GOOD')), (0, 2), said)
         self.tenant.admin.post('/v1/orgs', name='新しい学校')
-        status, said = self.run_blocks(month, event)
-        self.assertEqual((status, said.count('GOOD')), (0, 2), said)
+        status, said = self.run_blocks(month, event, table)
+        self.assertEqual((status, said.count('GOOD')), (0, 3), said)
         self.assertGreater(len((self.folder / 'export.ndjson').read_text().splitlines()), 1)
 
     def test_what_was_changed_is_named(self):
-        _, begin, month, _ = commands()
+        _, begin, month, _, table = commands()
         status, said = self.run_blocks(begin, month.replace('manabiya-verify', "sed -i '1s/success/SUCCESS/;1s/status_id\\\":1/status_id\\\":2/' export.ndjson\nmanabiya-verify"))
         self.assertEqual((status, 'CHANGED' in said), (1, True), said)
+        status, said = self.run_blocks(month, table.replace('manabiya-verify', 'sed -i 2s/成功/失敗/ log.csv\nmanabiya-verify'))
+        self.assertEqual((status, 'CHANGED: 1, 結果' in said), (1, True), said)
 
 
 if __name__ == '__main__':

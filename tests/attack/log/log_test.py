@@ -1,6 +1,8 @@
 """Tampering with the log, in files and in the database itself: what was done is named by a verifier that has
 nothing but the public key. Another verifier, Go's own packages, agrees about what was not tampered with."""
 
+import csv
+import io
 import os
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ import base  # noqa: E402
 
 VERIFY = base.BUILD / 'verify/manabiya-verify'
 LINES = 700  # two full tiles, a partial one, and a second level
+FORMULA = '=1+1'
 
 
 def setUpModule():
@@ -29,8 +32,8 @@ class Log:
         self.admin, self.id = self.tenant.admin, self.tenant.contract['tenantId']
         self.keys = self.admin.get('/v1/audit/log/key')['keys']
 
-    def text(self, path):
-        answer = self.admin.send('GET', f'/v1/audit/log/{path}')
+    def text(self, path, **options):
+        answer = self.admin.send('GET', f'/v1/audit/log/{path}', **options)
         if answer.status != 200:
             raise base.Problem('GET', path, answer)
         return answer.body
@@ -42,12 +45,12 @@ class Log:
         answer = self.admin.send('GET', '/v1/audit/log/checkpoint')
         return 0 if answer.status == 404 else int(answer.body.split(b'\n')[1])  # 404 before the first
 
-    def grow(self, n):
-        """As many events more, by the function that the service itself calls."""
+    def grow(self, n, more=''):
+        """As many events more, by the function that the service itself calls; `more` are members of their lines."""
         before = int(base.world.stack.sql(f"SELECT sequence FROM audit.head WHERE tenant_id = '{self.id}'") or 0)
         base.world.stack.sql(f"""
             SELECT audit.append(array_agg('{self.id}'::uuid), array_agg(id), array_agg(1775608200000::bigint), array_agg('learning.try_create'::text),
-                array_agg('success'::text), array_agg(''::text), array_agg(''::text), array_agg(NULL::text), array_agg(NULL::text), array_agg('{{"time":1775608200000,"message":"なわとび ' || i
+                array_agg('success'::text), array_agg(''::text), array_agg(''::text), array_agg(NULL::text), array_agg(NULL::text), array_agg('{{"time":1775608200000,{more}"message":"なわとび ' || i
                 || '","metadata":{{"tenant_uid":"{self.id}","uid":"' || id || '"}}}}'))
             FROM (SELECT i, gen_random_uuid() AS id FROM generate_series(1, {n}) i) t""")
         base.eventually(lambda: self.size() >= before + n, 'the new events are signed')
@@ -91,6 +94,7 @@ class Files(base.FlowTest):
 
     def assertFound(self, word, command, keys, file, **options):
         status, said = self.verify(command, keys, file, **options)
+        self.said = said
         self.assertEqual(said.partition(':')[0], word, said)
         self.assertEqual(status, {'GOOD': 0, 'MALFORMED': 3, 'UNREADABLE': 3}.get(word, 1))
         self.assertEqual(len(said.strip().split('\n')), 3, 'the word, Japanese, English')
@@ -218,6 +222,141 @@ class DownloadTest(Files):
         self.assertDownload('MALFORMED', data + b'index\n')
         self.assertDownload('GOOD', self.found(operation='learning.try_create', verb='logon'))
         self.assertEqual(self.events, [])
+
+
+class TableTest(Files):
+    """The log as a table for spreadsheets, by itself and with its proof as the last row, as the page gives it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.log = Log('hana')
+        cls.log.grow(LINES)
+        cls.log.grow(1, f'"entity":{{"uid":"{FORMULA}"}},')
+        cls.end = cls.log.size()
+        cls.proof = cls.log.text(f'range?first=0&end={cls.end}')
+        cls.data = cls.log.text(f'table?first=0&end={cls.end}')
+        cls.names, *cls.rows = cls.rows_of(cls.data)
+
+    @staticmethod
+    def rows_of(data):
+        return list(csv.reader(io.StringIO(data.decode('utf-8-sig'), newline='')))
+
+    def written(self, rows, **style):
+        """As a spreadsheet writes it."""
+        out = io.StringIO(newline='')
+        csv.writer(out, **style).writerows(rows)
+        return b'\xef\xbb\xbf' + out.getvalue().encode()
+
+    def last_row(self):
+        hashes, _, checkpoint = self.proof.decode().partition('\n\n')
+        keys = ''.join(f'key {key}\n' for key in self.log.keys)
+        head = f'manabiya-log-download@v1\n{keys}\n{checkpoint}\n' + hashes.split('\n', 1)[1] + '\n\n'
+        return ['proof', *[''] * (len(self.names) - 2), head]
+
+    def assertTable(self, word, rows, detail='', last=None):
+        """Both ways of checking it say the same; `detail` is where."""
+        data = self.written(rows)
+        proof = self.put('range', self.proof)
+        self.assertFound(word, 'export', self.log.keys, self.put('table.csv', data), proof=proof)
+        self.assertIn(detail, self.said)
+        self.assertFound(word, 'download', self.log.keys, self.put('download.csv', self.written([*rows, last or self.last_row()])))
+        self.assertIn(detail, self.said)
+
+    def changed(self, at, column, text):
+        rows = [list(row) for row in self.rows]
+        rows[at][column] = text
+        return [self.names, *rows]
+
+    def test_what_is_whole_is_good(self):
+        self.assertEqual(len(self.rows), self.end)
+        self.assertEqual([row[-1] for row in self.rows], self.log.text(f'export?first=0&end={self.end}').decode().splitlines())
+        self.assertTrue(self.data.startswith(b'\xef\xbb\xbf"'), 'the mark by which Japanese Excel knows UTF-8')
+        self.assertFound('GOOD', 'export', self.log.keys, self.put('table.csv', self.data), proof=self.put('range', self.proof))
+        self.assertTable('GOOD', [self.names, *self.rows])
+        self.assertFound('GOOD', 'export', self.log.keys, self.put('table.csv', self.written([self.names, *self.rows], lineterminator='\n')),
+                         proof=self.put('range', self.proof))
+
+    def test_it_is_longer_than_a_window(self):
+        self.log.grow(200, '"large":"' + 'x' * 7500 + '",')
+        end = self.log.size()
+        data = self.log.text(f'table?first=0&end={end}')
+        self.assertGreater(len(data), 2 ** 20 + 2 ** 18)
+        self.assertFound('GOOD', 'export', self.log.keys, self.put('table.csv', data), proof=self.put('range', self.log.text(f'range?first=0&end={end}')))
+
+    def test_it_goes_on_where_it_broke_off(self):
+        part = self.log.text(f'table?first=300&end={self.end}')
+        self.assertEqual(self.rows_of(part), [self.names, *self.rows[300:]])
+        self.assertFound('GOOD', 'export', self.log.keys, self.put('table.csv', part), proof=self.put('range', self.log.text(f'range?first=300&end={self.end}')))
+
+    def test_its_length_is_not_known_so_there_are_no_ranges(self):
+        path = f'/v1/audit/log/table?first=0&end={self.end}'
+        whole = self.log.admin.send('GET', path, headers={'Range': 'bytes=5-9'})
+        self.assertEqual((whole.status, whole.body), (200, self.data))
+        self.assertNotIn('content-length', whole.headers)
+        self.assertNotIn('accept-ranges', whole.headers)
+        head = self.log.admin.send('HEAD', path)
+        self.assertEqual((head.status, head.body), (200, b''))
+        self.assertEqual(head.headers['content-type'], 'text/csv; charset=utf-8')
+
+    def test_it_speaks_the_language_of_whom_it_is_for(self):
+        english = self.log.text(f'table?first=0&end={self.end}', headers={'Accept-Language': 'en'})
+        self.assertEqual(self.rows_of(english)[0][0], 'Sequence')
+        self.assertEqual(self.rows_of(english)[1][4], 'success')
+        self.assertFound('GOOD', 'export', self.log.keys, self.put('table.csv', english), proof=self.put('range', self.proof))
+
+    def test_a_cell_that_was_changed_is_named(self):
+        for column, name in enumerate(self.names[:-1]):
+            for at in (0, self.end - 1):
+                self.assertTable('CHANGED', self.changed(at, column, self.rows[at][column] + '1'), f'CHANGED: {at + 1}, {name}\n')
+        names = [*self.names[:4], '件数', *self.names[5:]]
+        self.assertTable('CHANGED', [names, *self.rows], f'CHANGED: {self.names[4]}\n')
+
+    def test_a_flipped_byte_of_a_line(self):
+        line = self.rows[300][-1]
+        self.assertTable('CHANGED', self.changed(300, -1, line.replace('なわとび', 'なわとひ')))
+        self.assertTable('CHANGED', self.changed(300, -1, line.replace('1775608200000', '1775608201000')), f'CHANGED: 301, {self.names[1]}\n')
+
+    def test_a_row_dropped_moved_repeated_or_cut_off(self):
+        rows = self.rows
+        self.assertTable('DROPPED', [self.names, *rows[:300], *rows[301:]], 'DROPPED: 301 - 301\n')
+        self.assertTable('DROPPED', [self.names, rows[1], rows[0], *rows[2:]])
+        self.assertTable('REORDERED', [self.names, *rows[:300], rows[299], *rows[300:]], 'REORDERED: 300, 301\n')
+        self.assertTable('TRUNCATED', [self.names, *rows[:-1]], f'TRUNCATED: {self.end} - {self.end}\n')
+        self.assertTable('TRUNCATED', [self.names])
+        self.assertTable('SURPLUS', [self.names, *rows, rows[-1]], f'SURPLUS: {self.end + 1}\n')
+        for cut in (1, 2, 40):
+            self.assertFound('TRUNCATED', 'export', self.log.keys, self.put('table.csv', self.data[:-cut]), proof=self.put('range', self.proof))
+        self.assertTable('MALFORMED', rows)
+
+    def test_a_quote_too_many_or_too_few(self):
+        middle = self.data.index(b'"301"')
+        whole = self.written([self.names, *self.rows, self.last_row()], quoting=csv.QUOTE_ALL)
+        for data in (whole[:middle] + whole[middle + 1:], whole[:middle] + b'"' + whole[middle:]):
+            self.assertFound('CHANGED', 'download', self.log.keys, self.put('download.csv', data))
+            self.assertIn('CHANGED: 301', self.said)
+
+    def test_its_last_row_is_its_proof(self):
+        table, last = [self.names, *self.rows], self.last_row()
+        good = self.written([*table, last])
+
+        def found(word, data, detail=''):
+            self.assertFound(word, 'download', self.log.keys, self.put('download.csv', data))
+            self.assertIn(detail, self.said)
+        found('GOOD', good)
+        found('TRUNCATED', self.written(table), 'TRUNCATED: proof\n')
+        found('TRUNCATED', good[:-3], 'TRUNCATED: proof\n')
+        found('CHANGED', self.written([*table, ['Proof', *last[1:]]]), 'CHANGED: proof\n')
+        found('SURPLUS', self.written([*table, last, self.rows[0]]), 'SURPLUS: proof\n')
+        size = last[-1].split('\n\n')[1].split('\n')[1]
+        found('UNSIGNED', self.written([*table, [*last[:-1], last[-1].replace(f'\n{size}\n', '\n9999\n', 1)]]))
+        found('MALFORMED', self.written([*table, [*last[:-1], last[-1] + '{}']]))
+        self.assertFound('UNSIGNED', 'download', Log('yama').keys, self.put('download.csv', good))
+
+    def test_a_formula_is_text(self):
+        at = next(i for i, row in enumerate(self.rows) if FORMULA in row[-1])
+        self.assertEqual(self.rows[at][7], f"'{FORMULA}")
+        self.assertIn(f'"{FORMULA}"', self.rows[at][-1])
+        self.assertTable('CHANGED', self.changed(at, 7, FORMULA), f'CHANGED: {at + 1}, {self.names[7]}\n')
 
 
 class DatabaseTest(Files):
