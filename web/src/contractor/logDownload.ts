@@ -1,6 +1,7 @@
 /*
- * The log to take away: one file that `manabiya-verify download` checks without us, or a table for spreadsheets.
- * verify/download.c says what the file looks like.
+ * The log to take away: one file that `manabiya-verify download` checks without us, as lines or as a table for
+ * spreadsheets; or a table of what was found, which nobody can check. verify/download.c and table.c say what the files
+ * look like.
  */
 import { api, apiFile } from "../api/client";
 import type { AuditEvent } from "../api/types";
@@ -9,9 +10,8 @@ import type { Search } from "./logSearch";
 
 const HEAD = "manabiya-log-download@v1\n";
 const RANGE_HEAD = "manabiya-log-range@v1\n";
+const COLUMNS = 11; // of the service's table
 const PAGE_SIZE = 200;
-/** More than anybody reads; the whole log has a download of its own. */
-export const FOUND_MAX = 10_000;
 
 const keyLines = (keys: string[]) => keys.map((key) => `key ${key}\n`).join("");
 
@@ -31,9 +31,15 @@ export function foundFile(keys: string[], checkpoint: string, events: AuditEvent
 	return `${HEAD}${keyLines(keys)}\n${checkpoint}\n${proven.join("")}`;
 }
 
-/** A table that Excel opens as it is. */
+const csvRow = (cells: string[]) =>
+	`${cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",")}\r\n`;
+
+/** Behind the last row of the service's table. */
+export const proofRow = (head: string) =>
+	csvRow(["proof", ...Array<string>(COLUMNS - 2).fill(""), head]);
+
+/** A table that Excel opens as it is, and in which it finds no formula. */
 export function table(events: LogRow[], titleOf: (operation: string) => string): string {
-	const quote = (value: string) => `"${value.replaceAll('"', '""')}"`;
 	const rows = events.map((event) => [
 		String(event.sequence),
 		event.time,
@@ -56,23 +62,32 @@ export function table(events: LogRow[], titleOf: (operation: string) => string):
 		"source",
 		"line",
 	];
-	return `\uFEFF${[names, ...rows].map((row) => row.map(quote).join(",")).join("\r\n")}\r\n`;
+	const text = (cell: string) => (/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell);
+	return `\uFEFF${[names, ...rows].map((row) => csvRow(row.map(text))).join("")}`;
 }
 
 const logText = async (path: string) => (await apiFile(`/v1/audit/log/${path}`)).text();
 
 const sizeOf = (checkpoint: string) => Number(checkpoint.split("\n")[1]);
 
-/** Everything that is kept of the log up to the latest checkpoint, with its proof. */
-export async function wholeLog(): Promise<Blob> {
+/** Everything that is kept of the log up to the latest checkpoint: its proof, and it itself in that form. */
+async function whole(form: string): Promise<[string, Blob]> {
 	const { keys, first } = await api("get", "/v1/audit/log/key");
-	const end = sizeOf(await logText("checkpoint"));
-	const range = await logText(`range?first=${first}&end=${end}`);
-	const lines = await apiFile(`/v1/audit/log/export?first=${first}&end=${end}`);
-	return new Blob([runHead(keys, range), lines]);
+	const run = `?first=${first}&end=${sizeOf(await logText("checkpoint"))}`;
+	return [
+		runHead(keys, await logText(`range${run}`)),
+		await apiFile(`/v1/audit/log/${form}${run}`),
+	];
 }
 
-async function found(search: Search, provenIn?: number): Promise<AuditEvent[]> {
+export const wholeLog = async () => new Blob(await whole("export"));
+
+export async function wholeTable(): Promise<Blob> {
+	const [head, rows] = await whole("table");
+	return new Blob([rows, proofRow(head)]);
+}
+
+async function found(search: Search, most: number, provenIn?: number): Promise<AuditEvent[]> {
 	const events: AuditEvent[] = [];
 	let cursor: string | undefined;
 	do {
@@ -80,21 +95,24 @@ async function found(search: Search, provenIn?: number): Promise<AuditEvent[]> {
 		const page = await api("get", "/v1/audit/events", { query });
 		events.push(...page.items);
 		cursor = page.nextCursor;
-	} while (cursor && events.length < FOUND_MAX);
+	} while (cursor && events.length < most);
 	return events;
 }
 
-export async function foundProven(search: Search): Promise<Blob> {
+export async function foundProven(search: Search, most: number): Promise<Blob> {
 	const { keys } = await api("get", "/v1/audit/log/key");
 	const checkpoint = await logText("checkpoint");
-	return new Blob([foundFile(keys, checkpoint, await found(search, sizeOf(checkpoint)))]);
+	return new Blob([foundFile(keys, checkpoint, await found(search, most, sizeOf(checkpoint)))]);
 }
 
 export async function foundTable(
 	search: Search,
+	most: number,
 	titleOf: (operation: string) => string,
 ): Promise<Blob> {
-	return new Blob([table(rowsOf(await found(search), search), titleOf)], { type: "text/csv" });
+	return new Blob([table(rowsOf(await found(search, most), search), titleOf)], {
+		type: "text/csv",
+	});
 }
 
 /** Hand a file to the browser's downloads. */
