@@ -6,6 +6,7 @@
 
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
+#include "libcommon/json.h"
 #include "libcommon/keyring.h"
 #include "libcommon/outbox.h"
 #include "libcommon/service.h"
@@ -29,6 +30,9 @@ static const struct op OPENED = { .name = "keys_opened",
 static const struct op REFUSED = { .name = "keys_refused",
 	.audit = { "entity_management.read", 3004, 2 } };
 
+static const struct op FOREIGN = { .name = "keys_foreign",
+	.audit = { "entity_management.read", 3004, 2 } };
+
 /* A count that only rises, within an hour of the clock. */
 struct gauge {
 	int64_t hour;
@@ -39,7 +43,7 @@ struct gauge {
 
 /* The job's thread alone. */
 static struct {
-	struct gauge opened, refused, tenants[KEYRING_REFUSED_MAX];
+	struct gauge opened, refused, foreign, tenants[KEYRING_REFUSED_MAX];
 } gauges;
 
 /* What has to be told of one gauge: 0 for nothing. */
@@ -79,7 +83,8 @@ static struct news look_at_tenant(
 }
 
 struct telling {
-	struct news opened, refused, tenants[KEYRING_REFUSED_MAX];
+	struct news opened, refused, foreign, tenants[KEYRING_REFUSED_MAX];
+	char foreign_domain[KEYRING_DOMAIN_SIZE]; /* the last one */
 };
 
 static bool has_news(struct keyring *keyring, struct telling *out)
@@ -88,7 +93,9 @@ static bool has_news(struct keyring *keyring, struct telling *out)
 	int64_t hour = clock_unix_ms() / HOUR_MS;
 	out->opened = look(&gauges.opened, hour, now.opened, (uint64_t)key_use_conf.opened_max + 1);
 	out->refused = look(&gauges.refused, hour, now.refused, 1);
-	uint64_t any = out->opened.n + out->refused.n;
+	out->foreign = look(&gauges.foreign, hour, now.foreign, 1);
+	memcpy(out->foreign_domain, now.foreign_domain, KEYRING_DOMAIN_SIZE);
+	uint64_t any = out->opened.n + out->refused.n + out->foreign.n;
 	for (size_t i = 0; i < KEYRING_REFUSED_MAX; i++) {
 		out->tenants[i] = look_at_tenant(&gauges.tenants[i], hour, &now.tenants[i]);
 		any += out->tenants[i].n;
@@ -106,6 +113,7 @@ static void is_told(const struct telling *telling)
 {
 	note_told(&gauges.opened, &telling->opened);
 	note_told(&gauges.refused, &telling->refused);
+	note_told(&gauges.foreign, &telling->foreign);
 	for (size_t i = 0; i < KEYRING_REFUSED_MAX; i++)
 		note_told(&gauges.tenants[i], &telling->tenants[i]);
 }
@@ -157,6 +165,16 @@ static enum err tell_of_refused(struct call *c, const struct news *news)
 	return news->n ? record(c, OPERATOR_TENANT, &REFUSED, &what) : OK;
 }
 
+static enum err tell_of_foreign(struct call *c, const struct telling *telling)
+{
+	const struct news *news = &telling->foreign;
+	struct buf what = details(c, news);
+	buf_printf(&what, ",\"foreign\":%llu,\"domain\":", (unsigned long long)news->n);
+	json_quote(&what, telling->foreign_domain);
+	buf_text(&what, "}");
+	return news->n ? record(c, OPERATOR_TENANT, &FOREIGN, &what) : OK;
+}
+
 /* The operator was told already. */
 static enum err tell_tenant(struct call *c, const char *tenant_id, const struct news *news)
 {
@@ -172,6 +190,8 @@ static enum err tell(struct call *c, const struct telling *telling)
 	enum err e = tell_of_opened(c, &telling->opened);
 	if (!e)
 		e = tell_of_refused(c, &telling->refused);
+	if (!e)
+		e = tell_of_foreign(c, telling);
 	for (size_t i = 0; i < KEYRING_REFUSED_MAX && !e; i++)
 		e = tell_tenant(c, gauges.tenants[i].tenant_id, &telling->tenants[i]);
 	return e;

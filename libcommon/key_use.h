@@ -5,7 +5,9 @@
  * shows. More of them than --keys-opened-max, as when somebody has one tenant after the other
  * opened, are told in the operator's log as `keys_opened`; a file that was there and did not open
  * as `keys_refused`, in the operator's log, which names the tenants, and in that of each of them.
- * Told of again when it has become twice as much within the hour. Audit makes anomalies of both
+ * A key of a domain that is not the service's (keyring_allow()) is told as `keys_foreign`, in the
+ * operator's log: it was not given, but who asks has a bug or is no longer himself. Told of again
+ * when it has become twice as much within the hour. Audit makes anomalies of all three
  * (services/audit/anomaly.c).
  *
  * Counts are each process's own: one that dies takes ten seconds of them with it. While auth is

@@ -76,7 +76,7 @@ static void open_keys(int n)
 {
 	unsigned char key[KEY_SIZE];
 	for (int i = 0; i < n; i++) {
-		const struct data_key which = { .domain = "text", .version = ++opened };
+		const struct data_key which = { .domain = "outbox", .version = ++opened };
 		assert_int_equal(keyring_data_key(test.keyring, TEST_TENANT, which, key), OK);
 	}
 }
@@ -85,7 +85,7 @@ static void open_keys(int n)
 static void refuse_keys(int n)
 {
 	unsigned char key[KEY_SIZE];
-	const struct data_key which = { .domain = "text", .version = 1 };
+	const struct data_key which = { .domain = "outbox", .version = 1 };
 	int file = openat(
 		keyring_directory(test.keyring), TEST_OTHER_TENANT ".1.key", O_WRONLY | O_CLOEXEC);
 	assert_int_equal(pwrite(file, "x", 1, 20), 1);
@@ -95,6 +95,16 @@ static void refuse_keys(int n)
 			ERR_INTERNAL);
 }
 
+/* The world's service keeps nothing but its outbox. */
+static void ask_for_foreign_keys(int n)
+{
+	unsigned char key[KEY_SIZE];
+	const struct data_key which = { .domain = "media", .version = 1 };
+	for (int i = 0; i < n; i++)
+		assert_int_equal(
+			keyring_data_key(test.keyring, TEST_TENANT, which, key), ERR_FORBIDDEN);
+}
+
 static const char *told(const char *tenant_id)
 {
 	return test_sql_text(&test,
@@ -102,6 +112,8 @@ static const char *told(const char *tenant_id)
 			"SELECT coalesce(string_agg(concat_ws(' ', type,"
 			" body::jsonb #>> '{unmapped,opened}', body::jsonb #>> '{unmapped,most}',"
 			" body::jsonb #>> '{unmapped,refused}',"
+			" body::jsonb #>> '{unmapped,foreign}',"
+			" body::jsonb #>> '{unmapped,domain}',"
 			" body::jsonb #>> '{unmapped,tenants}'), ', ' ORDER BY id), '')"
 			" FROM learning.outbox WHERE tenant_id = '%s'",
 			tenant_id));
@@ -161,6 +173,19 @@ static void one_that_does_not_open_is_told_to_its_tenant_too(void **state)
 		told(TEST_OTHER_TENANT), "learning.keys_refused 1, learning.keys_refused 2");
 }
 
+static void a_key_that_is_not_the_services_is_told_the_operator(void **state)
+{
+	ask_for_foreign_keys(1);
+	watch();
+	watch();
+	assert_string_equal(told(OPERATOR_TENANT), "learning.keys_foreign 1 media");
+	assert_string_equal(told(TEST_TENANT), "");
+	ask_for_foreign_keys(1);
+	watch();
+	assert_string_equal(told(OPERATOR_TENANT),
+		"learning.keys_foreign 1 media, learning.keys_foreign 2 media");
+}
+
 static void what_cannot_be_told_now_is_told_later(void **state)
 {
 	auth_is_away = true;
@@ -199,6 +224,7 @@ int main(void)
 		FACT(more_are_told_once_and_when_they_have_doubled),
 		FACT(each_hour_is_counted_by_itself),
 		FACT(one_that_does_not_open_is_told_to_its_tenant_too),
+		FACT(a_key_that_is_not_the_services_is_told_the_operator),
 		FACT(what_cannot_be_told_now_is_told_later),
 		FACT(one_that_is_being_destroyed_is_not_told),
 	};

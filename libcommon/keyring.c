@@ -4,6 +4,7 @@
  */
 #include "libcommon/keyring.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,8 @@
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 
+#define DOMAINS_MAX 8 /* the service with the most has four */
+
 struct keyring {
 	struct keyring_files files;
 	struct erasure_ledger *ledger;
@@ -28,6 +31,9 @@ struct keyring {
 	struct keyring_cache *cache;
 	struct keyring_openings openings;
 	struct keyring_users *users;
+	char domains[DOMAINS_MAX][KEYRING_DOMAIN_SIZE]; /* none: all are allowed */
+	size_t domains_n;
+	bool only_reads;
 };
 
 /* ---- opening ---- */
@@ -93,6 +99,52 @@ struct erasure_ledger *keyring_ledger(const struct keyring *keyring)
 int keyring_directory(const struct keyring *keyring)
 {
 	return keyring->files.directory;
+}
+
+/* ---- what the handle is for ---- */
+
+static bool is_allowed(const struct keyring *keyring, const char *domain)
+{
+	size_t i = 0;
+	while (i < keyring->domains_n && strcmp(keyring->domains[i], domain) != 0)
+		i++;
+	return i < keyring->domains_n;
+}
+
+void keyring_allow(struct keyring *keyring, const char *domain)
+{
+	if (is_allowed(keyring, domain))
+		return;
+	assert(keyring->domains_n < DOMAINS_MAX && strlen(domain) < KEYRING_DOMAIN_SIZE);
+	memcpy(keyring->domains[keyring->domains_n++], domain, strlen(domain) + 1);
+	log_event(LOG_LEVEL_INFO, "keyring gives keys of a domain", LOG_TEXT("domain", domain));
+}
+
+/* Who asks for another has a bug, or is no longer himself. */
+static enum err check_domain(struct keyring *keyring, const char *tenant_id, const char *domain)
+{
+	if (!keyring->domains_n || is_allowed(keyring, domain))
+		return OK;
+	pthread_mutex_lock(&keyring->lock);
+	keyring->openings.foreign++;
+	(void)snprintf(keyring->openings.foreign_domain, KEYRING_DOMAIN_SIZE, "%s", domain);
+	pthread_mutex_unlock(&keyring->lock);
+	log_event(LOG_LEVEL_ERROR, "key of a domain that is not this service's",
+		LOG_TEXT("domain", domain), LOG_TEXT("tenant", tenant_id));
+	return ERR_FORBIDDEN;
+}
+
+void keyring_only_reads(struct keyring *keyring)
+{
+	keyring->only_reads = true;
+}
+
+enum err keyring_check_writes(const struct keyring *keyring)
+{
+	if (!keyring->only_reads)
+		return OK;
+	log_error("this service does not change the keyring");
+	return ERR_FORBIDDEN;
 }
 
 /* ---- versions ---- */
@@ -259,7 +311,9 @@ enum err keyring_data_key(struct keyring *keyring, const char *tenant_id, struct
 	if (!is_uuid(tenant_id) || which.version < 1)
 		return ERR_INVALID;
 	auto_secret(kek, KEY_SIZE);
-	enum err e = kek_of(keyring, tenant_id, which.version, kek);
+	enum err e = check_domain(keyring, tenant_id, which.domain);
+	if (!e)
+		e = kek_of(keyring, tenant_id, which.version, kek);
 	if (!e)
 		crypto_derive(kek, which.domain, out);
 	return e;
@@ -371,7 +425,9 @@ enum err keyring_create(struct keyring *keyring, const char *tenant_id)
 	if (!is_uuid(tenant_id))
 		return ERR_INVALID;
 	uint32_t version = 1;
-	enum err e = check_alive(keyring, tenant_id);
+	enum err e = keyring_check_writes(keyring);
+	if (!e)
+		e = check_alive(keyring, tenant_id);
 	if (!e && keyring->files.root)
 		e = keyring_file_fix_root(&keyring->files);
 	if (!e)
@@ -392,7 +448,9 @@ enum err keyring_rotate(struct keyring *keyring, const char *tenant_id)
 	uint32_t version;
 	if (!is_uuid(tenant_id))
 		return ERR_INVALID;
-	enum err e = check_alive(keyring, tenant_id);
+	enum err e = keyring_check_writes(keyring);
+	if (!e)
+		e = check_alive(keyring, tenant_id);
 	if (!e)
 		e = look_for_newest(keyring, tenant_id, &version);
 	if (!e && version == KEYRING_VERSIONS_MAX)
@@ -418,6 +476,8 @@ static enum err reseal_one(struct keyring *keyring, const char *tenant_id, const
 enum err keyring_reseal(struct keyring *keyring, struct keyring_tally *tally)
 {
 	*tally = (struct keyring_tally){ 0 };
+	if (keyring_check_writes(keyring))
+		return ERR_FORBIDDEN;
 	int copy = openat(keyring->files.directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *files = copy < 0 ? NULL : fdopendir(copy);
 	if (!files)

@@ -8,6 +8,10 @@
  * remembers.
  *
  * What is remembered lies in guarded memory and is dropped after five minutes without use.
+ *
+ * A handle does all of this until it is bound (keyring_allow(), keyring_only_reads()). That keeps a
+ * service from what is not its own by mistake, or led astray by a request. It is no wall against
+ * somebody who runs code of his own in the process: the root, which is there, opens everything.
  */
 #ifndef MANABIYA_KEYRING_H
 #define MANABIYA_KEYRING_H
@@ -21,6 +25,8 @@
 #include "libcommon/uuid.h"
 
 struct keyring;
+
+#define KEYRING_DOMAIN_SIZE 64 /* with the NUL; of an index: table and column */
 
 /* One version of one tenant's key. */
 struct keyring_version {
@@ -47,6 +53,16 @@ struct keyring_root {
 };
 struct keyring *keyring_open_rooted(const char *directory, const struct keyring_root *root);
 void keyring_close(struct keyring *keyring);
+
+/* From the first call on the handle gives data keys of the domains that it was allowed, eight at
+ * most, and of no others. Before threads. */
+void keyring_allow(struct keyring *keyring, const char *domain);
+
+/* From now on what changes something in the directory is FORBIDDEN, and logged. Before threads. */
+void keyring_only_reads(struct keyring *keyring);
+
+/* For keyring*.c: FORBIDDEN after keyring_only_reads(). */
+must_check enum err keyring_check_writes(const struct keyring *keyring);
 
 /* The ledger of erasures lies in the directory as KEYRING_LEDGER, unless it is told to lie
  * elsewhere, before the first use. INVALID when it cannot be used, with a logged reason. */
@@ -115,7 +131,8 @@ must_check enum err keyring_made(
 #define KEYRING_INDEX UINT32_MAX
 
 /* A data key of a tenant, for what was or will be sealed under this version of its KEK. NOT_FOUND
- * when there is no such version (any more). Thread-safe. */
+ * when there is no such version (any more). FORBIDDEN, logged and counted, for a domain that is not
+ * this handle's. Thread-safe. */
 struct data_key {
 	const char *domain; /* "media", "text" … */
 	uint32_t version;
@@ -140,7 +157,8 @@ void keyring_drop_idle(struct keyring *keyring);
  * What opening KEKs came to since the start: how many were opened, and how often a file was there
  * and did not open, because it was altered, is another tenant's, or was sealed by another root; not
  * one that is being destroyed. The tenants that this happened to last have a place each, in any
- * order, "" for none; of more, a keyring with a wrong root, the number says enough. For key_use.h.
+ * order, "" for none; of more, a keyring with a wrong root, the number says enough. Then how often
+ * a key of a domain that is not the handle's was asked for, and which one last. For key_use.h.
  */
 #define KEYRING_REFUSED_MAX 16
 struct keyring_refused {
@@ -151,6 +169,8 @@ struct keyring_openings {
 	uint64_t opened, refused;
 	struct keyring_refused tenants[KEYRING_REFUSED_MAX];
 	size_t tenants_n; /* ever */
+	uint64_t foreign;
+	char foreign_domain[KEYRING_DOMAIN_SIZE];
 };
 struct keyring_openings keyring_openings(struct keyring *keyring);
 

@@ -2,9 +2,14 @@
 #include "libcommon/keyring_conf.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "libcommon/log.h"
+#include "libcommon/outbox.h"
+#include "libcommon/personal.h"
+#include "libcommon/reseal.h"
+#include "libcommon/service.h"
 
 #define AT(field_) offsetof(struct keyring_conf, field_)
 
@@ -59,4 +64,19 @@ struct keyring *keyring_conf_open(const struct keyring_conf *conf)
 		return keyring;
 	keyring_close(keyring);
 	return NULL;
+}
+
+/* The list that sealing anew goes by: who leaves a column out of it cannot fill it either. */
+void keyring_conf_allow(struct keyring *keyring, const struct service *service)
+{
+	keyring_allow(keyring, outbox_body.domain);
+	for (size_t i = 0; i < service->sealed_n; i++) {
+		const struct personal_kind *kind = &service->sealed[i].kind;
+		char index[KEYRING_DOMAIN_SIZE];
+		keyring_allow(keyring, kind->domain);
+		if (!kind->index)
+			continue;
+		(void)snprintf(index, sizeof(index), PERSONAL_INDEX_DOMAIN, kind->index);
+		keyring_allow(keyring, index);
+	}
 }

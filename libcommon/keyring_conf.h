@@ -6,6 +6,8 @@
 #include "libcommon/keyring.h"
 #include "libcommon/keyring_root.h"
 
+struct service;
+
 struct keyring_conf {
 	const char *directory, *ledger, *root, *root_before, *passphrase, *provider;
 	struct kms kms;
@@ -17,5 +19,9 @@ extern const struct option keyring_options[KEYRING_OPTIONS_N];
 
 /* NULL with a logged reason. `conf` must outlive the keyring. */
 struct keyring *keyring_conf_open(const struct keyring_conf *conf);
+
+/* Bind it to the domains of what the service keeps sealed (service.h): its columns, their indexes
+ * and its outbox. */
+void keyring_conf_allow(struct keyring *keyring, const struct service *service);
 
 #endif

@@ -146,7 +146,9 @@ enum err keyring_destroy(struct keyring *keyring, struct arena *arena, const cha
 	int directory = keyring_directory(keyring);
 	if (!is_uuid(tenant_id))
 		return ERR_INVALID;
-	enum err e = note(keyring, arena, tenant_id, receipt);
+	enum err e = keyring_check_writes(keyring);
+	if (!e)
+		e = note(keyring, arena, tenant_id, receipt);
 	if (!e)
 		e = destroy_files(directory, tenant_id);
 	if (!e)
@@ -231,7 +233,9 @@ enum err keyring_version_destroy(struct keyring *keyring, struct arena *arena,
 	int directory = keyring_directory(keyring);
 	uint32_t newest;
 	struct doomed_version doomed;
-	enum err e = keyring_newest(keyring, which->tenant_id, &newest);
+	enum err e = keyring_check_writes(keyring);
+	if (!e)
+		e = keyring_newest(keyring, which->tenant_id, &newest);
 	if (e || which->version >= newest)
 		return e ? e : ERR_CONFLICT;
 	(void)snprintf(doomed.key, sizeof(doomed.key), "%u.key", (unsigned)which->version);
@@ -257,6 +261,8 @@ static enum err on_erased(void *arg, const struct erasure *erasure)
 
 enum err keyring_destroy_again(struct keyring *keyring)
 {
+	if (keyring_check_writes(keyring))
+		return ERR_FORBIDDEN;
 	struct arena *arena = arena_new();
 	enum err e = erasure_each(keyring_ledger(keyring), arena, on_erased, keyring);
 	arena_free(arena);

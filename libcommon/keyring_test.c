@@ -631,6 +631,100 @@ static void first_creator_wins(void **state)
 	keyring_close(two);
 }
 
+/* ---- what a handle is for ---- */
+
+static void a_handle_gives_keys_of_its_domains_alone(void **state)
+{
+	static const char *const others[] = { "media", "", "tex", "text2",
+		"index person.login_index" };
+	const char *const pupil = B;
+	const struct data_key which = { .domain = "media", .version = 1 };
+	unsigned char key[KEY_SIZE], same[KEY_SIZE], before[KEY_SIZE] = { 0 };
+	struct keyring *all = keyring_open(directory, ROOT), *bound = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(all, A), OK);
+	assert_int_equal(keyring_user_create(all, A, &pupil, 1), OK);
+	keyring_allow(bound, "text");
+	keyring_allow(bound, "name");
+	keyring_allow(bound, "text");
+	memcpy(key, before, KEY_SIZE);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		assert_int_equal(data_key(bound, A, others[i], key), ERR_FORBIDDEN);
+	assert_int_equal(keyring_user_key(bound, A, which, pupil, key), ERR_FORBIDDEN);
+	assert_memory_equal(key, before, KEY_SIZE);
+	struct keyring_openings openings = keyring_openings(bound);
+	assert_int_equal(openings.foreign, sizeof others / sizeof *others + 1);
+	assert_string_equal(openings.foreign_domain, "media");
+	assert_int_equal(openings.opened, 0); /* not even the tenant's own key */
+	assert_int_equal(data_key(bound, A, "text", key), OK);
+	assert_int_equal(data_key(all, A, "text", same), OK);
+	assert_memory_equal(key, same, KEY_SIZE);
+	assert_int_equal(data_key(bound, A, "name", key), OK);
+	assert_int_equal(data_key(all, A, "media", key), OK);
+	assert_int_equal(keyring_openings(bound).foreign, openings.foreign);
+	keyring_close(all);
+	keyring_close(bound);
+}
+
+/* Every way to change something; two versions and a user are there. */
+static void try_to_change(struct keyring *keyring, enum err expected)
+{
+	const char *const pupil = B;
+	const struct keyring_version first = { .tenant_id = A, .version = 1 };
+	struct arena *arena = arena_new();
+	struct erasure receipt;
+	struct keyring_receipt end;
+	struct keyring_tally tally;
+	assert_int_equal(keyring_create(keyring, A), expected);
+	assert_int_equal(keyring_create(keyring, B), expected);
+	assert_int_equal(keyring_rotate(keyring, A), expected);
+	assert_int_equal(keyring_user_create(keyring, A, &pupil, 1), expected);
+	assert_int_equal(keyring_user_erase(keyring, A, pupil), expected);
+	assert_int_equal(keyring_version_destroy(keyring, arena, &first, &end), expected);
+	assert_int_equal(keyring_reseal(keyring, &tally), expected);
+	assert_int_equal(keyring_destroy(keyring, arena, A, &receipt), expected);
+	assert_int_equal(keyring_destroy_again(keyring), expected);
+	arena_free(arena);
+}
+
+/* Names and contents of all files. */
+static void digest_of_directory(unsigned char out[HASH_SIZE])
+{
+	static const char *const names[] = { A ".1.key", A ".2.key", A ".index.key", A ".login",
+		A ".users", KEYRING_CHECK };
+	static unsigned char all[sizeof names / sizeof *names][512];
+	assert_int_equal(files_in_directory(), sizeof names / sizeof *names);
+	memset(all, 0, sizeof all);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char path[160];
+		path_of(names[i], path);
+		int file = open(path, O_RDONLY | O_CLOEXEC);
+		assert_true(read(file, all[i], sizeof all[i]) > 0);
+		close(file);
+	}
+	crypto_sha256(all, sizeof all, out);
+}
+
+static void a_handle_that_only_reads_changes_nothing(void **state)
+{
+	const char *const pupil = B;
+	const struct data_key which = { .domain = "text", .version = 2 };
+	unsigned char before[HASH_SIZE], after[HASH_SIZE], key[KEY_SIZE];
+	struct keyring *writes = keyring_open(directory, ROOT),
+		       *reads = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(writes, A), OK);
+	assert_int_equal(keyring_rotate(writes, A), OK);
+	assert_int_equal(keyring_user_create(writes, A, &pupil, 1), OK);
+	digest_of_directory(before);
+	keyring_only_reads(reads);
+	try_to_change(reads, ERR_FORBIDDEN);
+	digest_of_directory(after);
+	assert_memory_equal(before, after, HASH_SIZE);
+	assert_int_equal(keyring_user_key(reads, A, which, pupil, key), OK);
+	try_to_change(writes, OK);
+	keyring_close(reads);
+	keyring_close(writes);
+}
+
 #define FACT(name_) cmocka_unit_test_setup_teardown(name_, make_directory, remove_directory)
 
 int main(void)
@@ -662,6 +756,8 @@ int main(void)
 		FACT(more_tenants_than_are_remembered),
 		FACT(names_that_are_no_tenants_are_refused),
 		FACT(first_creator_wins),
+		FACT(a_handle_gives_keys_of_its_domains_alone),
+		FACT(a_handle_that_only_reads_changes_nothing),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

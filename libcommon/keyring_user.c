@@ -315,6 +315,8 @@ enum err keyring_user_create(
 	size_t made;
 	if (!is_uuid(tenant_id) || n > SIZE_MAX / SLOT_SIZE - 1)
 		return ERR_INVALID;
+	if (keyring_check_writes(keyring))
+		return ERR_FORBIDDEN;
 	struct keyring_slot *slots = crypto_secret_alloc((n + 1) * SLOT_SIZE);
 	pthread_mutex_lock(&users->lock);
 	enum err e = write_begin(users, tenant_id, O_CREAT, &writing);
@@ -347,6 +349,8 @@ enum err keyring_user_erase(struct keyring *keyring, const char *tenant_id, cons
 	struct writing writing = { .file = -1 };
 	if (!is_uuid(tenant_id) || !is_uuid(user_id))
 		return ERR_INVALID;
+	if (keyring_check_writes(keyring))
+		return ERR_FORBIDDEN;
 	pthread_mutex_lock(&users->lock);
 	enum err e = write_begin(users, tenant_id, 0, &writing);
 	if (!e)

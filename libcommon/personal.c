@@ -108,6 +108,8 @@ static enum err data_key(
 	if (e == ERR_NOT_FOUND)
 		return fail(c, ERR_INTERNAL, "tenant %s has no key %u", place->tenant_id,
 			(unsigned)which.version);
+	if (e == ERR_FORBIDDEN)
+		return fail(c, ERR_INTERNAL, "%s is not of this service", place->kind->column);
 	return e ? fail(c, ERR_UNAVAILABLE, "keyring: %s", err_name(e)) : OK;
 }
 
@@ -183,10 +185,13 @@ enum err personal_index(struct call *c, struct personal value, struct blind_inde
 	unsigned char hash[HASH_SIZE];
 	assert(value.kind->index && c->keyring);
 	const struct data_key which = {
-		.domain = arena_printf(c->arena, "index %s", value.kind->index),
+		.domain = arena_printf(c->arena, PERSONAL_INDEX_DOMAIN, value.kind->index),
 		.version = KEYRING_INDEX,
 	};
-	if (keyring_data_key(c->keyring, c->actor->tenant_id, which, key))
+	enum err e = keyring_data_key(c->keyring, c->actor->tenant_id, which, key);
+	if (e == ERR_FORBIDDEN)
+		return fail(c, ERR_INTERNAL, "%s is not of this service", value.kind->column);
+	if (e)
 		return fail(c, ERR_UNAVAILABLE, "no index key of tenant %s", c->actor->tenant_id);
 	char *text = arena_strdup(c->arena, value.text);
 	for (char *at = text; *at; at++)

@@ -79,6 +79,7 @@ must_check enum err personal_reseal(struct call *c, const struct personal_kind *
  * key of the tenant for this column that no rotation changes, as base64url. It is good for being
  * stored and compared there, and a type of its own so that nobody takes the text for it.
  */
+#define PERSONAL_INDEX_DOMAIN "index %s" /* of the key, with the column (table.column) */
 struct blind_index {
 	const char *value;
 };

@@ -63,19 +63,18 @@ static const struct field notes_fields[] = {
 
 static struct actor actor, other;
 static struct call call;
+#define ROOT "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 static char directory[] = "/tmp/personal-test-XXXXXX";
 
 static int set_up(void **state)
 {
-	static const char root[] =
-		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 	crypto_start();
 	if (!mkdtemp(directory))
 		return -1;
 	actor = (struct actor){ .tenant_id = TENANT, .user_id = "" };
 	other = (struct actor){ .tenant_id = OTHER_TENANT, .user_id = "" };
 	call = (struct call){ .arena = arena_new(), .actor = &actor };
-	call.keyring = keyring_open(directory, root);
+	call.keyring = keyring_open(directory, ROOT);
 	static const char *const children[] = { CHILD, OTHER_CHILD };
 	return keyring_create(call.keyring, TENANT) || keyring_create(call.keyring, OTHER_TENANT) ||
 		keyring_user_create(call.keyring, TENANT, children, 2);
@@ -130,6 +129,27 @@ static void what_is_absent_stays_absent(void **state)
 	const char *sealed = "something";
 	assert_int_equal(personal_seal(&call, ROW, (struct personal){ 0 }, &sealed), OK);
 	assert_null(sealed);
+}
+
+static void what_another_service_keeps_is_neither_sealed_nor_opened(void **state)
+{
+	const char *sealed = sealed_for(ROW);
+	const struct personal value = { .text = CANARY, .kind = &kind };
+	static const struct personal_kind found = {
+		.domain = "media", .column = "note.login", .index = "note.login_index"
+	};
+	struct blind_index index;
+	struct keyring *all = call.keyring;
+	call.keyring = keyring_open(directory, ROOT);
+	keyring_allow(call.keyring, "media");
+	assert_int_equal(open_with(&kind, from_row(ROW, sealed)), ERR_INTERNAL);
+	assert_int_equal(personal_seal(&call, ROW, value, &sealed), ERR_INTERNAL);
+	assert_int_equal(
+		personal_index(&call, (struct personal){ "a", &found }, &index), ERR_INTERNAL);
+	keyring_allow(call.keyring, "text");
+	assert_int_equal(open_with(&kind, from_row(ROW, sealed_for(ROW))), OK);
+	keyring_close(call.keyring);
+	call.keyring = all;
 }
 
 static void copied_elsewhere_it_does_not_open(void **state)
@@ -421,6 +441,7 @@ int main(void)
 		cmocka_unit_test(a_request_cannot_name_the_column),
 		cmocka_unit_test(the_same_text_has_the_same_index_whatever_its_case),
 		cmocka_unit_test(of_another_column_or_tenant_it_has_another),
+		cmocka_unit_test(what_another_service_keeps_is_neither_sealed_nor_opened),
 		cmocka_unit_test(without_its_key_nothing_opens),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

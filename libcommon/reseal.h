@@ -25,8 +25,12 @@ struct sealed_column {
 };
 
 #define SEALED_COLUMN(table_, key_, column_, domain_, bound_)                                      \
+	SEALED_FOUND(table_, key_, column_, domain_, bound_, NULL)
+
+/* One with an index beside it (x-blind-index). */
+#define SEALED_FOUND(table_, key_, column_, domain_, bound_, index_)                               \
 	{                                                                                          \
-		.kind = { .domain = (domain_), .column = (bound_) },                               \
+		.kind = { .domain = (domain_), .column = (bound_), .index = (index_) },            \
 		.old = "SELECT " key_ ", " SEALED(key_,                                            \
 			column_) " FROM " table_ " WHERE " key_ " > $1::uuid AND left(" column_    \
 				 ", 8) NOT IN ($2, $3) ORDER BY " key_ " LIMIT $4::integer",       \

@@ -109,7 +109,12 @@ static enum err open_keyring(const struct service *service)
 	if (service->keyring == KEYRING_NONE)
 		return OK;
 	keyring = keyring_conf_open(&keyring_conf);
-	return keyring ? OK : ERR_UNAVAILABLE;
+	if (!keyring)
+		return ERR_UNAVAILABLE;
+	keyring_conf_allow(keyring, service);
+	if (service->keyring == KEYRING_READS)
+		keyring_only_reads(keyring);
+	return OK;
 }
 
 static enum err open_process(struct process *process, const struct service *service)

@@ -100,7 +100,8 @@ struct service {
 	const struct job *jobs;
 	size_t jobs_n;
 	enum keyring_use keyring; /* brings the options --keyring and --keyring-root */
-	const struct sealed_column *sealed; /* reseal.h: every column that keeps something sealed */
+	const struct sealed_column *sealed; /* reseal.h: every column that keeps something sealed;
+					       no other keys are given to the service */
 	size_t sealed_n;
 	int64_t workers; /* default of the option --workers */
 	enum err (*start)(void); /* after conf, before workers */

@@ -12,6 +12,7 @@
 #include "libcommon/cache.h"
 #include "libcommon/clock.h"
 #include "libcommon/keyring.h"
+#include "libcommon/keyring_conf.h"
 #include "libcommon/keyring_user.h"
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
@@ -112,6 +113,7 @@ static struct keyring *make_keyring(struct test *test)
 	for (size_t i = 0; i < sizeof(tenants) / sizeof(*tenants); i++)
 		if (!keyring || keyring_create(keyring, tenants[i]) != OK)
 			stop("keyring", directory);
+	keyring_conf_allow(keyring, test->service);
 	return keyring;
 }
 
@@ -326,6 +328,16 @@ const char *test_directory(struct test *test)
 	if (mkdir(path, 0700) != 0)
 		stop("mkdir", path);
 	return path;
+}
+
+bool test_has_key(struct test *test, const char *domain, uint32_t version)
+{
+	unsigned char key[KEY_SIZE];
+	const struct data_key which = { .domain = domain, .version = version };
+	enum err e = keyring_data_key(test->keyring, TEST_TENANT, which, key);
+	if (e && e != ERR_FORBIDDEN)
+		stop("keyring", err_name(e));
+	return !e;
 }
 
 const char *test_keyring_directory(struct test *test)

@@ -101,6 +101,9 @@ const char *test_sql_text(struct test *test, const char *sql);
 const char *test_cache_address(void);
 /* A directory for sockets and files of this test program, made new. */
 const char *test_directory(struct test *test);
+/* Whether test->keyring gives the service this key of TEST_TENANT (keyring_conf.h). */
+bool test_has_key(struct test *test, const char *domain, uint32_t version);
+
 /* Where test->keyring lies. */
 const char *test_keyring_directory(struct test *test);
 

@@ -102,6 +102,7 @@ static void answer_metrics(const struct worker *worker, struct call *c, struct r
 		struct keyring_openings keys = keyring_openings(c->keyring);
 		metrics_write_value(&out, "manabiya_keyring_unwraps_total", service, keys.opened);
 		metrics_write_value(&out, "manabiya_keyring_refused_total", service, keys.refused);
+		metrics_write_value(&out, "manabiya_keyring_foreign_total", service, keys.foreign);
 	}
 	if (worker->process->service->metrics)
 		worker->process->service->metrics(&out);

@@ -8,6 +8,7 @@
  *   audit_stopped  events could not be kept for a while (libcommon/audit_stop.h)
  *   many_keys      a process opened more tenants' keys than it may (libcommon/key_use.h)
  *   refused_keys   a tenant's key was there and did not open
+ *   foreign_keys   a process asked for a key of what another service keeps
  *
  * and one that is found elsewhere, incomplete_log (completeness.c).
  *
@@ -46,13 +47,15 @@ static const char DONE[] = "SELECT audit.anomaly_done($1::bigint)";
 #define KEYS_OPENED "'provisioning.keys_opened', 'learning.keys_opened', 'notification.keys_opened'"
 #define KEYS_REFUSED                                                                               \
 	"'provisioning.keys_refused', 'learning.keys_refused', 'notification.keys_refused'"
+#define KEYS_FOREIGN                                                                               \
+	"'provisioning.keys_foreign', 'learning.keys_foreign', 'notification.keys_foreign'"
 
 /* The events from $1 to $2 say which windows to count; in those, all up to $2 count. */
 static const char FIND[] =
 	"WITH news AS MATERIALIZED (SELECT e.time, e.operation, e.outcome, e.actor_id, e.line"
 	" FROM audit.event e WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint"
 	" AND e.operation IN ('learning.media_content', '" DOWNLOAD "', " STOPS ", " LOGINS ","
-	" " KEYS_OPENED ", " KEYS_REFUSED ")),"
+	" " KEYS_OPENED ", " KEYS_REFUSED ", " KEYS_FOREIGN ")),"
 	" viewing AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began FROM news n"
 	"  WHERE n.operation = 'learning.media_content' AND n.actor_id IS NOT NULL),"
 	" failing AS (SELECT DISTINCT date_bin('10 min', n.time, 'epoch') AS began FROM news n"
@@ -82,7 +85,8 @@ static const char FIND[] =
 	"  (k.told ->> k.counted)::bigint, NULL FROM (SELECT n.line::jsonb -> 'unmapped' AS told,"
 	"   w.kind, w.counted FROM news n JOIN (VALUES"
 	"   ('many_keys', 'opened', ARRAY[" KEYS_OPENED "]),"
-	"   ('refused_keys', 'refused', ARRAY[" KEYS_REFUSED "])) AS w (kind, counted, told_as)"
+	"   ('refused_keys', 'refused', ARRAY[" KEYS_REFUSED "]),"
+	"   ('foreign_keys', 'foreign', ARRAY[" KEYS_FOREIGN "])) AS w (kind, counted, told_as)"
 	"   ON n.operation = ANY (w.told_as)) k"
 	" UNION ALL SELECT 'bulk_download', t.actor_id, t.began, count(*), NULL"
 	"  FROM taking t JOIN audit.event e ON e.actor_id = t.actor_id AND e.sequence <= "

@@ -288,6 +288,9 @@ static void keys_are_told_with_the_most_of_their_hour(void **state)
 	told_keys("learning.keys_refused", "refused", 1);
 	look();
 	assert_string_equal(told(TEST_TENANT), "refused_keys 1, many_keys 4000");
+	told_keys("learning.keys_foreign", "foreign", 2);
+	look();
+	assert_string_equal(told(TEST_TENANT), "foreign_keys 2, refused_keys 1, many_keys 4000");
 }
 
 int main(void)

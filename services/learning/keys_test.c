@@ -25,8 +25,6 @@ static int open_world(void **state)
 {
 	learning_that_mints = learning_under_test;
 	learning_that_mints.service_capability = mint;
-	learning_that_mints.sealed = learning_sealed;
-	learning_that_mints.sealed_n = LEARNING_SEALED_N;
 	test_open(&test, &learning_that_mints);
 	add_people(&test);
 	test_sql(&test, LESSON_TRIES);
@@ -232,6 +230,14 @@ static void what_waits_for_delivery_keeps_its_key(void **state)
 	assert_string_equal(left_under(1), "{\"count\":1,\"opens\":true}");
 }
 
+static void of_what_others_keep_there_is_no_key(void **state)
+{
+	static const char *const own[] = { "outbox", "text", "name", "media" };
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		assert_true(test_has_key(&test, own[i], 1));
+	assert_false(test_has_key(&test, "index person.login_index", KEYRING_INDEX));
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -240,6 +246,7 @@ int main(void)
 		FACT(half_way_all_can_be_read_and_it_goes_on),
 		FACT(nobody_waits_for_a_pupil_who_was_erased),
 		FACT(it_is_counted),
+		FACT(of_what_others_keep_there_is_no_key),
 		FACT(an_old_key_is_needed_until_the_last_row),
 		FACT(what_is_left_of_an_erased_pupil_needs_no_key),
 		FACT(what_is_damaged_keeps_its_key),

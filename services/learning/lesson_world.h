@@ -115,6 +115,8 @@ static const struct service learning_under_test = {
 	.ops = learning_ops,
 	.ops_n = LEARNING_OPS_N,
 	.keyring = KEYRING_READS,
+	.sealed = learning_sealed,
+	.sealed_n = LEARNING_SEALED_N,
 };
 
 /* Everyone from whose eyes something is looked at. */

@@ -2,13 +2,16 @@
 #include <string.h>
 
 #include "libcommon/json.h"
+#include "libcommon/keyring.h"
 #include "libcommon/testing.h"
 #include "services/notification/notification.h"
 
 static const struct service notification = { .name = "notification",
 	.ops = notification_ops,
 	.ops_n = NOTIFICATION_OPS_N,
-	.keyring = KEYRING_READS };
+	.keyring = KEYRING_READS,
+	.sealed = notification_sealed,
+	.sealed_n = NOTIFICATION_SEALED_N };
 
 enum who { OPERATOR, CONTRACTOR, TEACHER, PUPIL, OTHER_CONTRACTOR, OTHER_PUPIL, WHO_COUNT };
 
@@ -306,10 +309,20 @@ static void a_raised_one_is_named_to_nobody(void **state)
 
 #define FACT(test_) cmocka_unit_test_setup(test_, empty)
 
+static void of_what_others_keep_there_is_no_key(void **state)
+{
+	assert_true(test_has_key(&test, "outbox", 1));
+	assert_true(test_has_key(&test, "text", 1));
+	assert_false(test_has_key(&test, "name", 1));
+	assert_false(test_has_key(&test, "media", 1));
+	assert_false(test_has_key(&test, "index person.login_index", KEYRING_INDEX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FACT(it_reaches_whom_it_is_for),
+		FACT(of_what_others_keep_there_is_no_key),
 		FACT(the_newest_comes_first_and_home_shows_five),
 		FACT(a_list_goes_on_to_its_end),
 		FACT(open_pages_of_the_audience_are_told),

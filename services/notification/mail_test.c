@@ -27,6 +27,8 @@ static const struct service notification = { .name = "notification",
 	.ops = notification_ops,
 	.ops_n = NOTIFICATION_OPS_N,
 	.keyring = KEYRING_READS,
+	.sealed = notification_sealed,
+	.sealed_n = NOTIFICATION_SEALED_N,
 	.service_capability = mint };
 static struct {
 	pid_t pid;

@@ -9,7 +9,9 @@
 static const struct service notification = { .name = "notification",
 	.ops = notification_ops,
 	.ops_n = NOTIFICATION_OPS_N,
-	.keyring = KEYRING_READS };
+	.keyring = KEYRING_READS,
+	.sealed = notification_sealed,
+	.sealed_n = NOTIFICATION_SEALED_N };
 static struct test test;
 static struct actor pupil, classmate, foreigner;
 

@@ -34,7 +34,7 @@ static void a_contract_opens_a_tenant_with_its_keys_and_head(void **state)
 		"みなと市contractor");
 	unsigned char key[KEY_SIZE];
 	assert_int_equal(keyring_data_key(test.keyring, tenant_id,
-				 (struct data_key){ .domain = "media", .version = 1 }, key),
+				 (struct data_key){ .domain = "name", .version = 1 }, key),
 		OK);
 }
 

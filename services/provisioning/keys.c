@@ -7,7 +7,7 @@
 
 const struct sealed_column provisioning_sealed[PROVISIONING_SEALED_N] = {
 	SEALED_COLUMN("person", "id", "name", "name", "person.name"),
-	SEALED_COLUMN("person", "id", "login", "name", "person.login"),
+	SEALED_FOUND("person", "id", "login", "name", "person.login", "person.login_index"),
 };
 
 static const char *time_text(struct call *c, int64_t unix_ms)

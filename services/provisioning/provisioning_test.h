@@ -35,6 +35,8 @@ static const struct service PROVISIONING = {
 	.ops = provisioning_ops,
 	.ops_n = PROVISIONING_OPS_N,
 	.keyring = KEYRING_WRITES,
+	.sealed = provisioning_sealed,
+	.sealed_n = PROVISIONING_SEALED_N,
 };
 static struct test test;
 static pid_t auth_pid;

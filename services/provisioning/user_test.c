@@ -349,7 +349,7 @@ static void a_deleted_user_has_no_key_and_stands_in_the_ledger(void **state)
 {
 	struct erasure erasure;
 	unsigned char key[KEY_SIZE];
-	const struct data_key which = { .domain = "text", .version = 1 };
+	const struct data_key which = { .domain = "name", .version = 1 };
 	const char *id = add_user(&head, "kieru", "student", "きえ", "る");
 	assert_int_equal(keyring_user_key(test.keyring, TEST_TENANT, which, id, key), OK);
 	(void)expect(204, &head, "user_delete", params_of("userId", id), NULL);
@@ -408,6 +408,15 @@ static void who_cannot_go_again_yet_holds_up_nobody(void **state)
 	assert_false(is_here(held));
 }
 
+static void of_what_others_keep_there_is_no_key(void **state)
+{
+	assert_true(test_has_key(&test, "outbox", 1));
+	assert_true(test_has_key(&test, "name", 1));
+	assert_true(test_has_key(&test, "index person.login_index", KEYRING_INDEX));
+	assert_false(test_has_key(&test, "text", 1));
+	assert_false(test_has_key(&test, "media", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +437,7 @@ int main(void)
 		cmocka_unit_test(another_tenant_sees_none_of_it),
 		cmocka_unit_test(nobody_is_deleted_while_the_contract_is_held),
 		cmocka_unit_test(only_contractors_manage_users),
+		cmocka_unit_test(of_what_others_keep_there_is_no_key),
 		cmocka_unit_test(a_deleted_user_has_no_key_and_stands_in_the_ledger),
 		cmocka_unit_test(who_cannot_go_again_yet_holds_up_nobody),
 		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),

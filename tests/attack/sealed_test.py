@@ -165,7 +165,7 @@ class StolenDatabaseTest(FlowTest):
             "SELECT r.conrelid::regclass || '.' || a.attname FROM pg_constraint r JOIN pg_attribute a ON a.attrelid = r.conrelid"
             " AND a.attnum = ANY (r.conkey) WHERE pg_get_constraintdef(r.oid) LIKE '%is_sealed%'").split())
         listed = {f'{path.parent.name}.{table}.{column}' for path in (base.ROOT / 'services').glob('*/keys.c')
-                  for table, column in re.findall(r'SEALED_COLUMN\("(\w+)", "\w+", "(\w+)"', path.read_text())}
+                  for table, column in re.findall(r'SEALED_(?:COLUMN|FOUND)\("(\w+)", "\w+", "(\w+)"', path.read_text())}
         self.assertEqual(demanded - {'notification.mail.body'}, listed)
 
     def test_an_administrator_sees_what_lies_under_which_version(self):

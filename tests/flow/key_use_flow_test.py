@@ -1,5 +1,7 @@
-"""Unusual use of tenants' keys is an event: many of them opened, and one that was altered, told to those whom it concerns."""
+"""Unusual use of tenants' keys is an event: many of them opened, and one that was altered, told to those whom it concerns. And
+which keys a process is given at all."""
 
+import json
 import time
 import unittest
 
@@ -30,7 +32,16 @@ def anomalies(client, kind):
     return [row for row in client.get('/v1/audit/anomalies?limit=200')['items'] if row['kind'] == kind]
 
 
+DOMAINS = {'learning': {'outbox', 'text', 'name', 'media'}, 'notification': {'outbox', 'text'},
+           'provisioning': {'outbox', 'name', 'index person.login_index'}}
+
+
 class KeyUse(FlowTest):
+    def test_a_process_is_bound_to_what_it_keeps(self):
+        for service, domains in DOMAINS.items():
+            lines = [json.loads(line) for line in (base.world.stack.logs / f'{service}.log').read_text().splitlines()]
+            self.assertEqual({line['domain'] for line in lines if line['message'] == 'keyring gives keys of a domain'}, domains)
+
     def test_many_are_told_the_operator_and_one_that_was_altered_its_tenant_too(self):
         begun, operator, tenant, other = this_hour(), base.world.operator, base.world.tenant('minato'), base.world.tenant('yama')
         lesson = tenant.lesson()

@@ -22,6 +22,7 @@ const TEXTS: Record<Anomaly["kind"], Key> = {
 	bulk_download: "anomaly.bulkDownload",
 	many_keys: "anomaly.manyKeys",
 	refused_keys: "anomaly.refusedKeys",
+	foreign_keys: "anomaly.foreignKeys",
 };
 
 interface RowProps {

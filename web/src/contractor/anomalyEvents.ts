@@ -13,6 +13,7 @@ const WINDOW: Record<Anomaly["kind"], number> = {
 	audit_stopped: 60 * MINUTE,
 	many_keys: 60 * MINUTE,
 	refused_keys: 60 * MINUTE,
+	foreign_keys: 60 * MINUTE,
 };
 const WHAT: Record<Anomaly["kind"], Search> = {
 	many_videos: { operation: "learning.media_content", outcome: "success" },
@@ -23,6 +24,7 @@ const WHAT: Record<Anomaly["kind"], Search> = {
 	audit_stopped: {},
 	many_keys: { objectId: "keyring" },
 	refused_keys: { objectId: "keyring" },
+	foreign_keys: { objectId: "keyring" },
 };
 
 /** For a time in which nothing could be kept: what stands around it. */
