@@ -2,10 +2,13 @@
 
 What needs the dead process is answered 503 problem+json, the rest works, everything recovers by
 itself when the process is back, and nothing that was acknowledged is lost.
+
+And kill -9 at every step of one change, from its first row to the signed log: it is there once.
 """
 
 import os
 import signal
+import subprocess
 import threading
 import time
 import unittest
@@ -268,6 +271,108 @@ class KillFlow(FlowTest):
     def mails_of_admin(self):
         me = self.admin.get('/v1/session')['userId']
         return [mail for mail in base.world.mails() if me in mail and 'minato' in mail]
+
+
+# ---- one change, step by step ----
+
+BEFORE, AFTER = 'before', 'after'  # the step has not happened; or it has, and whoever took it has not heard
+COMMIT = 'CONSTRAINT'  # a trigger that fires where the transaction commits
+HELD_FROM = 4711  # numbers of locks, one a step
+HOLD = """
+    CREATE FUNCTION tenancy.hold() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock(TG_ARGV[0]::bigint); RETURN coalesce(NEW, OLD); END $$;
+"""
+# What happens to a change, in this order: whom it is that stands there; the statement; when he is killed. What is in a transaction
+# that goes on has not happened whenever its process dies.
+STEPS = (
+    ('learning', 'BEFORE INSERT ON learning.comment', '', (BEFORE,)),
+    ('learning', 'BEFORE INSERT ON learning.outbox', "NEW.type = 'learning.comment_create'", (BEFORE,)),
+    ('learning', f'{COMMIT} INSERT ON learning.outbox', "NEW.type = 'learning.comment_create'", (BEFORE, AFTER)),
+    # it is acknowledged; the ledger counts it, and the relay takes it,
+    ('learning', 'BEFORE INSERT OR UPDATE ON learning.ledger_count', '', (AFTER,)),
+    ('learning', 'BEFORE UPDATE ON tenancy.relay_lease', "NEW.service = 'learning' AND NEW.held_until > '-infinity'", (BEFORE, AFTER)),
+    ('audit', 'BEFORE INSERT ON audit.event', "NEW.operation = 'learning.comment_create'", (BEFORE,)),
+    ('audit', f'{COMMIT} INSERT ON audit.event', "NEW.operation = 'learning.comment_create'", (BEFORE, AFTER)),
+    ('audit', f'{COMMIT} INSERT ON audit.checkpoint', "NEW.tenant_id = '{tenant}'", (BEFORE, AFTER)),
+    # audit has answered, the relay settles and lets go,
+    ('learning', 'BEFORE DELETE ON learning.outbox', "OLD.consumer = 'audit'", (BEFORE,)),
+    ('learning', 'BEFORE UPDATE ON tenancy.relay_lease', "NEW.service = 'learning' AND NEW.held_until = '-infinity'", (BEFORE,)),
+    # and what the ledger holds is told.
+    ('audit', f'{COMMIT} UPDATE ON audit.teller', "NEW.service = 'learning'", (BEFORE, AFTER)),
+    ('learning', 'BEFORE DELETE ON learning.ledger', "OLD.kind = 'event'", (BEFORE,)),
+)
+RELAY = 4  # the ledger and the relay are two threads: this one waits meanwhile
+
+
+class KillSteps(FlowTest):
+    def setUp(self):
+        self.stack, self.tenant = base.world.stack, base.world.tenant('minato')
+        self.teacher, self.pupil = self.tenant.enter('sensei'), self.tenant.enter('jido1')
+        self.path = f'/v1/tries/{self.tenant.lesson().sent_try(self.pupil)["id"]}/comments'
+        eventually(base.ledgers_agree, 'all that was written before is told')
+        self.stack.sql(HOLD)
+        self.addCleanup(self.stack.sql, 'DROP FUNCTION tenancy.hold CASCADE')
+        self.psql = subprocess.Popen(['psql', '-XqAt', self.stack.conninfo()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.psql.communicate)
+
+    def test_a_change_that_is_killed_at_every_step_is_there_once(self):
+        for i in (0, RELAY):
+            self.hold(i)
+        writer = Writer(self.teacher, self.path)
+        asking = threading.Thread(target=writer.write, args=({'positionMs': 1, 'text': 'ひとつ'}, {'Idempotency-Key': str(uuid.uuid4())}))
+        asking.start()
+        for i, (victim, _, _, moments) in enumerate(STEPS):
+            for moment in moments:
+                self.kill_at(i, victim, moment)
+                if moment == moments[-1]:
+                    self.let_go(i)
+                    if i + 1 < len(STEPS) and i + 1 != RELAY:
+                        self.hold(i + 1)  # nothing moves while somebody is dead whom the change needs
+                self.stack.restart(victim)
+        self.stack.wait_ready()
+        asking.join()
+        self.assertEqual((len(writer.acknowledged), writer.failed), (1, []))
+        self.assert_there_once(writer.acknowledged[0])
+
+    def ask(self, sql):
+        """In a session that keeps the locks."""
+        self.psql.stdin.write(f"SELECT 'done' FROM {sql};\n")
+        self.psql.stdin.flush()
+        self.assertEqual(self.psql.stdout.readline(), 'done\n')
+
+    def hold(self, i):
+        """From now on, whoever takes the step waits."""
+        _, statement, when, _ = STEPS[i]
+        when = when.format(tenant=self.tenant.contract['tenantId'])
+        kind, _, rest = statement.partition(' ')
+        how = f'CREATE CONSTRAINT TRIGGER hold{i} AFTER {rest} DEFERRABLE INITIALLY DEFERRED' if kind == COMMIT else \
+            f'CREATE TRIGGER hold{i} {statement}'
+        self.ask(f'pg_advisory_lock({HELD_FROM + i})')
+        self.stack.sql(f'{how} FOR EACH ROW {f"WHEN ({when})" if when else ""} EXECUTE FUNCTION tenancy.hold({HELD_FROM + i})')
+
+    def let_go(self, i):
+        """The lock, if it is still held, and the trigger, when nobody stands there any more."""
+        self.ask(f'pg_advisory_unlock({HELD_FROM + i})')
+        self.stack.sql(f'DROP TRIGGER hold{i} ON {STEPS[i][1].rpartition(" ")[2]}')
+
+    def standing(self, i, what='pid'):
+        return self.stack.sql(f"SELECT {what} FROM pg_locks WHERE locktype = 'advisory' AND objid = {HELD_FROM + i} AND NOT granted")
+
+    def kill_at(self, i, victim, moment):
+        """The database ends the transaction of who is dead, before the step; or it goes on without him."""
+        eventually(lambda: self.standing(i), f'{victim} stands at step {i}: {STEPS[i][1]}')
+        self.stack.kill(victim)
+        if moment == BEFORE:
+            self.standing(i, 'pg_terminate_backend(pid, 10000)')
+
+    def assert_there_once(self, comment):
+        self.assertEqual([(row['id'], row['text']) for row in self.teacher.pages(self.path)], [(comment, 'ひとつ')])
+        recorded = f"SELECT count(*) FROM audit.event WHERE object_id = '{comment}' AND outcome = 'success'"
+        eventually(base.ledgers_agree, 'what was written is told')
+        self.assertEqual(self.stack.sql(recorded), '1', 'in the log, once')
+        self.assertEqual(self.stack.sql('SELECT count(*) FROM audit.gap'), '0')
+        self.assertEqual(self.stack.sql("SELECT count(*) FROM learning.outbox WHERE consumer = 'audit'"), '0')
+        eventually(lambda: self.stack.sql('SELECT count(*) FROM audit.head WHERE signed < sequence') == '0', 'all of it is signed')
 
 
 if __name__ == '__main__':
