@@ -214,7 +214,7 @@ void db_begin(struct db *db, const char *tenant_key, bool write)
 	assert(!db->open);
 	db->open = true;
 	db->write = write;
-	db->sent = db->lost = false;
+	db->sent = db->lost = db->full = false;
 	db->ahead = (struct ahead){ 0 };
 	enter(db, tenant_key);
 }
@@ -297,6 +297,7 @@ enum err db_apart_end(struct call *c, enum err e)
 	else
 		e = db_commit(c);
 	c->db = apart->home;
+	c->db->full = c->db->full || apart->full;
 	return e;
 }
 
@@ -308,6 +309,11 @@ enum err db_ping(struct db *db)
 	if (!e)
 		e = db_queue(db, PING_TEXT, DB_NONE, true);
 	return e ? e : db_flush(db, &result);
+}
+
+bool db_is_full(const struct db *db)
+{
+	return db->full;
 }
 
 const char *db_error_text(const struct db *db)

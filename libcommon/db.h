@@ -129,6 +129,9 @@ must_check enum err db_enter(struct call *c, const char *tenant_key);
 /* Round trip to the server; for readiness. */
 must_check enum err db_ping(struct db *db);
 
+/* Did a statement fail since db_begin() because the database's disk is full? */
+bool db_is_full(const struct db *db);
+
 /* The text of the last error, for the log only. */
 const char *db_error_text(const struct db *db);
 

@@ -58,6 +58,7 @@ struct db {
 	bool lost; /* the connection went away after that: the transaction is gone with it */
 	bool late; /* the last flush waited in vain: asking again would take as long */
 	bool stale; /* PostgreSQL no longer knows our statements: connect anew */
+	bool full; /* a statement failed since db_begin() because the disk is full */
 	char tenant_key[TENANT_KEY_MAX]; /* "" enters none */
 	struct db *apart; /* for transactions beside a call's; NULL before the first */
 	struct db *home; /* of an apart one: whose it is */

@@ -5,6 +5,8 @@
 #include "libcommon/call.h"
 #include "libcommon/db_private.h"
 
+#define DISK_FULL "53100"
+
 /* By SQLSTATE; the first prefix that fits. */
 static const struct translation {
 	const char *prefix;
@@ -15,7 +17,8 @@ static const struct translation {
 	{ "23514", ERR_INVALID }, /* check */
 	{ "40", ERR_UNAVAILABLE }, /* serialization failure, deadlock */
 	{ "08", ERR_UNAVAILABLE }, /* connection */
-	{ "53", ERR_UNAVAILABLE }, /* out of memory, disk, connections */
+	{ DISK_FULL, ERR_UNAVAILABLE }, /* said apart, see full */
+	{ "53", ERR_UNAVAILABLE }, /* out of memory, connections */
 	{ "57", ERR_UNAVAILABLE }, /* cancelled, shut down */
 	{ "55P03", ERR_UNAVAILABLE }, /* lock not available */
 	{ "25006", ERR_UNAVAILABLE }, /* read only: a standby was promoted elsewhere */
@@ -42,6 +45,8 @@ enum err db_error_of(struct db *db, const PGresult *result)
 	/* A pooler switched servers, or a migration changed what a prepared statement returns. */
 	if (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0)
 		db->stale = true;
+	if (strcmp(state, DISK_FULL) == 0)
+		db->full = true;
 	for (size_t i = 0; i < sizeof(translations) / sizeof(translations[0]); i++)
 		if (strncmp(state, translations[i].prefix, strlen(translations[i].prefix)) == 0)
 			return translations[i].err;

@@ -379,6 +379,14 @@ static enum err record_apart(struct call *c, const void *in, const void *out)
 	return e;
 }
 
+/* What waits for audit lies in the database with the change: when that has no room left, it is as
+ * when the bound is reached. */
+static void refuse_for_room(struct call *c)
+{
+	c->failure.problem = &AUDIT_UNAVAILABLE;
+	c->failure.retry_after_s = SPOOL_RETRY_AFTER_S;
+}
+
 /* A refused or failed call leaves its record in a transaction of its own. */
 static void record_failure(struct call *c, const void *in, const void *out)
 {
@@ -532,6 +540,9 @@ void service_dispatch(struct call *c, const unsigned char key[PUBLIC_KEY_SIZE],
 		return;
 	if (!c->failure.problem)
 		e = fail(c, e, "refused without a reason"); // NOLINT(*-deadcode.DeadStores)
+	bool is_full = is_audited(c) && db_is_full(c->db);
 	record_failure(c, in, out);
+	if (is_full)
+		refuse_for_room(c);
 	write_failure(c, reply);
 }

@@ -61,12 +61,18 @@ static int close_world(void **state)
 	return 0;
 }
 
-static struct reply ask_as(const struct actor *actor, const char *operation)
+static struct reply dispatch(const struct actor *actor, const char *operation)
 {
 	struct reply reply;
 	const struct test_request request = { .operation = operation, .actor = actor };
 	runs = 0;
 	test_dispatch(&test, &request, &reply, NULL);
+	return reply;
+}
+
+static struct reply ask_as(const struct actor *actor, const char *operation)
+{
+	const struct reply reply = dispatch(actor, operation);
 	assert_int_equal(runs, reply.status == 204);
 	return reply;
 }
@@ -164,6 +170,31 @@ static void no_more_is_counted_than_is_of_use(void **state)
 	assert_int_equal(spool_rows(), 2 * BOUND + 1);
 }
 
+static void assert_refused_for_room(const char *operation)
+{
+	const struct reply reply = dispatch(&contractor, operation);
+	assert_int_equal(reply.status, 503);
+	assert_non_null(strstr((const char *)reply.body.data, "\"code\":\"audit_unavailable\""));
+	assert_non_null(strstr(reply.headers.data, "Retry-After: 5\r\n"));
+}
+
+/* By the code that PostgreSQL gives it, whichever statement it is. */
+static void a_full_disk_is_a_full_spool(void **state)
+{
+	test_sql(&test,
+		"CREATE FUNCTION learning.full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+		" $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$");
+	test_sql(&test,
+		"CREATE TRIGGER full_disk BEFORE INSERT ON learning.outbox"
+		" FOR EACH ROW EXECUTE FUNCTION learning.full_disk()");
+	assert_refused_for_room("change");
+	assert_refused_for_room("read");
+	assert_int_equal(ask("plain"), 204);
+	test_sql(&test, "DROP FUNCTION learning.full_disk CASCADE");
+	spool_bound(BOUND); /* as measured a second later: of those nothing waits */
+	assert_int_equal(ask("change"), 204);
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -175,6 +206,7 @@ int main(void)
 		FACT(it_heals_when_the_rows_have_gone),
 		FACT(rows_that_wait_for_a_person_do_not_count),
 		FACT(no_more_is_counted_than_is_of_use),
+		FACT(a_full_disk_is_a_full_spool),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

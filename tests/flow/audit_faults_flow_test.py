@@ -74,21 +74,21 @@ class SpoolFlow(FlowTest):
         body = {'positionMs': 1, 'text': f'コメント{uuid.uuid4()}'}
         return self.teacher.send('POST', self.path, body, {'Idempotency-Key': str(uuid.uuid4())})
 
-    def write(self, code='audit_unavailable'):
+    def write(self):
         """Whether a change is taken; what is refused must be refused for this reason."""
         answer = self.send()
         if answer.status == 201:
             self.acknowledged.append(answer.json['id'])
             return True
-        self.assertEqual((answer.status, answer.json['code']), (503, code))
+        self.assertEqual((answer.status, answer.json['code']), (503, 'audit_unavailable'))
         self.assertIn('retry-after', answer.headers)
         self.refused += 1
         return False
 
-    def fill(self, most=2 * BOUND, code='audit_unavailable'):
+    def fill(self, most=2 * BOUND):
         """Write until a change is refused; returns how many were taken."""
         for taken in range(most):
-            if not self.write(code):
+            if not self.write():
                 return taken
         raise AssertionError('changes are taken without end')
 
@@ -183,14 +183,14 @@ class SpoolFlow(FlowTest):
                 while True:
                     file.write(bytes(1 << 16))
         try:
-            self.fill(500, 'unavailable')
+            self.fill(500)
             self.assert_reading_goes_on()
             self.assertIn(self.watch(), (200, 503), 'recorded while a page has room for it, or refused')
-            eventually(lambda: not self.write('unavailable') and self.unrecorded() > 0, 'not even a refusal is recorded any more')
+            eventually(lambda: not self.write() and self.unrecorded() > 0, 'not even a refusal is recorded any more')
             refused = self.unrecorded()
         finally:
             filler.unlink()
-        eventually(lambda: self.write('unavailable'), 'changes are taken again')
+        eventually(self.write, 'changes are taken again')
         self.assert_recorded()
         eventually(lambda: len(self.stops(self.tenant.admin)) > self.told_before, 'the school is told')
         self.assertGreaterEqual(self.stops(self.tenant.admin)[0]['unmapped']['refused'], refused)
