@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -169,6 +170,16 @@ static void threads_that_ran_before_are_bound_too(void **state)
 	assert_int_equal(WEXITSTATUS(status), EPERM);
 }
 
+static int dumpable(void)
+{
+	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static void no_core_is_made_of_it(void **state)
+{
+	assert_int_equal(after_drop(dumpable), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +187,7 @@ int main(void)
 		cmocka_unit_test(what_it_does_not_need_is_refused),
 		cmocka_unit_test(what_only_an_intruder_wants_ends_the_process),
 		cmocka_unit_test(threads_that_ran_before_are_bound_too),
+		cmocka_unit_test(no_core_is_made_of_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,8 +7,6 @@ a byte of a key; and a product that is started on the oldest backup erases the t
 """
 
 import base64
-import ctypes
-import ctypes.util
 import os
 import re
 import shutil
@@ -25,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
 import base  # noqa: E402
 from base import FlowTest, clip, eventually  # noqa: E402
 from stack import SERVICES, Stack, postgres_bin, run  # noqa: E402
+from tenant_keys import open_file  # noqa: E402
 
 MOMENTS = ('before', 'between', 'after')
 BACKUPS_KEPT = ('before', 'between')  # in which the erased tenant still has rows
@@ -87,7 +86,7 @@ class Side:
         for name, content in self.key_files.items():
             found.append(content[-64:] if len(content) > 64 else content)
             if name.endswith('.key'):
-                found.append(unseal(content, name))
+                found.append(open_file(root_key(), name, content))
         return [form for secret in found for form in (secret, secret.hex().encode(), base64.b64encode(secret).rstrip(b'='))]
 
 
@@ -95,16 +94,8 @@ def keyring():
     return base.world.directory / 'keyring'
 
 
-def unseal(content, name):
-    """A tenant key from its file: format 1, nonce, ciphertext and tag, for the file's name."""
-    sodium = ctypes.CDLL(ctypes.util.find_library('sodium'))
-    root = bytes.fromhex((base.world.stack.keys / 'keyring-root.key').read_text())
-    nonce, sealed, out = content[1:25], content[25:], ctypes.create_string_buffer(32)
-    failed = sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
-        out, None, None, sealed, ctypes.c_ulonglong(len(sealed)), name.encode(), ctypes.c_ulonglong(len(name)), nonce, root)
-    if failed:
-        raise AssertionError(f'{name} does not open')
-    return out.raw
+def root_key():
+    return bytes.fromhex((base.world.stack.keys / 'keyring-root.key').read_text())
 
 
 # ---- what is sealed ----

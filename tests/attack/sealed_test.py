@@ -1,22 +1,29 @@
 """What somebody finds who has stolen the database: a dump of it holds no name, and nothing that was written in a lesson."""
 
+import base64
 import os
 import re
+import resource
+import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
 import base  # noqa: E402
 from base import FlowTest  # noqa: E402
-from stack import StackError, postgres_bin  # noqa: E402
+from stack import SANITIZERS, StackError, postgres_bin  # noqa: E402
+from tenant_keys import Haystack, TenantKeys, memory_of, unseal  # noqa: E402
 
 GOAL, COMMENT, NOTE, REFLECTION = WRITTEN = 'カナリア目標', 'カナリア助言', 'カナリア評価', 'カナリア感想'
 FAMILY, GIVEN, KANA_FAMILY, KANA_GIVEN = NAME = 'カナリア姓', 'カナリア名', 'カナリアノヨミ', 'カナリアノナ'
 CHANGED = 'カナリア新姓'
 TITLE, BODY = ANNOUNCED = 'カナリアお知らせ', 'カナリア本文'
 LOGIN, NOBODYS_LOGIN = 'kanariya.tori', 'kanariya.dare'
+KEEPERS = 'provisioning', 'learning'  # of tenants' keys; notification does nothing with them that these do not
+DOMAINS = ('outbox', 'text', 'name', 'media')
 CANARIES = (*WRITTEN, *NAME, CHANGED, *ANNOUNCED, LOGIN, NOBODYS_LOGIN)
 
 
@@ -47,6 +54,79 @@ def plant_name():
     etag = tenant.admin.send('GET', path).headers['ETag']
     tenant.admin.send('PATCH', path, {'familyName': CHANGED}, {'If-Match': etag})
     tenant.admin.post(f'/v1/classes/{lesson.class_id}/enrollments', userId=bird)
+
+
+class KeysInUseTest(FlowTest):
+    """What lies about of the keys while lessons go on, or when a process ends in the middle of one."""
+
+    def setUp(self):
+        self.stack, self.keys = base.world.stack, TenantKeys(base.world.stack, tenant.contract['tenantId'])
+
+    def secrets(self):
+        """{name: bytes} of all that must not be seen; random bytes of users are keys when the tenant's is known."""
+        keys = self.keys
+        found = {'root': keys.root, 'index': keys.of_domain('index person.login_index', 'index')}
+        found |= {f'key {version}': key for version, key in keys.versions.items()}
+        found |= {f'random bytes of {user}': slot[16:] for user, slot in keys.slots.items()}
+        for version in keys.versions.keys() - {'index'}:
+            found |= {f'{domain} {version}': keys.of_domain(domain, version) for domain in DOMAINS}
+            found |= {f'{domain} {version} of {user}': keys.of_user(str(user), domain, version)
+                      for user in keys.slots for domain in ('text', 'name')}
+        return found
+
+    def test_what_is_looked_for_are_the_keys(self):
+        """The one of them from which most of the others are made opens what a pupil wrote."""
+        user, row, sealed = self.stack.sql("SELECT user_id || ' ' || id || ' ' || goal FROM learning.goal LIMIT 1").split()
+        sealed = base64.urlsafe_b64decode(sealed + '=' * (-len(sealed) % 4))
+        header, version = sealed[:22], str(int.from_bytes(sealed[2:6], 'big'))
+        place = f'manabiya personal {header.hex()} {tenant.contract["tenantId"]} text goal.goal {row}'
+        opened = unseal(self.keys.of_user(user, 'text', version), place.encode(), sealed[22:])
+        self.assertEqual(opened.decode(), GOAL)
+
+    def test_a_core_dump_of_a_process_holds_none(self):
+        """All memory that the kernel would write into one; what is left out of it is where keys are."""
+        base.eventually(base.ledgers_agree, 'nobody works with keys')
+        secrets, no_secret = self.secrets(), bytes.fromhex((self.stack.keys / 'capability.pub').read_text())
+        for service in KEEPERS:
+            with self.subTest(service=service):
+                dumped, left_out = memory_of(self.stack.processes[service])
+                self.assertEqual([name for name, secret in secrets.items() if dumped.holds(secret)], [])
+                self.assertTrue(dumped.holds(no_secret))
+                for name in ('root', 'key 1'):
+                    self.assertTrue(left_out.holds(secrets[name]))
+
+    def test_the_logs_hold_none(self):
+        logs = {path.name: Haystack(path.read_bytes()) for path in [*self.stack.logs.iterdir(), self.stack.ndjson]}
+        self.assertIn(b'"op":"goal_put"', logs['learning.log'].data)
+        self.assertIn(tenant.contract['tenantId'].encode(), logs['audit.ndjson'].data)
+        for name, secret in self.secrets().items():
+            self.assertEqual([log for log, data in logs.items() if data.holds(secret)], [], name)
+
+    def test_the_kernel_makes_no_core_of_a_process(self):
+        """However large they may be, and whatever a sanitizer thinks of them."""
+        limits = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, limits)
+        with tempfile.TemporaryDirectory() as directory:
+            other = subprocess.Popen(['/usr/bin/python3', '-c', 'import os; os.kill(os.getpid(), 3)'], cwd=directory)
+            if self.end_of(other) != os.CLD_DUMPED:
+                self.skipTest('nothing leaves a core on this machine')
+        learning = self.stack.processes['learning']
+        kept, learning.environment = learning.environment, {
+            'ASAN_OPTIONS': SANITIZERS['ASAN_OPTIONS'] + ':disable_coredump=0'}
+        self.stack.restart('learning')
+        self.stack.wait_ready()
+        learning.signal(signal.SIGQUIT)  # whose default is a core, and which no handler takes
+        self.assertEqual(self.end_of(learning.child), os.CLD_KILLED)
+        learning.environment = kept
+        self.stack.restart('learning')
+        self.stack.wait_ready()
+
+    def end_of(self, child):
+        """How a process ended; it is left for its parent to hear of."""
+        how = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT).si_code
+        child.wait()
+        return how
 
 
 class StolenDatabaseTest(FlowTest):

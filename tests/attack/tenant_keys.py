@@ -1,0 +1,99 @@
+"""The keys of a stack's tenants, made by Python and libsodium from what lies in the keyring: and nothing of ours. And where to
+look for them: all that a core dump of a process would hold."""
+
+import base64
+import ctypes
+import ctypes.util
+import hashlib
+import io
+import re
+import signal
+import uuid
+from pathlib import Path
+
+sodium = ctypes.CDLL(ctypes.util.find_library('sodium'))
+SLOT_SIZE, SLOT_SECRET = 64, 48  # a user's id, random bytes, a check of both
+RESERVED = 1 << 30  # mappings as large are a sanitizer's, with no data
+PIECE = 1 << 16
+
+
+def unseal(key, place, sealed):
+    """XChaCha20-Poly1305, the nonce in front."""
+    out = ctypes.create_string_buffer(max(len(sealed) - 40, 1))
+    failed = sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
+        out, None, None, sealed[24:], ctypes.c_ulonglong(len(sealed) - 24), place, ctypes.c_ulonglong(len(place)), sealed[:24], key)
+    if failed:
+        raise AssertionError(f'{place} does not open')
+    return out.raw
+
+
+def keyed_hash(key, data):
+    return hashlib.blake2b(data, key=key, digest_size=32).digest()
+
+
+def open_file(root, name, content):
+    """A tenant key from its file: format 1, then sealed for the file's name."""
+    return unseal(root, name.encode(), content[1:])
+
+
+class TenantKeys:
+    def __init__(self, stack, tenant_id):
+        self.root = bytes.fromhex((stack.keys / 'keyring-root.key').read_text())
+        keyring = stack.directory / 'keyring'
+        self.versions = {path.name.split('.')[1]: open_file(self.root, path.name, path.read_bytes())
+                         for path in keyring.glob(f'{tenant_id}.*.key')}
+        slots = (keyring / f'{tenant_id}.users').read_bytes()
+        self.slots = {uuid.UUID(bytes=slots[at:at + 16]): slots[at:at + SLOT_SECRET] for at in range(0, len(slots), SLOT_SIZE)}
+
+    def of_domain(self, domain, version='1'):
+        return keyed_hash(self.versions[version], domain.encode())
+
+    def of_user(self, user_id, domain, version='1'):
+        return keyed_hash(self.of_domain(domain, version), self.slots[uuid.UUID(user_id)])
+
+
+class Haystack:
+    """Data in which secrets of 32 bytes are looked for: as they are, as hex and as base64."""
+
+    def __init__(self, data):
+        self.data, self.texts = data, b' '.join(re.findall(rb'[\w+/-]{43,}', data))
+
+    def holds(self, secret):
+        text = secret.hex().encode()
+        forms = text, text.upper(), base64.b64encode(secret).rstrip(b'='), base64.urlsafe_b64encode(secret).rstrip(b'=')
+        return secret in self.data or any(form in self.texts for form in forms)
+
+
+# ---- memory ----
+
+def mappings(pid):
+    """(begin, end, is left out of core dumps) of what the kernel would write into one: what is in memory and of no file."""
+    for text in re.split(r'^(?=[0-9a-f]+-[0-9a-f]+ )', Path(f'/proc/{pid}/smaps').read_text(), flags=re.M)[1:]:
+        begin, end = (int(part, 16) for part in text.split(None, 1)[0].split('-'))
+        kept = sum(map(int, re.findall(r'^(?:Anonymous|Shared_Dirty|Private_Dirty|Swap): +(\d+) kB', text, re.M)))
+        if kept and end - begin < RESERVED:
+            yield begin, end, ' dd' in re.search(r'^VmFlags:.*$', text, re.M).group()
+
+
+def memory_of(process):
+    """(what a core dump would hold, what is left out of it) of a process that stands still."""
+    parts = io.BytesIO(), io.BytesIO()
+    process.signal(signal.SIGSTOP)
+    try:
+        with open(f'/proc/{process.pid}/mem', 'rb', buffering=0) as memory:
+            for begin, end, is_left_out in mappings(process.pid):
+                copy(memory, begin, end, parts[is_left_out])
+    finally:
+        process.signal(signal.SIGCONT)
+    return tuple(Haystack(part.getvalue()) for part in parts)
+
+
+def copy(memory, begin, end, out):
+    for at in range(begin, end, PIECE):
+        memory.seek(at)
+        try:
+            piece = memory.read(min(PIECE, end - at))
+        except OSError:  # a guard page
+            continue
+        if piece.strip(b'\0'):
+            out.write(piece)
