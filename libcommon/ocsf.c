@@ -319,8 +319,13 @@ const char *ocsf_access_line(struct arena *arena, const char *event_id,
 	return out.data;
 }
 
-const char *ocsf_lost_line(
-	struct arena *arena, const char *event_id, int64_t unix_ms, const char *call_id, uint64_t n)
+bool ocsf_access_is_promised(enum label label)
+{
+	return label != LABEL_NONE && label <= LABEL_III;
+}
+
+const char *ocsf_lost_line(struct arena *arena, const char *event_id, int64_t unix_ms,
+	const char *tenant_id, enum label label, uint64_t n)
 {
 	static const struct actor nobody = {
 		.tenant_id = "", .user_id = "", .role = ROLE_ANONYMOUS, .session_id = ""
@@ -329,8 +334,8 @@ const char *ocsf_lost_line(
 	add_head(&out, API_ACTIVITY, ACTIVITY_OTHER, unix_ms);
 	add_outcome(&out, true);
 	add_actor(&out, &nobody);
-	add_origin(&out, ACCESS_LOST_OPERATION, call_id, "");
+	add_origin(&out, ACCESS_LOST_OPERATION, event_id, "");
 	buf_printf(&out, "\"count\":%llu,", (unsigned long long)n);
-	add_metadata(&out, LABEL_NONE, "", event_id);
+	add_metadata(&out, label, tenant_id, event_id);
 	return out.data;
 }

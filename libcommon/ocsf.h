@@ -50,8 +50,12 @@ int ocsf_access_compare(const struct ocsf_access *a, const struct ocsf_access *b
 const char *ocsf_access_line(struct arena *arena, const char *event_id,
 	const struct ocsf_access *const *accesses, size_t *n);
 
-/* That n such records were dropped; it belongs to no tenant. */
+/* A record is promised of each read of class III and above; of what is below it is kept while there
+ * is room. */
+bool ocsf_access_is_promised(enum label label);
+
+/* That n records of a tenant were dropped, of class III (and above) or IV; "" for strangers'. */
 const char *ocsf_lost_line(struct arena *arena, const char *event_id, int64_t unix_ms,
-	const char *call_id, uint64_t n);
+	const char *tenant_id, enum label label, uint64_t n);
 
 #endif

@@ -32,7 +32,7 @@ CREATE INDEX untold_ask ON audit.untold (service, ask_at);
 CREATE TABLE audit.gap (
 	tenant_id uuid NOT NULL,
 	id uuid NOT NULL,
-	kind text NOT NULL CHECK (kind IN ('effect_without_event', 'event_missing', 'event_unknown')),
+	kind text NOT NULL CHECK (kind IN ('effect_without_event', 'event_missing', 'event_unknown', 'accesses_missing')),
 	service text NOT NULL,
 	mark text NOT NULL, -- of the effect or the event, so that it is named once
 	operation text, -- of an event
@@ -41,6 +41,7 @@ CREATE TABLE audit.gap (
 	verb text,
 	changed bigint,
 	by_whom text,
+	run_id uuid, -- whose accesses (0057_access_run.sql)
 	at timestamptz NOT NULL,
 	found_at timestamptz NOT NULL DEFAULT now(),
 	alarmed boolean NOT NULL DEFAULT false,

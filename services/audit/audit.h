@@ -10,6 +10,9 @@
 struct json;
 const char *event_tenant(const struct json *line);
 
+/* Append lines of the call's caller, at least one. */
+must_check enum err events_append(struct call *c, const char *const *lines, size_t n);
+
 /* ---- checkpoints ---- */
 
 /* Before the first job: the deployment's name, which every log's name begins with, and the seeds
@@ -93,6 +96,12 @@ must_check enum err anomaly_put(struct call *c, const char *kind, const char *co
 /* Tell people what services have told (completeness.c). A job (service.h). */
 must_check enum err completeness_run(struct call *c, bool *more);
 void completeness_metrics(struct buf *out);
+
+/* For how long a run of the gateway may say nothing. Set at start, before the first job. */
+extern int64_t access_silence_s;
+
+/* Name runs of the gateway that are gone (access.c). A job (service.h). */
+must_check enum err access_run(struct call *c, bool *more);
 
 /* The name of a tenant's log, and a text signed as the logs of these tenants: with every key, the
  * signatures one after the other behind an empty line. The text must not be a checkpoint's. */

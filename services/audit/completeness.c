@@ -41,7 +41,8 @@ static const char SERVICES[] =
 	" FROM accounted a JOIN teller t ON t.service = a.service ORDER BY a.service LIMIT 8";
 static const char LIST[] =
 	"SELECT g.id, g.kind, g.service, g.operation, g.event_id, g.relation, g.verb, g.changed,"
-	" g.by_whom, tenancy.stamp(g.at) AS at, tenancy.stamp(g.found_at) AS found_at FROM gap g"
+	" g.by_whom, g.run_id, tenancy.stamp(g.at) AS at, tenancy.stamp(g.found_at) AS found_at"
+	" FROM gap g"
 	" WHERE $1::uuid IS NULL OR g.id < $1::uuid ORDER BY g.id DESC LIMIT $2::integer";
 static const char COUNT[] = "SELECT least(count(*), 1000000) AS gap_count FROM gap";
 

@@ -136,15 +136,14 @@ static enum err read_line(struct call *c, const char *line, const char *columns[
 	return OK;
 }
 
-enum err audit_event_append(struct call *c, const struct audit_event_append_in *in)
+enum err events_append(struct call *c, const char *const *lines, size_t n)
 {
-	size_t n = in->lines.n;
 	const char **values[COLUMNS], *arrays[COLUMNS], *appended;
 	for (size_t column = 0; column < COLUMNS; column++)
 		values[column] = arena_array(c->arena, n, sizeof(*values[column]));
 	for (size_t i = 0; i < n; i++) {
 		const char *columns[COLUMNS];
-		enum err e = read_line(c, in->lines.items[i], columns);
+		enum err e = read_line(c, lines[i], columns);
 		if (e)
 			return e;
 		for (size_t column = 0; column < COLUMNS; column++)
@@ -153,6 +152,11 @@ enum err audit_event_append(struct call *c, const struct audit_event_append_in *
 	for (size_t column = 0; column < COLUMNS; column++)
 		arrays[column] = db_text_array(c, values[column], n);
 	return db_text(c, APPEND, (struct db_args){ arrays, COLUMNS }, &appended);
+}
+
+enum err audit_event_append(struct call *c, const struct audit_event_append_in *in)
+{
+	return events_append(c, in->lines.items, in->lines.n);
 }
 
 /* Everything but the log, which the service cannot touch. */

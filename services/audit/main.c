@@ -10,6 +10,7 @@ static struct {
 	struct sink_conf sinks;
 	struct retention retention;
 	struct anomaly_limits anomaly;
+	int64_t access_silence_s;
 	struct witness_conf witness;
 } conf;
 
@@ -86,6 +87,10 @@ static const struct option options[] = {
 		"hour from which a login of the staff is told, Japanese time" },
 	{ "anomaly-night-until", OPTION_INTEGER, "5", AT(anomaly.night_until), 0, 23,
 		"hour from which it is ordinary again; the same as the other: never told" },
+	{ "access-silence-s", OPTION_INTEGER, "60", AT(access_silence_s), 5, 3600,
+		"seconds that a gateway may say nothing, every two by itself, until the accesses "
+		"that "
+		"it has not handed in count as lost" },
 };
 
 /* Checkpoints are promised within a second. The pipeline is for watching: half a second late is
@@ -101,6 +106,7 @@ static const struct job jobs[] = {
 	{ .name = "pipeline otlp", .every_ms = 250, .run = sink_otlp_run },
 	{ .name = "terms", .every_ms = 2000, .run = terms_run },
 	{ .name = "anomaly", .every_ms = 5000, .run = anomaly_run },
+	{ .name = "accesses", .every_ms = 1000, .run = access_run },
 	{ .name = "completeness", .every_ms = 5000, .run = completeness_run },
 	{ .name = "retention", .every_ms = 60000, .run = retention_run },
 };
@@ -111,6 +117,7 @@ static enum err start(void)
 	sink_conf.host_name = conf.log_name;
 	retention = conf.retention;
 	anomaly_limits = conf.anomaly;
+	access_silence_s = conf.access_silence_s;
 	enum err e =
 		checkpoint_open(conf.log_name, conf.checkpoint_key, conf.checkpoint_key_before);
 	if (!e)

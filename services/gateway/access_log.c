@@ -1,6 +1,8 @@
 /*
  * Sends what access_ring.h keeps to audit, one batch at a time. A batch that audit did not store is
- * sent again: its events have their ids already, and audit leaves alone what it has.
+ * sent again: its events have their ids already, and audit leaves alone what it has. With nothing
+ * to send it says every ALIVE_MS that it is there, and at its end that nothing is left, so that
+ * audit knows a gateway that is gone from one that is idle.
  */
 #include "services/gateway/access_log.h"
 
@@ -18,19 +20,22 @@ enum {
 	GATHER_MS = 500, /* a person who looks does not wait, and a quiet hour costs few batches */
 	SEND_TIMEOUT_MS = 5000, /* as the outbox's */
 	BACK_OFF_MAX_MS = 10000, /* how long audit may be back before it is asked again */
+	ALIVE_MS = 2000, /* a small part of --access-silence-s of audit */
+	OPEN_TIMEOUT_MS = 3000, /* somebody waits; as for the session */
 	FLUSH_MS = 2000, /* with the drain's five seconds within what a supervisor waits */
 };
 
 static struct {
 	struct loop *loop;
-	struct access_ring *ring; /* NULL: switched off */
-	struct timer *timer;
-	struct ask *ask; /* the batch under way */
+	struct access_ring *ring;
+	struct timer *timer, *alive;
+	struct ask *ask; /* the batch or word under way */
 	int64_t back_off_ms;
-	bool is_stopping, is_flushed;
+	bool is_stopping, is_flushed, is_ending; /* the end is said */
 } access_log;
 
 static void send_batch(void);
+static void send_end(void);
 
 static void on_time(void *arg)
 {
@@ -71,7 +76,9 @@ static void on_answer(void *arg, const struct bus_reply *reply)
 	if (reply->err == ERR_INVALID)
 		log_error("audit refused access records");
 	size_t left = access_ring_n(access_log.ring);
-	if (access_log.is_stopping && (reply->err || !left))
+	if (access_log.is_stopping && !reply->err && !left && !access_log.is_ending)
+		send_end();
+	else if (access_log.is_stopping && (reply->err || access_log.is_ending))
 		end_flush();
 	else if (access_log.back_off_ms)
 		wait_for(access_log.back_off_ms);
@@ -81,19 +88,73 @@ static void on_answer(void *arg, const struct bus_reply *reply)
 		wait_for(GATHER_MS);
 }
 
+static struct bus_request request_of(const char *operation, const char *body, int64_t timeout_ms)
+{
+	return (struct bus_request){ .service = "audit",
+		.operation = operation,
+		.capability = "",
+		.content_type = "application/json",
+		.body = { .data = (const unsigned char *)body, .n = strlen(body) },
+		.timeout_ms = timeout_ms,
+		.flags = FRAME_LAST_WINDOW };
+}
+
+static void send(const char *body)
+{
+	const struct bus_request request = request_of("access_append", body, SEND_TIMEOUT_MS);
+	const struct ask_terms terms = { .in_background = true };
+	access_log.ask = ask_send(&request, terms, on_answer, NULL);
+}
+
+static void send_word(bool is_end)
+{
+	struct arena *arena = arena_new();
+	send(access_ring_word(access_log.ring, arena, is_end));
+	arena_free(arena);
+}
+
 static void send_batch(void)
 {
 	const char *body = access_ring_batch(access_log.ring, BATCH_MAX);
-	if (body) {
-		const struct bus_request request = { .service = "audit",
-			.operation = "event_append",
-			.capability = "",
-			.content_type = "application/json",
-			.body = { .data = (const unsigned char *)body, .n = strlen(body) },
-			.timeout_ms = SEND_TIMEOUT_MS,
-			.flags = FRAME_LAST_WINDOW };
-		access_log.ask = ask_send(&request, (struct ask_terms){ 0 }, on_answer, NULL);
-	}
+	if (body)
+		send(body);
+	else if (access_log.back_off_ms) /* it was a word that was not heard */
+		send_word(false);
+}
+
+static void send_end(void)
+{
+	access_log.is_ending = true;
+	send_word(true);
+}
+
+static void on_alive(void *arg)
+{
+	access_log.alive = loop_after(access_log.loop, ALIVE_MS, on_alive, NULL);
+	bool is_heard = access_log.ask || access_log.timer; /* something goes soon */
+	if (!is_heard && access_ring_has_spoken(access_log.ring))
+		send_word(false);
+}
+
+/* ---- for whom it reads ---- */
+
+bool access_log_is_open(const struct visit *v)
+{
+	bool is_promised = v->actor && ocsf_access_is_promised(v->route->label) &&
+		!(v->route->flags & ROUTE_WRITES);
+	return !is_promised || access_ring_is_open(access_log.ring, v->actor->tenant_id);
+}
+
+struct ask *access_log_open(struct visit *v, ask_on_answer *fn)
+{
+	const char *body = access_ring_opening(access_log.ring, v->arena, v->actor->tenant_id);
+	const struct bus_request request = request_of("access_open", body, OPEN_TIMEOUT_MS);
+	return ask_send(&request, (struct ask_terms){ 0 }, fn, v);
+}
+
+void access_log_opened(const struct visit *v)
+{
+	access_ring_opened(access_log.ring, v->actor->tenant_id);
 }
 
 /* ---- from visits to records ---- */
@@ -103,7 +164,7 @@ void access_log_add(const struct visit *v, unsigned status, int64_t took_us)
 	static const struct actor nobody = {
 		.tenant_id = "", .user_id = "", .role = ROLE_ANONYMOUS, .session_id = ""
 	};
-	if (!access_log.ring || !v->route || v->turned_away)
+	if (!v->route || v->turned_away)
 		return;
 	const struct ocsf_access access = {
 		.call_id = v->call_id,
@@ -136,10 +197,11 @@ void access_log_add(const struct visit *v, unsigned status, int64_t took_us)
 
 /* ---- start and stop ---- */
 
-void access_log_start(const struct gateway_conf *conf, struct loop *loop)
+void access_log_start(struct loop *loop)
 {
 	access_log.loop = loop;
-	access_log.ring = conf->access_log ? access_ring_new(RING_MAX) : NULL;
+	access_log.ring = access_ring_new(RING_MAX);
+	access_log.alive = loop_after(loop, ALIVE_MS, on_alive, NULL);
 }
 
 static void on_flush_over(void *arg)
@@ -154,6 +216,8 @@ static void flush(void)
 	access_log.back_off_ms = 0;
 	if (!access_log.ask)
 		send_batch();
+	if (!access_log.ask && access_ring_has_spoken(access_log.ring))
+		send_end();
 	if (!access_log.ask)
 		return;
 	access_log.timer = loop_after(access_log.loop, FLUSH_MS, on_flush_over, NULL);
@@ -166,7 +230,8 @@ void access_log_stop(void)
 	if (!access_log.ring)
 		return;
 	loop_cancel(access_log.loop, access_log.timer);
-	access_log.timer = NULL;
+	loop_cancel(access_log.loop, access_log.alive);
+	access_log.timer = access_log.alive = NULL;
 	flush();
 	loop_cancel(access_log.loop, access_log.timer);
 	ask_cancel(access_log.ask);

@@ -237,12 +237,24 @@ static void records_go_round_in_their_order(void **state)
 	access_ring_free(ring);
 }
 
-static void assert_loss(const struct json *line, int64_t n)
+static const char *label_of(const struct json *line)
+{
+	return json_text(json_item(json_member(json_member(line, "metadata"), "labels"), 0));
+}
+
+static void assert_loss_of(
+	const struct json *line, const char *tenant_id, const char *label, int64_t n)
 {
 	assert_string_equal(text_at(line, "api", "operation"), ACCESS_LOST_OPERATION);
 	assert_int_equal(json_integer(json_member(line, "count"), -1), n);
-	assert_string_equal(text_at(line, "metadata", "tenant_uid"), "");
+	assert_string_equal(text_at(line, "metadata", "tenant_uid"), tenant_id);
+	assert_string_equal(label_of(line), label);
 	assert_true(is_uuid(text_at(line, "metadata", "uid")));
+}
+
+static void assert_loss(const struct json *line, int64_t n)
+{
+	assert_loss_of(line, TENANT, "III", n);
 }
 
 static void what_did_not_fit_is_told_once(void **state)
@@ -279,6 +291,113 @@ static void a_refused_batch_is_told_as_lost(void **state)
 	access_ring_free(ring);
 }
 
+/* Of class III and above a record is promised: what is below it goes first, the newest of it. */
+static void what_is_below_class_iii_makes_room(void **state)
+{
+	struct access_ring *ring = access_ring_new(4);
+	const struct access other = { .status = 204, .label = LABEL_IV };
+	add_access(ring, (struct access){ .status = 200, .label = LABEL_IV });
+	add_access(ring, other);
+	add(ring, 201);
+	const char *body = arena_strdup(arena, access_ring_batch(ring, 1)); /* that is under way */
+	assert_string_equal(told(lines_of(body)), "200");
+	add_access(ring, other);
+	add(ring, 202);
+	add_access(ring, (struct access){ .status = 203, .label = LABEL_I });
+	add_access(ring, other);
+	add(ring, 299); /* nothing is left to make room */
+	assert_string_equal(access_ring_batch(ring, 9), body);
+	access_ring_stored(ring);
+	const struct json *lines = lines_of(access_ring_batch(ring, 9));
+	assert_string_equal(told(lines), "203, 201 202");
+	assert_int_equal(json_count(lines), 4);
+	assert_loss_of(line_at(lines, 2), TENANT, "III", 1);
+	assert_loss_of(line_at(lines, 3), TENANT, "IV", 3);
+	access_ring_free(ring);
+}
+
+/* In its own log, strangers' in the operator's, which is no tenant's. */
+static void each_tenant_is_told_of_its_own(void **state)
+{
+	struct access_ring *ring = access_ring_new(1);
+	add(ring, 200);
+	for (int i = 0; i < 3; i++)
+		add_access(ring, (struct access){ .status = 200, .tenant_id = OTHER_TENANT });
+	add_access(ring, (struct access){ .status = 401, .tenant_id = "", .label = LABEL_II });
+	add(ring, 200);
+	const struct json *lines = lines_of(access_ring_batch(ring, 1));
+	assert_int_equal(json_count(lines), 4);
+	assert_loss_of(line_at(lines, 1), "", "III", 1);
+	assert_loss_of(line_at(lines, 2), TENANT, "III", 1);
+	assert_loss_of(line_at(lines, 3), OTHER_TENANT, "III", 3);
+	access_ring_free(ring);
+}
+
+/* What is lost of many at once fits into a batch, one after the other. */
+static void losses_of_many_come_one_batch_after_the_other(void **state)
+{
+	struct access_ring *ring = access_ring_new(1);
+	size_t n = 0;
+	add(ring, 200);
+	for (unsigned i = 0; i < 500; i++) {
+		const char *tenant = arena_printf(arena, "01900000-0000-7000-8000-%012u", i);
+		add_access(ring, (struct access){ .status = 200, .tenant_id = tenant });
+	}
+	for (const char *body; (body = access_ring_batch(ring, 1)); access_ring_stored(ring)) {
+		size_t lines = json_count(lines_of(body));
+		assert_in_range(lines, 1, 300);
+		n += lines;
+	}
+	assert_int_equal(n, 501);
+	access_ring_free(ring);
+}
+
+static const struct json *body_of(const char *body)
+{
+	const struct json *parsed;
+	assert_int_equal(json_parse(arena, body, strlen(body), &parsed), OK);
+	return parsed;
+}
+
+static void assert_run(const struct json *body, const char *run, int64_t stored, bool is_end)
+{
+	assert_string_equal(json_text(json_member(body, "runId")), run);
+	assert_int_equal(json_integer(json_member(body, "stored"), -1), stored);
+	assert_int_equal(json_is_true(json_member(body, "ended")), is_end);
+}
+
+static void a_run_says_which_it_is_and_how_much_it_has_handed_in(void **state)
+{
+	struct access_ring *ring = access_ring_new(4), *other = access_ring_new(4);
+	assert_false(access_ring_has_spoken(ring));
+	assert_false(access_ring_is_open(ring, TENANT));
+	const struct json *opening = body_of(access_ring_opening(ring, arena, TENANT));
+	const char *run = json_text(json_member(opening, "runId"));
+	assert_true(is_uuid(run));
+	assert_string_equal(json_text(json_member(opening, "tenantId")), TENANT);
+	assert_true(access_ring_has_spoken(ring));
+	assert_false(access_ring_is_open(ring, TENANT)); /* not before audit has said so */
+	access_ring_opened(ring, TENANT);
+	assert_true(access_ring_is_open(ring, TENANT));
+	assert_false(access_ring_is_open(ring, OTHER_TENANT));
+	assert_string_not_equal(
+		json_text(json_member(body_of(access_ring_word(other, arena, false)), "runId")),
+		run);
+	assert_run(body_of(access_ring_word(ring, arena, false)), run, 0, false);
+	for (unsigned i = 0; i < 3; i++) {
+		add(ring, 200);
+		assert_run(body_of(access_ring_batch(ring, 4)), run, i, false);
+		access_ring_stored(ring);
+	}
+	add(ring, 200);
+	assert_run(body_of(access_ring_batch(ring, 4)), run, 3, false);
+	access_ring_refused(ring);
+	access_ring_stored(ring); /* a word was */
+	assert_run(body_of(access_ring_word(ring, arena, true)), run, 3, true);
+	access_ring_free(ring);
+	access_ring_free(other);
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_arena, close_arena)
@@ -290,6 +409,10 @@ int main(void)
 		FACT(records_go_round_in_their_order),
 		FACT(what_did_not_fit_is_told_once),
 		FACT(a_refused_batch_is_told_as_lost),
+		FACT(what_is_below_class_iii_makes_room),
+		FACT(each_tenant_is_told_of_its_own),
+		FACT(losses_of_many_come_one_batch_after_the_other),
+		FACT(a_run_says_which_it_is_and_how_much_it_has_handed_in),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

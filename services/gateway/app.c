@@ -307,6 +307,28 @@ static enum verdict session_step(struct visit *v)
 	return WAIT;
 }
 
+static void on_record_open(void *arg, const struct bus_reply *reply)
+{
+	struct visit *v = arg;
+	v->ask = NULL;
+	if (reply->err) {
+		visit_refuse(v, &problem_service_unavailable, retry_after_s());
+		return;
+	}
+	access_log_opened(v);
+	(void)run(v);
+}
+
+/* What must not be read without a record is not; see access_log.h. Goes on in on_record_open(). */
+static enum verdict record_step(struct visit *v)
+{
+	if (!v->route || access_log_is_open(v)) {
+		return NEXT;
+	}
+	v->ask = access_log_open(v, on_record_open);
+	return WAIT;
+}
+
 /* The services check every call themselves; what stands here is for the gateway's own routes. */
 static enum verdict rights_step(struct visit *v)
 {
@@ -388,7 +410,7 @@ static enum verdict start_step(struct visit *v)
 /* In this order, so that nobody learns anything about the inside without a session. */
 static enum verdict (*const steps[])(struct visit *) = { path_step, authority_step, route_step,
 	load_step, source_limit_step, cross_site_step, body_step, session_step, session_limit_step,
-	rights_step, condition_step, params_step, start_step };
+	rights_step, condition_step, params_step, record_step, start_step };
 /* The admin listener is not reachable from outside: only the way there. */
 static enum verdict (*const admin_steps[])(struct visit *) = { path_step, start_step };
 
@@ -523,7 +545,7 @@ enum err app_start(const struct gateway_conf *conf, struct loop *loop, struct bu
 	}
 	sse_start();
 	limits_start(conf, loop);
-	access_log_start(conf, loop);
+	access_log_start(loop);
 	load_start(conf, loop);
 	return OK;
 }

@@ -39,7 +39,6 @@ struct gateway_conf {
 	int64_t wait_max, wait_ms; /* room.h */
 	const char *authorities; /* the hosts that are answered, separated by commas; "" for any */
 	const char *security_contact; /* a URI for security.txt; "" for none */
-	bool access_log; /* access_log.h */
 	const char *log_level;
 };
 

@@ -95,10 +95,17 @@ static enum bus_refusal try_send(struct ask *ask, const struct bus_request *requ
 	ask->sent_ms = clock_steady_ms();
 	now.timeout_ms -= ask->sent_ms - ask->began_ms;
 	enum bus_refusal refusal = bus_try_send(gateway.bus, &now, on_reply, ask, &ask->ticket);
-	if (!refusal) {
+	if (!refusal && !ask->terms.in_background) {
 		load_wait_begins();
 	}
 	return refusal;
+}
+
+static void wait_ends(const struct ask *ask)
+{
+	if (!ask->terms.in_background) {
+		load_wait_ends();
+	}
 }
 
 static void hold(struct ask *ask)
@@ -243,7 +250,7 @@ static void deliver(void *arg)
 	struct ask *ask = posted->ask;
 	struct service_room *at = ask->at;
 	int64_t sent_ms = ask->sent_ms;
-	load_wait_ends();
+	wait_ends(ask);
 	if (!send_again(ask, &posted->reply)) {
 		end(ask, &posted->reply);
 	}
@@ -301,7 +308,7 @@ void ask_cancel(struct ask *ask)
 		return;
 	}
 	if (bus_cancel(ask->ticket)) {
-		load_wait_ends();
+		wait_ends(ask);
 		free(ask);
 		return;
 	}

@@ -21,6 +21,8 @@ struct ask_terms {
 	 * read nothing more from this one's connection meanwhile: who asks for more than can be
 	 * done is slowed down by its own socket instead of by refusals. NULL: refused at once. */
 	struct exchange *exchange;
+	/* No request waits for it: not counted as one of those that make the gateway busy. */
+	bool in_background;
 };
 
 /* With one of these terms the request and what it points to must live until the answer, or until

@@ -169,8 +169,6 @@ static const struct option options[] = {
 		"empty for any" },
 	{ "security-contact", OPTION_TEXT, "", AT(security_contact), 0, 1024,
 		"URI where weaknesses can be reported (RFC 9116); empty for none" },
-	{ "access-log", OPTION_BOOLEAN, "true", AT(access_log), 0, 0,
-		"tell audit of every request of the API; its line on stderr is written anyway" },
 	{ "log-level", OPTION_TEXT, "info", AT(log_level), 4, 7, "debug, info, warning or error" },
 };
 

@@ -31,8 +31,8 @@ def children(pid):
 
 
 def cpu_us(pids):
-    """CPU time so far, by name: {name: µs} for {name: root pid}."""
-    return {name: sum(cpu_ns(p) for p in children(pid)) / 1000 for name, pid in pids.items()}
+    """CPU time so far, by name: {name: µs} for {name: root pid, or what finds the pids}."""
+    return {name: sum(cpu_ns(p) for p in (of() if callable(of) else children(of))) / 1000 for name, of in pids.items()}
 
 
 class Result:

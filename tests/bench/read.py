@@ -2,8 +2,9 @@
 """An authenticated read of one row through everything, beside nginx -> fastify -> pg.
 
 GET /v1/skills with one skill in the tenant: TLS, HTTP/2, session, capability, bus, row security,
-JSON; with and without the event in the audit log that every request is by default. The peer uses the
-same PostgreSQL, in turns, in the same run. Decide on CPU time: the rate of a shared machine swings. h2load itself takes part of the machine from both sides.
+JSON; with its record in the audit log, which cannot be switched off: what that costs is what audit and
+its backends of PostgreSQL take more than they do when nobody asks (the gateway's part, a microsecond, is
+not told apart). The peer uses the same PostgreSQL, in turns, in the same run. Decide on CPU time: the rate of a shared machine swings. h2load itself takes part of the machine from both sides.
 
     ./dev bench read, or tests/bench/read.py [--rounds 3] [--requests 8000]
 """
@@ -17,11 +18,30 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from load import ROOT, drive  # noqa: E402
+from load import ROOT, children, cpu_us, drive  # noqa: E402
 from sides import School, folder, free_port, median, running  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 SETTLE_S = 3  # until audit has stored what it was told
+
+
+def is_of_audit(pid):
+    try:
+        return b'manabiya_audit' in Path(f'/proc/{pid}/cmdline').read_bytes()  # PostgreSQL writes there whom a backend serves
+    except OSError:
+        return False
+
+
+class Ours(School):
+    """PostgreSQL in two: what it does for audit, and all the rest."""
+
+    RECORD = ('audit', 'postgres for audit')
+
+    def pids(self):
+        pids = super().pids()
+        root = pids.pop('postgres')
+        return {**pids, 'postgres': lambda: [pid for pid in children(root) if not is_of_audit(pid)],
+                'postgres for audit': lambda: [pid for pid in children(root) if is_of_audit(pid)]}
 
 
 class Peer:
@@ -71,7 +91,23 @@ class Peer:
             child.wait()
 
 
-def table(sides, full, half):
+def idle_us(side):
+    """What everything takes in a second in which nobody asks."""
+    before, began = cpu_us(side.pids()), time.monotonic()
+    time.sleep(2 * SETTLE_S)
+    after, seconds = cpu_us(side.pids()), time.monotonic() - began
+    return {name: (after[name] - before[name]) / seconds for name in after}
+
+
+def record_of(run, idle, requests):
+    """(µs of the record, its share of the rest) of a request."""
+    seconds = requests / run.rate + SETTLE_S
+    spent = {name: value - idle[name] * seconds / requests for name, value in run.cpu.items()}
+    record = sum(spent[name] for name in Ours.RECORD)
+    return record, record / (sum(spent.values()) - record)
+
+
+def table(sides, full, half, records):
     ours, peer = sides[0], sides[-1]
 
     def row(name, values, better_is_more=False, digits=1):
@@ -87,6 +123,7 @@ def table(sides, full, half):
         row(name, medians(full, lambda r, share=share: r.percentile_ms(share)), digits=2)
         row(f'{name} at half that rate', medians(half, lambda r, share=share: r.percentile_ms(share)), digits=2)
     row('CPU µs per request', medians(full, lambda r: r.cpu_sum))
+    print(f'of these the record: {median(record for record, _ in records):.1f}, {median(share for _, share in records):.1%} of the rest')
     for side in sides:
         print(f'\nCPU µs per request of {side.name}')
         for name in full[side][0].cpu:
@@ -127,12 +164,12 @@ def main():
     if not (HERE / 'node_modules/fastify').exists():
         subprocess.run(['npm', 'ci', '--no-fund', '--no-audit', '--loglevel=error'], cwd=HERE, check=True)
     with folder() as directory:
-        ours = School(directory / 'stack')
-        unlogged = School(directory / 'unlogged', extra={'gateway': {'access-log': 'false'}})
-        unlogged.name = 'no access log'
-        with running(ours, unlogged, Peer(ours, directory / 'peer')) as sides:
+        ours = Ours(directory / 'stack')
+        with running(ours, Peer(ours, directory / 'peer')) as sides:
             same_answer(ours, sides[-1])
-            table(sides, *measure(sides, arguments.rounds, arguments.requests))
+            full, half = measure(sides, arguments.rounds, arguments.requests)
+            idle = idle_us(ours)
+            table(sides, full, half, [record_of(run, idle, arguments.requests) for run in full[ours]])
 
 
 if __name__ == '__main__':

@@ -6,11 +6,20 @@ import unittest
 
 import base
 from base import FlowTest, eventually
+from stack import Stack
 
 TIMING = re.compile(r'session;dur=[0-9.]+, service;dur=[0-9.]+, total;dur=[0-9.]+')
 ROUTE = '/v1/users/{userId}'
 
-setUpModule = base.open_world
+SILENCE_S = 5  # the shortest: what is gone is named soon
+
+
+def new_stack(directory):
+    return Stack(directory, base.BUILD, extra={'audit': {**base.UNUSUAL, 'access-silence-s': SILENCE_S}, 'gateway': base.PATIENT})
+
+
+def setUpModule():
+    base.open_world(new_stack)
 
 
 def accesses(client, **query):
@@ -165,6 +174,56 @@ class Access(FlowTest):
         self.stack.restart('gateway')
         self.stack.wait_ready(['gateway'])
         self.found(self.admin, call)
+
+    def gaps(self, client, run):
+        return [gap for gap in client.pages('/v1/audit/completeness') if gap['kind'] == 'accesses_missing' and gap['runId'] == run]
+
+    def runs(self):
+        """Those that read for the tenant."""
+        readers = f"SELECT run_id FROM audit.access_reader WHERE tenant_id = '{self.tenant.contract['tenantId']}'"
+        return self.stack.sql(readers).split()
+
+    def test_what_a_killed_gateway_held_is_named_to_those_whom_it_concerns(self):
+        other = base.world.tenant('tsubame')
+        self.found(self.admin, self.pupil.send('GET', '/v1/session').headers['X-Request-Id'])
+        ended, = self.runs()
+        self.stack.restart('gateway')  # in good order: with its end
+        self.stack.wait_ready(['gateway'])
+        self.found(self.admin, self.pupil.send('GET', '/v1/session').headers['X-Request-Id'])
+        killed, = self.runs()
+        self.stack.kill('audit')
+        lost = self.pupil.send('GET', '/v1/session')
+        self.assertEqual(lost.status, 200)
+        self.stack.kill('gateway')
+        self.stack.restart('gateway')
+
+        def send(client, path='/v1/session'):  # the gateway may not listen yet
+            return eventually(lambda: self.unless_refused(client, path), 'the gateway answers')
+
+        # Without audit no tenant can be told later what was read: nothing of class III is.
+        self.assertEqual(send(self.pupil, '/v1/skills').status, 200)
+        refused = send(self.pupil)
+        self.assertEqual((refused.status, 'Retry-After' in refused.headers), (503, True))
+        self.stack.restart('audit')
+        self.stack.wait_ready(['gateway', 'audit'])
+        self.assertEqual(send(self.pupil).status, 200)
+        gap, = eventually(lambda: self.gaps(self.admin, killed), 'the administrators see what is missing')
+        self.assertEqual((gap['service'], gap['operation']), ('gateway', 'gateway.request'))
+        self.assertEqual(len(self.gaps(base.world.operator, killed)), 1)
+        self.assertEqual(self.gaps(base.world.operator, ended), [])
+        for client in (self.admin, base.world.operator):
+            eventually(lambda: any(row['kind'] == 'incomplete_log' for row in client.get('/v1/audit/anomalies')['items']), 'it is shown among what is unusual')
+        eventually(lambda: base.events(self.admin, operation='audit.log_gap'), 'the log says so itself')
+        self.assertEqual(told(accesses(self.admin), lost.headers['X-Request-Id']), [])
+        self.assertEqual(self.gaps(other.admin, killed), [], 'nothing was read for them')
+
+    @staticmethod
+    def unless_refused(client, path):
+        try:
+            answer = client.send('GET', path)
+        except OSError:
+            return None
+        return answer if answer.status in (200, 503) else None
 
 
 if __name__ == '__main__':

@@ -16,7 +16,13 @@ const TEXTS: Record<LogGap["kind"], Key> = {
 	effect_without_event: "complete.effect",
 	event_missing: "complete.missing",
 	event_unknown: "complete.unknown",
+	accesses_missing: "complete.accesses",
 };
+
+/** What the gateway had no room for it has counted; what it held when it was killed nobody has. */
+function textOf(gap: LogGap): Key {
+	return gap.kind === "accesses_missing" && gap.changed ? "complete.dropped" : TEXTS[gap.kind];
+}
 
 function Row({ gap }: { gap: LogGap }) {
 	const what = gap.operation ?? `${gap.relation} (${gap.verb})`;
@@ -24,8 +30,8 @@ function Row({ gap }: { gap: LogGap }) {
 		<li className="audit-event">
 			<time dateTime={gap.at}>{dateTime(gap.at)}</time>
 			<p className="audit-text">
-				<T k={TEXTS[gap.kind]} service={gap.service} what={what} n={gap.changed ?? 0} />
-				<span className="small">{gap.byWhom ?? gap.eventId}</span>
+				<T k={textOf(gap)} service={gap.service} what={what} n={gap.changed ?? 0} />
+				<span className="small">{gap.byWhom ?? gap.eventId ?? gap.runId}</span>
 			</p>
 		</li>
 	);
