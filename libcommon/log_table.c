@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "libcommon/clock.h"
+#include "libcommon/ocsf.h"
 
 #define SEQUENCE ",\"sequence\":" /* what the log puts last into a line, before its two braces */
 #define JAPAN_MS (9 * 3600 * 1000LL)
@@ -30,11 +31,12 @@ uint64_t log_line_sequence(const char *line, size_t n)
 
 const char *const *log_table_names(enum language language)
 {
-	static const char *const names[2][LOG_COLUMNS] = {
+	static const char *const names[2][LOG_FOUND_COLUMNS] = {
 		[LANGUAGE_JA] = { "通し番号", "日時（日本時間）", "操作", "操作の名前", "結果",
-			"リクエスト数", "操作した人", "対象", "接続元", "重要度分類", "原文" },
+			"リクエスト数", "操作した人", "対象", "接続元", "重要度分類", "原文",
+			"証明" },
 		[LANGUAGE_EN] = { "Sequence", "Time (Japan)", "What", "Operation", "Outcome",
-			"Requests", "Actor", "Object", "Source", "Class", "Line" },
+			"Requests", "Actor", "Object", "Source", "Class", "Line", "Proof" },
 	};
 	return names[language];
 }
@@ -110,9 +112,17 @@ static int compare_title(const void *operation, const void *title)
 	return strcmp(operation, ((const struct log_title *)title)->operation);
 }
 
-/* What is not in the contract, as of a newer one, is called by its name. */
+/* What is not in the contract, as of a newer one, is called by its name. What the gateway tells of
+ * requests is none of its operations. */
 static const char *title_of(const char *operation, enum language language)
 {
+	static const char *const access[2] = { "アクセス", "Requests" },
+				 *const lost[2] = { "記録しきれなかったアクセス",
+					 "Requests that were not recorded" };
+	if (strcmp(operation, ACCESS_OPERATION) == 0)
+		return access[language];
+	if (strcmp(operation, ACCESS_LOST_OPERATION) == 0)
+		return lost[language];
 	const struct log_title *title =
 		bsearch(operation, log_titles, log_titles_n, sizeof(log_titles[0]), compare_title);
 	return title ? title->texts[language] : operation;
@@ -139,9 +149,12 @@ static const char *harmless(struct arena *arena, const char *text)
 }
 
 void log_table_cells(struct arena *arena, enum language language, const char *line,
-	const char *cells[LOG_COLUMNS])
+	const char *cells[LOG_RUN_COLUMNS])
 {
-	static const struct spot operations[] = { { NULL, NULL, "\"api\":{\"operation\":\"" } };
+	static const struct spot recorded[] = { { NULL, NULL, "\"api\":{\"operation\":\"" } };
+	static const struct spot operations[] = { { "],\"routes\":[", "],\"requests\":[",
+							  "\"operation\":\"" },
+		{ NULL, NULL, "\"api\":{\"operation\":\"" } };
 	static const struct spot actors[] = { { NULL, NULL, "\"actor\":{\"user\":{\"uid\":\"" },
 		{ "\"unmapped\":{\"actors\":[", "],\"routes\":[", "\"uid\":\"" } };
 	/* The one who did it stands behind a brace, the one it was done to behind a comma. */
@@ -156,7 +169,7 @@ void log_table_cells(struct arena *arena, enum language language, const char *li
 		arena, "%llu", (unsigned long long)log_line_sequence(line, strlen(line)));
 	cells[LOG_TIME] = time_of(arena, line);
 	cells[LOG_OPERATION] = FIRST_OF(arena, line, operations);
-	cells[LOG_TITLE] = title_of(cells[LOG_OPERATION], language);
+	cells[LOG_TITLE] = title_of(FIRST_OF(arena, line, recorded), language);
 	cells[LOG_OUTCOME] = outcome_of(line, language);
 	cells[LOG_COUNT] = count_of(arena, line);
 	cells[LOG_ACTOR] = FIRST_OF(arena, line, actors);
@@ -168,16 +181,16 @@ void log_table_cells(struct arena *arena, enum language language, const char *li
 	cells[LOG_LINE] = line;
 }
 
-void log_table_write(struct buf *out, const char *const cells[LOG_COLUMNS])
+void log_table_write(struct buf *out, const char *const *cells, size_t n)
 {
-	for (size_t i = 0; i < LOG_COLUMNS; i++) {
+	for (size_t i = 0; i < n; i++) {
 		buf_text(out, i ? ",\"" : "\"");
 		for (const char *at = cells[i]; *at;) {
-			size_t n = strcspn(at, "\"");
-			buf_add(out, at, n);
-			if (at[n])
+			size_t length = strcspn(at, "\"");
+			buf_add(out, at, length);
+			if (at[length])
 				buf_text(out, "\"\"");
-			at += n + (at[n] != '\0');
+			at += length + (at[length] != '\0');
 		}
 		buf_char(out, '"');
 	}

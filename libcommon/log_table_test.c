@@ -33,7 +33,7 @@ static int free_arena(void **state)
 
 static void has(const char *line, enum log_column column, const char *wanted)
 {
-	const char *cells[LOG_COLUMNS];
+	const char *cells[LOG_RUN_COLUMNS];
 	log_table_cells(arena, LANGUAGE_JA, line, cells);
 	assert_string_equal(cells[column], wanted);
 }
@@ -67,15 +67,19 @@ static void an_event_of_several_requests_names_all(void **state)
 		"{\"time\":1775608200000,\"status_id\":1,\"actor\":{\"app_name\":\"gateway\"},"
 		"\"api\":{\"operation\":\"gateway.request\"},\"count\":3,\"end_time\":1,"
 		"\"unmapped\":{\"actors\":[{\"type\":\"student\",\"uid\":\"a\",\"ip\":\"::1\"},"
-		"{\"type\":\"student\",\"uid\":\"b\",\"ip\":\"::1\"}],\"routes\":[{\"path\":\"/"
-		"\"}],"
+		"{\"type\":\"student\",\"uid\":\"b\",\"ip\":\"::1\"}],"
+		"\"routes\":[{\"operation\":\"learning.unit_list\",\"method\":\"GET\"},"
+		"{\"operation\":\"learning.unit_get\",\"method\":\"GET\"}],"
 		"\"requests\":[{\"uid\":\"r\",\"object\":\"o\"},{\"uid\":\"q\",\"object\":\"o\"},"
 		"{\"uid\":\"p\",\"object\":\"u\"}]}," END;
 	has(line, LOG_COUNT, "3");
 	has(line, LOG_ACTOR, "a b");
 	has(line, LOG_SOURCE, "::1");
 	has(line, LOG_OBJECT, "o u");
-	has(line, LOG_TITLE, "gateway.request");
+	has(line, LOG_TITLE, "アクセス");
+	has(line, LOG_OPERATION, "learning.unit_list learning.unit_get");
+	has("{\"api\":{\"operation\":\"gateway.access_lost\"},\"count\":9," END, LOG_TITLE,
+		"記録しきれなかったアクセス");
 }
 
 static void text_within_a_line_is_no_mark(void **state)
@@ -109,9 +113,9 @@ static void what_a_spreadsheet_would_calculate_is_text(void **state)
 static void a_row_has_its_line_within_quotes(void **state)
 {
 	struct buf out = { .arena = arena };
-	const char *cells[LOG_COLUMNS];
+	const char *cells[LOG_RUN_COLUMNS];
 	log_table_cells(arena, LANGUAGE_EN, "{\"a\":\"b,c\"}", cells);
-	log_table_write(&out, cells);
+	log_table_write(&out, cells, LOG_RUN_COLUMNS);
 	assert_string_equal(out.data,
 		"\"0\",\"\",\"\",\"\",\"failure\",\"\",\"\",\"\",\"\",\"\",\"{\"\"a\"\":\"\"b,"
 		"c\"\"}\"\r\n");

@@ -9,7 +9,8 @@
  * and then either a run of the log, `range FIRST END`, hashes, an empty line, lines to the end of
  * the file; or what a search has found, each as `index N`, hashes, an empty line, the line.
  *
- * A table for spreadsheets has all that up to the lines in its last row (table.c).
+ * A table for spreadsheets has what stands before the lines in its last row (table.c); of what a
+ * search has found the hashes stand in the rows, so there it ends with the checkpoint.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,36 +149,40 @@ static enum finding check_file(struct reader *reader)
 
 /* ---- a table ---- */
 
-/* The whole text of a table's last row: it can be of a run alone. */
-static enum finding read_table_head(struct reader *reader, struct range *range)
+/* The text of a table's last row, and the rows before it. */
+static enum finding check_rows_before(struct reader *text, FILE *file, int64_t until)
 {
 	struct checkpoint checkpoint = { 0 };
-	enum finding finding = read_head(reader, &checkpoint);
+	struct range *range = arena_alloc(text->request->arena, sizeof(*range));
+	enum finding finding = read_head(text, &checkpoint);
 	if (finding != GOOD)
 		return finding;
-	const char *head = read_until(reader, 1);
-	if (!head || strncmp(head, RUN, strlen(RUN)) != 0 || fgetc(reader->file) != EOF)
-		return malformed(reader);
-	return read_run(reader, &checkpoint, head, range);
+	int next = fgetc(text->file);
+	if (next == EOF)
+		return check_found_table(text->request, &checkpoint, file, until);
+	(void)ungetc(next, text->file);
+	const char *head = read_until(text, 1);
+	if (!head || strncmp(head, RUN, strlen(RUN)) != 0 || fgetc(text->file) != EOF)
+		return malformed(text);
+	finding = read_run(text, &checkpoint, head, range);
+	return finding == GOOD ? check_table(text->request, range, file, until) : finding;
 }
 
 static enum finding check_table_file(struct reader *reader)
 {
 	int64_t until;
 	const char *head;
-	struct request *request = reader->request;
-	struct range *range = arena_alloc(request->arena, sizeof(*range));
-	enum finding finding = table_proof(request, reader->file, &head, &until);
+	struct reader text = { .request = reader->request };
+	enum finding finding = table_proof(reader->request, reader->file, &head, &until);
 	if (finding != GOOD)
 		return finding;
-	struct reader text = { .request = request };
 	text.file = fmemopen((char *)(uintptr_t)head, strlen(head), "r");
 	if (!text.file)
 		return malformed(reader);
-	finding = read_table_head(&text, range);
+	finding = check_rows_before(&text, reader->file, until);
 	(void)fclose(text.file);
 	free(text.line);
-	return finding == GOOD ? check_table(request, range, reader->file, until) : finding;
+	return finding;
 }
 
 enum finding check_download(struct request *request)

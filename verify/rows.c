@@ -13,17 +13,18 @@
 
 struct rows {
 	FILE *file;
-	size_t n, cells_n;
-	const char *cells[LOG_COLUMNS];
+	size_t columns, n, cells_n;
+	const char *cells[LOG_FOUND_COLUMNS];
 	char text[ROW_MAX];
 };
 
-struct rows *rows_open(FILE *file)
+struct rows *rows_open(FILE *file, size_t columns)
 {
 	struct rows *rows = calloc(1, sizeof(*rows));
 	if (!rows)
 		abort();
 	rows->file = file;
+	rows->columns = columns;
 	return rows;
 }
 
@@ -64,7 +65,7 @@ static enum row read_plain(struct rows *rows, int c, int *next)
 /* A cell that begins with c. */
 static enum row read_cell(struct rows *rows, int c, int *next)
 {
-	if (rows->cells_n == LOG_COLUMNS)
+	if (rows->cells_n == rows->columns)
 		return ROW_BROKEN;
 	rows->cells[rows->cells_n++] = rows->text + rows->n;
 	enum row row = c == '"' ? read_quoted(rows, next) : read_plain(rows, c, next);
@@ -87,5 +88,5 @@ enum row rows_next(struct rows *rows, const char *const **cells)
 	}
 	if (row == ROW_WHOLE && next != '\n')
 		row = next == EOF ? ROW_CUT : ROW_BROKEN;
-	return row == ROW_WHOLE && rows->cells_n != LOG_COLUMNS ? ROW_BROKEN : row;
+	return row == ROW_WHOLE && rows->cells_n != rows->columns ? ROW_BROKEN : row;
 }

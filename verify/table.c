@@ -1,6 +1,7 @@
 /*
- * Tables of the log for spreadsheets: the last cell of each row is the stored line, which the proof
- * of the range covers, and what the others must say follows from it.
+ * Tables of the log for spreadsheets: in each row is the stored line, which a proof covers, and
+ * what the cells before it must say follows from it. The proof is that of a range or, of what a
+ * search has found, the row's own, in the cell behind the line.
  *
  * The page of the log puts a last row behind them, `proof`, whose last cell is the head of a
  * download (download.c); so it stands where nobody reads, and spreadsheets open the file as it is.
@@ -15,8 +16,11 @@
 
 struct table {
 	struct request *request;
-	struct range *range;
+	struct range *range; /* NULL: what a search has found */
+	const struct checkpoint *checkpoint; /* of that */
 	struct rows *rows;
+	size_t columns;
+	uint64_t rows_n; /* that were good */
 	struct arena *arena; /* for one row */
 	enum language language; /* of its names */
 };
@@ -31,8 +35,8 @@ bool is_table(FILE *file)
 
 static enum finding at_row(const struct table *table, enum finding finding)
 {
-	return found(
-		table->request, finding, "%llu", (unsigned long long)table->range->peaks.size + 1);
+	const uint64_t before = table->range ? table->range->peaks.size : table->rows_n;
+	return found(table->request, finding, "%llu", (unsigned long long)before + 1);
 }
 
 /* ---- names ---- */
@@ -47,11 +51,12 @@ static bool skip_mark(FILE *file)
 }
 
 /* How many of the names are not these, and which is the first. */
-static size_t count_others(const char *const *cells, enum language language, const char **first)
+static size_t count_others(const struct table *table, const char *const *cells,
+	enum language language, const char **first)
 {
 	size_t n = 0;
 	const char *const *names = log_table_names(language);
-	for (size_t i = 0; i < LOG_COLUMNS; i++)
+	for (size_t i = 0; i < table->columns; i++)
 		if (strcmp(cells[i], names[i]) != 0 && !n++)
 			*first = names[i];
 	return n;
@@ -62,10 +67,10 @@ static enum finding read_names(struct table *table, FILE *file)
 	const char *const *cells, *ja = NULL, *en = NULL;
 	if (!skip_mark(file) || rows_next(table->rows, &cells) != ROW_WHOLE)
 		return found(table->request, MALFORMED, "%s", table->request->file);
-	size_t other_ja = count_others(cells, LANGUAGE_JA, &ja),
-	       other_en = count_others(cells, LANGUAGE_EN, &en);
+	size_t other_ja = count_others(table, cells, LANGUAGE_JA, &ja),
+	       other_en = count_others(table, cells, LANGUAGE_EN, &en);
 	table->language = other_ja <= other_en ? LANGUAGE_JA : LANGUAGE_EN;
-	if (other_ja == LOG_COLUMNS && other_en == LOG_COLUMNS)
+	if (other_ja == table->columns && other_en == table->columns)
 		return found(table->request, MALFORMED, "%s", table->request->file);
 	return other_ja && other_en
 		? found(table->request, CHANGED, "%s", other_ja <= other_en ? ja : en)
@@ -74,20 +79,56 @@ static enum finding read_names(struct table *table, FILE *file)
 
 /* ---- rows ---- */
 
+/* "index 4 HASH HASH", as note_proof() reads it. */
+static bool read_row_proof(
+	struct arena *arena, const char *cell, uint64_t *index, struct merkle_proof *proof)
+{
+	static const char name[] = "index ";
+	if (strncmp(cell, name, strlen(name)) != 0)
+		return false;
+	char *text = arena_printf(arena, "%s\n\n", cell + strlen(name));
+	for (char *at = text; (at = strchr(at, ' '));)
+		*at = '\n';
+	const char *rest;
+	return note_number(text, '\n', index, &rest) && note_proof(arena, rest, proof, &rest) &&
+		!*rest;
+}
+
+static enum finding check_found_row(struct table *table, const char *const *cells)
+{
+	uint64_t index;
+	struct merkle_proof proof;
+	struct merkle_hash leaf;
+	const char *line = cells[LOG_LINE];
+	if (!read_row_proof(table->arena, cells[LOG_PROOF], &index, &proof))
+		return found(table->request, CHANGED, "%llu, %s",
+			(unsigned long long)log_line_sequence(line, strlen(line)),
+			log_table_names(table->language)[LOG_PROOF]);
+	merkle_leaf(line, strlen(line), &leaf);
+	return merkle_has_leaf(
+		       &table->checkpoint->root, table->checkpoint->size, index, &leaf, &proof)
+		? GOOD
+		: found(table->request, NOT_IN_LOG, "%llu", (unsigned long long)index);
+}
+
 /* The line first: that one is dropped or moved says more than that its cells are another's. */
 static enum finding check_row(struct table *table, const char *const *cells)
 {
-	const char *wanted[LOG_COLUMNS], *line = cells[LOG_LINE];
+	const char *wanted[LOG_RUN_COLUMNS], *line = cells[LOG_LINE];
 	const char *const *names = log_table_names(table->language);
-	enum finding finding = range_take(table->request, table->range, line, strlen(line));
+	arena_reset(table->arena);
+	enum finding finding = table->range
+		? range_take(table->request, table->range, line, strlen(line))
+		: check_found_row(table, cells);
 	if (finding != GOOD)
 		return finding;
-	arena_reset(table->arena);
 	log_table_cells(table->arena, table->language, line, wanted);
-	for (size_t i = 0; i < LOG_COLUMNS; i++)
+	for (size_t i = 0; i < LOG_LINE; i++)
 		if (strcmp(cells[i], wanted[i]) != 0)
 			return found(table->request, CHANGED, "%llu, %s",
-				(unsigned long long)table->range->peaks.size, names[i]);
+				(unsigned long long)log_line_sequence(line, strlen(line)),
+				names[i]);
+	table->rows_n++;
 	return GOOD;
 }
 
@@ -112,18 +153,35 @@ static enum finding check_rows(struct table *table, FILE *file, int64_t until)
 		: finding;
 }
 
+static enum finding check_all_rows(struct table *table, FILE *file, int64_t until)
+{
+	table->arena = arena_new();
+	table->rows = rows_open(file, table->columns);
+	enum finding finding = check_rows(table, file, until);
+	rows_close(table->rows);
+	arena_free(table->arena);
+	return finding;
+}
+
 enum finding check_table(struct request *request, struct range *range, FILE *file, int64_t until)
 {
-	struct table table = { .request = request, .range = range, .arena = arena_new() };
-	table.rows = rows_open(file);
+	struct table table = { .request = request, .range = range, .columns = LOG_RUN_COLUMNS };
 	enum finding finding = range_begin(request, range);
 	if (finding == GOOD)
-		finding = check_rows(&table, file, until);
-	if (finding == GOOD)
-		finding = range_end(request, range);
-	rows_close(table.rows);
-	arena_free(table.arena);
-	return finding;
+		finding = check_all_rows(&table, file, until);
+	return finding == GOOD ? range_end(request, range) : finding;
+}
+
+enum finding check_found_table(
+	struct request *request, const struct checkpoint *checkpoint, FILE *file, int64_t until)
+{
+	struct table table = {
+		.request = request, .checkpoint = checkpoint, .columns = LOG_FOUND_COLUMNS
+	};
+	enum finding finding = check_all_rows(&table, file, until);
+	return finding == GOOD ? found(request, GOOD, "%s, %llu", checkpoint->origin,
+					 (unsigned long long)table.rows_n)
+			       : finding;
 }
 
 /* ---- its proof ---- */
@@ -174,7 +232,7 @@ enum finding table_proof(struct request *request, FILE *file, const char **head,
 		return found(request, TRUNCATED, PROOF_NAME);
 	if (fseeko(file, *until, SEEK_SET) != 0)
 		return found(request, UNREADABLE, "%s", request->file);
-	struct rows *rows = rows_open(file);
+	struct rows *rows = rows_open(file, LOG_RUN_COLUMNS);
 	enum finding finding = read_proof(request, rows, head);
 	rows_close(rows);
 	rewind(file);

@@ -95,14 +95,17 @@ enum finding check_lines(struct request *request, struct range *range, FILE *fil
 bool is_table(FILE *file);
 /* The file, whose rows end at the byte `until`, against what the range says of itself. */
 enum finding check_table(struct request *request, struct range *range, FILE *file, int64_t until);
+/* Each row of what a search has found by itself, against the checkpoint. */
+enum finding check_found_table(
+	struct request *request, const struct checkpoint *checkpoint, FILE *file, int64_t until);
 /* The head of a download that the last row has, in the arena, and where that row begins; the file
  * is at its beginning then. */
 enum finding table_proof(struct request *request, FILE *file, const char **head, int64_t *until);
 
-/* Rows of LOG_COLUMNS cells (rows.c), which stay until the next one. */
+/* Rows of so many cells (rows.c), at most LOG_FOUND_COLUMNS, which stay until the next one. */
 enum row { ROW_WHOLE, ROW_NONE, ROW_CUT, ROW_BROKEN };
 struct rows;
-struct rows *rows_open(FILE *file); /* which stays the caller's */
+struct rows *rows_open(FILE *file, size_t columns); /* which stays the caller's */
 void rows_close(struct rows *rows);
 enum row rows_next(struct rows *rows, const char *const **cells);
 

@@ -74,6 +74,21 @@ must_check enum err retention_check(struct call *c, int64_t first);
 /* Note what full tiles can be searched by. A job (service.h). */
 must_check enum err terms_run(struct call *c, bool *more);
 
+/* ---- tables (libcommon/log_table.h) ---- */
+
+/* A window of one: rows while they fit, and one at least, since the next has to begin behind it. */
+struct table {
+	struct buf rows;
+	size_t columns, rows_n;
+	int64_t most; /* bytes */
+	bool is_full;
+};
+/* With the names of the columns where it is the first window. */
+void table_begin(struct call *c, struct table *table, size_t columns);
+/* False: it does not fit. */
+bool table_add(struct table *table, const char *const *cells);
+struct bytes table_body(const struct table *table);
+
 /* ---- anomalies ---- */
 
 /* From where on something is worth a look. Set at start, before the first job. */

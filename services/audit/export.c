@@ -32,11 +32,10 @@ static const char LINES[] =
 	"SELECT e.sequence, e.line FROM audit.event e WHERE e.sequence > $1::bigint"
 	" AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 256";
 
-/* Fewer at once than of lines: a row is up to twice as long as its line, and a window ends with the
- * rows of the turn that fills it, so it is never larger than it may be by more than half a MiB. */
+/* Fewer at once: a window holds some hundred rows, and what does not fit is read again. */
 static const char ROWS[] =
 	"SELECT e.sequence, e.line FROM audit.event e WHERE e.sequence > $1::bigint"
-	" AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 32";
+	" AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 64";
 
 /* The window of the log's bytes from..until, filled line by line. */
 struct window_reader {
@@ -131,32 +130,63 @@ enum err audit_log_export(
 
 /* ---- as a table ---- */
 
-struct table {
+void table_begin(struct call *c, struct table *table, size_t columns)
+{
+	*table = (struct table){
+		.rows.arena = c->arena, .columns = columns, .most = c->window.length
+	};
+	c->total_bytes = BYTES_UNKNOWN;
+	if (c->window.continued)
+		return;
+	buf_text(&table->rows, LOG_TABLE_MARK);
+	log_table_write(&table->rows, log_table_names(c->language), columns);
+}
+
+bool table_add(struct table *table, const char *const *cells)
+{
+	const size_t before = table->rows.n;
+	if (table->is_full)
+		return false;
+	log_table_write(&table->rows, cells, table->columns);
+	if (table->rows_n && (int64_t)table->rows.n > table->most) {
+		table->rows.n = before;
+		table->is_full = true;
+		return false;
+	}
+	table->rows_n++;
+	return true;
+}
+
+struct bytes table_body(const struct table *table)
+{
+	return bytes_of(&table->rows);
+}
+
+struct run_table {
+	struct table table;
 	int64_t sequence; /* of the row before */
-	struct buf rows;
 };
 
 static enum err on_row(struct call *c, void *arg, const char *const *columns, size_t n)
 {
-	struct table *table = arg;
-	const char *cells[LOG_COLUMNS];
+	struct run_table *run = arg;
+	const char *cells[LOG_RUN_COLUMNS];
 	log_table_cells(c->arena, c->language, columns[1], cells);
-	log_table_write(&table->rows, cells);
-	table->sequence = strtoll(columns[0], NULL, 10);
+	if (table_add(&run->table, cells))
+		run->sequence = strtoll(columns[0], NULL, 10);
 	return OK;
 }
 
-/* Some at least, however small the window: an offset of 0 would say that there are no more. */
-static enum err read_rows(struct call *c, struct table *table, int64_t last)
+static enum err read_rows(struct call *c, struct run_table *run, int64_t last)
 {
-	enum err e;
-	do {
-		int64_t before = table->sequence;
-		e = db_each(c, ROWS, DB_ARGS(db_integer(c, before), db_integer(c, last)), on_row,
-			table);
-		if (!e && table->sequence == before)
+	enum err e = OK;
+	while (!e && !run->table.is_full && run->sequence < last) {
+		int64_t before = run->sequence;
+		e = db_each(
+			c, ROWS, DB_ARGS(db_integer(c, before), db_integer(c, last)), on_row, run);
+		if (!e && run->sequence == before && !run->table.is_full)
 			return fail_as(c, &NOT_THERE); /* no longer */
-	} while (!e && (int64_t)table->rows.n < c->window.length && table->sequence < last);
+	}
 	return e;
 }
 
@@ -164,18 +194,14 @@ enum err audit_log_table(
 	struct call *c, const struct audit_log_table_in *in, struct audit_log_table_out *out)
 {
 	/* Who asks for a part in bytes (Range) gets the whole: these offsets are rows. */
-	const int64_t rows = c->window.continued ? c->window.offset : 0;
-	struct table table = { .sequence = in->first + rows, .rows.arena = c->arena };
+	struct run_table run = { .sequence =
+					 in->first + (c->window.continued ? c->window.offset : 0) };
 	enum err e = check_range(c, in->first, in->end);
 	if (e)
 		return e;
-	if (rows == 0) {
-		buf_text(&table.rows, LOG_TABLE_MARK);
-		log_table_write(&table.rows, log_table_names(c->language));
-	}
-	e = read_rows(c, &table, in->end);
-	c->total_bytes = BYTES_UNKNOWN;
-	c->next_offset = table.sequence < in->end ? table.sequence - in->first : 0;
-	out->body = bytes_of(&table.rows);
+	table_begin(c, &run.table, LOG_RUN_COLUMNS);
+	e = read_rows(c, &run, in->end);
+	c->next_offset = run.sequence < in->end ? run.sequence - in->first : 0;
+	out->body = table_body(&run.table);
 	return e;
 }

@@ -6,17 +6,22 @@
  * before them the newest, whose terms are not noted yet (terms.c).
  * A page looks at so many tiles and no more; then it may hold less than was wanted, and the next
  * goes on behind. So no search takes longer than another, however long the log is.
+ *
+ * All that is found can be had as a table for spreadsheets, too, each row with its proof.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/db.h"
+#include "libcommon/log_table.h"
 #include "libcommon/ocsf.h"
 #include "libcommon/uuid.h"
 #include "services/audit/audit.h"
 
 /* A page when the request does not say. */
 #define LIMIT_DEFAULT 50
+#define PAGE_MAX 100 /* of a table */
+#define NEWEST (INT64_MAX - TILE_SIZE)
 #define TILE_SIZE 256
 /* Tiles that one page looks at, 16,384 events, some 50 ms when none of them is wanted; and how many
  * at first, since mostly few are enough. */
@@ -186,20 +191,18 @@ static enum err read_page(struct call *c, const struct search *search,
 	return e;
 }
 
-/* Where the next page begins: behind the last item, or behind what was looked at in vain. */
-static void set_cursor(struct call *c, const struct search *search,
-	struct audit_audit_search_out *out, size_t looked)
+/* Behind which sequence the next page begins: the last item, or what was looked at in vain; 0 when
+ * there is none. */
+static int64_t next_of(
+	const struct search *search, struct audit_audit_search_out *out, size_t looked)
 {
-	const char *next = NULL;
 	if (out->items.n > search->limit) {
 		out->items.n = search->limit;
-		next = db_integer(c, out->items.items[search->limit - 1].sequence);
-	} else if (looked < search->tiles_n) {
-		int64_t tile = strtoll(search->tiles[looked - 1], NULL, 10);
-		next = db_integer(c, TILE_SIZE * tile + 1);
+		return out->items.items[search->limit - 1].sequence;
 	}
-	if (next)
-		out->next_cursor = cursor_make(c, &next, 1);
+	return looked < search->tiles_n
+		? TILE_SIZE * strtoll(search->tiles[looked - 1], NULL, 10) + 1
+		: 0;
 }
 
 static enum err read_cursor(struct call *c, const char *cursor, int64_t *last)
@@ -216,35 +219,103 @@ static enum err read_cursor(struct call *c, const char *cursor, int64_t *last)
 	return OK;
 }
 
-static enum err read_search(
-	struct call *c, const struct audit_audit_search_in *in, struct search *out)
+static void read_search(const struct audit_audit_search_in *in, int64_t last, struct search *out)
 {
 	out->in = in;
 	out->limit = in->has_limit ? (size_t)in->limit : LIMIT_DEFAULT;
 	out->kind = !in->kind ? "activity" : strcmp(in->kind, "all") == 0 ? NULL : in->kind;
 	out->object_id = in->object_id && is_uuid(in->object_id) ? in->object_id : NULL;
-	out->last = INT64_MAX - TILE_SIZE;
-	enum err e = read_cursor(c, in->cursor, &out->last);
-	if (in->has_proven_in && in->proven_in < out->last)
-		out->last = in->proven_in;
+	out->last = in->has_proven_in && in->proven_in < last ? in->proven_in : last;
 	out->high = (out->last + TILE_SIZE - 1) / TILE_SIZE - 1;
-	return e;
+}
+
+/* A page of the events up to `last`; *next as next_of() says. */
+static enum err find_page(struct call *c, const struct audit_audit_search_in *in, int64_t last,
+	struct audit_audit_search_out *out, int64_t *next)
+{
+	struct search search = { 0 };
+	size_t looked = 0;
+	read_search(in, last, &search);
+	enum err e = find_tiles(c, &search);
+	if (!e)
+		e = read_page(c, &search, out, &looked);
+	if (e)
+		return e;
+	*next = next_of(&search, out, looked);
+	return in->has_proven_in
+		? proof_of_events(c, (uint64_t)in->proven_in, out->items.items, out->items.n)
+		: OK;
 }
 
 enum err audit_audit_search(
 	struct call *c, const struct audit_audit_search_in *in, struct audit_audit_search_out *out)
 {
-	struct search search = { 0 };
-	size_t looked = 0;
-	enum err e = read_search(c, in, &search);
+	int64_t next, last = NEWEST;
+	enum err e = read_cursor(c, in->cursor, &last);
 	if (!e)
-		e = find_tiles(c, &search);
-	if (!e)
-		e = read_page(c, &search, out, &looked);
+		e = find_page(c, in, last, out, &next);
+	if (e || !next)
+		return e;
+	const char *part = db_integer(c, next);
+	out->next_cursor = cursor_make(c, &part, 1);
+	return OK;
+}
+
+/* ---- as a table ---- */
+
+/* "index 4 HASH HASH" */
+static const char *proof_cell(struct call *c, const struct audit_audit_event *event)
+{
+	char *cell = arena_printf(
+		c->arena, "index %lld\n%s", (long long)event->sequence - 1, event->proof);
+	for (char *at = cell; (at = strchr(at, '\n'));)
+		*at = at[1] ? ' ' : '\0';
+	return cell;
+}
+
+/* The sequence of the last row that fits; 0: all do. */
+static int64_t add_rows(
+	struct call *c, struct table *table, const struct audit_audit_search_out *found)
+{
+	for (size_t i = 0; i < found->items.n; i++) {
+		const struct audit_audit_event *event = &found->items.items[i];
+		const char *cells[LOG_FOUND_COLUMNS];
+		log_table_cells(c->arena, c->language, event->line, cells);
+		cells[LOG_PROOF] = proof_cell(c, event);
+		if (!table_add(table, cells))
+			return event[-1].sequence;
+	}
+	return 0;
+}
+
+/* A page is a window, as long as it fits: so what finds little is bounded too. */
+enum err audit_event_table(
+	struct call *c, const struct audit_event_table_in *in, struct audit_event_table_out *out)
+{
+	struct table table;
+	int64_t next, last = c->window.continued ? c->window.offset - 1 : NEWEST;
+	struct audit_audit_search_out found = { 0 };
+	const struct audit_audit_search_in asked = { .from = in->from,
+		.until = in->until,
+		.actor_id = in->actor_id,
+		.object_id = in->object_id,
+		.owner_id = in->owner_id,
+		.request_id = in->request_id,
+		.operation = in->operation,
+		.verb = in->verb,
+		.label = in->label,
+		.outcome = in->outcome,
+		.kind = in->kind,
+		.proven_in = in->proven_in,
+		.has_proven_in = true,
+		.limit = PAGE_MAX,
+		.has_limit = true };
+	enum err e = find_page(c, &asked, last, &found, &next);
 	if (e)
 		return e;
-	set_cursor(c, &search, out, looked);
-	return in->has_proven_in
-		? proof_of_events(c, (uint64_t)in->proven_in, out->items.items, out->items.n)
-		: OK;
+	table_begin(c, &table, LOG_FOUND_COLUMNS);
+	int64_t left = add_rows(c, &table, &found);
+	c->next_offset = left ? left : next;
+	out->body = table_body(&table);
+	return OK;
 }

@@ -80,7 +80,7 @@ static void take_open(struct visit *v, const struct bus_reply *reply)
 	struct download *d = v->state;
 	d->at = reply->next_offset;
 	d->end = d->at ? INT64_MAX : 0;
-	bool has_room = visit_write(v, reply->body.data, reply->body.n);
+	bool has_room = reply->body.n == 0 || visit_write(v, reply->body.data, reply->body.n);
 	if (!d->at) {
 		visit_finish(v);
 	} else if (has_room) {
@@ -185,8 +185,8 @@ static void on_window(void *arg, const struct bus_reply *reply)
 	struct visit *v = arg;
 	const struct download *d = v->state;
 	v->ask = NULL;
-	bool is_good = call_was_answered(reply) && reply->status == 200 && reply->body.n &&
-		reply->total_bytes == d->total;
+	bool is_good = call_was_answered(reply) && reply->status == 200 &&
+		reply->total_bytes == d->total && (reply->body.n || d->total == BYTES_UNKNOWN);
 	if (!is_good) {
 		visit_abort(v);
 	} else if (d->total == BYTES_UNKNOWN) {

@@ -71,6 +71,23 @@ static struct bytes signed_archive(struct request *request, const uint8_t *data,
 	return (struct bytes){ (const unsigned char *)out.data, out.n };
 }
 
+/* As rows of what a search has found, behind the right names and before the right last row. */
+static void check_signed_table(
+	struct request *request, const char *range, const uint8_t *data, size_t n)
+{
+	int fd;
+	struct buf table = { .arena = request->arena };
+	const char *const cells[LOG_RUN_COLUMNS] = { "proof", "", "", "", "", "", "", "", "", "",
+		arena_printf(request->arena, DOWNLOAD_HEAD "\n%s\n", strstr(range, ORIGIN)) };
+	log_table_write(&table, log_table_names(LANGUAGE_EN), LOG_FOUND_COLUMNS);
+	buf_add(&table, data, n);
+	log_table_write(&table, cells, LOG_RUN_COLUMNS);
+	request->file = file_of(request->arena, table.data, table.n, &fd);
+	if ((check_download(request) == GOOD) != (n == 0))
+		abort();
+	(void)close(fd);
+}
+
 static void check_signed_archive(struct request *request, const uint8_t *data, size_t n)
 {
 	int fd;
@@ -100,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	request.since = NULL;
 	if (check_export(&request) == GOOD || check_certificate(&request) == GOOD)
 		abort();
+	check_signed_table(&request, range, data, n);
 	request.keys[0] = note_verifier_of(ORIGIN, NOTE_ED25519, request.keys[0].public_key);
 	check_signed_archive(&request, data, n);
 	(void)close(fd);

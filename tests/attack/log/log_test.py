@@ -2,9 +2,12 @@
 nothing but the public key. Another verifier, Go's own packages, agrees about what was not tampered with."""
 
 import csv
+import http.client
 import io
+import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,7 @@ import base  # noqa: E402
 VERIFY = base.BUILD / 'verify/manabiya-verify'
 LINES = 700  # two full tiles, a partial one, and a second level
 FORMULA = '=1+1'
+PAGE = 64 * 256  # so many events are looked at for one page (services/audit/search.c)
 
 
 def setUpModule():
@@ -32,8 +36,8 @@ class Log:
         self.admin, self.id = self.tenant.admin, self.tenant.contract['tenantId']
         self.keys = self.admin.get('/v1/audit/log/key')['keys']
 
-    def text(self, path, **options):
-        answer = self.admin.send('GET', f'/v1/audit/log/{path}', **options)
+    def text(self, path, of='log', **options):
+        answer = self.admin.send('GET', f'/v1/audit/{of}/{path}', **options)
         if answer.status != 200:
             raise base.Problem('GET', path, answer)
         return answer.body
@@ -277,11 +281,16 @@ class TableTest(Files):
                          proof=self.put('range', self.proof))
 
     def test_it_is_longer_than_a_window(self):
-        self.log.grow(200, '"large":"' + 'x' * 7500 + '",')
-        end = self.log.size()
-        data = self.log.text(f'table?first=0&end={end}')
+        log = Log('mizu')
+        log.grow(200, '"large":"' + 'x' * 7500 + '",')
+        end = log.size()
+        data, proof = log.text(f'table?first=0&end={end}'), self.put('range', log.text(f'range?first=0&end={end}'))
         self.assertGreater(len(data), 2 ** 20 + 2 ** 18)
-        self.assertFound('GOOD', 'export', self.log.keys, self.put('table.csv', data), proof=self.put('range', self.log.text(f'range?first=0&end={end}')))
+        self.assertFound('GOOD', 'export', log.keys, self.put('table.csv', data), proof=proof)
+        # What cannot be sent to its end is not taken for the whole.
+        base.world.stack.sql(f"DELETE FROM audit.event WHERE tenant_id = '{log.id}' AND sequence = {end}")
+        with self.assertRaises((http.client.IncompleteRead, ConnectionError, ssl.SSLError)):
+            log.text(f'table?first=0&end={end}')
 
     def test_it_goes_on_where_it_broke_off(self):
         part = self.log.text(f'table?first=300&end={self.end}')
@@ -357,6 +366,78 @@ class TableTest(Files):
         self.assertEqual(self.rows[at][7], f"'{FORMULA}")
         self.assertIn(f'"{FORMULA}"', self.rows[at][-1])
         self.assertTable('CHANGED', self.changed(at, 7, FORMULA), f'CHANGED: {at + 1}, {self.names[7]}\n')
+
+
+class FoundTableTest(Files):
+    """What a search has found as a table: each row has its own proof, and the last one the checkpoint."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.log = Log('tori')
+        cls.log.grow(LINES)
+        cls.checkpoint = cls.log.checkpoint()
+        cls.size = int(cls.checkpoint.split(b'\n')[1])
+        cls.names, *cls.rows = cls.found(operation='learning.try_create')
+
+    @classmethod
+    def found(cls, **search):
+        query = ''.join(f'&{name}={value}' for name, value in search.items())
+        data = cls.log.text(f'table?provenIn={cls.size}{query}', of='events')
+        return TableTest.rows_of(data)
+
+    def assertFile(self, word, rows, detail='', tail=''):
+        keys = ''.join(f'key {key}\n' for key in self.log.keys)
+        head = f'manabiya-log-download@v1\n{keys}\n{self.checkpoint.decode()}\n{tail}'
+        out = io.StringIO(newline='')
+        csv.writer(out).writerows([*rows, ['proof', *[''] * 9, head]])
+        self.assertFound(word, 'download', self.log.keys, self.put('found.csv', b'\xef\xbb\xbf' + out.getvalue().encode()))
+        self.assertIn(detail, self.said)
+
+    def changed(self, at, column, text):
+        rows = [list(row) for row in self.rows]
+        rows[at][column] = text
+        return [self.names, *rows]
+
+    def test_it_is_all_that_the_search_finds(self):
+        events = list(self.log.admin.pages('/v1/audit/events', provenIn=self.size, operation='learning.try_create', limit=200))
+        self.assertEqual([row[-2] for row in self.rows], [event['line'] for event in events])
+        self.assertEqual(len(self.rows), LINES)
+        self.assertFile('GOOD', [self.names, *self.rows], f', {LINES}\n')
+        self.assertFile('GOOD', [self.names, *self.rows[300:310]], ', 10\n')  # that these are all is not said
+        self.assertEqual(self.found(operation='learning.try_create', verb='logon'), [self.names])
+        self.assertFile('GOOD', [self.names], ', 0\n')
+
+    def test_every_filter_is_heard(self):
+        for search in ({'verb': 'logon'}, {'outcome': 'failure'}, {'actorId': base.events(self.log.admin)[0]['actorId']}, {'kind': 'access'},
+                       {'label': 'II'}, {'objectId': 'x'}, {'ownerId': self.log.id}, {'requestId': self.log.id}, {'from': '2026-04-08T00:00:00.000Z', 'until': '2026-04-08T00:30:00.001Z'}):
+            events = list(self.log.admin.pages('/v1/audit/events', provenIn=self.size, limit=200, **search))
+            names, *rows = self.found(**search)
+            self.assertEqual([row[-2] for row in rows], [event['line'] for event in events], search)
+            self.assertFile('GOOD', [names, *rows])
+
+    def test_a_window_without_a_row_is_not_the_end(self):
+        first = base.events(self.log.admin)[-1]
+        request = json.loads(first['line'])['api']['request']['uid']
+        self.log.grow(PAGE)
+        size = self.log.size()
+        page = self.log.admin.get('/v1/audit/events', provenIn=size, requestId=request)
+        self.assertEqual((page['items'], 'nextCursor' in page), ([], True))
+        names, *rows = TableTest.rows_of(self.log.text(f'table?provenIn={size}&requestId={request}', of='events'))
+        self.assertEqual([row[-2] for row in rows], [first['line']])
+
+    def test_what_was_changed_is_named(self):
+        sequence = self.rows[300][0]
+        for column, name in enumerate(self.names[:-2]):
+            self.assertFile('CHANGED', self.changed(300, column, self.rows[300][column] + '1'), f'CHANGED: {sequence}, {name}\n')
+        self.assertFile('CHANGED', self.changed(300, -1, self.rows[300][-1][1:]), f'CHANGED: {sequence}, {self.names[-1]}\n')
+        self.assertFile('NOT-IN-LOG', self.changed(300, -2, self.rows[300][-2].replace('なわとび', 'なわとひ')))
+        self.assertFile('NOT-IN-LOG', self.changed(300, -1, self.rows[301][-1]))
+        self.assertFile('CHANGED', [[*self.names[:-1], ''], *self.rows], f'CHANGED: {self.names[-1]}\n')
+        self.assertFile('CHANGED', [self.names, self.rows[0], self.rows[1][:-1], *self.rows[2:]], 'CHANGED: 2\n')
+        self.assertFile('MALFORMED', [self.names, *self.rows], tail='x')
+        self.assertFile('MALFORMED', [self.names, *self.rows], tail='range 0 3\n')
+        self.checkpoint = self.checkpoint.replace(f'\n{self.size}\n'.encode(), b'\n9999\n', 1)
+        self.assertFile('UNSIGNED', [self.names, *self.rows])
 
 
 class DatabaseTest(Files):
