@@ -318,7 +318,7 @@ describe("a PE lesson", () => {
 		await administrator.page.waitForURL(({ search }) => !search);
 		await administrator.page.getByText("ダウンロードと検証").click();
 		await administrator.shot("audit");
-		for (const name of ["全記録（検証用）", "全記録（CSV・検証用）", "検索結果（検証用）"]) {
+		for (const name of ["全記録（検証用）", "全記録（CSV・検証用）", "検索結果（検証用）", "検索結果（CSV・検証用）"]) {
 			const [download] = await Promise.all([
 				administrator.page.waitForEvent("download"),
 				administrator.page.getByRole("button", { name }).click(),

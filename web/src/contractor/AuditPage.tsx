@@ -255,7 +255,7 @@ export function AuditPage() {
 	return (
 		<Page title={<T k="nav.audit" />} name={t("nav.audit")} wide>
 			<FilterForm key={query} filter={filter} onFilter={show} />
-			<LogDownloads search={filter} titleOf={titleOf} />
+			<LogDownloads search={filter} />
 			<Person filter={filter} names={names} onFilter={show} />
 			<Pages of={events} empty="audit.none">
 				{(items) => (

@@ -6,7 +6,7 @@ import { Button } from "../ui/button";
 import { ErrorBox } from "../ui/states";
 import type { Search } from "./logSearch";
 
-/** More than anybody reads; the whole log has downloads of its own. */
+/** Of events in one file of lines, page by page; tables come as long as they are. */
 const FOUND_MAX = 10_000;
 
 type Makers = typeof import("./logDownload");
@@ -17,12 +17,7 @@ interface Download {
 	make: (makers: Makers) => Promise<Blob>;
 }
 
-interface LogDownloadsProps {
-	search: Search;
-	titleOf: (operation: string) => string;
-}
-
-export function LogDownloads({ search, titleOf }: LogDownloadsProps) {
+export function LogDownloads({ search }: { search: Search }) {
 	const [busy, setBusy] = useState<string>();
 	const [error, setError] = useState<unknown>();
 	const log = useApi("/v1/audit/log/key");
@@ -46,7 +41,7 @@ export function LogDownloads({ search, titleOf }: LogDownloadsProps) {
 		{
 			label: "audit.downloadTable",
 			name: `audit-found-${today}.csv`,
-			make: ({ foundTable }) => foundTable(search, FOUND_MAX, titleOf),
+			make: ({ foundTable }) => foundTable(search),
 		},
 	];
 	const start = async ({ name, make }: Download) => {

@@ -1,16 +1,14 @@
 /*
  * The log to take away: one file that `manabiya-verify download` checks without us, as lines or as a table for
- * spreadsheets; or a table of what was found, which nobody can check. verify/download.c and table.c say what the files
- * look like.
+ * spreadsheets. verify/download.c and table.c say what they look like.
  */
-import { api, apiFile } from "../api/client";
+import { address, api, apiFile } from "../api/client";
 import type { AuditEvent } from "../api/types";
-import { type LogRow, rowsOf } from "./access";
 import type { Search } from "./logSearch";
 
 const HEAD = "manabiya-log-download@v1\n";
 const RANGE_HEAD = "manabiya-log-range@v1\n";
-const COLUMNS = 11; // of the service's table
+const COLUMNS = 11; // up to the stored line
 const PAGE_SIZE = 200;
 
 const keyLines = (keys: string[]) => keys.map((key) => `key ${key}\n`).join("");
@@ -31,40 +29,9 @@ export function foundFile(keys: string[], checkpoint: string, events: AuditEvent
 	return `${HEAD}${keyLines(keys)}\n${checkpoint}\n${proven.join("")}`;
 }
 
-const csvRow = (cells: string[]) =>
-	`${cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",")}\r\n`;
-
-/** Behind the last row of the service's table. */
+/** Behind the last row of the service's table: what stands before the lines of the other file. */
 export const proofRow = (head: string) =>
-	csvRow(["proof", ...Array<string>(COLUMNS - 2).fill(""), head]);
-
-/** A table that Excel opens as it is, and in which it finds no formula. */
-export function table(events: LogRow[], titleOf: (operation: string) => string): string {
-	const rows = events.map((event) => [
-		String(event.sequence),
-		event.time,
-		event.operation,
-		event.text ?? titleOf(event.operation),
-		event.outcome,
-		event.actorId ?? "",
-		event.objectId ?? "",
-		event.source ?? "",
-		event.line,
-	]);
-	const names = [
-		"sequence",
-		"time",
-		"operation",
-		"title",
-		"outcome",
-		"actorId",
-		"objectId",
-		"source",
-		"line",
-	];
-	const text = (cell: string) => (/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell);
-	return `\uFEFF${[names, ...rows].map((row) => csvRow(row.map(text))).join("")}`;
-}
+	`"proof"${',""'.repeat(COLUMNS - 2)},"${head.replaceAll('"', '""')}"\r\n`;
 
 const logText = async (path: string) => (await apiFile(`/v1/audit/log/${path}`)).text();
 
@@ -87,7 +54,7 @@ export async function wholeTable(): Promise<Blob> {
 	return new Blob([rows, proofRow(head)]);
 }
 
-async function found(search: Search, most: number, provenIn?: number): Promise<AuditEvent[]> {
+async function found(search: Search, most: number, provenIn: number): Promise<AuditEvent[]> {
 	const events: AuditEvent[] = [];
 	let cursor: string | undefined;
 	do {
@@ -105,14 +72,12 @@ export async function foundProven(search: Search, most: number): Promise<Blob> {
 	return new Blob([foundFile(keys, checkpoint, await found(search, most, sizeOf(checkpoint)))]);
 }
 
-export async function foundTable(
-	search: Search,
-	most: number,
-	titleOf: (operation: string) => string,
-): Promise<Blob> {
-	return new Blob([table(rowsOf(await found(search, most), search), titleOf)], {
-		type: "text/csv",
-	});
+export async function foundTable(search: Search): Promise<Blob> {
+	const { keys } = await api("get", "/v1/audit/log/key");
+	const checkpoint = await logText("checkpoint");
+	const query = { ...search, provenIn: sizeOf(checkpoint) };
+	const rows = await apiFile(address("/v1/audit/events/table", {}, query));
+	return new Blob([rows, proofRow(foundFile(keys, checkpoint, []))]);
 }
 
 /** Hand a file to the browser's downloads. */
