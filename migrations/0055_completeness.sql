@@ -41,7 +41,7 @@ CREATE TABLE audit.gap (
 	verb text,
 	changed bigint,
 	by_whom text,
-	run_id uuid, -- whose accesses (0057_access_run.sql)
+	run_id uuid, -- whose accesses (0058_access_run.sql)
 	at timestamptz NOT NULL,
 	found_at timestamptz NOT NULL DEFAULT now(),
 	alarmed boolean NOT NULL DEFAULT false,

@@ -1,7 +1,7 @@
 /*
  * What the gateway tells of requests, and what it could not tell: a gateway that is gone without
  * its end, batches that are not here any more, records for which it had no room. Each becomes a
- * gap (migrations/0057_access_run.sql), which completeness.c shows and tells people of.
+ * gap (migrations/0058_access_run.sql), which completeness.c shows and tells people of.
  *
  * Which requests are missing nobody knows; refuses to guess, and names every tenant for which the
  * gateway had read.
