@@ -37,11 +37,7 @@ void bus_wake(struct bus *bus)
 /* Sleep until woken or a tick has passed; false when the bus stops. */
 static bool sleep_until_tick(struct bus *bus)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
+	const struct timespec until = clock_steady_in(TICK_MS);
 	pthread_mutex_lock(&bus->wake_lock);
 	while (!bus->woken && !bus->stopping) {
 		if (pthread_cond_timedwait(&bus->wake, &bus->wake_lock, &until))

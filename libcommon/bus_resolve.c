@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "libcommon/bus_impl.h"
+#include "libcommon/clock.h"
 
 #define NAMES_MAX 16 /* one for each service, and some to spare */
 #define ADDRESSES_MAX 32 /* of one name */
@@ -104,15 +105,11 @@ static void look_up(struct resolver *resolver, struct name *name)
 /* False when the bus stops. */
 static bool wait_for_turn(struct resolver *resolver)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += resolver->every_ms / 1000;
-	until.tv_nsec += resolver->every_ms % 1000 * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
+	const struct timespec until = clock_steady_in(resolver->every_ms);
 	pthread_mutex_lock(&resolver->lock);
 	while (!resolver->is_stopping) {
-		if (pthread_cond_timedwait(&resolver->stop, &resolver->lock, &until))
+		if (pthread_cond_clockwait(
+			    &resolver->stop, &resolver->lock, CLOCK_MONOTONIC, &until))
 			break;
 	}
 	bool go_on = !resolver->is_stopping;

@@ -1,8 +1,7 @@
-/* The only caller of clock_gettime(2). */
+/* What the kernel's clocks say; see clock.h. */
 #include "libcommon/clock.h"
 
 #include <stdatomic.h>
-#include <time.h>
 
 static _Atomic int64_t shift_ms;
 
@@ -27,6 +26,12 @@ int64_t clock_steady_ms(void)
 int64_t clock_steady_us(void)
 {
 	return now_us(CLOCK_MONOTONIC);
+}
+
+struct timespec clock_steady_in(int64_t ms)
+{
+	int64_t us = clock_steady_us() + ms * 1000;
+	return (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
 }
 
 void clock_shift_ms(int64_t offset_ms)

@@ -78,7 +78,10 @@ void keyring_cache_drop_idle(struct keyring_cache *cache)
 {
 	int64_t now_ms = clock_unix_ms();
 	struct keyring_entry *entries = &cache->entries[0][0];
-	for (size_t i = 0; i < SETS * WAYS; i++)
-		if (now_ms - entries[i].used_unix_ms >= KEYRING_IDLE_MS)
+	for (size_t i = 0; i < SETS * WAYS; i++) {
+		int64_t idle_ms = now_ms - entries[i].used_unix_ms;
+		/* Used in the future: the clock was set back, nobody knows when it was. */
+		if (idle_ms < 0 || idle_ms >= KEYRING_IDLE_MS)
 			keyring_entry_wipe(&entries[i]);
+	}
 }

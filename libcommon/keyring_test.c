@@ -577,6 +577,11 @@ static void a_key_is_opened_once_and_forgotten_when_idle(void **state)
 	keyring_drop_idle(keyring);
 	assert_int_equal(data_key(keyring, A, "text", out), OK);
 	assert_int_equal(keyring_openings(keyring).opened, 2);
+	/* A clock that is set back does not keep it for as long as it was. */
+	clock_shift_ms(-KEYRING_IDLE_MS / 2);
+	keyring_drop_idle(keyring);
+	assert_int_equal(data_key(keyring, A, "text", out), OK);
+	assert_int_equal(keyring_openings(keyring).opened, 3);
 	clock_shift_ms(0);
 	keyring_close(keyring);
 }

@@ -73,7 +73,8 @@ void keyring_users_drop_idle(struct keyring_users *users)
 	int64_t now_ms = clock_unix_ms();
 	for (size_t i = 0; i < (size_t)SETS * WAYS; i++) {
 		struct tenant *tenant = &users->tenants[0][0] + i;
-		if (now_ms - tenant->used_ms >= KEYRING_IDLE_MS)
+		int64_t idle_ms = now_ms - tenant->used_ms;
+		if (idle_ms < 0 || idle_ms >= KEYRING_IDLE_MS) /* set back, as in the cache */
 			forget(tenant);
 	}
 	pthread_mutex_unlock(&users->lock);

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "libcommon/audit_stop.h"
 #include "libcommon/cache.h"
@@ -283,16 +282,11 @@ static bool is_hinted(const struct job *job, unsigned seen)
 /* Sleep until the job is due or hinted; false when the service stops. */
 static bool wait_for_turn(const struct job *job, bool has_failed, unsigned *hints_seen)
 {
-	struct timespec until;
 	int64_t ms = has_failed && job->every_ms > JOB_RETRY_MS ? JOB_RETRY_MS : job->every_ms;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
+	const struct timespec until = clock_steady_in(ms);
 	pthread_mutex_lock(&jobs.lock);
 	while (!jobs.stopping && !is_hinted(job, *hints_seen)) {
-		if (pthread_cond_timedwait(&jobs.wake, &jobs.lock, &until))
+		if (pthread_cond_clockwait(&jobs.wake, &jobs.lock, CLOCK_MONOTONIC, &until))
 			break;
 	}
 	*hints_seen = job == &skeleton_jobs[0] ? jobs.written : jobs.delivered;
