@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """The audit log: events a second through outbox, bus and tree beside the database alone; how soon they are signed; how long
-it takes to check a million of them, beside Go's tlog; size and time of proofs.
+it takes to check a million of them, beside Go's tlog; size and time of proofs; how soon a change is refused while audit hangs.
 
     ./dev bench audit, or tests/bench/audit.py [--events 20000] [--leaves 1000000] [--trees 10000,100000] [--pruned 1000000,10000000]
+        [--refused 4000]
 
 Trees of --pruned are computed: of their lines, which are gone as after the time that they are kept, only hashes are there.
 So ten million leaves take 320 MB and some seconds.
@@ -18,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,6 +35,7 @@ APPEND_ROWS = 500  # as many as the relay ships at once
 TILE = 256
 PROBE_EVERY_MS, PROBES = 20, 150
 PROOFS = 50  # asked for each tree
+ROOM = 500  # lines that may wait for audit while changes are refused
 ED25519_PKCS8 = bytes.fromhex('302e020100300506032b657004220420')
 
 # As libcommon/ocsf.c writes one, but for the ids.
@@ -268,14 +271,63 @@ def prove(log, sizes, pruned_sizes):
         row(f'{size:,} leaves, lines pruned', *ask_proofs(log, size, *made), digits=1)
 
 
+# ---- refusing ----
+
+def ask_all(school, clients, n, ask):
+    """Milliseconds of n requests by so many at once, sorted."""
+    def ask_some(client):
+        times = []
+        for _ in range(n // clients):
+            began = time.monotonic()
+            ask(client)
+            times.append(1000 * (time.monotonic() - began))
+        client.close()
+        return times
+    some = [school.client() for _ in range(clients)]
+    for client in some:
+        client.token = school.teacher.token
+    with ThreadPoolExecutor(clients) as pool:
+        return sorted(ms for times in pool.map(ask_some, some) for ms in times)
+
+
+def refuse(school, n):
+    """While audit hangs and no more may wait: changes, from the first that is refused on, and reads."""
+    skill = school.teacher.get('/v1/skills')['items'][0]['id']
+
+    def change(client):
+        return client.send('POST', '/v1/units', {'title': 'マット運動', 'skillIds': [skill]}, {'Idempotency-Key': str(uuid.uuid4())})
+
+    def change_in_vain(client):
+        answer = change(client)
+        if (answer.status, answer.json['code']) != (503, 'audit_unavailable'):
+            raise RuntimeError((answer.status, answer.body))
+
+    os.kill(school.pids()['audit'], signal.SIGSTOP)
+    try:
+        while change(school.teacher).status == 201:
+            pass
+        head('while audit hangs, ms', 'p50', 'p99', 'most')
+        for clients in (1, 8):
+            times = ask_all(school, clients, n, change_in_vain)
+            row(f'changes refused, {clients} at once', times[n // 2], times[n * 99 // 100], times[-1])
+        times = ask_all(school, 8, n, lambda client: client.get('/v1/skills'))
+        row('reads answered, 8 at once', times[n // 2], times[n * 99 // 100], times[-1])
+    finally:
+        os.kill(school.pids()['audit'], signal.SIGCONT)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--events', type=int, default=20000)
     parser.add_argument('--leaves', type=int, default=1000000)
     parser.add_argument('--trees', default='10000,100000')
     parser.add_argument('--pruned', default='1000000,10000000')
+    parser.add_argument('--refused', type=int, default=4000)
     arguments = parser.parse_args()
     with folder() as directory:
+        full = School(directory / 'full', extra={'learning': {'audit-spool-rows': ROOM}})
+        with running(full):
+            refuse(full, arguments.refused)
         school = School(directory / 'stack')
         with running(school):
             log = Log(school)
