@@ -29,6 +29,25 @@ static const struct subject {
 	{ 0, "\"resources\":[{\"uid\":", "}]" },
 };
 
+/*
+ * How much a record says, by the class of what was touched: the graver, the more
+ * (docs/security.md). Of what hardly does harm it is enough who did what when: the mass of reads is
+ * of it. What has no class is open to all, as a login, so it says where it came from. A change
+ * names its object, session and address whatever the class.
+ */
+static const struct detail {
+	bool object; /* of a request: what it was about */
+	bool origin; /* of a request: session and address of somebody who is known */
+	bool proof; /* when the password was proven last */
+	bool step_up; /* how it was, and how many factors at the login */
+} details[] = {
+	[LABEL_NONE] = { .object = true, .origin = true },
+	[LABEL_I] = { .object = true, .origin = true, .proof = true, .step_up = true },
+	[LABEL_II] = { .object = true, .origin = true, .proof = true },
+	[LABEL_III] = { .object = true, .origin = true },
+	[LABEL_IV] = { .object = false },
+};
+
 static void add_member(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, "\"%s\":", name);
@@ -66,6 +85,34 @@ static void add_actor(struct buf *out, const struct actor *actor)
 		add_member(out, "uid", actor->session_id);
 		buf_text(out, actor->factors > 1 ? ",\"is_mfa\":true}" : "}");
 	}
+	buf_text(out, "},");
+}
+
+/* False where the class asks for none, or nobody has logged in. */
+static bool add_proof(struct buf *out, const struct actor *actor, enum label label)
+{
+	if (!details[label].proof || !*actor->session_id)
+		return false;
+	buf_printf(out, "\"proof\":{\"at\":%lld", (long long)actor->authenticated_unix_ms);
+	if (details[label].step_up)
+		buf_printf(out, ",\"by\":\"password\",\"factors\":%u", actor->factors);
+	buf_char(out, '}');
+	return true;
+}
+
+/* What OCSF has no place for: codes of the input, and the proof. */
+static void add_unmapped(struct buf *out, const struct call *c, enum label label)
+{
+	struct buf proof = { .arena = c->arena };
+	bool has_proof = add_proof(&proof, c->actor, label);
+	size_t recorded_n = c->recorded ? strlen(c->recorded) - 2 : 0; /* between its braces */
+	if (!has_proof && !c->recorded)
+		return;
+	buf_text(out, "\"unmapped\":{");
+	if (recorded_n)
+		buf_add(out, c->recorded + 1, recorded_n);
+	if (has_proof)
+		buf_printf(out, "%s%s", recorded_n ? "," : "", proof.data);
 	buf_text(out, "},");
 }
 
@@ -131,9 +178,9 @@ const char *ocsf_line(const struct call *c, const char *event_id, int64_t unix_m
 	add_subject(&out, kind->class_uid, c);
 	add_origin(&out, arena_printf(c->arena, "%s.%s", c->service->name, c->op->name), c->call_id,
 		c->source);
-	if (c->recorded)
-		buf_printf(&out, "\"unmapped\":%s,", c->recorded);
-	add_metadata(&out, label_gravest(c->op->label, c->label), c->actor->tenant_id, event_id);
+	enum label label = label_gravest(c->op->label, c->label);
+	add_unmapped(&out, c, label);
+	add_metadata(&out, label, c->actor->tenant_id, event_id);
 	assert(out.n <= OCSF_LINE_MAX); /* ids and names only: each is bounded by its reader */
 	return out.data;
 }
@@ -183,6 +230,12 @@ struct access_line {
 	const struct ocsf_access *actor_of[ACCESSES_MAX], *route_of[ACCESSES_MAX];
 };
 
+/* Who is known by an id only is known by nothing else; of a stranger there is just the address. */
+static bool has_origin(const struct ocsf_access *access)
+{
+	return details[access->label].origin || !*access->actor.user_id;
+}
+
 static void add_access_actor(struct buf *out, const struct ocsf_access *access)
 {
 	const struct actor *actor = &access->actor;
@@ -192,23 +245,35 @@ static void add_access_actor(struct buf *out, const struct ocsf_access *access)
 		buf_char(out, ',');
 		add_member(out, "uid", actor->user_id);
 	}
-	if (*actor->session_id) {
+	if (has_origin(access)) {
+		if (*actor->session_id) {
+			buf_char(out, ',');
+			add_member(out, "session", actor->session_id);
+		}
+		if (actor->factors > 1)
+			buf_text(out, ",\"is_mfa\":true");
 		buf_char(out, ',');
-		add_member(out, "session", actor->session_id);
+		add_member(out, "ip", access->source);
 	}
-	if (actor->factors > 1)
-		buf_text(out, ",\"is_mfa\":true");
-	buf_char(out, ',');
-	add_member(out, "ip", access->source);
+	struct buf proof = { .arena = out->arena };
+	if (add_proof(&proof, actor, access->label))
+		buf_printf(out, ",%s", proof.data);
 	buf_char(out, '}');
 }
 
-static bool is_same_actor(const struct ocsf_access *a, const struct ocsf_access *b)
+static bool is_same_origin(const struct ocsf_access *a, const struct ocsf_access *b)
 {
 	return strcmp(a->actor.session_id, b->actor.session_id) == 0 &&
-		strcmp(a->actor.user_id, b->actor.user_id) == 0 &&
-		strcmp(a->source, b->source) == 0 && a->actor.role == b->actor.role &&
-		a->actor.factors == b->actor.factors;
+		strcmp(a->source, b->source) == 0 && a->actor.factors == b->actor.factors;
+}
+
+/* Of one line, so of one class. */
+static bool is_same_actor(const struct ocsf_access *a, const struct ocsf_access *b)
+{
+	return strcmp(a->actor.user_id, b->actor.user_id) == 0 && a->actor.role == b->actor.role &&
+		(!has_origin(a) || is_same_origin(a, b)) &&
+		(!details[a->label].proof ||
+			a->actor.authenticated_unix_ms == b->actor.authenticated_unix_ms);
 }
 
 static size_t actor_place(struct access_line *line, const struct ocsf_access *access)
@@ -254,7 +319,7 @@ static void add_request(
 	struct buf *out = &line->requests;
 	buf_text(out, out->n ? ",{" : "{");
 	add_member(out, "uid", access->call_id);
-	if (*access->object_id) {
+	if (details[access->label].object && *access->object_id) {
 		buf_char(out, ',');
 		add_member(out, "object", access->object_id);
 	}

@@ -17,13 +17,16 @@
 #define ACCESS_OPERATION "gateway.request"
 #define ACCESS_LOST_OPERATION "gateway.access_lost"
 
+/* How much a line says follows the class of what it is about: the table is in ocsf.c. */
+
 /* What the finished call did (c->failure says whether it failed), as a line in the arena. */
 const char *ocsf_line(const struct call *c, const char *event_id, int64_t unix_ms);
 
 /* One request as the gateway saw it; never its path or query, which may hold anything. */
 struct ocsf_access {
 	const char *call_id, *source;
-	struct actor actor; /* tenant, user, session, role and factors count */
+	struct actor actor; /* tenant, user, session, role, factors and when it proved the password
+			       count */
 	const char *service, *operation; /* "learning", "try_get" */
 	enum label label; /* of what that touches */
 	const char *method;
@@ -44,8 +47,8 @@ int ocsf_access_compare(const struct ocsf_access *a, const struct ocsf_access *b
  * as how many there are and comes out as how many it took, at least one: *n.
  *
  * `unmapped` holds them: `requests`, each with its call's id (uid), ms after `time`, place in
- * `actors` and in `routes`, status code, its object if any, and µs until it was known
- * who asks, of the service, and altogether.
+ * `actors` and in `routes`, status code, its object if any (not of class IV), and µs until it was
+ * known who asks, of the service, and altogether.
  */
 const char *ocsf_access_line(struct arena *arena, const char *event_id,
 	const struct ocsf_access *const *accesses, size_t *n);

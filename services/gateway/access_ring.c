@@ -198,6 +198,7 @@ void access_ring_add(struct access_ring *ring, const struct ocsf_access *access)
 	kept->source = copy(record->source, sizeof record->source, access->source);
 	kept->actor = (struct actor){ .role = access->actor.role,
 		.factors = access->actor.factors,
+		.authenticated_unix_ms = access->actor.authenticated_unix_ms,
 		.tenant_id =
 			copy(record->tenant_id, sizeof record->tenant_id, access->actor.tenant_id),
 		.user_id = copy(record->user_id, sizeof record->user_id, access->actor.user_id),

@@ -286,9 +286,12 @@ static void the_record_has_the_class_and_the_reason(void **state)
 	expect_code(T, FRESH, "try_label_put", TRY(SHARED),
 		"{\"label\":\"III\",\"reason\":\"no_longer_sensitive\"}", "");
 	static const char *const wanted[] = {
-		"%try_label_put%\"unmapped\":{\"label\":\"II\"}%\"labels\":[\"II\"]%",
-		"%\"owner\":{\"uid\":\"" PUPIL "\"}}],%media_content%\"labels\":[\"II\"]%",
-		"%\"label\":\"III\",\"reason\":\"no_longer_sensitive\"}%\"labels\":[\"II\"]%",
+		"%try_label_put%\"unmapped\":{\"label\":\"II\",\"proof\":{\"at\":%}},"
+		"\"metadata\"%\"labels\":[\"II\"]%",
+		"%\"owner\":{\"uid\":\"" PUPIL "\"}}],%media_content%\"proof\":{\"at\":%}},"
+		"\"metadata\"%\"labels\":[\"II\"]%",
+		"%\"label\":\"III\",\"reason\":\"no_longer_sensitive\",\"proof\":{\"at\":%}},"
+		"\"metadata\"%\"labels\":[\"II\"]%",
 	};
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		assert_string_equal(

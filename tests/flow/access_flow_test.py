@@ -97,6 +97,19 @@ class Access(FlowTest):
             self.assertEqual((request['object'], request['line']['metadata']['labels']), (wanted, ['III']), path)
             self.assertEqual(len(told(accesses(self.admin, objectId=wanted), request['uid'])), 1, path)
 
+    def test_the_class_says_how_much_is_told(self):
+        client = base.world.client()
+        client.login('minato', 'kanri', base.PASSWORD)
+        known = {'session', 'ip', 'type', 'uid'}
+        for path, label, fields in ((f'/v1/classes/{self.tenant.lesson().class_id}', 'IV', {'type', 'uid'}),
+                                    ('/v1/session', 'III', known), ('/v1/audit/anomalies', 'II', known | {'proof'})):
+            answer = client.send('GET', path)
+            self.assertEqual(answer.status, 200, path)
+            request, = self.found(self.admin, answer.headers['X-Request-Id'])
+            self.assertEqual((request['line']['metadata']['labels'], set(request['actor']), 'object' in request), ([label], fields, False), path)
+        self.assertEqual(set(request['actor']['proof']), {'at'})
+        self.assertLessEqual(request['actor']['proof']['at'], request['line']['time'] + request['ms'])
+
     def test_many_requests_share_an_event(self):
         calls = {self.pupil.send('GET', '/v1/session').headers['X-Request-Id'] for _ in range(60)}
         self.assertEqual(len(calls), 60)

@@ -143,6 +143,8 @@ class Label(FlowTest):
         self.assertEqual(every(places(classmate)), {True})
         self.assertEqual(every(unit_places(pupil, False)), {True})
         rows = eventually(lambda: self.changes('III'), 'the log has the change')
+        proven = rows[0]['unmapped'].pop('proof')['at']  # class II: when the password was
+        self.assertTrue(0 < proven <= rows[0]['time'], proven)
         self.assertEqual(rows[0]['unmapped'], {'label': 'III', 'reason': REASON})
         self.assertEqual(rows[0]['metadata']['labels'], ['II'])
         self.assertEqual(rows[0]['actor']['session']['is_mfa'], True)
