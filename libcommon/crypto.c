@@ -30,12 +30,19 @@ static void forget_ids(void)
 	sodium_memzero(&ids, sizeof(ids));
 }
 
-void crypto_start(void)
+static void start(void)
 {
 	if (sodium_init() < 0 || pthread_atfork(NULL, NULL, forget_ids) != 0) {
 		log_error("libsodium does not start");
 		abort();
 	}
+}
+
+/* Each pthread_atfork() is remembered for ever, and secrets are allocated all the time. */
+void crypto_start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, start);
 }
 
 void crypto_random(void *out, size_t n)

@@ -119,6 +119,8 @@ const char *crypto_base64url(struct arena *arena, const void *data, size_t n); /
 must_check enum err crypto_from_base64url(struct arena *arena, const char *text, struct bytes *out);
 const char *crypto_base64(struct arena *arena, const void *data, size_t n); /* RFC 4648, 4 */
 must_check enum err crypto_from_base64(struct arena *arena, const char *text, struct bytes *out);
+/* The same of `n` letters that are a key, which is then in `key` and nowhere else. */
+must_check enum err crypto_key_from_base64(const char *text, size_t n, unsigned char key[KEY_SIZE]);
 
 /* A random secret that people copy by hand: `groups` of four from an alphabet without look-alikes,
  * joined by `-` (20 bit a group). */

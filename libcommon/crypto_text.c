@@ -29,11 +29,12 @@ static const char *to_base64(struct arena *arena, const void *data, size_t n, in
 	return sodium_bin2base64(text, size, data, n, variant);
 }
 
-static bool is_ascii(const char *text)
+static bool is_ascii(const char *text, size_t n)
 {
-	while (*text && !(*text & 0x80))
-		text++;
-	return !*text;
+	size_t i = 0;
+	while (i < n && !(text[i] & 0x80))
+		i++;
+	return i == n;
 }
 
 /* libsodium refuses wrong padding, foreign characters and left-over bits that are not 0; but 1.0.18
@@ -41,7 +42,7 @@ static bool is_ascii(const char *text)
 static enum err from_base64(struct arena *arena, const char *text, int variant, struct bytes *out)
 {
 	size_t length = strlen(text);
-	if (!is_ascii(text))
+	if (!is_ascii(text, length))
 		return ERR_INVALID;
 	unsigned char *data = arena_alloc(arena, length / 4 * 3 + 3);
 	size_t n = 0;
@@ -69,6 +70,16 @@ const char *crypto_base64(struct arena *arena, const void *data, size_t n)
 enum err crypto_from_base64(struct arena *arena, const char *text, struct bytes *out)
 {
 	return from_base64(arena, text, sodium_base64_VARIANT_ORIGINAL, out);
+}
+
+enum err crypto_key_from_base64(const char *text, size_t n, unsigned char key[KEY_SIZE])
+{
+	size_t got = 0;
+	if (!is_ascii(text, n) ||
+		sodium_base642bin(key, KEY_SIZE, text, n, NULL, &got, NULL,
+			sodium_base64_VARIANT_ORIGINAL) != 0)
+		return ERR_INVALID;
+	return got == KEY_SIZE ? OK : ERR_INVALID;
 }
 
 #define GROUP_SIZE 4

@@ -67,6 +67,26 @@ static void base64_has_padding_and_one_text_for_each_value(void **state)
 		assert_int_equal(crypto_from_base64(arena, broken[i], &out), ERR_INVALID);
 }
 
+static void a_key_is_read_from_its_own_letters_only(void **state)
+{
+	static const char letters[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"}";
+	static const char *const broken[] = {
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=", /* bits that are left over */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\xff",
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8A", /* 33 bytes */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", /* 31 */
+	};
+	unsigned char key[KEY_SIZE];
+	assert_int_equal(crypto_key_from_base64(letters, 44, key), OK);
+	for (unsigned char i = 0; i < KEY_SIZE; i++)
+		assert_int_equal(key[i], i);
+	assert_int_equal(crypto_key_from_base64(letters, 43, key), ERR_INVALID);
+	assert_int_equal(crypto_key_from_base64(letters, 45, key), ERR_INVALID);
+	assert_int_equal(crypto_key_from_base64(letters, 0, key), ERR_INVALID);
+	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+		assert_int_equal(crypto_key_from_base64(broken[i], 44, key), ERR_INVALID);
+}
+
 static void readable_secrets_differ_and_have_no_look_alikes(void **state)
 {
 	const char *secret = crypto_readable_secret(arena, 4);
@@ -101,6 +121,7 @@ int main(void)
 		cmocka_unit_test(base64url_of_rfc_4648),
 		cmocka_unit_test(base64url_refuses_other_texts_of_the_same_bytes),
 		cmocka_unit_test(base64_has_padding_and_one_text_for_each_value),
+		cmocka_unit_test(a_key_is_read_from_its_own_letters_only),
 		cmocka_unit_test(readable_secrets_differ_and_have_no_look_alikes),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -2,20 +2,59 @@
 #include "libcommon/http_client.h"
 
 #include <curl/curl.h>
+#include <malloc.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/crypto.h"
 #include "libcommon/log.h"
 
 struct answer {
-	struct buf text;
-	size_t max;
+	struct buf text; /* unless it is secret */
+	char *secret;
+	size_t n, max;
 };
+
+/* ---- memory that others have used ---- */
+
+static void wipe_and_free(void *memory)
+{
+	if (memory)
+		crypto_wipe(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
+/* realloc(3) may leave a copy behind. */
+static void *wipe_and_resize(void *memory, size_t size)
+{
+	size_t had = memory ? malloc_usable_size(memory) : 0;
+	void *moved = malloc(size);
+	if (!moved)
+		return NULL;
+	if (had)
+		memcpy(moved, memory, had < size ? had : size);
+	wipe_and_free(memory);
+	return moved;
+}
+
+/* libcurl's TLS is OpenSSL (tools/packages), which otherwise keeps what it has decrypted until more
+ * comes, and leaves it when it ends. */
+static CURLcode on_tls(CURL *handle, void *context, void *arg)
+{
+	(void)SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
+	return CURLE_OK;
+}
 
 enum err http_client_start(void)
 {
-	return curl_global_init(CURL_GLOBAL_DEFAULT) ? ERR_UNAVAILABLE : OK;
+	return curl_global_init_mem(
+		       CURL_GLOBAL_DEFAULT, malloc, wipe_and_free, wipe_and_resize, strdup, calloc)
+		? ERR_UNAVAILABLE
+		: OK;
 }
+
+/* ---- one request ---- */
 
 /* The host of a URL that starts as `http://`, ended by port, path or the end. */
 static bool host_is(const char *host, const char *name)
@@ -52,9 +91,13 @@ bool http_client_is_safe(const char *url)
 static size_t on_answer(char *data, size_t size, size_t n, void *arg)
 {
 	struct answer *answer = arg;
-	if (size * n > answer->max - answer->text.n)
+	if (size * n > answer->max - answer->n)
 		return 0; /* libcurl then ends with CURLE_WRITE_ERROR */
-	buf_add(&answer->text, data, size * n);
+	if (answer->secret)
+		memcpy(answer->secret + answer->n, data, size * n);
+	else
+		buf_add(&answer->text, data, size * n);
+	answer->n += size * n;
 	return size * n;
 }
 
@@ -85,6 +128,7 @@ static void set_limits(CURL *handle, const struct http_client_request *request)
 	SET(handle, CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(handle, CURLOPT_PROXY, "");
 	SET(handle, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(handle, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 	if (request->ca_file && *request->ca_file)
 		SET(handle, CURLOPT_CAINFO, request->ca_file);
 }
@@ -118,11 +162,12 @@ static enum err perform(
 		return ERR_UNAVAILABLE;
 	}
 	long status = 0;
+	const char *text = answer->secret ? answer->secret : answer->text.data;
 	(void)curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 	*reply = (struct http_client_reply){
 		.status = (unsigned)status,
-		.body = answer->text.data ? answer->text.data : "",
-		.body_n = answer->text.n,
+		.body = text ? text : "",
+		.body_n = answer->n,
 	};
 	return OK;
 }
@@ -135,7 +180,9 @@ enum err http_client_send(struct arena *arena, const struct http_client_request 
 		return ERR_INVALID;
 	CURL *handle = curl_easy_init();
 	struct curl_slist *headers = header_list(request);
-	struct answer answer = { .text = { .arena = arena }, .max = request->answer_max };
+	struct answer answer = {
+		.text = { .arena = arena }, .secret = request->answer, .max = request->answer_max
+	};
 	if (!handle)
 		abort();
 	set_limits(handle, request);
@@ -145,6 +192,8 @@ enum err http_client_send(struct arena *arena, const struct http_client_request 
 	SET(handle, CURLOPT_HTTPHEADER, headers);
 	SET(handle, CURLOPT_WRITEFUNCTION, on_answer);
 	SET(handle, CURLOPT_WRITEDATA, &answer);
+	if (answer.secret)
+		memset(answer.secret, 0, answer.max + 1);
 	enum err e = perform(handle, request->url, &answer, reply);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(handle);

@@ -3,7 +3,9 @@
  * witnesses. Blocking, for jobs and starts, never for a handler's path.
  *
  * TLS with checked certificates, or plain HTTP to the own machine only (a local agent, a test).
- * Redirects are not followed, proxies from the environment are not used, answers have a limit.
+ * Redirects are not followed, proxies from the environment are not used, answers have a limit. What
+ * libcurl and its TLS had in memory is wiped when they give it back: answers may be keys, and
+ * requests carry credentials.
  */
 #ifndef MANABIYA_HTTP_CLIENT_H
 #define MANABIYA_HTTP_CLIENT_H
@@ -30,12 +32,13 @@ struct http_client_request {
 	const char *ca_file; /* PEM; NULL or "": the system's */
 	long timeout_ms;
 	size_t answer_max; /* bytes */
+	char *answer; /* where it goes if it is secret: answer_max + 1 bytes; NULL: the arena */
 	bool is_link_local; /* http:// to 169.254.0.0/16 is meant: the cloud's metadata service */
 };
 
 struct http_client_reply {
 	unsigned status;
-	const char *body; /* NUL-terminated, in the arena */
+	const char *body; /* NUL-terminated, in the arena or request->answer */
 	size_t body_n;
 };
 

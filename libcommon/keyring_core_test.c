@@ -1,6 +1,5 @@
 /* What a core dump would hold while keys are in use: every mapping that the kernel writes into one
  * is searched for their bytes. A service forbids core dumps as well (privileges.c). */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "libcommon/core_search.h"
 #include "libcommon/keyring_file.h"
 #include "libcommon/keyring_user.h"
 
@@ -19,14 +19,11 @@
 #define PUPIL "01920000-0000-7000-8000-0000000000aa"
 /* Long and short texts are sealed by different libraries (crypto_aead.c). */
 #define TEXT_SIZE 4096
-#define PIECE 65536
-#define LARGE ((uintptr_t)1 << 30) /* a sanitizer's shadow, which holds no data */
 
 /* In memory that is left out of core dumps, as are the keys' own. */
 struct secrets {
 	unsigned char root[KEY_SIZE], kek[KEY_SIZE], data_key[KEY_SIZE], pupils_key[KEY_SIZE];
 	char root_hex[2 * KEY_SIZE + 1];
-	unsigned char piece[PIECE];
 };
 
 static char directory[] = "/tmp/keyring-core-test-XXXXXX";
@@ -97,53 +94,6 @@ static int close_keyring(void **state)
 	return e ? -1 : 0;
 }
 
-/* ---- looking ---- */
-
-/* How often the bytes stand within the mapping. Pieces overlap by a key. */
-static unsigned count_within(int memory, uintptr_t begin, uintptr_t end, struct bytes wanted)
-{
-	unsigned n = 0;
-	for (uintptr_t at = begin; at < end; at += PIECE - 2 * KEY_SIZE) {
-		ssize_t size = pread(memory, secrets->piece, PIECE, (off_t)at);
-		const unsigned char *from = secrets->piece, *found;
-		if (size <= 0)
-			continue;
-		size_t left = (size_t)size < end - at ? (size_t)size : end - at;
-		while ((found = memmem(from, left, wanted.data, wanted.n))) {
-			left -= (size_t)(found + 1 - from);
-			from = found + 1;
-			n++;
-		}
-	}
-	return n;
-}
-
-/* In all that a core dump holds: mappings without the flag dd (proc(5)), of which one is told
- * behind its addresses. */
-static unsigned count_in_core(struct bytes wanted)
-{
-	char line[512];
-	unsigned n = 0;
-	uintptr_t begin = 0, end = 0;
-	FILE *maps = fopen("/proc/self/smaps", "re");
-	int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	assert_non_null(maps);
-	while (fgets(line, sizeof line, maps)) {
-		char *rest;
-		uintptr_t first = strtoull(line, &rest, 16);
-		if (*rest == '-') {
-			begin = first;
-			end = strtoull(rest + 1, NULL, 16);
-		} else if (strncmp(line, "VmFlags:", 8) == 0 && !strstr(line, " dd") &&
-			end - begin < LARGE) {
-			n += count_within(memory, begin, end, wanted);
-		}
-	}
-	close(memory);
-	fclose(maps);
-	return n;
-}
-
 static void no_key_is_in_a_core_dump(void **state)
 {
 	use_keys();
@@ -151,10 +101,9 @@ static void no_key_is_in_a_core_dump(void **state)
 	const unsigned char *const keys[] = { secrets->root, secrets->kek, secrets->data_key,
 		secrets->pupils_key };
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		assert_int_equal(count_in_core((struct bytes){ keys[i], KEY_SIZE }), 0);
+		assert_int_equal(core_search((struct bytes){ keys[i], KEY_SIZE }), 0);
 	assert_int_equal(
-		count_in_core((struct bytes){ (unsigned char *)secrets->root_hex, 2 * KEY_SIZE }),
-		0);
+		core_search((struct bytes){ (unsigned char *)secrets->root_hex, 2 * KEY_SIZE }), 0);
 }
 
 /* What lies where everything lies is found: so what is not found above is not there. */
@@ -164,7 +113,7 @@ static void what_is_in_usual_memory_is_found(void **state)
 	crypto_random(secrets->data_key, KEY_SIZE);
 	memcpy(on_stack, secrets->data_key, KEY_SIZE);
 	memcpy(on_heap, secrets->data_key, KEY_SIZE);
-	assert_int_equal(count_in_core((struct bytes){ secrets->data_key, KEY_SIZE }), 2);
+	assert_int_equal(core_search((struct bytes){ secrets->data_key, KEY_SIZE }), 2);
 	crypto_wipe(on_stack, KEY_SIZE);
 	crypto_wipe(on_heap, KEY_SIZE);
 	free(on_heap);

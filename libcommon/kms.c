@@ -12,6 +12,7 @@
 #define TIMEOUT_MS 3000
 #define ANSWER_MAX 16384
 #define ATTEMPTS 3 /* AWS asks clients to retry what is throttled or ends in 5xx */
+#define TAKEN '*' /* in the place of a key; no letter of base64 */
 #define REST_MS 200 /* before the second attempt, twice that before the third */
 
 enum err kms_check(const struct kms *kms)
@@ -21,8 +22,15 @@ enum err kms_check(const struct kms *kms)
 
 /* ---- one call ---- */
 
-static enum err post(const struct kms *kms, struct arena *arena, const char *action,
-	const struct buf *body, struct http_client_reply *reply)
+struct question {
+	const char *action;
+	struct buf body;
+	unsigned char *key; /* NULL: none is answered */
+	char *answer; /* ANSWER_MAX + 1 bytes of guarded memory */
+};
+
+static enum err post(const struct kms *kms, struct arena *arena, const struct question *question,
+	struct http_client_reply *reply)
 {
 	struct aws_credentials who;
 	enum err e = aws_credentials(arena, kms->credentials ? kms->credentials : "", &who);
@@ -31,7 +39,7 @@ static enum err post(const struct kms *kms, struct arena *arena, const char *act
 	struct http_client_signer signer = { who.access_key, who.secret_key, who.session_token,
 		kms->region, "kms" };
 	const char *const headers[] = { "Content-Type: application/x-amz-json-1.1",
-		arena_printf(arena, "X-Amz-Target: TrentService.%s", action),
+		arena_printf(arena, "X-Amz-Target: TrentService.%s", question->action),
 		*who.session_token
 			? arena_printf(arena, "X-Amz-Security-Token: %s", who.session_token)
 			: NULL,
@@ -42,10 +50,11 @@ static enum err post(const struct kms *kms, struct arena *arena, const char *act
 			? kms->endpoint
 			: arena_printf(arena, "https://kms.%s.amazonaws.com/", kms->region),
 		.headers = headers,
-		.body = { (const unsigned char *)body->data, body->n },
+		.body = { (const unsigned char *)question->body.data, question->body.n },
 		.signer = &signer,
 		.timeout_ms = TIMEOUT_MS,
 		.answer_max = ANSWER_MAX,
+		.answer = question->answer,
 	};
 	return http_client_send(arena, &request, reply);
 }
@@ -83,23 +92,72 @@ static enum err refusal(const char *action, unsigned status, const struct json *
 	return ERR_UNAVAILABLE;
 }
 
-static enum err ask(const struct kms *kms, struct arena *arena, const char *action,
-	const struct buf *body, const struct json **answer)
+/* Where in the answer the letters of the key are, and how many. */
+static char *find_key(char *answer, size_t *n)
+{
+	static const char name[] = "\"Plaintext\"", space[] = " \t\r\n";
+	char *at = strstr(answer, name);
+	if (!at)
+		return NULL;
+	at += strlen(name);
+	at += strspn(at, space);
+	if (*at++ != ':')
+		return NULL;
+	at += strspn(at, space);
+	if (*at++ != '"')
+		return NULL;
+	*n = strcspn(at, "\"");
+	return at;
+}
+
+/* Out of the answer, before it is copied when it is read as JSON. In its place stays a word that
+ * says so: key_is_taken(). */
+static enum err take_key(const struct question *question)
+{
+	size_t n = 0;
+	char *from = question->key ? find_key(question->answer, &n) : NULL;
+	if (!from)
+		return OK;
+	enum err e = crypto_key_from_base64(from, n, question->key);
+	memset(from, TAKEN, n);
+	return e;
+}
+
+/* That it was this member, and not something that looks like it. */
+static bool key_is_taken(const struct json *answer)
+{
+	const char *left = json_text(json_member(answer, "Plaintext"));
+	return left && *left == TAKEN && left[strspn(left, (const char[]){ TAKEN, '\0' })] == '\0';
+}
+
+static enum err read_answer(struct arena *arena, const struct question *question,
+	const struct http_client_reply *reply, const struct json **answer)
+{
+	*answer = NULL;
+	enum err taken = take_key(question);
+	enum err e = json_parse(arena, reply->body, reply->body_n, answer);
+	if (reply->status != 200 || e)
+		return refusal(question->action, reply->status, *answer);
+	return !question->key || (!taken && key_is_taken(*answer)) ? OK : ERR_UNAVAILABLE;
+}
+
+static enum err ask(const struct kms *kms, struct arena *arena, struct question *question,
+	const struct json **answer)
 {
 	struct http_client_reply reply = { 0 };
 	enum err e = ERR_UNAVAILABLE;
+	question->answer = crypto_secret_alloc(ANSWER_MAX + 1);
 	for (int i = 0; i < ATTEMPTS; i++) {
 		if (i)
 			usleep((useconds_t)(REST_MS * 1000 * i));
-		e = post(kms, arena, action, body, &reply);
+		e = post(kms, arena, question, &reply);
 		if (!e && !is_passing(&reply))
 			break;
 	}
-	if (e)
-		return e;
-	*answer = NULL;
-	e = json_parse(arena, reply.body, reply.body_n, answer);
-	return reply.status == 200 && !e ? OK : refusal(action, reply.status, *answer);
+	if (!e)
+		e = read_answer(arena, question, &reply, answer);
+	crypto_secret_free(question->answer);
+	return e;
 }
 
 /* ---- what it is asked ---- */
@@ -124,54 +182,42 @@ static enum err wrapped_of(struct arena *arena, const struct json *answer, struc
 	return !e && out->n >= 1 && out->n <= KMS_WRAPPED_MAX ? OK : ERR_UNAVAILABLE;
 }
 
-static enum err key_of(struct arena *arena, const struct json *answer, unsigned char key[KEY_SIZE])
-{
-	struct bytes plain = { NULL, 0 };
-	const char *text = json_text(json_member(answer, "Plaintext"));
-	enum err e = text ? crypto_from_base64(arena, text, &plain) : ERR_INVALID;
-	if (e || plain.n != KEY_SIZE)
-		return ERR_UNAVAILABLE;
-	memcpy(key, plain.data, KEY_SIZE);
-	return OK; /* the arena is wiped when it is freed or reset */
-}
-
 enum err kms_generate(const struct kms *kms, struct arena *arena, const char *tenant_id,
 	unsigned char key[KEY_SIZE], struct bytes *wrapped)
 {
-	struct buf body = { .arena = arena };
+	struct question question = {
+		.action = "GenerateDataKey", .body = { .arena = arena }, .key = key
+	};
 	const struct json *answer;
-	member(&body, "KeyId", kms->key_id);
-	member(&body, "KeySpec", "AES_256");
-	context(&body, "EncryptionContext", tenant_id);
-	buf_text(&body, "}");
-	enum err e = ask(kms, arena, "GenerateDataKey", &body, &answer);
-	if (!e)
-		e = wrapped_of(arena, answer, wrapped);
-	return e ? e : key_of(arena, answer, key);
+	member(&question.body, "KeyId", kms->key_id);
+	member(&question.body, "KeySpec", "AES_256");
+	context(&question.body, "EncryptionContext", tenant_id);
+	buf_text(&question.body, "}");
+	enum err e = ask(kms, arena, &question, &answer);
+	return e ? e : wrapped_of(arena, answer, wrapped);
 }
 
 enum err kms_open(const struct kms *kms, struct arena *arena, const char *tenant_id,
 	struct bytes wrapped, unsigned char key[KEY_SIZE])
 {
-	struct buf body = { .arena = arena };
+	struct question question = { .action = "Decrypt", .body = { .arena = arena }, .key = key };
 	const struct json *answer;
-	member(&body, "CiphertextBlob", crypto_base64(arena, wrapped.data, wrapped.n));
-	context(&body, "EncryptionContext", tenant_id);
-	buf_text(&body, "}");
-	enum err e = ask(kms, arena, "Decrypt", &body, &answer);
-	return e ? e : key_of(arena, answer, key);
+	member(&question.body, "CiphertextBlob", crypto_base64(arena, wrapped.data, wrapped.n));
+	context(&question.body, "EncryptionContext", tenant_id);
+	buf_text(&question.body, "}");
+	return ask(kms, arena, &question, &answer);
 }
 
 enum err kms_rewrap(const struct kms *kms, struct arena *arena, const char *tenant_id,
 	struct bytes wrapped, struct bytes *again)
 {
-	struct buf body = { .arena = arena };
+	struct question question = { .action = "ReEncrypt", .body = { .arena = arena } };
 	const struct json *answer;
-	member(&body, "CiphertextBlob", crypto_base64(arena, wrapped.data, wrapped.n));
-	member(&body, "DestinationKeyId", kms->key_id);
-	context(&body, "SourceEncryptionContext", tenant_id);
-	context(&body, "DestinationEncryptionContext", tenant_id);
-	buf_text(&body, "}");
-	enum err e = ask(kms, arena, "ReEncrypt", &body, &answer);
+	member(&question.body, "CiphertextBlob", crypto_base64(arena, wrapped.data, wrapped.n));
+	member(&question.body, "DestinationKeyId", kms->key_id);
+	context(&question.body, "SourceEncryptionContext", tenant_id);
+	context(&question.body, "DestinationEncryptionContext", tenant_id);
+	buf_text(&question.body, "}");
+	enum err e = ask(kms, arena, &question, &answer);
 	return e ? e : wrapped_of(arena, answer, again);
 }

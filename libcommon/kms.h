@@ -7,6 +7,9 @@
  * tenant does not open, and CloudTrail names the tenant of every use. Erasure never relies on KMS:
  * its keys live on for 7 to 30 days; the wrapped key is what is destroyed.
  *
+ * A key that the service answers is taken out of the answer where that came in, in memory that is
+ * neither dumped nor swapped; the rest is read as JSON.
+ *
  * Source: AWS KMS API Reference, actions GenerateDataKey, Decrypt, ReEncrypt.
  */
 #ifndef MANABIYA_KMS_H

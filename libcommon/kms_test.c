@@ -1,6 +1,9 @@
 /* The key service, against a server that checks signatures with botocore (tests/kms/server.py). */
 #include "libcommon/kms.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,20 +13,26 @@
 
 #include "libcommon/aws.h"
 #include "libcommon/cmocka_call.h"
+#include "libcommon/core_search.h"
 #include "libcommon/http_client.h"
 #include "libcommon/keyring.h"
 
 #define TENANT "0190c9a0-0000-7000-8000-000000000001"
 #define OTHER "0190c9a0-0000-7000-8000-000000000002"
 
+/* A server, and who keeps it alive. */
+struct server {
+	pid_t pid;
+	int input;
+	char port[8];
+};
+
 static struct arena *arena;
-static pid_t server;
-static int server_input;
-static char port[8];
+static struct server plain;
 
 static const char *at(const char *path)
 {
-	return arena_printf(arena, "http://127.0.0.1:%s%s", port, path);
+	return arena_printf(arena, "http://127.0.0.1:%s%s", plain.port, path);
 }
 
 static struct kms kms_at(const char *path)
@@ -40,42 +49,51 @@ static void use_environment(const char *secret)
 	setenv("AWS_SECRET_ACCESS_KEY", secret, 1);
 }
 
-static void serve(int input, int output)
+static void serve(int input, int output, const char *certificates)
 {
 	const char *script =
 		arena_printf(arena, "%s/tests/kms/server.py", getenv("MANABIYA_TEST_SOURCE"));
 	dup2(input, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
 	/* The whole path: Python looks for its modules from there. */
-	execl("/usr/bin/python3", "/usr/bin/python3", script, (char *)NULL);
+	execl("/usr/bin/python3", "/usr/bin/python3", script, certificates, (char *)NULL);
 	_exit(127);
+}
+
+/* With a directory for certificates over TLS. */
+static bool start(struct server *server, const char *certificates)
+{
+	int input[2], output[2];
+	if (pipe2(input, O_CLOEXEC) || pipe2(output, O_CLOEXEC))
+		return false;
+	server->pid = fork();
+	if (server->pid == 0)
+		serve(input[0], output[1], certificates);
+	close(input[0]);
+	close(output[1]);
+	server->input = input[1];
+	FILE *said = fdopen(output[0], "r"); /* a line, which may come in pieces */
+	bool is_up = said && fgets(server->port, sizeof(server->port), said);
+	server->port[strcspn(server->port, "\n")] = '\0';
+	return said && fclose(said) == 0 && is_up;
+}
+
+static bool stop(const struct server *server)
+{
+	close(server->input);
+	return waitpid(server->pid, NULL, 0) == server->pid;
 }
 
 static int set_up(void **state)
 {
-	int input[2], output[2];
 	arena = arena_new();
-	if (http_client_start() || pipe(input) || pipe(output))
-		return -1;
-	server = fork();
-	if (server == 0) {
-		close(input[1]);
-		serve(input[0], output[1]);
-	}
-	close(input[0]);
-	close(output[1]);
-	server_input = input[1];
-	ssize_t n = read(output[0], port, sizeof(port) - 1);
-	close(output[0]);
-	port[strcspn(port, "\n")] = '\0';
-	return n > 1 ? 0 : -1;
+	return http_client_start() == OK && start(&plain, NULL) ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-	close(server_input);
 	arena_free(arena);
-	return waitpid(server, NULL, 0) == server ? 0 : -1;
+	return stop(&plain) ? 0 : -1;
 }
 
 static void a_key_opens_for_its_tenant_only(void **state)
@@ -211,6 +229,86 @@ static void keys_stay_where_the_deployment_says(void **state)
 			fail_msg("%s %s", cases[i].region, cases[i].endpoint);
 }
 
+/* ---- what is left in memory ---- */
+
+#define HALF (KEY_SIZE / 2)
+#define KEY_LETTERS 44
+
+/* In memory that is left out of core dumps. */
+struct seen {
+	unsigned char key[KEY_SIZE], again[KEY_SIZE];
+	unsigned char letters[KEY_LETTERS + 1];
+};
+
+/* Both halves, since what was used again may have overwritten one. */
+static unsigned count_of_key(const struct seen *seen)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < 2; i++) {
+		n += core_search((struct bytes){ seen->key + i * HALF, HALF });
+		n += core_search((struct bytes){ seen->letters + i * 20, 20 });
+	}
+	return n;
+}
+
+/* While its arena is there: nothing here waits for somebody to wipe. */
+static void a_key_is_in_no_core_dump(void **state)
+{
+	use_environment("secret-of-the-environment");
+	struct kms kms = kms_at("/");
+	struct seen *seen = crypto_secret_alloc(sizeof(*seen));
+	struct bytes wrapped;
+	assert_int_equal(kms_generate(&kms, arena, TENANT, seen->key, &wrapped), OK);
+	assert_int_equal(EVP_EncodeBlock(seen->letters, seen->key, KEY_SIZE), KEY_LETTERS);
+	assert_int_equal(count_of_key(seen), 0);
+	assert_int_equal(kms_open(&kms, arena, TENANT, wrapped, seen->again), OK);
+	assert_memory_equal(seen->key, seen->again, KEY_SIZE);
+	assert_int_equal(count_of_key(seen), 0);
+	memcpy(seen->key, wrapped.data, KEY_SIZE);
+	EVP_EncodeBlock(seen->letters, seen->key, KEY_SIZE);
+	assert_in_range(count_of_key(seen), 4, 100); /* what is no secret is found */
+	crypto_secret_free(seen);
+}
+
+static void remove_directory(const char *path)
+{
+	DIR *files = opendir(path);
+	assert_non_null(files);
+	for (const struct dirent *file; (file = readdir(files));)
+		(void)unlinkat(dirfd(files), file->d_name, 0);
+	closedir(files);
+	assert_int_equal(rmdir(path), 0);
+}
+
+/* TLS has buffers of its own. */
+static void of_an_answer_over_tls_nothing_is_left(void **state)
+{
+	struct server tls = { .pid = 0 };
+	char certificates[] = "/tmp/manabiya-kms-XXXXXX";
+	char *seen = crypto_secret_alloc(2 * KEY_SIZE + 1);
+	assert_non_null(mkdtemp(certificates));
+	assert_true(start(&tls, certificates));
+	const struct http_client_request request = {
+		.method = "GET",
+		.url = arena_printf(arena, "https://127.0.0.1:%s/secret", tls.port),
+		.ca_file = arena_printf(arena, "%s/ca.pem", certificates),
+		.timeout_ms = 30000,
+		.answer_max = 2 * KEY_SIZE,
+		.answer = seen,
+	};
+	struct http_client_reply reply;
+	assert_int_equal(http_client_send(arena, &request, &reply), OK);
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(reply.body_n, 2 * KEY_SIZE);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(core_search((struct bytes){
+					 (unsigned char *)seen + i * KEY_SIZE, KEY_SIZE }),
+			0);
+	crypto_secret_free(seen);
+	assert_true(stop(&tls));
+	remove_directory(certificates);
+}
+
 /* ---- as keeper of a keyring's root ---- */
 
 static char directory[] = "/tmp/kms-test-XXXXXX";
@@ -307,6 +405,8 @@ int main(void)
 		cmocka_unit_test(what_is_throttled_is_asked_again),
 		cmocka_unit_test(a_disabled_key_is_told_from_a_lost_one),
 		cmocka_unit_test(keys_stay_where_the_deployment_says),
+		cmocka_unit_test(a_key_is_in_no_core_dump),
+		cmocka_unit_test(of_an_answer_over_tls_nothing_is_left),
 		cmocka_unit_test(a_keyring_is_kept_by_the_service),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

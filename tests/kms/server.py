@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """A key service on the loopback that believes only what botocore, an independent implementation of Signature Version 4, would sign.
 
-    tests/kms/server.py          prints its port, then serves until its standard input ends
+    tests/kms/server.py [DIRECTORY]    prints its port, then serves until its standard input ends
+
+With a directory over TLS; who may sign its certificate is made there (ca.pem).
 
 POST /            GenerateDataKey, Decrypt, ReEncrypt (JSON 1.1), for the access keys below
 POST /throttled   the same, but two of three requests are told to come again
 POST /disabled    every request is told that the key is disabled
+GET /secret       bytes that are like no others, as 64 hexadecimal digits
 The instance's metadata service (IMDSv2) is at /latest/…, and hands out the second access key with a session token.
 """
 
@@ -13,13 +16,18 @@ import base64
 import hmac
 import json
 import os
+import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
+import certificates  # noqa: E402
 
 REGION = 'ap-northeast-1'
 SESSION = 'session-token-of-the-instance'
@@ -131,8 +139,10 @@ class Handler(BaseHTTPRequestHandler):
         who = WHO['ASIATEST']
         known = {place: ROLE, place + ROLE: json.dumps(
             {'AccessKeyId': who.access_key, 'SecretAccessKey': who.secret_key, 'Token': who.token})}
+        if self.path == '/secret':
+            return self.say(200, os.urandom(32).hex())
         is_known = self.headers['X-aws-ec2-metadata-token'] == METADATA_TOKEN and self.path in known
-        self.say(200 if is_known else 401, known[self.path] if is_known else '')
+        return self.say(200 if is_known else 401, known[self.path] if is_known else '')
 
     def log_message(self, *_):
         pass
@@ -140,6 +150,11 @@ class Handler(BaseHTTPRequestHandler):
 
 def main():
     server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    if len(sys.argv) > 1:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificates.make(sys.argv[1], ('127.0.0.1', 'localhost'))
+        tls.load_cert_chain(Path(sys.argv[1], 'server.pem'), Path(sys.argv[1], 'server.key'))
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     print(server.server_address[1], flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdin.read()
