@@ -28,14 +28,13 @@ static const char BYTES_BEFORE[] =
 static const char TILE_BEFORE[] =
 	"SELECT (n.place + 1) * 256, n.ends FROM audit.node n WHERE n.level = 1"
 	" AND n.ends <= $1::bigint ORDER BY n.ends DESC LIMIT 1";
+/* There are no gaps, so the end says how many are read at once. With a LIMIT instead PostgreSQL may
+ * read and sort all that is left each time. */
 static const char LINES[] =
 	"SELECT e.sequence, e.line FROM audit.event e WHERE e.sequence > $1::bigint"
-	" AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 256";
-
-/* Fewer at once: a window holds some hundred rows, and what does not fit is read again. */
-static const char ROWS[] =
-	"SELECT e.sequence, e.line FROM audit.event e WHERE e.sequence > $1::bigint"
-	" AND e.sequence <= $2::bigint ORDER BY e.sequence LIMIT 64";
+	" AND e.sequence <= $2::bigint ORDER BY e.sequence";
+#define LINES_AT_ONCE 256
+#define ROWS_AT_ONCE 64 /* a window holds some hundred, and what does not fit is read again */
 
 /* The window of the log's bytes from..until, filled line by line. */
 struct window_reader {
@@ -78,13 +77,19 @@ static enum err on_line(struct call *c, void *arg, const char *const *columns, s
 	return OK;
 }
 
+static const char *at_most(struct call *c, int64_t end, int64_t last)
+{
+	return db_integer(c, end < last ? end : last);
+}
+
 static enum err read_window(struct call *c, struct window_reader *reader, int64_t last)
 {
 	enum err e = db_each(c, TILE_BEFORE, DB_ARGS(db_integer(c, reader->from)), on_tile, reader);
 	while (!e && reader->at < reader->until && reader->sequence < last) {
 		int64_t before = reader->sequence;
-		e = db_each(c, LINES, DB_ARGS(db_integer(c, before), db_integer(c, last)), on_line,
-			reader);
+		e = db_each(c, LINES,
+			DB_ARGS(db_integer(c, before), at_most(c, before + LINES_AT_ONCE, last)),
+			on_line, reader);
 		if (!e && reader->sequence == before)
 			return fail_as(c, &NOT_THERE); /* no longer */
 	}
@@ -182,8 +187,9 @@ static enum err read_rows(struct call *c, struct run_table *run, int64_t last)
 	enum err e = OK;
 	while (!e && !run->table.is_full && run->sequence < last) {
 		int64_t before = run->sequence;
-		e = db_each(
-			c, ROWS, DB_ARGS(db_integer(c, before), db_integer(c, last)), on_row, run);
+		e = db_each(c, LINES,
+			DB_ARGS(db_integer(c, before), at_most(c, before + ROWS_AT_ONCE, last)),
+			on_row, run);
 		if (!e && run->sequence == before && !run->table.is_full)
 			return fail_as(c, &NOT_THERE); /* no longer */
 	}
