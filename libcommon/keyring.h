@@ -36,6 +36,7 @@ struct keyring_version {
 
 #define KEYRING_TRUST_MS 1000 /* as long as an ended session may live on */
 #define KEYRING_IDLE_MS 300000 /* a lesson's pauses are shorter */
+#define KEYRING_FINGERPRINT_SIZE 16 /* bytes of a SHA-256: enough to tell copies of a key */
 
 /* `root` is KEY_SIZE bytes as hex. NULL with a logged reason if the directory cannot be used. */
 struct keyring *keyring_open(const char *directory, const char *root_hex);

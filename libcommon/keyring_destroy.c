@@ -17,8 +17,6 @@
 #include "libcommon/log.h"
 #include "libcommon/uuid.h"
 
-#define FINGERPRINT_SIZE 16 /* bytes of the SHA-256 of a file: enough to tell copies of it */
-
 static void close_descriptor(int *fd)
 {
 	if (*fd >= 0)
@@ -67,7 +65,7 @@ static enum err fingerprint(struct arena *arena, int directory, const char *name
 	if (read(fd, content, n) != (ssize_t)n)
 		return ERR_UNAVAILABLE;
 	crypto_sha256(content, n, hash);
-	*out = crypto_hex(arena, hash, FINGERPRINT_SIZE);
+	*out = crypto_hex(arena, hash, KEYRING_FINGERPRINT_SIZE);
 	return OK;
 }
 

@@ -221,6 +221,34 @@ enum err keyring_user_key(struct keyring *keyring, const char *tenant_id, struct
 	return e;
 }
 
+enum err keyring_user_fingerprint(struct keyring *keyring, struct arena *arena,
+	const char *tenant_id, const char *user_id, const char **out)
+{
+	struct keyring_users *users = keyring_users_of(keyring);
+	struct keyring_slot slot;
+	struct tenant *tenant;
+	unsigned char user[UUID_BYTES], hash[HASH_SIZE];
+	int64_t offset;
+	if (!is_uuid(user_id))
+		return ERR_INVALID;
+	uuid_to_bytes(user_id, user);
+	pthread_mutex_lock(&users->lock);
+	enum err e = tenant_of(users, tenant_id, &tenant);
+	if (!e)
+		e = catch_up(tenant);
+	if (!e)
+		e = keyring_slots_find(&tenant->slots, tenant->file, user, &slot, &offset);
+	pthread_mutex_unlock(&users->lock);
+	if (!e && keyring_slot_is_erased(&slot))
+		e = ERR_NOT_FOUND;
+	if (!e)
+		crypto_sha256((const unsigned char *)&slot, sizeof(slot), hash);
+	crypto_wipe(&slot, sizeof(slot));
+	if (!e)
+		*out = crypto_hex(arena, hash, KEYRING_FINGERPRINT_SIZE);
+	return e;
+}
+
 /* ---- writing ---- */
 
 /* A file open for writing, locked against all other writers and those who look for new slots. */

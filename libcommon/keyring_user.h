@@ -32,6 +32,11 @@ must_check enum err keyring_user_create(
 must_check enum err keyring_user_key(struct keyring *keyring, const char *tenant_id,
 	struct data_key which, const char *user_id, unsigned char out[KEY_SIZE]);
 
+/* By which copies of a user's key can be told: of the slot, in hex. NOT_FOUND when there is none
+ * (any more). */
+must_check enum err keyring_user_fingerprint(struct keyring *keyring, struct arena *arena,
+	const char *tenant_id, const char *user_id, const char **out);
+
 /* Destroy a user's key, for ever. On the disk when it returns; again is OK. NOT_FOUND when there
  * never was one. Provisioning only. */
 must_check enum err keyring_user_erase(

@@ -9,7 +9,6 @@
 #include "verify/verify.h"
 
 #define HEAD "manabiya-erasure-certificate@v1\n"
-#define OPERATION "\"operation\":\"provisioning.contract_erase\""
 
 /* What follows the first line that begins with `name`, up to its end; NULL without. */
 static const char *value_of(struct arena *arena, const char *text, const char *name)
@@ -43,7 +42,8 @@ static const struct note_verifier *signer_of(const struct request *request, cons
 }
 
 struct certificate {
-	const char *log, *tenant, *contract, *at, *event;
+	const char *log, *tenant, *at, *event;
+	const char *contract, *user; /* one of them */
 };
 
 static bool read_certificate(struct arena *arena, const char *text, struct certificate *out)
@@ -54,19 +54,23 @@ static bool read_certificate(struct arena *arena, const char *text, struct certi
 		.log = value_of(arena, text, "log "),
 		.tenant = value_of(arena, text, "tenant "),
 		.contract = value_of(arena, text, "contract "),
+		.user = value_of(arena, text, "user "),
 		.at = value_of(arena, text, "keys-destroyed "),
 		.event = value_of(arena, text, "event "),
 	};
-	return out->log && note_is_name(out->log) && out->tenant && out->contract && out->at &&
-		out->event;
+	return out->log && note_is_name(out->log) && out->tenant && !out->contract == !!out->user &&
+		out->at && out->event;
 }
 
-/* It must be this contract's erasure that the log has, not some other event. */
-static bool is_its_event(struct arena *arena, const struct certificate *certificate)
+/* It must be this contract's or this user's erasure that the log has, not some other event. */
+static bool is_its_event(struct arena *arena, const struct certificate *of)
 {
-	const char *entity =
-		arena_printf(arena, "\"entity\":{\"uid\":\"%s\"}", certificate->contract);
-	return strstr(certificate->event, OPERATION) && strstr(certificate->event, entity);
+	const char *operation = of->contract ? "\"operation\":\"provisioning.contract_erase\""
+					     : "\"operation\":\"provisioning.user_erase\"";
+	const char *subject = of->contract
+		? arena_printf(arena, "\"entity\":{\"uid\":\"%s\"}", of->contract)
+		: arena_printf(arena, "\"user\":{\"uid\":\"%s\"}", of->user);
+	return strstr(of->event, operation) && strstr(of->event, subject);
 }
 
 enum finding check_certificate(struct request *request)
@@ -83,7 +87,8 @@ enum finding check_certificate(struct request *request)
 	if (!signer)
 		return found(request, UNSIGNED, "%s", request->file);
 	if (!is_its_event(request->arena, &certificate))
-		return found(request, NOT_IN_LOG, "%s", certificate.contract);
+		return found(request, NOT_IN_LOG, "%s",
+			certificate.contract ? certificate.contract : certificate.user);
 	const char *proof = proof_of(request->arena, note.text);
 	request->keys[0] = note_verifier_of(certificate.log, NOTE_ED25519, signer->public_key);
 	request->keys_n = 1;
@@ -92,5 +97,7 @@ enum finding check_certificate(struct request *request)
 			(const unsigned char *)certificate.event, strlen(certificate.event) },
 		proof, request->file);
 	return finding != GOOD ? finding
-			       : found(request, GOOD, "%s, %s", certificate.tenant, certificate.at);
+			       : found(request, GOOD, "%s%s%s, %s", certificate.tenant,
+					 certificate.user ? ", " : "",
+					 certificate.user ? certificate.user : "", certificate.at);
 }

@@ -1,9 +1,10 @@
 /*
- * Certificates of erasure: what was removed of a tenant, which keys were destroyed, and the proof
- * that the operator's log says so, as one signed note (C2SP signed-note) that outlives the tenant.
+ * Certificates of erasure: what was removed of a tenant or of one user, which keys were destroyed,
+ * and the proof that the log says so, as one signed note (C2SP signed-note) that outlives both.
  *
- * It is signed with the keys that sign checkpoints, as the operator's log and as the tenant's: who
- * kept the verifier key of the own log while the contract ran can check it. The text begins with a
+ * It is signed with the keys that sign checkpoints. A tenant's erasure is in the operator's log and
+ * signed as that and as the tenant's: who kept the verifier key of the own log while the contract
+ * ran can check it. A user's is in the tenant's own log. The text begins with a
  * line of its own, so it passes for no checkpoint; and it is put together here from ids and
  * numbers, so that nobody gets anything else signed.
  */
@@ -47,37 +48,70 @@ static void add_proof(struct buf *out, const char *proof)
 	}
 }
 
-static const char *text_of(struct call *c, const struct audit_erasure_certify_in *in,
-	const char *line, const char *proof)
+/* What both kinds of certificate have behind whom they are about. */
+struct erased {
+	const char *event_id, *keys, *keys_at, *ledger_hash;
+	const struct common_purged_store *stores;
+	size_t stores_n;
+};
+
+static void add_erased(
+	struct call *c, struct buf *out, const struct erased *erased, const char *line)
 {
-	struct buf out = { .arena = c->arena };
-	buf_text(&out, HEAD "削除証明書 / Certificate of erasure\n");
-	buf_printf(&out, "log %s\n", checkpoint_origin(c->arena, OPERATOR_TENANT));
-	buf_printf(&out, "contract %s\ntenant %s\ncode %s\nname %s\n", in->contract_id,
-		in->tenant_id, in->code, one_line(c->arena, in->name));
-	buf_printf(&out, "keys-destroyed %s\nledger %s\n", in->keys_at,
-		one_line(c->arena, in->ledger_hash));
-	add_keys(c, &out, in->keys);
-	for (size_t i = 0; i < in->stores.n; i++)
-		buf_printf(&out, "removed %lld %s\n", (long long)in->stores.items[i].removed,
-			one_line(c->arena, in->stores.items[i].store));
-	buf_printf(&out, "event %s\n", line);
-	add_proof(&out, proof);
-	return out.data;
+	buf_printf(out, "keys-destroyed %s\nledger %s\n", erased->keys_at,
+		one_line(c->arena, erased->ledger_hash));
+	add_keys(c, out, erased->keys);
+	for (size_t i = 0; i < erased->stores_n; i++)
+		buf_printf(out, "removed %lld %s\n", (long long)erased->stores[i].removed,
+			one_line(c->arena, erased->stores[i].store));
+	buf_printf(out, "event %s\n", line);
+}
+
+/* `text` is complete up to `erased`; the call is in the tenant whose log has the event. */
+static enum err certify(struct call *c, struct buf *text, const struct erased *erased,
+	const char *const *signers, size_t signers_n, const char **out)
+{
+	const char *line;
+	struct buf proof = { .arena = c->arena };
+	enum err e = db_text(c, EVENT_LINE, DB_ARGS(erased->event_id), &line);
+	if (!e)
+		e = proof_of_event(c, erased->event_id, &proof);
+	if (e)
+		return e;
+	add_erased(c, text, erased, line);
+	add_proof(text, proof.data);
+	*out = checkpoint_sign(c, text->data, signers, signers_n);
+	return OK;
+}
+
+static struct buf begin(struct call *c)
+{
+	struct buf text = { .arena = c->arena };
+	buf_printf(&text, HEAD "削除証明書 / Certificate of erasure\nlog %s\n",
+		checkpoint_origin(c->arena, c->actor->tenant_id));
+	return text;
 }
 
 enum err audit_erasure_certify(struct call *c, const struct audit_erasure_certify_in *in,
 	struct audit_erasure_certify_out *out)
 {
 	const char *const signers[] = { OPERATOR_TENANT, in->tenant_id };
-	const char *line;
-	struct buf proof = { .arena = c->arena };
+	const struct erased erased = { in->event_id, in->keys, in->keys_at, in->ledger_hash,
+		in->stores.items, in->stores.n };
 	if (strcmp(c->actor->tenant_id, OPERATOR_TENANT) != 0)
 		return fail(c, ERR_FORBIDDEN, "erasures are in the operator's log");
-	enum err e = db_text(c, EVENT_LINE, DB_ARGS(in->event_id), &line);
-	if (!e)
-		e = proof_of_event(c, in->event_id, &proof);
-	if (!e)
-		out->certificate = checkpoint_sign(c, text_of(c, in, line, proof.data), signers, 2);
-	return e;
+	struct buf text = begin(c);
+	buf_printf(&text, "contract %s\ntenant %s\ncode %s\nname %s\n", in->contract_id,
+		in->tenant_id, in->code, one_line(c->arena, in->name));
+	return certify(c, &text, &erased, signers, 2, &out->certificate);
+}
+
+enum err audit_user_erasure_certify(struct call *c, const struct audit_user_erasure_certify_in *in,
+	struct audit_user_erasure_certify_out *out)
+{
+	const struct erased erased = { in->event_id, in->keys, in->keys_at, in->ledger_hash,
+		in->stores.items, in->stores.n };
+	struct buf text = begin(c);
+	buf_printf(&text, "tenant %s\nuser %s\n", c->actor->tenant_id, in->user_id);
+	return certify(c, &text, &erased, &c->actor->tenant_id, 1, &out->certificate);
 }

@@ -56,8 +56,17 @@ static enum err on_lesson(struct call *c, const struct event_text *event, const 
 	return is_removal ? notice_drop(c, lesson) : notice_add(c, lesson);
 }
 
+#define NOTICES_OF " FROM notification.notice WHERE user_id = $1::uuid"
+
+static enum err on_user_erased(struct call *c, const struct event_text *event, const void *data)
+{
+	const struct user_erased *user = data;
+	return db_exec(c, "DELETE" NOTICES_OF, DB_ARGS(user->user_id));
+}
+
 static const struct event_taker takers[] = {
 	{ &event_lesson_happened, on_lesson },
+	{ &event_user_erased, on_user_erased },
 	{ &event_privileged_login, on_privileged_login },
 	{ 0 },
 };
@@ -74,7 +83,15 @@ enum err notification_event_accept(struct call *c, const struct notification_eve
 	return e;
 }
 
-/* ---- the end of a tenant ---- */
+/* ---- the end of a user, and of a tenant ---- */
+
+/* What a teacher or an administrator has announced is everybody's and stays. */
+enum err notification_user_rows(
+	struct call *c, const struct notification_user_rows_in *in, struct common_user_rows *out)
+{
+	return db_rows(c, "SELECT 'notification.notice' AS store, count(*) AS rows" NOTICES_OF,
+		DB_ARGS(in->user_id), &common_store_rows_shape, &out->stores);
+}
 
 enum err notification_tenant_purge(struct call *c, struct common_purge_step *out)
 {

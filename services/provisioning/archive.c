@@ -12,7 +12,8 @@ static const struct archived_type TYPES[] = {
 	{ "user", &provisioning_archived_user_shape,
 		"SELECT p.id, " SEALED("p.id", "p.login") " AS username, p.role, " SEALED(
 			"p.id", "p.name") " AS name, p.grade,"
-					  " p.status, tenancy.stamp(p.created_at) AS created_at "
+					  " " PERSON_STATUS
+					  " AS status, tenancy.stamp(p.created_at) AS created_at "
 					  "FROM provisioning.person p"
 					  " WHERE p.status <> 'deleted' AND ($1::uuid IS NULL OR "
 					  "p.id > $1::uuid)"

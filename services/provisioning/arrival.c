@@ -10,6 +10,8 @@
 
 #include "auth_proto.h"
 #include "libcommon/db.h"
+#include "libcommon/uuid.h"
+#include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
 
 /* The tenant's district, made with the contract, takes over the archive's. */
@@ -25,6 +27,11 @@ static const char PERSON_PUT[] =
 	"INSERT INTO provisioning.person (id, login, login_index, role, name, grade, status,"
 	" created_at) VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::timestamptz)"
 	" ON CONFLICT (tenant_id, id) DO NOTHING";
+
+/* Whose end had begun where they come from: it begins anew. */
+static const char MARK[] = "INSERT INTO provisioning.user_erasure (id, user_id, due_at) VALUES"
+			   " ($1::uuid, $2::uuid, now() + make_interval(days => $3::integer))"
+			   " ON CONFLICT (tenant_id, user_id) DO NOTHING";
 
 static const char ARRIVED[] = "INSERT INTO provisioning.arrival (user_id)"
 			      " SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING";
@@ -110,7 +117,7 @@ static enum err shut_accounts(struct call *c, const struct arrivals *arrivals)
 	for (size_t i = 0; i < arrivals->n && !e; i++) {
 		const struct provisioning_archived_user *user = arrival_at(arrivals, i);
 		const struct auth_account_status_put_in in = { .user_id = user->id,
-			.status = user->status };
+			.status = "suspended" };
 		if (strcmp(user->status, "active") != 0)
 			e = auth_account_status_put_call(c, &in);
 	}
@@ -141,10 +148,16 @@ static enum err put_person(struct call *c, const struct provisioning_archived_us
 		e = login_seal(c, user->id, user->username, &login);
 	if (!e)
 		e = personal_index(c, user->username, &index);
-	return e ? e
-		 : db_later(c, PERSON_PUT,
-			   DB_ARGS(user->id, login, index.value, user->role, name, user->grade,
-				   user->status, user->created_at));
+	const bool is_active = strcmp(user->status, "active") == 0;
+	if (!e)
+		e = db_later(c, PERSON_PUT,
+			DB_ARGS(user->id, login, index.value, user->role, name, user->grade,
+				is_active ? "active" : "suspended", user->created_at));
+	if (!e && strcmp(user->status, "tobedeleted") == 0)
+		e = db_later(c, MARK,
+			DB_ARGS(uuid_make(c->arena), user->id,
+				db_integer(c, lifecycle_conf.user_grace_days)));
+	return e;
 }
 
 static enum err put_users(struct call *c, const struct arrivals *arrivals)

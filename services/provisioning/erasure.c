@@ -7,16 +7,10 @@
 #include "libcommon/db.h"
 #include "libcommon/keyring_user.h"
 #include "libcommon/log.h"
-#include "libcommon/ocsf.h"
-#include "libcommon/outbox.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
-
-/* What the log of the tenant calls it when a user goes again. */
-static const struct op USER_ERASE = { .name = "user_erase",
-	.audit = { "account_change.delete", 3001, 6 } };
 
 static const char CONTRACT_OF[] =
 	"SELECT id, state FROM provisioning.contract WHERE customer_tenant_id = $1::uuid";
@@ -25,16 +19,30 @@ static const char IS_BACK[] = "SELECT EXISTS (SELECT FROM provisioning.person WH
 
 /* ---- one user ---- */
 
-enum err erasure_of_user(struct call *c, const char *user_id)
+/* An attempt that was cut short has named the key already, when it was still there. */
+static enum err note(struct call *c, const char *user_id, struct erasure *out)
 {
-	const struct erasure erasure = { .tenant_id = c->actor->tenant_id,
+	struct erasure_ledger *ledger = keyring_ledger(c->keyring);
+	const char *tenant_id = c->actor->tenant_id, *print;
+	enum err e = erasure_find(ledger, c->arena, tenant_id, user_id, out);
+	if (e != ERR_NOT_FOUND)
+		return e;
+	e = keyring_user_fingerprint(c->keyring, c->arena, tenant_id, user_id, &print);
+	const struct erasure erasure = { .tenant_id = tenant_id,
 		.user_id = user_id,
 		.at = clock_now_text(c->arena),
-		.keys = "-" };
-	if (erasure_add(keyring_ledger(c->keyring), &erasure))
+		.keys = e ? "-" : arena_printf(c->arena, "user=%s", print) };
+	if (!e || e == ERR_NOT_FOUND) /* one who is older than keys of users has none */
+		e = erasure_add(ledger, &erasure);
+	return e ? e : erasure_find(ledger, c->arena, tenant_id, user_id, out);
+}
+
+enum err erasure_of_user(struct call *c, const char *user_id, struct erasure *receipt)
+{
+	if (note(c, user_id, receipt))
 		return fail(c, ERR_UNAVAILABLE, "the ledger of erasures cannot be written");
-	enum err e = keyring_user_erase(c->keyring, erasure.tenant_id, user_id);
-	if (e && e != ERR_NOT_FOUND) /* one who is older than keys of users has none */
+	enum err e = keyring_user_erase(c->keyring, c->actor->tenant_id, user_id);
+	if (e && e != ERR_NOT_FOUND)
 		return fail(c, ERR_UNAVAILABLE, "the key of a user cannot be destroyed");
 	return OK;
 }
@@ -93,7 +101,6 @@ static enum err replay_user(struct turn *turn, const char *tenant_id, const char
 {
 	struct call *c = turn->c;
 	const char *is_back;
-	const struct provisioning_user_delete_in in = { .user_id = user_id };
 	enum err e = service_enter_tenant(c, tenant_id);
 	if (!e)
 		e = db_text(c, IS_BACK, DB_ARGS(user_id), &is_back);
@@ -102,8 +109,7 @@ static enum err replay_user(struct turn *turn, const char *tenant_id, const char
 	turn->is_back = true;
 	log_event(LOG_LEVEL_WARNING, "an erased user is back and goes again",
 		LOG_TEXT("tenant", tenant_id), LOG_TEXT("user", user_id));
-	e = provisioning_user_delete(c, &in);
-	return e ? e : outbox_record(c, &USER_ERASE, user_id);
+	return user_erase(c, user_id);
 }
 
 static enum err replay(struct turn *turn, const struct erasure *line)

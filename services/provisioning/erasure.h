@@ -6,10 +6,22 @@
 #define MANABIYA_PROVISIONING_ERASURE_H
 
 #include "libcommon/call.h"
+#include "libcommon/erasure.h"
 
-/* The end of one user of the call's tenant, as the last step before the commit: a line in the
- * ledger, then the key. If the commit fails, the next attempt or the next start completes it. */
-must_check enum err erasure_of_user(struct call *c, const char *user_id);
+/* The end of one user of the call's tenant, when all else that could fail is done: a line in the
+ * ledger, which is the receipt, then the key. If the commit fails, the next attempt or the next
+ * start completes it. */
+must_check enum err erasure_of_user(struct call *c, const char *user_id, struct erasure *receipt);
+
+/* All that is of a user here and in auth goes, the others are told, and the key is destroyed. Asks
+ * auth before anything is written (user_status.c). */
+must_check enum err user_remove(struct call *c, const char *user_id, struct erasure *receipt);
+
+/* The same, noted and recorded in the tenant's log (user_erasure.c). */
+must_check enum err user_erase(struct call *c, const char *user_id);
+
+/* A step of an erasure that is due. A job (service.h). */
+enum err user_erasure_run(struct call *c, bool *more);
 
 /* What the ledger says and the database does not, because it was restored from a backup: contracts
  * are moved to their purge again, users are deleted again. Once after each start, and what

@@ -16,6 +16,8 @@ static const struct option options[] = {
 		"days after a contract is closed in which the customer is handed its data" },
 	{ "contract-grace-days", OPTION_INTEGER, "30", AT(grace_days), 0, DAYS_MAX,
 		"days after these in which the contract can still be restored, before its purge" },
+	{ "user-grace-days", OPTION_INTEGER, "30", AT(user_grace_days), 0, DAYS_MAX,
+		"days after a user is deleted in which the user can still be restored" },
 	{ "key-version-days", OPTION_INTEGER, "90", AT(key_days), 0, DAYS_MAX,
 		"days that an old version of a tenant's key is kept when nothing lies under it any"
 		" more: no fewer than backups are, which cannot be read without it" },
@@ -30,6 +32,7 @@ static const struct job jobs[] = {
 	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },
 	/* Things go by days; who has just set a rule sees within seconds that it works. */
 	{ .name = "retention", .every_ms = 10000, .run = retention_run },
+	{ .name = "user_erasure", .every_ms = 2000, .run = user_erasure_run },
 	{ .name = "erasure_replay", .every_ms = 2000, .run = erasure_replay },
 };
 

@@ -31,6 +31,12 @@
 	" ORDER BY s.store) FROM provisioning.contract_store s"                                    \
 	" WHERE s.tenant_id = contract.tenant_id AND s.contract_id = contract.id) AS stores"
 
+/* What is said of person `p` (migrations/0023_user_erasure.sql). */
+#define PERSON_STATUS                                                                              \
+	"CASE WHEN EXISTS (SELECT FROM provisioning.user_erasure x WHERE x.tenant_id = "           \
+	"p.tenant_id"                                                                              \
+	" AND x.user_id = p.id) THEN 'tobedeleted' ELSE p.status END"
+
 /* Whether class `k` is shown: to contractors always, to an instructor while it is taught. */
 #define CLASS_VISIBLE_TO(user_, role_)                                                             \
 	"(" role_ " = 'contractor' OR EXISTS (SELECT FROM provisioning.effective_enrollment t"     \

@@ -15,17 +15,17 @@
 #include "libcommon/keyring_user.h"
 #include "libcommon/page.h"
 #include "libcommon/personal.h"
-#include "services/provisioning/erasure.h"
 #include "services/provisioning/provisioning.h"
 
-static const struct problem YOURSELF = { ERR_CONFLICT, 409, "own_account",
-	"自分自身のアカウントにはできません。", "Not to your own account." };
 static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_taken",
 	"この利用者IDはすでに使われています。", "This login name is taken." };
 
 #define USER_COLUMNS                                                                               \
 	"p.id, " SEALED("p.id", "p.login") " AS username, p.role, " SEALED(                        \
-		"p.id", "p.name") " AS name, p.grade, p.status, p.version,"                        \
+		"p.id", "p.name") " AS name, p.grade, p.version, " PERSON_STATUS                   \
+				  " AS status, (SELECT tenancy.stamp(x.due_at) FROM "              \
+				  "provisioning.user_erasure x WHERE x.tenant_id = p.tenant_id "   \
+				  "AND x.user_id = p.id) AS erase_at,"                             \
 				  " (SELECT k.title FROM provisioning.effective_enrollment e "     \
 				  "JOIN provisioning.class k"                                      \
 				  "  ON k.tenant_id = e.tenant_id AND k.id = e.class_id"           \
@@ -65,24 +65,10 @@ static const char VERSION_LOCK[] =
 static const char USER_UPDATE[] = "UPDATE provisioning.person SET version = version + 1, name = $2,"
 				  " grade = coalesce($3, grade) WHERE id = $1::uuid";
 
-static const char STATUS_PUT[] = "UPDATE provisioning.person SET version = version + 1, status = $2"
-				 " WHERE id = $1::uuid";
-
-/* What the others hear of somebody who is gone: no name, so that no copy keeps one. */
-static const char ERASE[] =
-	"UPDATE provisioning.person SET version = version + 1, status = 'deleted', name = $2,"
-	" grade = NULL WHERE id = $1::uuid";
-
 static const char USERNAME_OWNER[] =
 	"SELECT count(*) FROM provisioning.person WHERE login_index = $1";
 
 static const char EXISTS[] = "SELECT id FROM provisioning.person WHERE id = $1::uuid";
-
-static const char ENROLLMENTS_MARK[] =
-	"UPDATE provisioning.enrollment SET version = version + 1, status = 'deleted'"
-	" WHERE user_id = $1::uuid RETURNING id";
-
-static const char USER_REMOVE[] = "DELETE FROM provisioning.person WHERE id = $1::uuid";
 
 /* ---- create ---- */
 
@@ -239,85 +225,6 @@ enum err provisioning_user_update(struct call *c, const struct provisioning_user
 	return e ? e
 		 : db_row(c, USER_GET_WITH_ETAG, DB_ARGS(in->user_id),
 			   &provisioning_user_update_out_shape, out);
-}
-
-/* The last administrator could otherwise lock everybody out by one wrong click. */
-static enum err check_not_self(struct call *c, const char *id)
-{
-	if (strcmp(id, c->actor->user_id) == 0)
-		return fail_as(c, &YOURSELF);
-	return OK;
-}
-
-/* Nobody else changes this account before this transaction ends. */
-static enum err hold(struct call *c, const char *id)
-{
-	const char *found;
-	enum err e = lock_hold(c, "user", id);
-	return e ? e : db_text(c, EXISTS, DB_ARGS(id), &found);
-}
-
-static enum err put_account_status(struct call *c, const char *id, const char *status)
-{
-	const struct auth_account_status_put_in in = { .user_id = id, .status = status };
-	enum err e = check_not_self(c, id);
-	if (!e)
-		e = hold(c, id);
-	return e ? e : auth_account_status_put_call(c, &in);
-}
-
-/* A suspension that fails half way leaves the account shut, which is the safe side; a restoring
- * one leaves open what its caller wanted open. */
-static enum err put_status(struct call *c, const char *id, const char *status)
-{
-	enum err e = put_account_status(c, id, status);
-	if (!e)
-		e = db_exec_one(c, STATUS_PUT, DB_ARGS(id, status));
-	return e ? e : people_tell(c, &id, 1);
-}
-
-enum err provisioning_user_suspend(struct call *c, const struct provisioning_user_suspend_in *in)
-{
-	return put_status(c, in->user_id, "suspended");
-}
-
-enum err provisioning_user_restore(struct call *c, const struct provisioning_user_restore_in *in)
-{
-	return put_status(c, in->user_id, "active");
-}
-
-/* What a legal hold keeps, of one person too. */
-static enum err contract_hold_check(struct call *c)
-{
-	static const struct problem held = { ERR_CONFLICT, 409, "contract_held",
-		"法的な保全の対象になっているため、いまは利用者を削除できません。停止することはでき"
-		"ます。",
-		"A legal hold keeps all that is of this contract: suspend the user instead." };
-	const char *is_held;
-	enum err e = db_text(c, "SELECT provisioning.is_held()::text", DB_NONE, &is_held);
-	return !e && strcmp(is_held, "true") == 0 ? fail_as(c, &held) : e;
-}
-
-/* The person stays, and can be deleted again, until both sides are done. */
-enum err provisioning_user_delete(struct call *c, const struct provisioning_user_delete_in *in)
-{
-	const char *nobody = NULL;
-	enum err e = contract_hold_check(c);
-	if (!e)
-		e = lock_roster_share(c);
-	if (!e)
-		e = put_account_status(c, in->user_id, "deleted");
-	if (!e)
-		e = name_seal_nobody(c, in->user_id, personal_erased, &nobody);
-	if (!e)
-		e = db_exec_one(c, ERASE, DB_ARGS(in->user_id, nobody));
-	if (!e)
-		e = people_tell(c, &in->user_id, 1);
-	if (!e)
-		e = enrollments_remove(c, ENROLLMENTS_MARK, in->user_id);
-	if (!e)
-		e = db_exec_one(c, USER_REMOVE, DB_ARGS(in->user_id));
-	return e ? e : erasure_of_user(c, in->user_id);
 }
 
 enum err provisioning_user_secret_issue(struct call *c,

@@ -6,6 +6,7 @@
 #include "libcommon/db.h"
 #include "libcommon/keyring_user.h"
 #include "services/provisioning/erasure.h"
+#include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning_test.h"
 
 static const char *account_status(const char *id)
@@ -218,6 +219,26 @@ static void a_change_needs_the_version_that_was_read(void **state)
 	(void)expect(422, &head, "user_update", params, "{}");
 }
 
+/* How many there are to be erased now, beside those that only wait for their certificate. */
+static int erasures_due(void)
+{
+	test_sql(&test, "DELETE FROM provisioning.user_erasure WHERE erased_at IS NOT NULL");
+	return (int)strtol(test_sql_text(&test,
+				   "SELECT count(*) FROM provisioning.user_erasure_next("
+				   "'00000000-0000-0000-0000-000000000000')"),
+		NULL, 10);
+}
+
+/* As the job does it when what there is was counted. */
+static void erase_user(const struct actor *admin, const char *id)
+{
+	(void)expect(204, admin, "user_delete", params_of("userId", id), NULL);
+	struct call c = test_call(&test, NULL);
+	assert_int_equal(service_enter_tenant(&c, admin->tenant_id), OK);
+	assert_int_equal(user_erase(&c, id), OK);
+	assert_int_equal(db_commit(&c), OK);
+}
+
 static void suspension_and_restoring_reach_auth_and_the_others(void **state)
 {
 	const char *id = add_user(&head, "saburo", "instructor", "ひめの", "さぶろう");
@@ -232,16 +253,42 @@ static void suspension_and_restoring_reach_auth_and_the_others(void **state)
 	assert_int_equal(json_integer(json_member(event, "version"), 0), 3);
 }
 
-static void a_deleted_user_is_gone_everywhere(void **state)
+static void who_is_deleted_can_be_restored_until_the_day(void **state)
+{
+	const char *id = add_user(&head, "modorin", "student", "もどり", "ん");
+	const char *params = params_of("userId", id);
+	(void)expect(409, &head, "user_erasure_hasten", params, NULL);
+	(void)expect(204, &head, "user_delete", params, NULL);
+	(void)expect(204, &head, "user_delete", params, NULL);
+	struct answer answer = expect(200, &head, "user_get", params, NULL);
+	assert_string_equal(text_of(&answer, "status"), "tobedeleted");
+	assert_non_null(text_of(&answer, "eraseAt"));
+	assert_string_equal(account_status(id), "suspended");
+	assert_string_equal(
+		json_text(json_member(event_of(&event_user_changed, id), "status")), "suspended");
+	answer = expect(409, &head, "user_suspend", params, NULL);
+	assert_string_equal(text_of(&answer, "code"), "user_tobedeleted");
+	assert_int_equal(erasures_due(), 0);
+	(void)expect(404, &other_head, "user_restore", params, NULL);
+	(void)expect(204, &head, "user_restore", params, NULL);
+	answer = expect(200, &head, "user_get", params, NULL);
+	assert_string_equal(text_of(&answer, "status"), "active");
+	assert_null(text_of(&answer, "eraseAt"));
+	assert_string_equal(account_status(id), "active");
+	(void)expect(409, &head, "user_erasure_hasten", params, NULL);
+}
+
+static void an_erased_user_is_gone_everywhere(void **state)
 {
 	const char *class_id = add_class(&head, "東小", "5-1");
 	const char *id = add_user(&head, "shiro", "student", "もり", "しろう");
 	struct answer enrolled =
 		expect(201, &head, "enrollment_create", params_of("classId", class_id),
 			arena_printf(test.arena, "{\"userId\":\"%s\"}", id));
-	(void)expect(204, &head, "user_delete", params_of("userId", id), NULL);
+	erase_user(&head, id);
 	(void)expect(404, &head, "user_get", params_of("userId", id), NULL);
 	(void)expect(404, &head, "user_delete", params_of("userId", id), NULL);
+	(void)expect(404, &head, "user_restore", params_of("userId", id), NULL);
 	assert_string_equal(account_status(id), "deleted");
 	const struct json *event = event_of(&event_user_changed, id);
 	assert_string_equal(json_text(json_member(event, "status")), "deleted");
@@ -250,6 +297,26 @@ static void a_deleted_user_is_gone_everywhere(void **state)
 	assert_string_equal(json_text(json_member(event, "status")), "deleted");
 	assert_int_equal(json_integer(json_member(event, "version"), 0), 2);
 	(void)add_user(&head, "shiro", "student", "もり", "しろう");
+}
+
+static void an_erasure_is_listed_for_its_own_tenant(void **state)
+{
+	const char *id = add_user(&head, "nagare", "student", "なが", "れ");
+	(void)expect(204, &head, "user_delete", params_of("userId", id), NULL);
+	struct answer list = expect(200, &head, "user_erasure_list", "limit=1", NULL);
+	const struct json *first = json_item(items_of(&list), 0);
+	assert_string_equal(json_text(json_member(first, "userId")), id);
+	assert_string_equal(json_text(json_member(first, "state")), "tobedeleted");
+	const char *params = params_of("erasureId", json_text(json_member(first, "id")));
+	struct answer answer = expect(404, &head, "user_erasure_certificate", params, NULL);
+	assert_string_equal(text_of(&answer, "code"), "certificate_not_ready");
+	list = expect(200, &other_head, "user_erasure_list", NULL, NULL);
+	assert_int_equal(json_count(items_of(&list)), 0);
+	(void)expect(204, &head, "user_erasure_hasten", params_of("userId", id), NULL);
+	list = expect(200, &head, "user_erasure_list", "limit=1", NULL);
+	first = json_item(items_of(&list), 0);
+	assert_string_equal(json_text(json_member(first, "state")), "erasing");
+	(void)expect(204, &head, "user_restore", params_of("userId", id), NULL);
 }
 
 static void nobody_shuts_themselves_out(void **state)
@@ -323,6 +390,10 @@ static void another_tenant_sees_none_of_it(void **state)
 
 static void nobody_is_deleted_while_the_contract_is_held(void **state)
 {
+	const char *due = add_user(&head, "hikitome", "student", "まつ", "ひと");
+	(void)expect(204, &head, "user_delete", params_of("userId", due), NULL);
+	(void)expect(204, &head, "user_erasure_hasten", params_of("userId", due), NULL);
+	assert_int_equal(erasures_due(), 1);
 	const char *id = add_user(&head, "nokoru", "student", "のこり", "のこる");
 	const char *params = params_of("userId", id);
 	test_sql(&test,
@@ -333,7 +404,11 @@ static void nobody_is_deleted_while_the_contract_is_held(void **state)
 	struct answer answer = expect(409, &head, "user_delete", params, NULL);
 	assert_string_equal(text_of(&answer, "code"), "contract_held");
 	assert_string_equal(account_status(id), "active");
+	assert_int_equal(erasures_due(), 0);
+	(void)expect(409, &head, "user_erasure_hasten", params_of("userId", due), NULL);
 	test_sql(&test, "DELETE FROM provisioning.contract WHERE code = 'held'");
+	assert_int_equal(erasures_due(), 1);
+	(void)expect(204, &head, "user_restore", params_of("userId", due), NULL);
 	(void)expect(204, &head, "user_delete", params, NULL);
 }
 
@@ -345,19 +420,27 @@ static void only_contractors_manage_users(void **state)
 	(void)expect(401, NULL, "user_list", NULL, NULL);
 }
 
-static void a_deleted_user_has_no_key_and_stands_in_the_ledger(void **state)
+static void an_erased_user_has_no_key_and_stands_in_the_ledger(void **state)
 {
 	struct erasure erasure;
 	unsigned char key[KEY_SIZE];
 	const struct data_key which = { .domain = "name", .version = 1 };
 	const char *id = add_user(&head, "kieru", "student", "きえ", "る");
 	assert_int_equal(keyring_user_key(test.keyring, TEST_TENANT, which, id, key), OK);
-	(void)expect(204, &head, "user_delete", params_of("userId", id), NULL);
+	erase_user(&head, id);
 	assert_int_equal(
 		keyring_user_key(test.keyring, TEST_TENANT, which, id, key), ERR_NOT_FOUND);
 	assert_int_equal(
 		erasure_find(keyring_ledger(test.keyring), test.arena, TEST_TENANT, id, &erasure),
 		OK);
+	assert_int_equal(strncmp(erasure.keys, "user=", 5), 0);
+	assert_int_equal(strlen(erasure.keys), 5 + 32);
+	assert_string_equal(erasure.hash,
+		test_sql_text(&test,
+			arena_printf(test.arena,
+				"SELECT ledger_hash FROM provisioning.user_erasure WHERE user_id ="
+				" '%s'",
+				id)));
 }
 
 static bool is_here(const char *id)
@@ -419,6 +502,7 @@ static void of_what_others_keep_there_is_no_key(void **state)
 
 int main(void)
 {
+	lifecycle_conf.user_grace_days = 30;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_created_with_an_account_and_a_secret),
 		cmocka_unit_test(a_login_name_is_told_and_lies_nowhere),
@@ -429,7 +513,9 @@ int main(void)
 		cmocka_unit_test(a_login_name_is_unique_whatever_its_case),
 		cmocka_unit_test(a_change_needs_the_version_that_was_read),
 		cmocka_unit_test(suspension_and_restoring_reach_auth_and_the_others),
-		cmocka_unit_test(a_deleted_user_is_gone_everywhere),
+		cmocka_unit_test(who_is_deleted_can_be_restored_until_the_day),
+		cmocka_unit_test(an_erased_user_is_gone_everywhere),
+		cmocka_unit_test(an_erasure_is_listed_for_its_own_tenant),
 		cmocka_unit_test(nobody_shuts_themselves_out),
 		cmocka_unit_test(a_new_secret_replaces_the_one_before),
 		cmocka_unit_test(a_list_goes_by_reading_page_by_page),
@@ -438,7 +524,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_deleted_while_the_contract_is_held),
 		cmocka_unit_test(only_contractors_manage_users),
 		cmocka_unit_test(of_what_others_keep_there_is_no_key),
-		cmocka_unit_test(a_deleted_user_has_no_key_and_stands_in_the_ledger),
+		cmocka_unit_test(an_erased_user_has_no_key_and_stands_in_the_ledger),
 		cmocka_unit_test(who_cannot_go_again_yet_holds_up_nobody),
 		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),
 	};

@@ -54,7 +54,12 @@ class Side:
             'announcementId': self.admin.post('/v1/announcements', title='行事', body='あした', audience='instructor')['id'],
             'eventId': self.signed_event(), 'anomalyId': self.anomaly(), 'importId': self.archive(), 'ids': [self.notice()],
             'exportId': self.admin.post('/v1/exports')['id'], 'requestId': self.request(),
+            'erasureId': self.erasure(),
         }
+
+    def erasure(self):
+        self.admin.call('DELETE', f'/v1/users/{self.tenant.user_id("jido4")}')
+        return self.admin.get('/v1/erasures')['items'][0]['id']
 
     def archive(self):
         """One that is being sent; nothing of it has arrived."""

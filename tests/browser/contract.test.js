@@ -50,6 +50,42 @@ describe("the end of a contract", () => {
 		await dialog.waitFor({ state: "detached" });
 	}
 
+	it("loses a user whose time of grace is over, with a certificate", async () => {
+		const admin = await Person.at(browser, stack.address, faults);
+		await admin.loginFirst("minato", "kanri", secret, PASSWORD);
+		await admin.menu("利用者");
+		await admin.button("利用者を追加").click();
+		const person = { username: "tabi", familyName: "旅", givenName: "立子", kanaFamilyName: "たび", kanaGivenName: "たつこ" };
+		for (const [name, value] of Object.entries(person)) await admin.page.locator(`[name=${name}]`).fill(value);
+		await admin.button("追加する").click();
+		await admin.link("旅 立子").click();
+		const end = async (button, confirm) => {
+			await admin.button(button).click();
+			const dialog = admin.page.getByRole("dialog");
+			await dialog.getByRole("textbox").fill("tabi");
+			await dialog.getByRole("button", { name: named(confirm) }).click();
+			await dialog.waitFor({ state: "detached" });
+		};
+		const shown = (status) => admin.page.locator(".page-side").getByText(named(status)).waitFor();
+		await admin.prove(PASSWORD);
+		await end("利用者を削除", "削除する");
+		await shown("削除待ち");
+		await admin.shot("user-deleted");
+		await admin.button("復活させる").click();
+		await shown("利用中");
+		await end("利用者を削除", "削除する");
+		await shown("削除待ち");
+		await end("すぐに消去する", "消去する");
+		await eventually(() => sql(stack, "SELECT count(certificate) FROM provisioning.user_erasure") === "1", "the certificate");
+		await admin.page.reload();
+		const [download] = await Promise.all([admin.page.waitForEvent("download"), admin.link("削除証明書").click()]);
+		assert.match(download.suggestedFilename(), /^certificate-[0-9a-f-]{36}\.txt$/);
+		await admin.shot("erasures");
+		const { keys } = await (await admin.page.request.get("/v1/audit/log/key")).json();
+		assert.match(verifyDownload(keys[0], await download.path(), "certificate"), /^GOOD: /);
+		await admin.context.close();
+	});
+
 	it("has a key, whose age and use are seen", async () => {
 		await operator.menu("ホーム");
 		await operator.link("暗号と鍵").click();
@@ -84,8 +120,7 @@ describe("the end of a contract", () => {
 		// A session that began before auth knew would be an ordinary one, which sees nothing any more.
 		await eventually(() => sql(stack, "SELECT is_closed FROM auth.tenant WHERE code = 'minato'") === "t", "auth knows of the end");
 		const admin = await Person.at(browser, stack.address, faults);
-		await admin.login("minato", "kanri", secret);
-		await admin.firstPassword(secret, PASSWORD);
+		await admin.login("minato", "kanri", PASSWORD);
 		await admin.page.getByText(named("この契約は終了しました。", true)).waitFor();
 		await admin.page.getByText(named("以降に削除されます。", true)).waitFor();
 		assert.equal(await admin.page.getByRole("navigation").count(), 0);
@@ -111,7 +146,7 @@ describe("the end of a contract", () => {
 		await eventually(() => sql(stack, "SELECT count(certificate) FROM provisioning.contract") === "1", "the certificate");
 		await operator.page.reload();
 		await shows("削除済み");
-		await operator.page.getByRole("row").filter({ hasText: "auth.account" }).getByRole("cell", { name: "1", exact: true }).waitFor();
+		await operator.page.getByRole("row").filter({ hasText: "auth.account" }).getByRole("cell", { name: "2", exact: true }).waitFor();
 		const [download] = await Promise.all([
 			operator.page.waitForEvent("download"),
 			operator.link("削除証明書をダウンロード").click(),

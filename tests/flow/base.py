@@ -76,6 +76,14 @@ def ledgers_agree():
     return world.stack.sql('SELECT ' + ' + '.join(f'(SELECT count(*) FROM {table})' for table in tables)) == '0'
 
 
+def erase_user(admin, user_id):
+    """Deleted, and erased without waiting for the day."""
+    for method, path in (('DELETE', f'/v1/users/{user_id}'), ('POST', f'/v1/users/{user_id}/erase')):
+        answer = admin.call(method, path)
+        assert answer.status == 204, answer.body
+    eventually(lambda: admin.send('GET', f'/v1/users/{user_id}').status == 404, 'the user is erased', 60)
+
+
 def events(client, limit=200, **query):
     """All that the log of this administrator has of it, page by page; the newest first."""
     return list(client.pages('/v1/audit/events', limit=limit, **query))

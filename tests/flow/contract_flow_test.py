@@ -5,7 +5,7 @@ import unittest
 
 import base
 import export_flow_test as exports
-from base import FlowTest, eventually
+from base import FlowTest, erase_user, eventually
 from stack import Stack
 
 
@@ -98,7 +98,7 @@ class ContractFlow(FlowTest):
             lesson.teacher.post(f'/v1/tries/{made["id"]}/comments', positionMs=1, text='よい')
             pupil.put(f'/v1/tries/{made["id"]}/reflection', feeling=2)
         gone, videos = tenant.user_id('jido1'), len([path for path in folder(tenant) if path.is_file()])
-        self.assertEqual(tenant.admin.call('DELETE', f'/v1/users/{gone}').status, 204)
+        erase_user(tenant.admin, gone)
         eventually(lambda: sql(f"SELECT count(*) FROM learning.media WHERE uploader_id = '{gone}'") == '0', 'the videos are gone')
         for table in ('try', 'goal'):
             self.assertEqual(sql(f"SELECT count(*) FROM learning.{table} WHERE user_id = '{gone}'"), '0')
@@ -106,6 +106,42 @@ class ContractFlow(FlowTest):
         own = stays.get(f'/v1/tries/{made["id"]}')
         self.assertEqual((own['try']['id'], len(stays.get(f'/v1/tries/{made["id"]}/comments')['items'])), (made['id'], 1))
         self.assertNotIn(gone, [row['userId'] for row in lesson.board()])
+
+    def test_who_is_deleted_comes_back_until_the_day_and_then_is_erased_with_a_certificate(self):
+        tenant, stack = base.world.tenant('kaeru'), base.world.stack
+        admin, lesson, pupil, gone = tenant.admin, tenant.lesson(), tenant.enter('jido1'), tenant.user_id('jido1')
+        pupil.put(f'{lesson.path}/goal', goal='めあて', condition=4)
+        made = lesson.sent_try(pupil)
+        lesson.teacher.post(f'/v1/tries/{made["id"]}/comments', positionMs=1, text='よい')
+        admin.call('DELETE', f'/v1/users/{gone}')
+        self.assertEqual(admin.get(f'/v1/users/{gone}')['status'], 'tobedeleted')
+        eventually(lambda: pupil.send('GET', '/v1/home').status == 401, 'the session is over', base.SOON_S)
+        self.assertRefused(401, lambda: base.world.client().login('kaeru', 'jido1', base.PASSWORD), 'login_failed')
+        admin.post(f'/v1/users/{gone}/restore')
+        pupil = base.world.client()
+        pupil.login('kaeru', 'jido1', base.PASSWORD)
+        self.assertEqual(pupil.get(f'/v1/tries/{made["id"]}')['try']['id'], made['id'])
+
+        admin.call('DELETE', f'/v1/users/{gone}')
+        stack.kill('learning')  # the first step asks it
+        stack.sql(f"UPDATE provisioning.user_erasure SET due_at = now() WHERE user_id = '{gone}'")
+        self.assertEqual(admin.get('/v1/erasures')['items'][0]['state'], 'erasing')
+        stack.kill('provisioning')
+        for name in ('provisioning', 'learning'):
+            stack.restart(name)
+        stack.wait_ready(['learning', 'provisioning'])
+        erasure = eventually(lambda: certified_erasure(admin, gone), 'it is certified', 90)
+        self.assertEqual(admin.send('GET', f'/v1/users/{gone}').status, 404)
+        text = admin.send('GET', f'/v1/erasures/{erasure["id"]}/certificate').body.decode()
+        for line in (f'tenant {tenant.contract["tenantId"]}', f'user {gone}', 'removed 1 learning.try', 'removed 1 learning.comment',
+                     'removed 1 learning.media', 'removed 1 provisioning.person'):
+            self.assertIn(f'\n{line}\n', text)
+        self.assertRegex(text, r'\nkey user=[0-9a-f]{32}\n')
+        self.assertRegex(text, r'\nremoved [1-9][0-9]* notification.notice\n')
+        own, stranger = (of.get('/v1/audit/log/key')['keys'][0] for of in (admin, base.world.tenant('tonari').admin))
+        self.assertEqual([verify(text, own), verify(text, stranger)], ['GOOD', 'UNSIGNED'])
+        self.assertEqual(verify(text.replace('removed 1 learning.try', 'removed 0 learning.try'), own), 'UNSIGNED')
+        self.assertEqual(base.world.tenant('tonari').admin.get('/v1/erasures')['items'], [])
 
     def test_a_certificate_is_checked_with_the_key_that_the_customer_kept(self):
         tenant, operator = base.world.tenant('shoumei'), base.world.operator
@@ -132,6 +168,12 @@ class ContractFlow(FlowTest):
         eventually(lambda: contract_of(tenant).get('certified'), 'it is certified', 90)
         eventually(base.ledgers_agree, 'the ledgers agree', 120)
         self.assertEqual(base.world.stack.sql('SELECT * FROM audit.gap'), '')
+
+
+def certified_erasure(admin, user_id):
+    answer = admin.send('GET', '/v1/erasures')  # provisioning may be away
+    return answer.status == 200 and next((row for row in answer.json['items']
+                                          if row['userId'] == user_id and row['state'] == 'certified'), None)
 
 
 def verify(text, key):

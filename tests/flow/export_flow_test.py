@@ -9,7 +9,7 @@ import unittest
 
 import base
 import oneroster
-from base import FlowTest, clip, eventually
+from base import FlowTest, clip, erase_user, eventually
 
 setUpModule = base.open_world
 
@@ -242,7 +242,7 @@ class ExportEnds(FlowTest):
         tenant, _ = school('shoukyo')
         export = begin(tenant.admin)
         made(tenant.admin)
-        tenant.admin.call('DELETE', f'/v1/users/{tenant.user_id("jido1")}')
+        erase_user(tenant.admin, tenant.user_id('jido1'))
         eventually(lambda: tenant.admin.get('/v1/exports')['items'][0]['state'] == 'invalid', 'it is not valid any more')
         self.assertRefused(410, lambda: fetch(tenant.admin, export), 'export_outdated')
         eventually(lambda: not self.files(tenant, export), 'its file is gone')

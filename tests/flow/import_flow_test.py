@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import base
 import seed
 from archives import School, Signer
-from base import FlowTest, clip, eventually
+from base import FlowTest, clip, erase_user, eventually
 
 LONG_S = 120
 
@@ -207,7 +207,7 @@ class Import(FlowTest):
         self.assertEqual({row['username'] for row in admin.pages('/v1/users')}, {'hikkoshi', 'mai'})
         self.assertEqual([row['id'] for row in admin.pages('/v1/orgs') if row['id'] in school.ids.values()], [])
         self.assertEqual(holds(), '0')
-        self.assertEqual(admin.call('DELETE', f'/v1/users/{taken}').status, 204)
+        erase_user(admin, taken)
         school.data['org'][1]['name'] = 'おき小学校'
         eventually(lambda: admin.send('GET', path).status == 404, 'the archive from before a deletion is gone')
         path = send(admin, school.archive(signer))
@@ -272,7 +272,7 @@ class Import(FlowTest):
         self.assertEqual(check(admin, path)['state'], 'checked')
         with broken('UPDATE ON learning.media'):
             self.assertEqual((apply(admin, path)['state'], holds()), ('stopped', '0'))
-        self.assertEqual(admin.call('DELETE', f'/v1/users/{school.ids["mai"]}').status, 204)
+        erase_user(admin, school.ids['mai'])
         media = f"SELECT count(*) FROM learning.media WHERE id = '{school.ids['video']}'"
         eventually(lambda: base.world.stack.sql(media) == '0', 'learning knows it')
         self.assertEqual(apply(admin, path)['state'], 'applied')
@@ -281,7 +281,7 @@ class Import(FlowTest):
     def test_who_is_erased_is_in_no_archive_that_lies_here(self):
         tenant = base.world.tenant('kesu')
         path = send(tenant.admin, School(clip('cartwheel', 1), clip('cartwheel')).archive(signer))
-        self.assertEqual(tenant.admin.call('DELETE', f'/v1/users/{tenant.user_id("jido1")}').status, 204)
+        erase_user(tenant.admin, tenant.user_id('jido1'))
         eventually(lambda: tenant.admin.send('GET', path).status == 404, 'the archive is gone')
         file = base.world.directory / 'media' / tenant.contract['tenantId']
         self.assertEqual([each for each in file.rglob('*') if each.name == path.rpartition('/')[2]], [])

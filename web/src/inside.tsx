@@ -60,6 +60,7 @@ const SCREENS: Record<Role, Record<string, Screen>> = {
 		"/": page(() => import("./contractor/HomePage"), "HomePage"),
 		"/users": page(() => import("./contractor/UsersPage"), "UsersPage"),
 		"/users/:id": page(() => import("./contractor/UserPage"), "UserPage"),
+		"/erasures": page(() => import("./contractor/ErasuresPage"), "ErasuresPage"),
 		"/classes": page(() => import("./contractor/ClassesPage"), "ClassesPage"),
 		"/classes/:id": page(() => import("./contractor/ClassPage"), "ClassPage"),
 		"/search": SEARCH,

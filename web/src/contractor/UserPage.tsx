@@ -5,7 +5,8 @@ import { Link, useLocation } from "wouter";
 import { ApiError, api } from "../api/client";
 import { refresh, useApi, useTagged, useWrite } from "../api/hooks";
 import type { IssuedSecret, User } from "../api/types";
-import { type Key, T, t } from "../i18n";
+import { dateTime } from "../format/time";
+import { addTexts, type Key, T, t } from "../i18n";
 import { Reset } from "../second-factor/Reset";
 import { useSelf } from "../session/session";
 import { FeatureForm } from "../shared/FeatureForm";
@@ -17,9 +18,12 @@ import { Form } from "../ui/form";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
 import { useToast } from "../ui/toast";
+import ja from "./erasure.ja.json";
 import { hrefOf } from "./logSearch";
 import { PersonFields, personOf } from "./UserFields";
 import { UserStatus } from "./UsersPage";
+
+addTexts({ ja, en: {} }); // in English all come at once
 
 function Names({ user, etag }: { user: User; etag?: string }) {
 	const show = useToast();
@@ -143,7 +147,8 @@ function Log({ user }: { user: User }) {
 }
 
 function Danger({ user, onSecret }: { user: User; onSecret: (secret: IssuedSecret) => void }) {
-	const [asking, setAsking] = useState<"secret" | "delete">();
+	const [asking, setAsking] = useState<"secret" | "delete" | "erase">();
+	const isMarked = user.status === "tobedeleted";
 	const [, go] = useLocation();
 	const client = useQueryClient();
 	const show = useToast();
@@ -156,13 +161,22 @@ function Danger({ user, onSecret }: { user: User; onSecret: (secret: IssuedSecre
 	const remove = async () => {
 		await api("delete", "/v1/users/{userId}", { params });
 		show({ text: t("users.deleted", { name: fullName(user) }) });
-		go("/users");
-		await refresh(client, "/v1/users");
+		await refresh(client, "/v1/users/{userId}", "/v1/users", "/v1/erasures");
+	};
+	const erase = async () => {
+		await api("post", "/v1/users/{userId}/erase", { params });
+		show({ text: t("users.erasing", { name: fullName(user) }) });
+		go("/erasures");
+		await refresh(client, "/v1/users", "/v1/erasures");
 	};
 	return (
 		<Section title={<T k="users.account" />}>
 			<p className="hint">
-				<T k="users.accountHint" />
+				{user.eraseAt ? (
+					<T k="users.eraseAt" at={dateTime(user.eraseAt)} />
+				) : (
+					<T k="users.accountHint" />
+				)}
 			</p>
 			<div className="actions">
 				<Button icon="lock" onClick={() => setAsking("secret")}>
@@ -170,8 +184,8 @@ function Danger({ user, onSecret }: { user: User; onSecret: (secret: IssuedSecre
 				</Button>
 				{user.role !== "student" && <Reset user={user} />}
 				<Suspension user={user} />
-				<Button look="danger" onClick={() => setAsking("delete")}>
-					<T k="users.delete" />
+				<Button look="danger" onClick={() => setAsking(isMarked ? "erase" : "delete")}>
+					<T k={isMarked ? "users.erase" : "users.delete"} />
 				</Button>
 			</div>
 			{asking === "secret" && (
@@ -196,6 +210,19 @@ function Danger({ user, onSecret }: { user: User; onSecret: (secret: IssuedSecre
 				>
 					<p>
 						<T k="users.deleteText" name={fullName(user)} />
+					</p>
+				</ConfirmDialog>
+			)}
+			{asking === "erase" && (
+				<ConfirmDialog
+					title={<T k="users.erase" />}
+					action="users.eraseConfirm"
+					typed={user.username}
+					onConfirm={erase}
+					onClose={() => setAsking(undefined)}
+				>
+					<p>
+						<T k="users.eraseText" name={fullName(user)} />
 					</p>
 				</ConfirmDialog>
 			)}

@@ -191,6 +191,11 @@ export function UsersPage() {
 			<Pages of={users} empty="users.none">
 				{(items) => <UserTable users={items} />}
 			</Pages>
+			<p>
+				<Link href="/erasures">
+					<T k="erasure.title" />
+				</Link>
+			</p>
 		</Page>
 	);
 }

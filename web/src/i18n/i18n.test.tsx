@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import jaArchive from "../contractor/archive.ja.json";
 import enComplete from "../contractor/completeness.en.json";
 import jaComplete from "../contractor/completeness.ja.json";
+import jaErasure from "../contractor/erasure.ja.json";
 import jaExport from "../contractor/export.ja.json";
 import jaImport from "../contractor/import.ja.json";
 import jaRetention from "../contractor/retention.ja.json";
@@ -28,6 +29,7 @@ const ja = {
 	...jaReset,
 	...jaImport,
 	...jaArchive,
+	...jaErasure,
 	...jaExport,
 	...jaRetention,
 	...jaContracts,
@@ -42,7 +44,7 @@ const FOR_PUPILS =
 
 // Keys that are made from names in the data.
 const FROM_DATA =
-	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason|withheld)|^archive\.(state|type|signature)\.|^export\.state\.|^keys\.(column|use|unit)\.|^retention\.(kind|label)\./;
+	/^(own|state|notice|noticeOwn|viewpoint|viewpointEasy|grade|area|role|status|audience|condition|feeling|upload|feature|person|import)\.|^error\.code\.|^contracts\.(state|hint|action)\.|^audit\.verb\.|^label\.(I|reason|withheld)|^archive\.(state|type|signature)\.|^erasure\.(tobedeleted|eras|certified)|^export\.state\.|^keys\.(column|use|unit)\.|^retention\.(kind|label)\./;
 
 const values = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 

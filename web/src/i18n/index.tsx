@@ -2,6 +2,7 @@
 import { isValidElement, type ReactNode } from "react";
 import type archive from "../contractor/archive.ja.json";
 import type complete from "../contractor/completeness.ja.json";
+import type erasure from "../contractor/erasure.ja.json";
 import type exporting from "../contractor/export.ja.json";
 import type importing from "../contractor/import.ja.json";
 import type retention from "../contractor/retention.ja.json";
@@ -21,6 +22,7 @@ export type Key = keyof (typeof ja &
 	typeof importing &
 	typeof archive &
 	typeof complete &
+	typeof erasure &
 	typeof exporting &
 	typeof retention &
 	typeof contracts &
