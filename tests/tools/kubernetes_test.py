@@ -101,6 +101,13 @@ class Pods(unittest.TestCase):
                     self.assertIn('memory', container['resources']['limits'])
         self.assertEqual(len(users), len(ALONE) + 1)
 
+    def test_only_provisioning_may_write_the_keyring(self):
+        mounts = {(name, mount.get('readOnly', False)) for name in (*ALONE, 'migrate') for pod in [pod_of(name)]
+                  for volume in pod.get('volumes', ()) if volume.get('persistentVolumeClaim', {}).get('claimName') == 'keyring'
+                  for container in pod['containers'] + pod.get('initContainers', [])
+                  for mount in container.get('volumeMounts', ()) if mount['name'] == volume['name']}
+        self.assertEqual(mounts, {('provisioning', False), ('auth', True), ('learning', True), ('notification', True)})
+
     def test_users_are_those_of_the_images(self):
         stages = re.findall(r'^FROM \S+ AS (\w+)$(.*?)^(?=FROM|\Z)', (ROOT / 'containers/Dockerfile').read_text(), re.M | re.S)
         users = {name: match[1] for name, text in stages if (match := re.search(r'^USER (\d+:\d+)$', text, re.M))}

@@ -44,6 +44,12 @@ class Compose(unittest.TestCase):
         published = {name for name, service in self.services.items() if 'ports' in service}
         self.assertEqual(published, {'gateway'})
 
+    def test_only_provisioning_may_write_the_keyring(self):
+        mounts = {(name, *volume.partition(':/keyring')[1:]) for name, service in self.services.items()
+                  for volume in service.get('volumes', ()) if ':/keyring' in volume}
+        self.assertEqual(mounts, {('provisioning', ':/keyring', '')} |
+                         {(name, ':/keyring', ':ro') for name in ('auth', 'learning', 'notification')})
+
     def test_every_option_is_one_that_the_program_knows(self):
         for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit', 'witness'):
             program = BUILD / ('witness' if name == 'witness' else 'services') / f'manabiya-{name}'
