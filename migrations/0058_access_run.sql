@@ -96,8 +96,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT count(*) FROM named
 $$;
 
--- Name runs that are silent for so long. What counts is the time in which somebody looked, a few seconds a look at
--- most: while audit or its database is away nobody can tell anything, and when they are back everybody gets as long
+-- Name runs that are silent for so long. One that tells something every two seconds costs no write here. What counts
+-- is the time in which somebody looked, three seconds a look: while audit or its database is away nobody can tell anything, and when they are back everybody gets as long
 -- as ever. What is settled goes after a while in which it could still come again.
 CREATE FUNCTION audit.access_look(bound_s integer) RETURNS TABLE (run_id uuid, gaps bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -106,8 +106,8 @@ DECLARE
 BEGIN
 	DELETE FROM audit.access_run r WHERE r.ended_at < now() - interval '1 day'
 		OR r.is_named AND r.told_at < now() - interval '30 days';
-	UPDATE audit.access_run r SET silent_s = r.silent_s + least(extract(epoch FROM now() - r.looked_at), 3),
-		looked_at = now() WHERE r.ended_at IS NULL AND NOT r.is_named;
+	UPDATE audit.access_run r SET silent_s = r.silent_s + 3, looked_at = now()
+		WHERE r.ended_at IS NULL AND NOT r.is_named AND r.looked_at <= now() - interval '3 seconds';
 	FOR run IN UPDATE audit.access_run r SET is_named = true
 		WHERE r.ended_at IS NULL AND NOT r.is_named AND r.silent_s >= bound_s RETURNING r.run_id, r.stored, r.told_at
 	LOOP

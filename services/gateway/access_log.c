@@ -35,7 +35,7 @@ static struct {
 } access_log;
 
 static void send_batch(void);
-static void send_end(void);
+static void send_rest(void);
 
 static void on_time(void *arg)
 {
@@ -76,13 +76,13 @@ static void on_answer(void *arg, const struct bus_reply *reply)
 	if (reply->err == ERR_INVALID)
 		log_error("audit refused access records");
 	size_t left = access_ring_n(access_log.ring);
-	if (access_log.is_stopping && !reply->err && !left && !access_log.is_ending)
-		send_end();
-	else if (access_log.is_stopping && (reply->err || access_log.is_ending))
+	if (access_log.is_stopping && (reply->err || access_log.is_ending))
 		end_flush();
+	else if (access_log.is_stopping)
+		send_rest();
 	else if (access_log.back_off_ms)
 		wait_for(access_log.back_off_ms);
-	else if (access_log.is_stopping || left >= BATCH_MAX)
+	else if (left >= BATCH_MAX)
 		send_batch();
 	else if (left)
 		wait_for(GATHER_MS);
@@ -122,8 +122,12 @@ static void send_batch(void)
 		send_word(false);
 }
 
-static void send_end(void)
+/* What is left, losses too, and then that nothing is. */
+static void send_rest(void)
 {
+	send_batch();
+	if (access_log.ask || !access_ring_has_spoken(access_log.ring))
+		return;
 	access_log.is_ending = true;
 	send_word(true);
 }
@@ -131,8 +135,10 @@ static void send_end(void)
 static void on_alive(void *arg)
 {
 	access_log.alive = loop_after(access_log.loop, ALIVE_MS, on_alive, NULL);
-	bool is_heard = access_log.ask || access_log.timer; /* something goes soon */
-	if (!is_heard && access_ring_has_spoken(access_log.ring))
+	if (access_log.ask || access_log.timer) /* something goes soon */
+		return;
+	send_batch(); /* losses that had no room in the last */
+	if (!access_log.ask && access_ring_has_spoken(access_log.ring))
 		send_word(false);
 }
 
@@ -215,9 +221,7 @@ static void flush(void)
 	access_log.is_stopping = true;
 	access_log.back_off_ms = 0;
 	if (!access_log.ask)
-		send_batch();
-	if (!access_log.ask && access_ring_has_spoken(access_log.ring))
-		send_end();
+		send_rest();
 	if (!access_log.ask)
 		return;
 	access_log.timer = loop_after(access_log.loop, FLUSH_MS, on_flush_over, NULL);
