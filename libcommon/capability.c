@@ -135,6 +135,12 @@ static bool is_timely(const struct json *payload, int64_t now)
 	return now < expires && issued <= now + CLOCK_SKEW_MS;
 }
 
+bool capability_is_timely(int64_t expires_unix_ms, int64_t now_unix_ms)
+{
+	int64_t left_ms = expires_unix_ms - now_unix_ms;
+	return left_ms > 0 && left_ms <= CAPABILITY_LIFETIME_MS + CLOCK_SKEW_MS;
+}
+
 static bool read_actor(const struct json *payload, struct actor *out)
 {
 	const char *role = json_text(json_member(payload, "role"));

@@ -69,6 +69,10 @@ const char *capability_mint(struct arena *arena, const unsigned char key[SIGNING
 must_check enum err capability_verify(struct arena *arena, const unsigned char key[PUBLIC_KEY_SIZE],
 	const char *text, int64_t now_unix_ms, struct actor *out);
 
+/* Would what an actor of this expiry came from verify now? Not if the clock was set back or ahead
+ * since it did. */
+bool capability_is_timely(int64_t expires_unix_ms, int64_t now_unix_ms);
+
 /*
  * The text for the database setting app.tenant: `<tenant uuid>.<expiry, unix seconds>.<hex
  * HMAC-SHA-256 of what stands before>`. PostgreSQL checks it in tenancy.tenant() (migrations/), so

@@ -90,19 +90,27 @@ static struct {
 	struct remembered {
 		char tenant_id[40];
 		char text[2048];
-		int64_t fresh_until_ms;
+		int64_t minted_unix_ms;
 	} rows[CAPABILITIES_MAX];
 	unsigned next;
 } known = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* By the wall clock, as whoever verifies them: one that was set back or ahead makes them worthless.
+ */
+static bool is_fresh(const struct remembered *row, int64_t now_unix_ms)
+{
+	int64_t age_ms = now_unix_ms - row->minted_unix_ms;
+	return age_ms >= 0 && age_ms < CAPABILITY_LIFETIME_MS - CAPABILITY_MARGIN_MS;
+}
+
 static const char *recall(struct call *c, const char *tenant_id)
 {
 	const char *text = NULL;
-	int64_t now_ms = clock_steady_ms();
+	int64_t now_ms = clock_unix_ms();
 	pthread_mutex_lock(&known.lock);
 	for (unsigned i = 0; i < CAPABILITIES_MAX && !text; i++) {
 		const struct remembered *row = &known.rows[i];
-		if (row->fresh_until_ms > now_ms && strcmp(row->tenant_id, tenant_id) == 0)
+		if (is_fresh(row, now_ms) && strcmp(row->tenant_id, tenant_id) == 0)
 			text = arena_strdup(c->arena, row->text);
 	}
 	pthread_mutex_unlock(&known.lock);
@@ -118,7 +126,7 @@ static void remember(const char *tenant_id, const char *text)
 	row = &known.rows[known.next++ % CAPABILITIES_MAX];
 	memcpy(row->tenant_id, tenant_id, strlen(tenant_id) + 1);
 	memcpy(row->text, text, strlen(text) + 1);
-	row->fresh_until_ms = clock_steady_ms() + CAPABILITY_LIFETIME_MS - CAPABILITY_MARGIN_MS;
+	row->minted_unix_ms = clock_unix_ms();
 	pthread_mutex_unlock(&known.lock);
 }
 

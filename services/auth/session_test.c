@@ -98,6 +98,19 @@ static void cached_capability_is_given_again(void **state)
 	assert_int_equal(actor_of(token, &actor), OK);
 }
 
+/* The cache keeps it, since it counts by the wall clock; services would believe it in an hour. */
+static void what_was_cached_before_the_clock_was_set_back_is_made_anew(void **state)
+{
+	struct actor actor;
+	const char *token, *entry;
+	move_clock_ms(HOUR_MS);
+	settled_actor(&token);
+	if (cache_get(test.cache, test.arena, entry_key_of(token), &entry) != OK)
+		skip();
+	move_clock_ms(-HOUR_MS);
+	assert_int_equal(actor_of(token, &actor), OK);
+}
+
 /* Whoever reads the cache finds nothing to use, whoever writes it becomes nobody else. */
 static void entries_of_the_cache_are_sealed_for_their_session(void **state)
 {
@@ -384,6 +397,7 @@ int main(void)
 		FACT(gateways_are_told_of_the_end),
 		FACT(revoked_session_is_refused_even_from_the_cache),
 		FACT(cached_capability_is_given_again),
+		FACT(what_was_cached_before_the_clock_was_set_back_is_made_anew),
 		FACT(entries_of_the_cache_are_sealed_for_their_session),
 		FACT(nobody_has_more_than_fifty_sessions),
 		FACT(lists_my_live_sessions_newest_first),

@@ -52,12 +52,18 @@ static const char *mark_key(struct call *c, const char *hash_hex)
 	return arena_printf(c->arena, "changed:%s", hash_hex);
 }
 
-/* The entry counts only while the cache says for sure that there is no mark. */
+/*
+ * The entry counts only while the cache says for sure that there is no mark, and only if the
+ * capability is good now: the cache counts its lifetime by the wall clock, and if that is set back
+ * it keeps for an hour what nobody believes before the hour is over.
+ */
 static bool recall(struct call *c, const char *hash_hex, const char **capability)
 {
+	struct actor actor;
 	const char *mark, *sealed, *key = entry_key(c, hash_hex);
 	if (cache_get(c->cache, c->arena, key, &sealed) != OK ||
-		entry_open(c, key, sealed, capability) != OK)
+		entry_open(c, key, sealed, capability) != OK ||
+		capability_verify(c->arena, c->auth_key, *capability, clock_unix_ms(), &actor))
 		return false;
 	return cache_get(c->cache, c->arena, mark_key(c, hash_hex), &mark) == ERR_NOT_FOUND;
 }

@@ -251,6 +251,13 @@ static void make_key(const char *token, const char *source, unsigned char key[HA
 	crypto_wipe(text, sizeof text);
 }
 
+/* Services go by the wall clock: what it says no more, or not yet, they would answer with 401. */
+static bool is_good(const struct entry *entry)
+{
+	return entry->expires_ms > clock_steady_ms() &&
+		(entry->err || capability_is_timely(entry->actor.expires_unix_ms, clock_unix_ms()));
+}
+
 static struct session_wait *resolve(
 	const char *token, const char *source, bool must_ask, session_on_known *fn, void *arg)
 {
@@ -258,8 +265,7 @@ static struct session_wait *resolve(
 	make_key(token, source, key);
 	drop_expired();
 	struct entry *entry = find(key);
-	bool is_stale =
-		entry && entry->is_known && (must_ask || entry->expires_ms <= clock_steady_ms());
+	bool is_stale = entry && entry->is_known && (must_ask || !is_good(entry));
 	if (is_stale) {
 		drop(entry);
 		entry = NULL;

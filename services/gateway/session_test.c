@@ -26,6 +26,7 @@
 #define SLOW TOKEN("s")
 #define OUTSIDE TOKEN("x") /* refused from everywhere but HOME */
 #define AMPLE_MS 20000 /* for what must come, and what must not go */
+#define AN_HOUR_MS 3600000
 #define HOME "192.0.2.1"
 #define AWAY "198.51.100.1"
 
@@ -222,6 +223,18 @@ static void a_token_that_is_known_is_not_exchanged_again(void **state)
 	assert_int_equal(atomic_load(&minted), 1);
 }
 
+static void what_a_clock_that_was_set_says_no_more_is_exchanged_anew(void **state)
+{
+	struct told told = { 0 };
+	for (int i = 1; i <= 3; i++) {
+		assert_non_null(session_resolve(GOOD, HOME, on_known, &told));
+		wait_told(&told, i);
+		assert_int_equal(atomic_load(&minted), i);
+		clock_shift_ms(i == 1 ? AN_HOUR_MS : -AN_HOUR_MS);
+	}
+	clock_shift_ms(AN_HOUR_MS);
+}
+
 static void after_its_time_a_token_is_exchanged_anew(void **state)
 {
 	struct told told = { 0 };
@@ -349,6 +362,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_token_that_is_known_is_not_exchanged_again, begin),
+		cmocka_unit_test_setup(
+			what_a_clock_that_was_set_says_no_more_is_exchanged_anew, begin),
 		cmocka_unit_test_setup(after_its_time_a_token_is_exchanged_anew, begin),
 		cmocka_unit_test_setup(those_who_come_together_wait_for_one_answer, begin),
 		cmocka_unit_test_setup(who_has_left_is_not_told, begin),

@@ -9,6 +9,7 @@ And kill -9 at every step of one change, from its first row to the signed log: i
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 import unittest
@@ -22,12 +23,34 @@ from processes import start_time
 from stack import Stack
 
 MEANWHILE_MS, BEFORE_MS = 1_000_077, 1_000_088  # where the writer never comes to: its comments are numbered from 1
+AN_HOUR_S = 3600
 RECOVER_S = 60  # reconnect back-off, breaker and start-up of a sanitizer build together; some seconds on an idle machine
+
+
+class StackWithClock(Stack):
+    """All processes have a wall clock that the test can set."""
+
+    def _define(self):
+        super()._define()
+        self.clock = self.directory / 'clock'
+        self.set_clock(0)
+        for process in self.processes.values():
+            process.environment = {**process.environment, 'LD_PRELOAD': str(self.build / 'tests/libclock-shift.so'), 'CLOCK_SHIFT': str(self.clock)}
+            if 'ASAN_OPTIONS' in process.environment:
+                process.environment['ASAN_OPTIONS'] += ':verify_asan_link_order=0'
+
+    def set_clock(self, shift_s):
+        """By so many seconds from the machine's."""
+        if not self.clock.exists():
+            self.clock.write_bytes(bytes(8))
+            self.clock.chmod(0o644)
+        with open(self.clock, 'r+b', buffering=0) as file:  # in place: it is mapped
+            file.write(shift_s.to_bytes(8, sys.byteorder, signed=True))
 
 
 def patient_stack(directory):
     """The home waits for whoever is alive, however slow: who is dead is known to be."""
-    return Stack(directory, base.BUILD, extra={'audit': base.UNUSUAL, 'gateway': {'fanout-timeout-ms': 30000}})
+    return StackWithClock(directory, base.BUILD, extra={'audit': base.UNUSUAL, 'gateway': {'fanout-timeout-ms': 30000}})
 
 
 def setUpModule():
@@ -46,7 +69,7 @@ class Writer(threading.Thread):
         self.acknowledged, self.failed, self.stopping = [], [], threading.Event()
 
     def run(self):
-        number = 0
+        number = len(self.acknowledged)
         while not self.stopping.is_set():
             number += 1
             self.write({'positionMs': number, 'text': f'コメント{number}'}, {'Idempotency-Key': str(uuid.uuid4())})
@@ -78,12 +101,16 @@ class KillFlow(FlowTest):
         self.lesson = self.tenant.lesson()
         self.teacher, self.pupil, self.admin = self.tenant.enter('sensei'), self.tenant.enter('jido1'), self.tenant.admin
         self.made = self.lesson.sent_try(self.pupil)
+        self.path = f'/v1/tries/{self.made["id"]}/comments'
         clerk = base.world.client()
         clerk.login('minato', 'sensei', base.PASSWORD)
-        self.path = f'/v1/tries/{self.made["id"]}/comments'
+        self.write_on(clerk, [])
+
+    def write_on(self, clerk, acknowledged):
         self.writer = Writer(clerk, self.path)
+        self.writer.acknowledged, n = acknowledged, len(acknowledged)
         self.writer.start()
-        eventually(lambda: self.writer.acknowledged, 'the writer writes')
+        eventually(lambda: len(self.writer.acknowledged) > n, 'the writer writes', RECOVER_S)
 
     def tearDown(self):
         """Whatever died: the writer's acknowledged comments are all there, each once."""
@@ -238,6 +265,21 @@ class KillFlow(FlowTest):
         self.assertEqual((again.status, again.json), (201, said.json), 'what was acknowledged is there')
         eventually(lambda: BEFORE_MS in self.positions_noticed(), 'the notice of a comment that was acknowledged')
         self.assertEqual(self.pupil.get('/v1/self')['username'], 'jido1')
+
+    def test_the_clock_is_set_back(self):
+        """Of all processes, the database's and the cache's too, and set right again. What is under way at that moment may be
+        refused as if from nobody; so nothing is."""
+        for shift_s in (-AN_HOUR_S, 0):
+            self.writer.stop()
+            self.stack.set_clock(shift_s)
+            self.write_on(self.writer.client, self.writer.acknowledged)
+            for probe in self.probes().values():
+                probe()
+            written = self.writer.acknowledged[-1]
+            self.assert_recorded([written])
+            unsigned = f"SELECT count(*) FROM audit.head WHERE tenant_id = '{self.tenant.contract['tenantId']}' AND signed < " \
+                f"(SELECT sequence FROM audit.event WHERE object_id = '{written}')"
+            eventually(lambda unsigned=unsigned: self.stack.sql(unsigned) == '0', 'it is signed')
 
     def kill_cluster(self):
         """kill -9 of the postmaster leaves its children to end by themselves: kill them with it."""
