@@ -25,6 +25,8 @@
  * lasts so long. Before that an old version is not empty, whatever is counted. */
 #define SETTLED_MS 600000
 
+static const struct op CREATE = { .name = "key_version_create",
+	.audit = { "entity_management.create", 3004, 1 } };
 static const struct op DESTROY = { .name = "key_version_destroy",
 	.audit = { "entity_management.delete", 3004, 4 } };
 
@@ -56,7 +58,8 @@ static const char NEXT[] =
 static const char TRIED[] =
 	"INSERT INTO provisioning.key_version (customer_tenant_id, version, tried_at)"
 	" VALUES ($1::uuid, $2::integer, now()) ON CONFLICT"
-	" (tenant_id, customer_tenant_id, version) DO UPDATE SET tried_at = now()";
+	" (tenant_id, customer_tenant_id, version) DO UPDATE SET tried_at = now()"
+	" RETURNING xmax = 0";
 
 static const char COUNTED[] =
 	"INSERT INTO provisioning.key_version AS s"
@@ -66,7 +69,7 @@ static const char COUNTED[] =
 	" ON CONFLICT (tenant_id, customer_tenant_id, version) DO UPDATE SET tried_at = now(),"
 	"  counted_at = now(), sealed = excluded.sealed, empty_since = CASE WHEN $4::boolean"
 	"   THEN coalesce(CASE WHEN s.destroyed_at IS NULL THEN s.empty_since END, now()) END,"
-	"  destroying_at = NULL, destroyed_at = NULL, fingerprint = NULL";
+	"  destroying_at = NULL, destroyed_at = NULL, fingerprint = NULL RETURNING xmax = 0";
 
 static const char DECIDE[] =
 	"UPDATE provisioning.key_version SET destroying_at = now(), tried_at = '-infinity'"
@@ -194,6 +197,33 @@ static enum err count_all(
 
 #define KEY_ARGS(c_, turn_) (turn_)->key.tenant_id, db_integer(c_, (turn_)->key.version)
 
+/* ---- what the logs are told ---- */
+
+static enum err record(struct call *c, const struct turn *turn, const struct op *op)
+{
+	const char *object =
+		arena_printf(c->arena, "%s.%u", turn->key.tenant_id, (unsigned)turn->key.version);
+	bool is_own = strcmp(turn->key.tenant_id, OPERATOR_TENANT) == 0;
+	c->op = op;
+	enum err e = is_own ? OK : record_for_customer(c, object, turn->key.tenant_id);
+	return e ? e : record_here(c, object, uuid_make(c->arena));
+}
+
+static enum err on_noted(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	*(bool *)arg = columns[0][0] == 't';
+	return OK;
+}
+
+/* Keys are rotated by a program that has no database (ctl/keyring.c), so who first sees a version
+ * tells of it. The first one is made with its tenant. */
+static enum err note(struct call *c, const struct turn *turn, const char *sql, struct db_args args)
+{
+	bool is_new = false;
+	enum err e = db_each(c, sql, args, on_noted, &is_new);
+	return !e && is_new && turn->key.version > 1 ? record(c, turn, &CREATE) : e;
+}
+
 /* *is_empty: everybody has said so. Nobody's silence is taken for it. */
 static enum err count(struct call *c, const struct turn *turn, bool *is_empty)
 {
@@ -203,10 +233,10 @@ static enum err count(struct call *c, const struct turn *turn, bool *is_empty)
 	if (e) {
 		log_warning("keys: what lies under version %u of %s cannot be counted: %s",
 			(unsigned)turn->key.version, turn->key.tenant_id, err_name(e));
-		return db_exec(c, TRIED, DB_ARGS(KEY_ARGS(c, turn)));
+		return note(c, turn, TRIED, DB_ARGS(KEY_ARGS(c, turn)));
 	}
 	*is_empty = turn->is_old && !left.opens;
-	return db_exec(c, COUNTED,
+	return note(c, turn, COUNTED,
 		DB_ARGS(KEY_ARGS(c, turn), db_integer(c, left.count), *is_empty ? "t" : "f"));
 }
 
@@ -216,16 +246,6 @@ static bool is_here(struct call *c, const struct keyring_version *key)
 {
 	int64_t made_ms;
 	return keyring_made(c->keyring, key->tenant_id, key->version, &made_ms) == OK;
-}
-
-static enum err record_end(struct call *c, const struct turn *turn)
-{
-	const char *object =
-		arena_printf(c->arena, "%s.%u", turn->key.tenant_id, (unsigned)turn->key.version);
-	bool is_own = strcmp(turn->key.tenant_id, OPERATOR_TENANT) == 0;
-	c->op = &DESTROY;
-	enum err e = is_own ? OK : record_for_customer(c, object, turn->key.tenant_id);
-	return e ? e : record_here(c, object, uuid_make(c->arena));
 }
 
 /* Everybody is asked again: days have passed, and a backup may have been restored. What was gone
@@ -247,9 +267,9 @@ static enum err destroy(struct call *c, const struct turn *turn)
 	}
 	e = keyring_version_destroy(c->keyring, c->arena, &turn->key, &receipt);
 	if (e) /* logged there; the others do not wait for somebody to look */
-		return db_exec(c, TRIED, DB_ARGS(KEY_ARGS(c, turn)));
+		return note(c, turn, TRIED, DB_ARGS(KEY_ARGS(c, turn)));
 	e = db_exec_one(c, DESTROYED, DB_ARGS(KEY_ARGS(c, turn), receipt.at, receipt.key));
-	return e ? e : record_end(c, turn);
+	return e ? e : record(c, turn, &DESTROY);
 }
 
 enum err key_end_run(struct call *c, bool *more)

@@ -75,16 +75,18 @@ class KeyEndFlow(FlowTest):
                 continue
         raise AssertionError(what)
 
-    def events(self, client):
-        found = client.get('/v1/audit/events?operation=provisioning.key_version_destroy&limit=200')['items']
-        return [event for event in found if event['objectId'] == f'{self.id}.1']
+    def events(self, client, operation, version):
+        found = client.get(f'/v1/audit/events?operation=provisioning.{operation}&limit=200')['items']
+        return [event for event in found if event['objectId'] == f'{self.id}.{version}']
 
     def assert_over(self):
         self.assertEqual(self.row('fingerprint'), self.receipt()[1])
         self.assertFalse(self.file(1).exists())
         for client in (self.tenant.admin, base.world.operator):
-            eventually(lambda client=client: self.events(client), 'the event in the log')
-            self.assertEqual(len(self.events(client)), 1)
+            for event in (('key_version_create', 2), ('key_version_destroy', 1)):
+                eventually(lambda client=client, event=event: self.events(client, *event), 'the event in the log')
+                self.assertEqual(len(self.events(client, *event)), 1)
+            self.assertEqual(self.events(client, 'key_version_create', 1), [])
         teacher = self.tenant.enter('sensei')
         self.assertEqual(teacher.get(self.path)['items'][0]['text'], COMMENT)
         self.assertEqual([version['version'] for version in self.tenant.admin.get('/v1/keys')['provisioning']['versions']], [2])
