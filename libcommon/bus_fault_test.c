@@ -2,6 +2,7 @@
  * The bus while things go wrong: instances that stop, die, drain, come and go; tenants that flood.
  * Serving ends that must stop or die are processes of their own.
  */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -357,16 +358,32 @@ static int find_addresses(const char *host, char (*out)[BUS_ADDRESS_MAX], int ma
 	return n;
 }
 
-static int free_port(void)
+/*
+ * A port of the instances' addresses that no other process gets as long as `holders` are open: they
+ * are bound and do not listen, and share it with a listener that asks to share, as libnng's does.
+ */
+static int hold_port(int holders[3])
 {
-	return 20000 + (int)(getpid() % 20000);
+	struct sockaddr_in address = { .sin_family = AF_INET }; /* the first takes any free one */
+	for (int i = 0; i < 3; i++) {
+		socklen_t size = sizeof(address);
+		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + (uint32_t)i);
+		holders[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_true(holders[i] >= 0);
+		assert_int_equal(
+			setsockopt(holders[i], SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)),
+			0);
+		assert_int_equal(bind(holders[i], (struct sockaddr *)&address, size), 0);
+		assert_int_equal(getsockname(holders[i], (struct sockaddr *)&address, &size), 0);
+	}
+	return ntohs(address.sin_port);
 }
 
 static void a_name_stands_for_all_its_addresses_as_they_come_and_go(void **state)
 {
 	char whom[64];
 	pid_t pids[3];
-	int port = free_port();
+	int holders[3], port = hold_port(holders);
 	for (int i = 0; i < 3; i++) {
 		char at[64];
 		snprintf(at, sizeof(at), "tcp://127.0.0.%d:%d", i + 2, port);
@@ -385,8 +402,10 @@ static void a_name_stands_for_all_its_addresses_as_they_come_and_go(void **state
 	atomic_store(&addresses_n, 2);
 	wait_up(client, 2);
 	bus_close(client);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		end_instance(pids[i], SIGKILL);
+		close(holders[i]);
+	}
 }
 
 /* ---- who is at the other end ---- */

@@ -313,6 +313,7 @@ static void wait_until_gone(void)
 			return;
 		(void)usleep(10000);
 	}
+	fail_msg("connections that were ended are still there");
 }
 
 static void a_connection_lost_between_calls_is_not_noticed(void **state)

@@ -238,6 +238,7 @@ static void wait_for_lock(void)
 		" AND usename = 'manabiya_provisioning' AND wait_event_type = 'Lock'";
 	for (int i = 0; i < 2000 && strcmp(test_sql_text(&test, waits), "1") != 0; i++)
 		(void)usleep(10000);
+	assert_string_equal(test_sql_text(&test, waits), "1");
 }
 
 static void what_changes_while_the_job_looks_is_looked_at_anew(void **state)
