@@ -2,8 +2,9 @@
 
 Backups are made before, between (the contract is closed, nothing is purged yet) and after, each as a
 dump and as a copy of the cluster with its WAL. Of the erased tenant nothing opens in any of them, of
-the other everything; nowhere in backups, WAL, Redis files, media or logs stands what people wrote or
-a byte of a key; and a product that is started on the oldest backup erases the tenant again.
+the other everything but what was a child's that is erased there; nowhere in keyring, backups, WAL,
+Redis files, media or logs stands what people wrote or a key of theirs; and a product that is started
+on the oldest backup erases both again.
 """
 
 import base64
@@ -23,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
 import base  # noqa: E402
 from base import FlowTest, clip, eventually  # noqa: E402
 from stack import SERVICES, Stack, postgres_bin, run  # noqa: E402
-from tenant_keys import open_file  # noqa: E402
+from tenant_keys import TenantKeys  # noqa: E402
 
 MOMENTS = ('before', 'between', 'after')
 BACKUPS_KEPT = ('before', 'between')  # in which the erased tenant still has rows
 ERASED_WITHIN_S = 120
+SLOT_ID = 16  # bytes in front of a slot's random ones
 
 
 class KeptStack(Stack):
@@ -67,6 +69,7 @@ class Side:
         self.tenant.enter('jido2').put(f'{lesson.path}/goal', goal=self.childs, condition=3)
         self.names = self.plant_name()
         self.key_files = {path.name: path.read_bytes() for path in keyring().glob(f'{self.id}.*')}
+        self.keys = TenantKeys(base.world.stack, self.id)
 
     def plant_name(self):
         """Somebody whose names are found nowhere else."""
@@ -81,21 +84,28 @@ class Side:
         return [text.encode() for text in [*self.texts, *self.names, self.childs]] + [self.video]
 
     def secrets(self):
-        """Key bytes: of the files as they lay, and of what they hold, opened by libsodium and nothing of ours."""
-        found = []
-        for name, content in self.key_files.items():
-            found.append(content[-64:] if len(content) > 64 else content)
-            if name.endswith('.key'):
-                found.append(open_file(root_key(), name, content))
-        return [form for secret in found for form in (secret, secret.hex().encode(), base64.b64encode(secret).rstrip(b'='))]
+        """Key bytes of everybody: of the files as they lay, of what they hold, opened by libsodium and nothing of ours, and of each
+        user's slot."""
+        lay = [content[-64:] for name, content in self.key_files.items() if not name.endswith('.users')]
+        derived = [self.keys.of_domain(domain, version) for version in self.keys.versions for domain in domains()]
+        of_users = [secret for user in self.keys.slots for secret in self.secrets_of(str(user))]
+        return [*lay, *self.keys.versions.values(), *derived, *of_users]
+
+    def secrets_of(self, user):
+        """What lay in a user's slot but the id, and the keys that are made with it."""
+        return [self.keys.slots[uuid.UUID(user)][SLOT_ID:],
+                *(self.keys.of_user(user, domain, version) for version in self.keys.versions for domain in domains())]
+
+
+def forms(secrets):
+    """As they are and as texts."""
+    return [form for secret in secrets for form in (
+        secret, secret.hex().encode(), secret.hex().upper().encode(), base64.b64encode(secret).rstrip(b'='),
+        base64.urlsafe_b64encode(secret).rstrip(b'='))]
 
 
 def keyring():
     return base.world.directory / 'keyring'
-
-
-def root_key():
-    return bytes.fromhex((base.world.stack.keys / 'keyring-root.key').read_text())
 
 
 # ---- what is sealed ----
@@ -106,6 +116,11 @@ def sealed_columns():
     for path in (base.ROOT / 'proto').glob('*.yaml'):
         found |= set(re.findall(r'x-personal: ([a-z_]+)/([a-z_]+\.[a-z_]+)', path.read_text()))
     return sorted(found)
+
+
+def domains():
+    """Whose keys texts and videos lie under."""
+    return sorted({domain for domain, _ in sealed_columns()})
 
 
 COPIES = {'person': ('person', 'member')}  # learning keeps the names of people under the same seal
@@ -234,6 +249,9 @@ def check_the_check():
     for side in (erased, stays):
         n, failed, words = opened(list(Database(base.world.stack.conninfo()).lines(side.id)), base.world.directory / 'media')
         assert failed == 0 and n >= 6 and {*side.texts, *side.names, side.childs} <= set(words), (n, failed, words)
+        assert {uuid.UUID(user) for user in (side.bird, side.child)} <= set(side.keys.slots), 'their slots are known'
+        slots = [slot[SLOT_ID:] for slot in side.keys.slots.values()]
+        assert set(slots) == {needle for _, needle in standing(slots, [keyring()])}, 'slots are found where they lie'
 
 
 class Drill(FlowTest):
@@ -253,14 +271,15 @@ class Drill(FlowTest):
 
     def test_2_nowhere_stands_what_was_written_or_a_key(self):
         base.world.stack.sql('CHECKPOINT')
-        needles = [*erased.canaries(), *stays.canaries(), *erased.secrets()]
+        needles = [*erased.canaries(), *stays.canaries(), *forms([*erased.secrets(), *stays.secrets_of(stays.child)])]
         places = [base.world.directory, base.world.stack.cluster]
         files = {path for place in places for path in place.rglob('*') if path.is_file() and not path.is_symlink()}
         names = {path.name for path in files}
         self.assertTrue({'dump.sql', 'audit.ndjson', 'learning.log', 'erased.ledger'} <= names and
                         any(path.parent.name == 'pg_wal' for path in files) and any(name.endswith('.rdb') for name in names))
-        found = [f'{path}: {needle[:24]!r}' for path in files for needle in held(path, needles)]
-        self.assertEqual(found, [])
+        # The keyring is searched like all else: the child's slot is there still, and holds nothing.
+        self.assertIn(f'{stays.id}.users', names)
+        self.assertEqual([f'{path}: {needle[:24]!r}' for path, needle in standing(needles, places)], [])
 
     def test_2_the_certificate_is_verified_by_go(self):
         text = base.world.operator.send('GET', f'/v1/contracts/{erased.tenant.contract["id"]}/certificate').body.decode()
@@ -307,6 +326,15 @@ def go(key, text):
     done = subprocess.run([place / 'certificate', key, keys[1], place / 'certificate.txt'], stdout=subprocess.PIPE, text=True,
                           check=False)
     return done.returncode, done.stdout
+
+
+def standing(needles, places):
+    """[(file, needle)]: grep looks for all of them at once, in lines, and names the files."""
+    lines = b'\n'.join({max(needle.split(b'\n'), key=len) for needle in needles})
+    done = subprocess.run(['grep', '-rlaFZ', '-D', 'skip', '-f', '-', *places], input=lines, env={**os.environ, 'LC_ALL': 'C'},
+                          stdout=subprocess.PIPE, check=False)  # its status is 2 too when a file goes meanwhile
+    found = [Path(os.fsdecode(name)) for name in done.stdout.split(b'\0') if name]
+    return [(path, needle) for path in found for needle in held(path, needles)]
 
 
 def held(path, needles):
