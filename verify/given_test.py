@@ -1,0 +1,92 @@
+"""manabiya-verify as it is given away: one file that needs no other, has no function that opens a connection, and asks the kernel
+for none."""
+
+import base64
+import ctypes
+import ctypes.util
+import hashlib
+import os
+import platform
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAM = os.environ['MANABIYA_VERIFY']
+PT_DYNAMIC, PT_INTERP = 2, 3
+NETWORK = re.compile(r'^_*(socket|socketpair|connect|bind|listen|accept4?|send|sendto|sendmsg|sendmmsg|recv|recvfrom|recvmsg|recvmmsg|'
+                     r'getaddrinfo|gethostby\w+|res_n?\w*(query|search|send)|PQ\w+|nng_\w+|redis\w+)$')
+# socket, connect and their like have numbers in a row; io_uring can do without them.
+CALLS = {'x86_64': ((41, 55), (288, 288), (425, 427)), 'aarch64': ((198, 212), (242, 243), (425, 427))}
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, MODE_FILTER = 38, 22, 2
+LOAD, AT_LEAST, MORE, ANSWER, KILL, ALLOW = 0x20, 0x35, 0x25, 0x06, 0x80000000, 0x7fff0000
+LOG = 'example.invalid/log'
+
+libc = ctypes.CDLL(None, use_errno=True)
+sodium = ctypes.CDLL(ctypes.util.find_library('sodium'))
+
+
+def without_network():
+    """From here on the kernel ends whoever asks for a network."""
+    ranges = CALLS[platform.machine()]
+    code = [(LOAD, 0, 0, 0)]  # the number of the call
+    for first, last in ranges:
+        code += [(AT_LEAST, 0, 2, first), (MORE, 1, 0, last), (ANSWER, 0, 0, KILL)]
+    code.append((ANSWER, 0, 0, ALLOW))
+    text = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in code))
+    program = ctypes.create_string_buffer(struct.pack('HxxxxxxP', len(code), ctypes.addressof(text)))
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(PR_SET_SECCOMP, MODE_FILTER, program, 0, 0):
+        raise OSError(ctypes.get_errno(), 'seccomp')
+
+
+def run(*command):
+    return subprocess.run(command, preexec_fn=without_network, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, env={}, close_fds=True)
+
+
+def make_checkpoint():
+    """(verifier key, note) of a log of one line, by libsodium alone."""
+    public, secret, signature = (ctypes.create_string_buffer(size) for size in (32, 64, 64))
+    sodium.crypto_sign_keypair(public, secret)
+    text = f'{LOG}\n1\n{base64.b64encode(hashlib.sha256(bytes(1) + b"line").digest()).decode()}\n'.encode()
+    sodium.crypto_sign_detached(signature, None, text, ctypes.c_ulonglong(len(text)), secret)
+    key_id = hashlib.sha256(LOG.encode() + b'\n\1' + public.raw).digest()[:4]
+    line = base64.b64encode(key_id + signature.raw).decode()
+    return f'{LOG}+{key_id.hex()}+{base64.b64encode(bytes([1]) + public.raw).decode()}', text.decode() + f'\n\u2014 {LOG} {line}\n'
+
+
+class Given(unittest.TestCase):
+    def test_it_needs_no_other_file(self):
+        content = Path(PROGRAM).read_bytes()
+        self.assertEqual(content[:6], b'\x7fELF\2\1')
+        begin, (size, n) = struct.unpack_from('<Q', content, 32)[0], struct.unpack_from('<HH', content, 54)
+        kinds = {struct.unpack_from('<I', content, begin + i * size)[0] for i in range(n)}
+        self.assertGreater(len(kinds), 2)
+        self.assertFalse(kinds & {PT_DYNAMIC, PT_INTERP}, 'nothing is loaded when it starts')
+
+    def test_no_function_in_it_opens_a_connection(self):
+        said = subprocess.run(['nm', PROGRAM], check=True, stdout=subprocess.PIPE, text=True).stdout
+        names = {line.split()[-1] for line in said.splitlines()}
+        self.assertLessEqual({'main', 'crypto_sha256'}, names, 'names are there to be looked at')
+        self.assertEqual({name for name in names if NETWORK.match(name)}, set())
+
+    def test_it_asks_for_no_network_when_it_checks(self):
+        asking = run(sys.executable, '-I', '-c', 'import socket; socket.socket()')
+        self.assertEqual(asking.returncode, -signal.SIGSYS, 'the kernel ends who does')
+        key, note = make_checkpoint()
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, 'checkpoint')
+            path.write_text(note)
+            done = run(PROGRAM, 'checkpoint', f'--key={key}', path)
+            self.assertEqual((done.returncode, done.stdout[:4]), (0, 'GOOD'), done.stdout)
+            path.write_text(note.replace('\n1\n', '\n2\n', 1))
+            done = run(PROGRAM, 'checkpoint', f'--key={key}', path)
+            self.assertGreater(done.returncode, 0, done.stdout)
+
+
+if __name__ == '__main__':
+    unittest.main()
