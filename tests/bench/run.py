@@ -24,6 +24,7 @@ PARTS = {
     'events': ([HERE / 'events.py', '--streams=3000'], 'idle event streams: memory, and a hint to all of them'),
     'media': ([HERE / 'media.py'], 'a video of 16 MiB sent and read in ranges, beside nginx'),
     'change': ([HERE / 'change.py'], 'a change with its event, with and without the ledger'),
+    'roster': ([HERE / 'roster.py'], '2,000 people, whose names lie sealed, in the order of their readings'),
     'stopped': ([HERE / 'stopped.py'], 'one of three instances stopped under load'),
     'flood': ([HERE / 'flood.py'], 'five times more requests than can be answered'),
     'audit': ([HERE / 'audit.py'], 'the audit log: events, checkpoints, proofs, beside Go'),
