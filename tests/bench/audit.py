@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""The audit log: events a second through outbox, bus and tree beside the database alone; how soon they are signed; how long
-it takes to check a million of them, beside Go's tlog; size and time of proofs; how soon a change is refused while audit hangs.
+"""The audit log: events a second through outbox, bus and tree beside the database alone; how soon they are signed after audit
+stored them, and after the gateway answered the change; how long it takes to check a million of them, beside Go's tlog; size and
+time of proofs; how soon a change is refused while audit hangs.
 
     ./dev bench audit, or tests/bench/audit.py [--events 20000] [--leaves 1000000] [--trees 10000,100000] [--pruned 1000000,10000000]
         [--refused 4000]
@@ -34,6 +35,7 @@ TENANTS = 20
 APPEND_ROWS = 500  # as many as the relay ships at once
 TILE = 256
 PROBE_EVERY_MS, PROBES = 20, 150
+PROBERS = 4  # clients that make changes in turn: one that waits for its answer holds up no other's
 PROOFS = 50  # asked for each tree
 ROOM = 500  # lines that may wait for audit while changes are refused
 ED25519_PKCS8 = bytes.fromhex('302e020100300506032b657004220420')
@@ -131,9 +133,25 @@ class Log:
         return heights[0], edge[0]
 
 
-def signed_after(log, tenant):
-    """Milliseconds from an event's commit to a checkpoint that holds it: (median, p99, the most), told by the database itself."""
+def signed_after(log, tenant, probe):
+    """Milliseconds from what the probe notes to a checkpoint that holds it: (median, p99, the most)."""
     log.stack.sql('TRUNCATE bench.told, bench.signed')
+    watcher = log.psql(f"""DO $$ DECLARE last bigint := -1; now_signed bigint; BEGIN LOOP
+        SELECT coalesce(max(signed), 0) INTO now_signed FROM audit.head WHERE tenant_id = '{tenant}';
+        IF now_signed <> last THEN INSERT INTO bench.signed VALUES (now_signed, clock_timestamp()); last := now_signed; END IF;
+        EXIT WHEN (SELECT count(*) FROM bench.told) = {PROBES} AND now_signed >= (SELECT max(size) FROM bench.told);
+        COMMIT;
+        PERFORM pg_sleep(0.002); END LOOP; END $$""")
+    probe(log, tenant)
+    if watcher.wait():
+        raise RuntimeError('psql failed')
+    text = log.stack.sql("""SELECT json_build_array(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms), percentile_cont(0.99) WITHIN GROUP (ORDER BY ms), max(ms))
+        FROM (SELECT greatest(0, 1000 * extract(epoch FROM (SELECT min(s.at) FROM bench.signed s WHERE s.size >= t.size) - t.at)) AS ms FROM bench.told t) d""")
+    return json.loads(text)
+
+
+def commits(log, tenant):
+    """Events put into the log by its own function, noted when that has committed, by the database itself."""
     line = LINE.format(operation='learning.try_create', tenant=f"'{tenant}'")
     teller = log.psql(f"""DO $$ BEGIN FOR i IN 1..{PROBES} LOOP
         PERFORM audit.append(array_agg('{tenant}'::uuid), array_agg(id), array_agg(1775608200000::bigint), array_agg('learning.try_create'::text),
@@ -142,18 +160,39 @@ def signed_after(log, tenant):
         INSERT INTO bench.told SELECT sequence, clock_timestamp() FROM audit.head WHERE tenant_id = '{tenant}';
         COMMIT;
         PERFORM pg_sleep({PROBE_EVERY_MS / 1000}); END LOOP; END $$""")
-    watcher = log.psql(f"""DO $$ DECLARE last bigint := -1; now_signed bigint; BEGIN LOOP
-        SELECT coalesce(max(signed), 0) INTO now_signed FROM audit.head WHERE tenant_id = '{tenant}';
-        IF now_signed <> last THEN INSERT INTO bench.signed VALUES (now_signed, clock_timestamp()); last := now_signed; END IF;
-        EXIT WHEN (SELECT count(*) FROM bench.told) = {PROBES} AND now_signed >= (SELECT max(size) FROM bench.told);
-        COMMIT;
-        PERFORM pg_sleep(0.002); END LOOP; END $$""")
-    for process in (teller, watcher):
-        if process.wait():
-            raise RuntimeError('psql failed')
-    text = log.stack.sql("""SELECT json_build_array(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms), percentile_cont(0.99) WITHIN GROUP (ORDER BY ms), max(ms))
-        FROM (SELECT greatest(0, 1000 * extract(epoch FROM (SELECT min(s.at) FROM bench.signed s WHERE s.size >= t.size) - t.at)) AS ms FROM bench.told t) d""")
-    return json.loads(text)
+    if teller.wait():
+        raise RuntimeError('psql failed')
+
+
+def answers(log, tenant):
+    """Changes through the gateway, noted when the client has the answer: the outbox, the relay, the bus and audit come after it."""
+    skill = log.school.teacher.get('/v1/skills')['items'][0]['id']
+    began = time.monotonic()
+
+    def make(some):
+        client = log.school.client()
+        client.token = log.school.teacher.token
+        noted = []
+        for i in some:
+            time.sleep(max(0, began + i * PROBE_EVERY_MS / 1000 - time.monotonic()))
+            answer = change(client, skill)
+            noted.append((answer.headers['X-Request-Id'], time.time()))
+            if answer.status != 201:
+                raise RuntimeError((answer.status, answer.body))
+        client.close()
+        return noted
+
+    with ThreadPoolExecutor(PROBERS) as pool:
+        noted = sum(pool.map(make, (range(first, PROBES, PROBERS) for first in range(PROBERS))), [])
+    rows = ','.join(f"('{request}', {at})" for request, at in noted)
+    while True:  # what was acknowledged comes
+        found = log.stack.sql(f"""WITH noted (request, at) AS (VALUES {rows}), told AS (SELECT line::jsonb #>> '{{api,request,uid}}' AS request, sequence
+            FROM audit.event WHERE tenant_id = '{tenant}' AND operation = 'learning.unit_create')
+            SELECT sequence || ',' || at FROM noted JOIN told USING (request)""").splitlines()
+        if len(found) >= PROBES:
+            break
+        time.sleep(0.1)
+    log.stack.sql('INSERT INTO bench.told VALUES ' + ','.join(f"({pair.split(',')[0]}, to_timestamp({pair.split(',')[1]}))" for pair in found))
 
 
 # ---- checking ----
@@ -273,6 +312,10 @@ def prove(log, sizes, pruned_sizes):
 
 # ---- refusing ----
 
+def change(client, skill):
+    return client.send('POST', '/v1/units', {'title': 'マット運動', 'skillIds': [skill]}, {'Idempotency-Key': str(uuid.uuid4())})
+
+
 def ask_all(school, clients, n, ask):
     """Milliseconds of n requests by so many at once, sorted."""
     def ask_some(client):
@@ -294,17 +337,14 @@ def refuse(school, n):
     """While audit hangs and no more may wait: changes, from the first that is refused on, and reads."""
     skill = school.teacher.get('/v1/skills')['items'][0]['id']
 
-    def change(client):
-        return client.send('POST', '/v1/units', {'title': 'マット運動', 'skillIds': [skill]}, {'Idempotency-Key': str(uuid.uuid4())})
-
     def change_in_vain(client):
-        answer = change(client)
+        answer = change(client, skill)
         if (answer.status, answer.json['code']) != (503, 'audit_unavailable'):
             raise RuntimeError((answer.status, answer.body))
 
     os.kill(school.pids()['audit'], signal.SIGSTOP)
     try:
-        while change(school.teacher).status == 201:
+        while change(school.teacher, skill).status == 201:
             pass
         head('while audit hangs, ms', 'p50', 'p99', 'most')
         for clients in (1, 8):
@@ -337,20 +377,24 @@ def main():
 
 
 def flood(log, n):
-    quiet = signed_after(log, '00000000-0000-7000-8000-000000000199')
+    quiet = signed_after(log, '00000000-0000-7000-8000-000000000199', commits), signed_after(log, log.school.tenant, answers)
     ours, plain = log.append('00000000-0000-7000-8000-000000000198', n // 4)
     with ThreadPoolExecutor(1) as beside:
         told = beside.submit(log.tell, n)
-        busy = signed_after(log, '00000000-0000-7000-8000-000000000197')
+        busy = [signed_after(log, '00000000-0000-7000-8000-000000000197', commits)]
         rate, cpu = told.result()
+        told = beside.submit(log.tell, n)
+        busy.append(signed_after(log, log.school.tenant, answers))
+        told.result()
     head('acknowledged events', 'a second', 'CPU µs each', 'services', 'audit', 'PostgreSQL')
     services = sum(cpu[name] for name in TELLERS)
     row('outbox → bus → tree', rate, sum(cpu.values()), services, cpu['audit'], cpu['postgres'], digits=0)
     head('storing them, CPU µs each', 'audit.append()', 'plain insert', 'ratio')
     row(f'{APPEND_ROWS} at a time, one connection', ours, plain, ours / plain)
-    head('from commit to checkpoint, ms', 'median', 'p99', 'most')
-    row('50 a second', *quiet, digits=0)
-    row('the same, beside the events above', *busy, digits=0)
+    for i, what in enumerate(("audit's commit", "a change's answer")):
+        head(f'from {what} to checkpoint, ms', 'median', 'p99', 'most')
+        row('50 a second', *quiet[i], digits=0)
+        row('the same, beside the events above', *busy[i], digits=0)
 
 
 if __name__ == '__main__':
