@@ -52,6 +52,17 @@ static void people_come_with_their_names_in_clear(void **state)
 		"\"kanaGivenName\":\"はじめ\",\"status\":\"active\""));
 }
 
+static void whose_end_has_begun_is_marked(void **state)
+{
+	static const char mark[] = "\"kanaGivenName\":\"はじめ\",\"status\":\"tobedeleted\"";
+	test_sql(&test,
+		"INSERT INTO provisioning.user_erasure (tenant_id, id, user_id, due_at) VALUES"
+		" ('" TEST_TENANT "', gen_random_uuid(), '" HEAD "', now())");
+	assert_non_null(strstr(lines_of(&learning, "user", 200), mark));
+	test_sql(&test, "DELETE FROM provisioning.user_erasure");
+	assert_null(strstr(lines_of(&learning, "user", 200), mark));
+}
+
 static void a_line_is_read_again_by_the_shape_that_wrote_it(void **state)
 {
 	static const struct shape *const shapes[] = { &provisioning_archived_org_shape,
@@ -170,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_comes_whole_whatever_the_page),
 		cmocka_unit_test(people_come_with_their_names_in_clear),
+		cmocka_unit_test(whose_end_has_begun_is_marked),
 		cmocka_unit_test(a_line_is_read_again_by_the_shape_that_wrote_it),
 		cmocka_unit_test(limits_of_people_come_before_the_contract_s),
 		cmocka_unit_test(schools_are_under_the_district),

@@ -1,5 +1,6 @@
 /* Lines of an archive on their way into provisioning: what is told, what is written, and that doing
  * it again changes nothing. */
+#include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning_test.h"
 
 #define SCHOOL "01890000-0000-7000-8000-000000000e11"
@@ -204,6 +205,27 @@ static void nobody_else_may_write(void **state)
 	assert_int_equal(reply.status, 403);
 }
 
+#define LEAVER "01890000-0000-7000-8000-000000000a44"
+
+static void whose_end_had_begun_waits_for_it_here(void **state)
+{
+	static const char end[] = "SELECT round(extract(epoch FROM due_at - now()) / 86400) FROM"
+				  " provisioning.user_erasure WHERE user_id = '" LEAVER "'";
+	for (int i = 0; i < 2; i++)
+		assert_string_equal(send("user",
+					    "{\"id\":\"" LEAVER
+					    "\",\"username\":\"saru\",\"role\":\"student\"," NAMES
+					    ",\"status\":\"tobedeleted\"," AT "}",
+					    false),
+			"");
+	assert_string_equal(test_sql_text(&test, end), "30");
+	assert_string_equal(
+		test_sql_text(&test, "SELECT status FROM auth.account WHERE id = '" LEAVER "'"),
+		"suspended");
+	struct answer answer = expect(200, &head, "user_get", "userId=" LEAVER, NULL);
+	assert_string_equal(text_of(&answer, "status"), "tobedeleted");
+}
+
 static int open_arrival_world(void **state)
 {
 	int result = open_world(state);
@@ -213,6 +235,7 @@ static int open_arrival_world(void **state)
 
 int main(void)
 {
+	lifecycle_conf.user_grace_days = 30;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_check_writes_nothing),
 		cmocka_unit_test(what_is_wrong_is_told_by_its_place),
@@ -222,6 +245,7 @@ int main(void)
 		cmocka_unit_test(what_it_is_held_for_comes_in),
 		cmocka_unit_test(who_let_go_lets_everybody_go_on),
 		cmocka_unit_test(secrets_are_for_those_who_arrived),
+		cmocka_unit_test(whose_end_had_begun_waits_for_it_here),
 		cmocka_unit_test(nobody_else_may_write),
 		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),
 	};
