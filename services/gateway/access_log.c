@@ -31,6 +31,7 @@ static struct {
 	struct timer *timer, *alive;
 	struct ask *ask; /* the batch or word under way */
 	int64_t back_off_ms;
+	int64_t open_again_ms; /* on the steady clock: until then nobody waits to be told of */
 	bool is_stopping, is_flushed, is_ending; /* the end is said */
 } access_log;
 
@@ -148,7 +149,8 @@ bool access_log_is_open(const struct visit *v)
 {
 	bool is_promised = v->actor && ocsf_access_is_promised(v->route->label) &&
 		!(v->route->flags & ROUTE_WRITES);
-	return !is_promised || access_ring_is_open(access_log.ring, v->actor->tenant_id);
+	return !is_promised || clock_steady_ms() < access_log.open_again_ms ||
+		access_ring_is_open(access_log.ring, v->actor->tenant_id);
 }
 
 struct ask *access_log_open(struct visit *v, ask_on_answer *fn)
@@ -158,9 +160,12 @@ struct ask *access_log_open(struct visit *v, ask_on_answer *fn)
 	return ask_send(&request, (struct ask_terms){ 0 }, fn, v);
 }
 
-void access_log_opened(const struct visit *v)
+void access_log_opened(const struct visit *v, enum err err)
 {
-	access_ring_opened(access_log.ring, v->actor->tenant_id);
+	if (err)
+		access_log.open_again_ms = clock_steady_ms() + ALIVE_MS;
+	else
+		access_ring_opened(access_log.ring, v->actor->tenant_id);
 }
 
 /* ---- from visits to records ---- */

@@ -20,12 +20,13 @@ void access_log_stop(void);
 /*
  * Only the first read of class III or above for a tenant waits: until audit has noted that this
  * gateway reads for it, so that the tenant is told if the gateway is killed and its records are
- * lost (access_ring.h). False for a visit that must be opened first; its answer without an error
- * goes to access_log_opened().
+ * lost (access_ring.h). While audit is away reading goes on, and one of the reads every two seconds
+ * tries again. False for a visit that must be opened first; what came of it goes to
+ * access_log_opened().
  */
 bool access_log_is_open(const struct visit *v);
 struct ask *access_log_open(struct visit *v, ask_on_answer *fn);
-void access_log_opened(const struct visit *v);
+void access_log_opened(const struct visit *v, enum err err);
 
 /* A visit that is over; copies what it keeps. */
 void access_log_add(const struct visit *v, unsigned status, int64_t took_us);

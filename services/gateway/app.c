@@ -311,15 +311,12 @@ static void on_record_open(void *arg, const struct bus_reply *reply)
 {
 	struct visit *v = arg;
 	v->ask = NULL;
-	if (reply->err) {
-		visit_refuse(v, &problem_service_unavailable, retry_after_s());
-		return;
-	}
-	access_log_opened(v);
+	access_log_opened(v, reply->err);
 	(void)run(v);
 }
 
-/* What must not be read without a record is not; see access_log.h. Goes on in on_record_open(). */
+/* For whom is read is known first, as far as that can be; see access_log.h. Goes on in
+ * on_record_open(). */
 static enum verdict record_step(struct visit *v)
 {
 	if (!v->route || access_log_is_open(v)) {
