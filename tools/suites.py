@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / 'build-asan'
 LOGS = ROOT / '.manabiya/test'
 SHOWN_LINES = 60
-AT_ONCE = min(os.cpu_count() + 1, 4)
+AT_ONCE = min(2 * os.cpu_count(), 4)
 FAILURE = re.compile(r'^(?:={70}$|\s*not ok\b)', re.M)
 TAP_LINE = re.compile(r'^\s*(not )?ok\b(.*# (?:SKIP|TODO))?', re.M | re.I)
 ENVIRONMENT = {'MANABIYA_BUILD': str(BUILD), 'PYTHONDONTWRITEBYTECODE': '1',
