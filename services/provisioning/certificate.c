@@ -1,8 +1,8 @@
 /*
  * Certificates of erasure: asked for as soon as the log proves the erasure, then kept.
  *
- * audit signs them (services/audit/certificate.c); what is here goes with the contract, a row of
- * the operator's own tenant.
+ * audit signs them (services/audit/certificate.c); those of contracts are here, rows of the
+ * operator's own tenant; those of users in user_erasure.c.
  */
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "libcommon/db.h"
 #include "libcommon/outbox.h"
 #include "libcommon/service.h"
+#include "services/provisioning/erasure.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
 
@@ -74,16 +75,21 @@ enum err certificate_run(struct call *c, bool *more)
 	return e ? e : outbox_record(c, &CERTIFY, in.contract_id);
 }
 
-enum err provisioning_contract_certificate(struct call *c,
-	const struct provisioning_contract_certificate_in *in,
-	struct provisioning_contract_certificate_out *out)
+enum err certificate_get(struct call *c, const char *sql, const char *id, struct bytes *out)
 {
 	const char *text;
-	enum err e = db_text(c, GET, DB_ARGS(in->contract_id), &text);
+	enum err e = db_text(c, sql, DB_ARGS(id), &text);
 	if (e)
 		return e;
 	if (!text)
 		return fail_as(c, &NOT_READY);
-	out->body = (struct bytes){ (const unsigned char *)text, strlen(text) };
+	*out = (struct bytes){ (const unsigned char *)text, strlen(text) };
 	return OK;
+}
+
+enum err provisioning_contract_certificate(struct call *c,
+	const struct provisioning_contract_certificate_in *in,
+	struct provisioning_contract_certificate_out *out)
+{
+	return certificate_get(c, GET, in->contract_id, &out->body);
 }

@@ -46,9 +46,7 @@ static const char LISTED[] = "SELECT e.id, " SEALED("p.id", "p.name") ENROLLMENT
 	"  WHERE f.tenant_id = e.tenant_id AND f.id = e.id))";
 
 static const char ENROLLMENT_PAGE[] =
-	"SELECT " ENROLLMENT_COLUMNS ENROLLMENT_TABLES
-	" JOIN unnest($1::uuid[]) WITH ORDINALITY AS shown (id, position) ON shown.id = e.id"
-	" ORDER BY shown.position";
+	"SELECT " ENROLLMENT_COLUMNS ENROLLMENT_TABLES " WHERE e.id = ANY ($1::uuid[])";
 
 static const char ENROLLMENT_GET[] =
 	"SELECT " ENROLLMENT_COLUMNS ENROLLMENT_TABLES " WHERE e.id = $1::uuid";
@@ -123,8 +121,7 @@ static enum err read_page(struct call *c, const struct provisioning_enrollment_l
 		return e;
 	const struct roster_page shown = roster_cut(c, &roster, page);
 	out->next_cursor = shown.next_cursor;
-	return db_rows(c, ENROLLMENT_PAGE, DB_ARGS(db_text_array(c, shown.ids, shown.n)),
-		&provisioning_enrollment_shape, &out->items);
+	return roster_rows(c, ENROLLMENT_PAGE, &shown, &provisioning_enrollment_shape, &out->items);
 }
 
 enum err provisioning_enrollment_list(struct call *c,

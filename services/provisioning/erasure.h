@@ -23,6 +23,11 @@ must_check enum err user_erase(struct call *c, const char *user_id);
 /* A step of an erasure that is due. A job (service.h). */
 enum err user_erasure_run(struct call *c, bool *more);
 
+/* The certificate that `sql` finds for the id, as it is handed out; 404 certificate_not_ready while
+ * there is none (certificate.c). */
+must_check enum err certificate_get(
+	struct call *c, const char *sql, const char *id, struct bytes *out);
+
 /* What the ledger says and the database does not, because it was restored from a backup: contracts
  * are moved to their purge again, users are deleted again. Once after each start, and what
  * fails again and again until it is done. A job (service.h). */

@@ -127,6 +127,11 @@ struct roster_page {
 };
 struct roster_page roster_cut(struct call *c, const struct roster *roster, const struct page *page);
 
+/* The rows of a page, in its order, into the { items, n } at `list`: `sql` returns those whose ids
+ * are in the array $1, of a shape that has an `id`. */
+must_check enum err roster_rows(struct call *c, const char *sql, const struct roster_page *page,
+	const struct shape *shape, void *list);
+
 /* ---- people (user.c) ---- */
 
 /*

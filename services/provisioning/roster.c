@@ -6,6 +6,9 @@
  * A cursor holds no name, only how many stood in front and the id of the last of them. The next
  * page begins behind that id, wherever it stands by now; if it is gone, at the same number, so
  * that nobody is skipped or shown twice unless more has changed than that.
+ *
+ * Reading and sorting is most of what a page costs, however many it shows, so who wants all of a
+ * school asks for them at once (RosterLimit in common.yaml).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -153,4 +156,52 @@ struct roster_page roster_cut(struct call *c, const struct roster *roster, const
 		out.next_cursor = cursor_make(c, parts, 2);
 	}
 	return out;
+}
+
+/* ---- rows ---- */
+
+struct found {
+	const char *id;
+	const void *row;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct found *left = a, *right = b;
+	return strcmp(left->id, right->id);
+}
+
+/* Of who went since the page was cut there is no row. */
+static void arrange(struct call *c, const struct roster_page *page, const struct shape *shape,
+	struct list *rows)
+{
+	const struct field *id = shape_find(shape, PLACE_BODY, "id");
+	struct found *found = arena_array(c->arena, rows->n, sizeof(*found));
+	char *next = arena_array(c->arena, rows->n, shape->size), *ordered = next;
+	for (size_t i = 0; i < rows->n; i++) {
+		const char *row = (const char *)rows->items + i * shape->size;
+		memcpy(&found[i].id, row + id->offset, sizeof(found[i].id));
+		found[i].row = row;
+	}
+	qsort(found, rows->n, sizeof(*found), by_id);
+	for (size_t i = 0; i < page->n; i++) {
+		const struct found key = { page->ids[i], NULL };
+		const struct found *one = bsearch(&key, found, rows->n, sizeof(*found), by_id);
+		if (one) {
+			memcpy(next, one->row, shape->size);
+			next += shape->size;
+		}
+	}
+	rows->items = ordered;
+}
+
+/* Not by a join with the array that says the order: until PostgreSQL has statistics of the table,
+ * it looks through all of it for each. */
+enum err roster_rows(struct call *c, const char *sql, const struct roster_page *page,
+	const struct shape *shape, void *list)
+{
+	enum err e = db_rows(c, sql, DB_ARGS(db_text_array(c, page->ids, page->n)), shape, list);
+	if (!e)
+		arrange(c, page, shape, list);
+	return e;
 }

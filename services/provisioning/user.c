@@ -51,10 +51,8 @@ static const char LISTED[] = "SELECT p.id, " SEALED(
 			  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.class_id = "
 			  "$2::uuid))";
 
-static const char USER_PAGE[] =
-	"SELECT " USER_COLUMNS " FROM provisioning.person p"
-	" JOIN unnest($1::uuid[]) WITH ORDINALITY AS shown (id, position) ON shown.id = p.id"
-	" ORDER BY shown.position";
+static const char USER_PAGE[] = "SELECT " USER_COLUMNS " FROM provisioning.person p"
+				" WHERE p.id = ANY ($1::uuid[])";
 
 static const char NAME_GET[] =
 	"SELECT " SEALED("id", "name") " FROM provisioning.person WHERE id = $1::uuid";
@@ -189,8 +187,7 @@ enum err provisioning_user_list(struct call *c, const struct provisioning_user_l
 		return e;
 	const struct roster_page shown = roster_cut(c, &roster, &page);
 	out->next_cursor = shown.next_cursor;
-	return db_rows(c, USER_PAGE, DB_ARGS(db_text_array(c, shown.ids, shown.n)),
-		&provisioning_user_shape, &out->items);
+	return roster_rows(c, USER_PAGE, &shown, &provisioning_user_shape, &out->items);
 }
 
 /* ---- change ---- */

@@ -19,9 +19,6 @@
 
 #define NO_ID "00000000-0000-0000-0000-000000000000"
 
-static const struct problem NOT_READY = { ERR_NOT_FOUND, 404, "certificate_not_ready",
-	"削除証明書はまだありません。", "There is no certificate of erasure yet." };
-
 /* What the log calls it. */
 static const struct op USER_ERASE = { .name = "user_erase",
 	.audit = { "account_change.delete", 3001, 6 } };
@@ -249,12 +246,5 @@ enum err provisioning_user_erasure_certificate(struct call *c,
 	const struct provisioning_user_erasure_certificate_in *in,
 	struct provisioning_user_erasure_certificate_out *out)
 {
-	const char *text;
-	enum err e = db_text(c, CERTIFICATE_GET, DB_ARGS(in->erasure_id), &text);
-	if (e)
-		return e;
-	if (!text)
-		return fail_as(c, &NOT_READY);
-	out->body = (struct bytes){ (const unsigned char *)text, strlen(text) };
-	return OK;
+	return certificate_get(c, CERTIFICATE_GET, in->erasure_id, &out->body);
 }
