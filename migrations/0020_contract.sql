@@ -63,14 +63,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT k.state, k.due_at, k.grace_days, k.hold_since IS NOT NULL FROM provisioning.contract k
 	WHERE k.customer_tenant_id = (SELECT tenancy.tenant())
 $$;
--- Whether the entered tenant's contract is held, so that nothing goes.
-CREATE FUNCTION provisioning.is_held() RETURNS boolean
+-- Since when the entered tenant's contract is held, so that nothing goes; NULL: it is not.
+CREATE FUNCTION provisioning.held_since() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-	SELECT EXISTS (SELECT FROM provisioning.contract k
-		WHERE k.customer_tenant_id = (SELECT tenancy.tenant()) AND k.hold_since IS NOT NULL)
+	SELECT max(k.hold_since) FROM provisioning.contract k WHERE k.customer_tenant_id = (SELECT tenancy.tenant())
 $$;
 
-SELECT tenancy.offer('provisioning', 'own_contract()'), tenancy.offer('provisioning', 'is_held()');
+SELECT tenancy.offer('provisioning', 'own_contract()'), tenancy.offer('provisioning', 'held_since()');
 
 -- Which version of whose key still has something under it (services/provisioning/key_end.c). Rows of the
 -- operator's own tenant: ids and counts, of nobody's people.

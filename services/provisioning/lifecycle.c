@@ -78,6 +78,12 @@ static const char RELEASE[] =
 	" + (now() - greatest(hold_since, state_since)), reason = $2, hold_reason = NULL,"
 	" hold_since = NULL, version = version + 1 WHERE id = $1::uuid AND hold_since IS NOT NULL";
 
+/* Nor does it for the customer's people who are to be deleted. */
+static const char USERS_RELEASE[] =
+	"UPDATE provisioning.user_erasure SET due_at = due_at"
+	" + (now() - greatest(provisioning.held_since(), requested_at))"
+	" WHERE erased_at IS NULL AND provisioning.held_since() IS NOT NULL";
+
 static const char OWN_CONTRACT[] =
 	"SELECT state, held, tenancy.stamp(CASE WHEN NOT held THEN due_at + interval '1 day'"
 	" * CASE state WHEN 'closed' THEN coalesce(grace_days, $1::integer) ELSE 0 END END)"
@@ -234,7 +240,8 @@ enum err provisioning_contract_hold_put(struct call *c,
 	if (!e && (strcmp(contract.state, "purging") == 0 || strcmp(contract.state, "erased") == 0))
 		e = fail_with(c, &WRONG_STATE, "%s", contract.state);
 	if (!e)
-		e = record_for_customer(c, in->contract_id, contract.tenant_id);
+		e = change_for_customer(c, in->contract_id, contract.tenant_id,
+			in->held ? NULL : USERS_RELEASE, DB_NONE);
 	if (!e)
 		e = db_exec_one(c, in->held ? HOLD : RELEASE, DB_ARGS(in->contract_id, in->reason));
 	return e ? e : show(c, in->contract_id, &provisioning_contract_hold_put_out_shape, out);

@@ -175,6 +175,38 @@ static void a_hold_stops_the_clock(void **state)
 		"closed6true");
 }
 
+/* One asked for before the hold, one in the midst of it, and one that is done. */
+static void a_hold_stops_the_clock_of_single_users(void **state)
+{
+	open_contract("held-users");
+	hold(true);
+	(void)test_sql_text(&test,
+		arena_printf(test.arena,
+			"UPDATE provisioning.contract SET hold_since = now() - interval '7 days'"
+			" WHERE id = '%s' RETURNING 1",
+			contract_id));
+	test_sql(&test,
+		arena_printf(test.arena,
+			"INSERT INTO provisioning.user_erasure (tenant_id, id, user_id,"
+			" requested_at, due_at, erased_at, erased_event_id)"
+			" SELECT '%s', gen_random_uuid(), gen_random_uuid(),"
+			" now() - interval '1 day' * asked, now() + interval '1 day' * due,"
+			" now() + interval '1 day' * done,"
+			" CASE WHEN done IS NOT NULL THEN gen_random_uuid() END"
+			" FROM (VALUES (9, -1, NULL), (3, 2, NULL), (9, -8, -8))"
+			" AS x (asked, due, done)",
+			tenant_id));
+	hold(false);
+	assert_string_equal(
+		test_sql_text(&test,
+			arena_printf(test.arena,
+				"SELECT string_agg(round(extract(epoch FROM due_at - now())"
+				" / 86400)::text, ' ' ORDER BY due_at)"
+				" FROM provisioning.user_erasure WHERE tenant_id = '%s'",
+				tenant_id)),
+		"-8 5 6");
+}
+
 /* What the contract's administrator reads: the state, whether it is held, and how many days are
  * left. */
 static const char *told(void)
@@ -254,6 +286,7 @@ int main(void)
 		cmocka_unit_test(an_end_goes_on_by_itself_until_the_purge),
 		cmocka_unit_test(all_can_be_taken_back_in_the_time_of_grace),
 		cmocka_unit_test(a_hold_stops_the_clock),
+		cmocka_unit_test(a_hold_stops_the_clock_of_single_users),
 		cmocka_unit_test(its_administrators_are_told_when_the_data_go),
 		cmocka_unit_test(who_has_not_read_it_changes_nothing),
 		cmocka_unit_test(both_logs_are_told),

@@ -3,7 +3,7 @@
 #ifndef MANABIYA_PROVISIONING_RECORD_H
 #define MANABIYA_PROVISIONING_RECORD_H
 
-#include "libcommon/call.h"
+#include "libcommon/db.h"
 
 /* In the log of the tenant that the call is in, as c->op, about an object. */
 must_check enum err record_here(struct call *c, const char *object_id, const char *event_id);
@@ -12,5 +12,9 @@ must_check enum err record_here(struct call *c, const char *object_id, const cha
  * was, not from where or in which session. */
 must_check enum err record_for_customer(
 	struct call *c, const char *object_id, const char *tenant_id);
+
+/* With what changes there: a statement about the customer's own rows. */
+must_check enum err change_for_customer(struct call *c, const char *object_id,
+	const char *tenant_id, const char *sql, struct db_args args);
 
 #endif

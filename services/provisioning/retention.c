@@ -65,7 +65,8 @@ static const char RULES_PUT[] =
 /* A tenant that has never set any has no row. */
 static const char RETENTION_GET[] =
 	"SELECT '\"v' || coalesce((SELECT version FROM provisioning.retention), 0) || '\"' AS etag,"
-	" provisioning.is_held() AS held, (SELECT coalesce(json_agg(json_strip_nulls("
+	" provisioning.held_since() IS NOT NULL AS held, (SELECT "
+	"coalesce(json_agg(json_strip_nulls("
 	"json_build_object('kind', r.kind, 'label', r.label, 'days', r.days,"
 	" 'formerDays', CASE WHEN r.in_force_at > now() THEN r.former_days END, 'inForceAt',"
 	" CASE WHEN r.in_force_at > now() THEN tenancy.stamp(r.in_force_at) END))"

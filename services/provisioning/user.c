@@ -25,7 +25,8 @@ static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_take
 		"p.id", "p.name") " AS name, p.grade, p.version, " PERSON_STATUS                   \
 				  " AS status, (SELECT tenancy.stamp(x.due_at) FROM "              \
 				  "provisioning.user_erasure x WHERE x.tenant_id = p.tenant_id "   \
-				  "AND x.user_id = p.id) AS erase_at,"                             \
+				  "AND x.user_id = p.id AND provisioning.held_since() IS NULL)"    \
+				  " AS erase_at,"                                                  \
 				  " (SELECT k.title FROM provisioning.effective_enrollment e "     \
 				  "JOIN provisioning.class k"                                      \
 				  "  ON k.tenant_id = e.tenant_id AND k.id = e.class_id"           \

@@ -70,9 +70,11 @@ static const char CERTIFICATE_GET[] =
 
 static const char PAGE[] =
 	"SELECT x.id, x.user_id, tenancy.stamp(x.requested_at) AS requested_at,"
-	" tenancy.stamp(x.due_at) AS erase_at, tenancy.stamp(x.erased_at) AS erased_at,"
+	" tenancy.stamp(CASE WHEN x.erased_at IS NOT NULL OR provisioning.held_since() IS NULL"
+	"  THEN x.due_at END) AS erase_at, tenancy.stamp(x.erased_at) AS erased_at,"
 	" CASE WHEN x.certificate IS NOT NULL THEN 'certified' WHEN x.erased_at IS NOT NULL"
-	"  THEN 'erased' WHEN x.due_at <= now() THEN 'erasing' ELSE 'tobedeleted' END AS state"
+	"  THEN 'erased' WHEN x.due_at <= now() AND provisioning.held_since() IS NULL"
+	"  THEN 'erasing' ELSE 'tobedeleted' END AS state"
 	" FROM provisioning.user_erasure x WHERE $1::uuid IS NULL OR x.id < $1::uuid"
 	" ORDER BY x.id DESC LIMIT $2::integer";
 

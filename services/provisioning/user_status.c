@@ -113,7 +113,8 @@ static enum err contract_hold_check(struct call *c)
 		"ます。",
 		"A legal hold keeps all that is of this contract: suspend the user instead." };
 	const char *is_held;
-	enum err e = db_text(c, "SELECT provisioning.is_held()::text", DB_NONE, &is_held);
+	enum err e = db_text(
+		c, "SELECT (provisioning.held_since() IS NOT NULL)::text", DB_NONE, &is_held);
 	return !e && strcmp(is_held, "true") == 0 ? fail_as(c, &held) : e;
 }
 

@@ -405,6 +405,12 @@ static void nobody_is_deleted_while_the_contract_is_held(void **state)
 	assert_string_equal(text_of(&answer, "code"), "contract_held");
 	assert_string_equal(account_status(id), "active");
 	assert_int_equal(erasures_due(), 0);
+	answer = expect(200, &head, "user_get", params_of("userId", due), NULL);
+	assert_null(text_of(&answer, "eraseAt"));
+	answer = expect(200, &head, "user_erasure_list", NULL, NULL);
+	assert_null(json_text(json_member(json_item(items_of(&answer), 0), "eraseAt")));
+	assert_string_equal(
+		json_text(json_member(json_item(items_of(&answer), 0), "state")), "tobedeleted");
 	(void)expect(409, &head, "user_erasure_hasten", params_of("userId", due), NULL);
 	test_sql(&test, "DELETE FROM provisioning.contract WHERE code = 'held'");
 	assert_int_equal(erasures_due(), 1);

@@ -23,6 +23,7 @@ type Erasure = Item<"/v1/erasures">;
 
 function Row({ erasure, name }: { erasure: Erasure; name?: string }) {
 	const { id, userId, requestedAt, erasedAt, eraseAt, state } = erasure;
+	const at = erasedAt ?? eraseAt; // neither: a legal hold stops it
 	return (
 		<tr>
 			<th scope="row">
@@ -35,9 +36,7 @@ function Row({ erasure, name }: { erasure: Erasure; name?: string }) {
 				)}
 			</th>
 			<td>{dateTime(requestedAt)}</td>
-			<td>
-				<T k={`erasure.${state}`} at={dateTime(erasedAt ?? eraseAt)} />
-			</td>
+			<td>{at ? <T k={`erasure.${state}`} at={dateTime(at)} /> : <T k="erasure.held" />}</td>
 			<td>
 				{state === "certified" && (
 					<a

@@ -175,7 +175,7 @@ function Danger({ user, onSecret }: { user: User; onSecret: (secret: IssuedSecre
 				{user.eraseAt ? (
 					<T k="users.eraseAt" at={dateTime(user.eraseAt)} />
 				) : (
-					<T k="users.accountHint" />
+					<T k={isMarked ? "erasure.held" : "users.accountHint"} />
 				)}
 			</p>
 			<div className="actions">
