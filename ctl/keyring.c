@@ -1,6 +1,6 @@
 /*
- * Rotating a tenant's key, and putting all keys under another root. Rotating removes nothing: old
- * versions are needed until nothing is sealed under them any more.
+ * Rotating a tenant's key, putting all keys under another root, and making directories replicas.
+ * Rotating removes nothing: old versions are needed until nothing is sealed under them any more.
  */
 #include "ctl/keyring.h"
 
@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "libcommon/keyring_conf.h"
+#include "libcommon/keyring_replica.h"
 
 struct settings {
-	const char *tenant;
+	const char *tenant, *replicas;
 };
 
 static enum err rotate(struct keyring *keyring, const char *tenant_id)
@@ -64,6 +65,22 @@ static const struct option seal_options[] = {
 		"file with the passphrase, 16 bytes at least; best 32 random ones as hex" },
 };
 
+/* provisioning fills them. */
+static enum err join(struct keyring *keyring, const char *replicas)
+{
+	enum err e = keyring_replica_join(keyring, replicas);
+	if (!e)
+		(void)printf("joined: %s\n", replicas);
+	else
+		(void)fprintf(stderr, "manabiyactl: %s\n", err_name(e));
+	return e;
+}
+
+static const struct option replica_option[] = {
+	{ "keyring-replica", OPTION_TEXT, NULL, offsetof(struct settings, replicas), 1,
+		OPTION_TEXT_MAX, "NAME=DIRECTORY,…, as provisioning has them; new ones are empty" },
+};
+
 static const struct option tenant_option[] = {
 	{ "tenant", OPTION_TEXT, NULL, offsetof(struct settings, tenant), 36, 36,
 		"id of the contract" },
@@ -74,6 +91,7 @@ static int usage(void)
 	(void)fprintf(stderr,
 		"usage: manabiyactl keyring rotate [--help]\n"
 		"       manabiyactl keyring reseal [--help]\n"
+		"       manabiyactl keyring join [--help]\n"
 		"       manabiyactl keyring seal [--help]\n");
 	return 2;
 }
@@ -88,26 +106,52 @@ static int seal_command(int argc, char **argv)
 	return seal(&conf) ? 1 : 0;
 }
 
+/* What a command asks for beside the keyring. */
+static const struct keyring_word {
+	const char *name;
+	const struct option *option;
+} words[] = {
+	{ "rotate", tenant_option },
+	{ "reseal", NULL },
+	{ "join", replica_option },
+};
+
+static const struct keyring_word *word_of(const char *name)
+{
+	for (size_t i = 0; name && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i].name, name) == 0)
+			return &words[i];
+	return NULL;
+}
+
+static enum err run(
+	const struct keyring_word *word, struct keyring *keyring, const struct settings *settings)
+{
+	if (!keyring)
+		return ERR_INVALID;
+	if (word->option == tenant_option)
+		return rotate(keyring, settings->tenant);
+	return word->option ? join(keyring, settings->replicas) : reseal(keyring);
+}
+
 int keyring_command(int argc, char **argv)
 {
 	static struct settings settings;
 	static struct keyring_conf conf;
-	const struct option_set sets[] = {
-		{ keyring_options, KEYRING_OPTIONS_N, &conf },
-		{ tenant_option, 1, &settings },
-	};
-	bool rotates = argc > 1 && strcmp(argv[1], "rotate") == 0;
 	if (argc > 1 && strcmp(argv[1], "seal") == 0)
 		return seal_command(argc - 1, argv + 1);
-	if (argc < 2 || (!rotates && strcmp(argv[1], "reseal") != 0))
+	const struct keyring_word *word = word_of(argc > 1 ? argv[1] : NULL);
+	if (!word)
 		return usage();
-	if (conf_read(argc - 1, argv + 1, sets, rotates ? 2 : 1))
+	const struct option_set sets[] = {
+		{ keyring_options, KEYRING_OPTIONS_N, &conf },
+		{ word->option, 1, &settings },
+	};
+	if (conf_read(argc - 1, argv + 1, sets, word->option ? 2 : 1))
 		return 2;
 	crypto_start();
 	struct keyring *keyring = keyring_conf_open(&conf);
-	enum err e = !keyring ? ERR_INVALID
-		: rotates     ? rotate(keyring, settings.tenant)
-			      : reseal(keyring);
+	enum err e = run(word, keyring, &settings);
 	keyring_close(keyring);
 	return e == ERR_UNAVAILABLE ? 6 : e ? 1 : 0;
 }

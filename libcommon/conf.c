@@ -275,6 +275,7 @@ static store_value *const STORE[] = {
 	[OPTION_READS] = store_text,
 	[OPTION_RELOADS] = store_text,
 	[OPTION_WRITES] = store_text,
+	[OPTION_WRITES_EACH] = store_text,
 };
 
 static enum err store_all(const struct reader *reader)
@@ -301,6 +302,7 @@ static const char *const KIND_TEXT[] = {
 	[OPTION_READS] = "PATH",
 	[OPTION_RELOADS] = "PATH",
 	[OPTION_WRITES] = "PATH",
+	[OPTION_WRITES_EACH] = "NAME=PATH,…",
 };
 
 static void print_option(const struct option *option)
@@ -373,6 +375,18 @@ enum err conf_read(int argc, char **argv, const struct option_set *sets, size_t 
 	return e ? e : store_all(&reader);
 }
 
+/* What is no NAME=PATH is for whoever reads the option to refuse. */
+static void view_writes_each(const char *list)
+{
+	while (*list) {
+		size_t n = strcspn(list, ",");
+		const char *item = arena_strndup(texts, list, n), *path = strchr(item, '=');
+		if (path)
+			view_writes(path + 1);
+		list += n + (list[n] == ',');
+	}
+}
+
 void conf_view(const struct option_set *sets, size_t sets_n)
 {
 	for (size_t i = 0; i < sets_n; i++)
@@ -385,5 +399,7 @@ void conf_view(const struct option_set *sets, size_t sets_n)
 				view_reloads(*(const char *const *)field);
 			else if (option->kind == OPTION_WRITES)
 				view_writes(*(const char *const *)field);
+			else if (option->kind == OPTION_WRITES_EACH)
+				view_writes_each(*(const char *const *)field);
 		}
 }

@@ -124,6 +124,26 @@ static enum err read_file(struct arena *arena, int fd, struct bytes *out)
 	return OK;
 }
 
+/* The end of the last whole line: what stands behind it was never acknowledged. */
+static size_t whole_lines(struct bytes text)
+{
+	size_t n = text.n;
+	while (n > 0 && text.data[n - 1] != '\n')
+		n--;
+	return n;
+}
+
+enum err erasure_text(struct erasure_ledger *ledger, struct arena *arena, struct bytes *out)
+{
+	auto_descriptor fd = open(ledger->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	*out = (struct bytes){ (const unsigned char *)"", 0 };
+	if (fd < 0)
+		return errno == ENOENT ? OK : ERR_UNAVAILABLE;
+	enum err e = read_file(arena, fd, out);
+	out->n = e ? 0 : whole_lines(*out);
+	return e;
+}
+
 static enum err walk(struct arena *arena, int fd, erasure_on_line *fn, void *arg)
 {
 	struct bytes text;
@@ -202,15 +222,6 @@ static enum err sync_parent(struct arena *arena, const char *path)
 	const char *parent = slash ? arena_strndup(arena, path, (size_t)(slash - path) + 1) : ".";
 	auto_descriptor fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd >= 0 && fsync(fd) == 0 ? OK : ERR_UNAVAILABLE;
-}
-
-/* The end of the last whole line: what stands behind it was never acknowledged. */
-static size_t whole_lines(struct bytes text)
-{
-	size_t n = text.n;
-	while (n > 0 && text.data[n - 1] != '\n')
-		n--;
-	return n;
 }
 
 static enum err append(struct arena *arena, int fd, const struct erasure *erasure)

@@ -20,6 +20,7 @@
 #define MANABIYA_ERASURE_H
 
 #include "libcommon/arena.h"
+#include "libcommon/buf.h"
 #include "libcommon/err.h"
 
 struct erasure_ledger;
@@ -50,6 +51,10 @@ must_check enum err erasure_find(struct erasure_ledger *ledger, struct arena *ar
 typedef enum err erasure_on_line(void *arg, const struct erasure *erasure);
 must_check enum err erasure_each(
 	struct erasure_ledger *ledger, struct arena *arena, erasure_on_line *fn, void *arg);
+
+/* Its lines as they are; empty when there are none. What was never acknowledged is left out. */
+must_check enum err erasure_text(
+	struct erasure_ledger *ledger, struct arena *arena, struct bytes *out);
 
 /* The same of a text, for tests and fuzzing. INVALID when the chain is broken. */
 must_check enum err erasure_read(

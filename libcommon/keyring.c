@@ -101,6 +101,11 @@ int keyring_directory(const struct keyring *keyring)
 	return keyring->files.directory;
 }
 
+const struct keyring_files *keyring_files_of(const struct keyring *keyring)
+{
+	return &keyring->files;
+}
+
 /* ---- what the handle is for ---- */
 
 static bool is_allowed(const struct keyring *keyring, const char *domain)

@@ -23,6 +23,8 @@ struct keyring_files {
 	const struct kms *kms; /* NULL: keys are sealed under `root` */
 };
 
+const struct keyring_files *keyring_files_of(const struct keyring *keyring);
+
 /* NULL, or why it cannot be used. To be closed in any case. */
 const char *keyring_files_open(
 	struct keyring_files *files, const char *directory, const struct keyring_root *root);

@@ -45,8 +45,9 @@ enum err lifecycle_run(struct call *c, bool *more);
 /* Have certified what is erased (certificate.c). A job (service.h). */
 enum err certificate_run(struct call *c, bool *more);
 
-/* Options of main.c, in days. */
+/* Options of main.c; times in days. */
 struct lifecycle_conf {
+	const char *replicas; /* of the keyring (replica.h) */
 	int64_t export_days, grace_days; /* how long the first two states of the end last */
 	int64_t user_grace_days; /* how long a user who was deleted can be restored */
 	int64_t key_days; /* how long an old version of a key is kept when it is empty (key_end.h)

@@ -7,6 +7,7 @@
 #include "services/provisioning/key_end.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
+#include "services/provisioning/replica.h"
 
 #define AT(field_) offsetof(struct lifecycle_conf, field_)
 #define DAYS_MAX 3650 /* longer than any law wants records kept after a contract */
@@ -18,6 +19,10 @@ static const struct option options[] = {
 		"days after these in which the contract can still be restored, before its purge" },
 	{ "user-grace-days", OPTION_INTEGER, "30", AT(user_grace_days), 0, DAYS_MAX,
 		"days after a user is deleted in which the user can still be restored" },
+	{ "keyring-replica", OPTION_WRITES_EACH, "", AT(replicas), 0, OPTION_TEXT_MAX,
+		"further directories that hold the keyring and in which keys are destroyed too, on"
+		" other disks or shares: up to four, NAME of a-z, 0-9 and -; each has joined"
+		" (manabiyactl keyring join)" },
 	{ "key-version-days", OPTION_INTEGER, "90", AT(key_days), 0, DAYS_MAX,
 		"days that an old version of a tenant's key is kept when nothing lies under it any"
 		" more: no fewer than backups are, which cannot be read without it" },
@@ -26,6 +31,8 @@ static const struct option options[] = {
 /* A contract's end is counted in days, but people who watch it wait for each of these. */
 static const struct job jobs[] = {
 	{ .name = "reseal", .every_ms = RESEAL_EVERY_MS, .run = reseal_run },
+	/* As long as that, a new key exists once. */
+	{ .name = "keyring_replica", .every_ms = 2000, .run = replica_run },
 	{ .name = "key_end", .every_ms = KEY_END_EVERY_MS, .run = key_end_run },
 	{ .name = "contract_clock", .every_ms = 2000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
@@ -49,7 +56,9 @@ static enum err make_operator_key(void)
  */
 static enum err start(void)
 {
-	enum err e = keyring_destroy_again(service_keyring());
+	enum err e = replica_start();
+	if (!e)
+		e = keyring_destroy_again(service_keyring());
 	return e ? e : make_operator_key();
 }
 
@@ -69,6 +78,8 @@ int main(int argc, char **argv)
 		.sealed_n = PROVISIONING_SEALED_N,
 		.workers = 4,
 		.start = start,
+		.stop = replica_stop,
+		.metrics = replica_metrics,
 	};
 	return service_main(argc, argv, &provisioning);
 }
