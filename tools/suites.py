@@ -133,13 +133,23 @@ def web():
     return total + step('npm', 'run', '--silent', 'budget', **where)
 
 
+def packages(**where):
+    """The npm packages of a folder; an outcome only when they cannot be had."""
+    status, text = run('npm', 'ci', '--no-fund', '--no-audit', '--loglevel=error', **where)
+    return Outcome(0, 1, text) if status else Outcome()
+
+
+def flow():
+    """A whole installation of its own for each module."""
+    missing = packages(cwd=ROOT / 'tests/otlp', env=node_path())
+    return missing if missing.failed else python_tests('tests/flow')
+
+
 def browser():
     """The main job in Chromium."""
     where = {'cwd': ROOT / 'tests/browser', 'env': {**node_path(), 'MANABIYA_WEB_ROOT': str(ROOT / 'web/dist')}}
-    status, text = run('npm', 'ci', '--no-fund', '--no-audit', '--loglevel=error', **where)
-    if status:
-        return Outcome(0, 1, text)
-    return tap(*run('npm', 'run', '--silent', 'test', '--', '--test-reporter=tap', **where))
+    missing = packages(**where)
+    return missing if missing.failed else tap(*run('npm', 'run', '--silent', 'test', '--', '--test-reporter=tap', **where))
 
 
 def prepare(names):
@@ -189,7 +199,7 @@ SUITES = {
     'unit': lambda: meson_tests('unit', 'generator'),
     'threads': threads,
     'web': web,
-    'flow': lambda: python_tests('tests/flow'),
+    'flow': flow,
     'attack': lambda: meson_tests('attack') + python_tests('tests/attack', 'rls_test.py') + python_tests('tests/attack/log'),
     'docs': lambda: meson_tests('docs'),
     'browser': browser,

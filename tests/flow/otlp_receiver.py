@@ -5,7 +5,7 @@
 
 Every record that it takes is appended to the file, synced, before it answers. What the mapping does not allow is
 answered 400: an unknown name, a 64-bit number that is not a text, an enum by its name, two values in one. In the
-directory of the file, `busy` makes it answer 503, and `picky` turn down the first record of each request.
+directory of the file the latest request is `request.json`; there, `busy` makes it answer 503, and `picky` turn down the first record of each request.
 """
 
 import argparse
@@ -108,6 +108,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(401, {})
         if (place / 'busy').exists():
             return self.answer(503, {})
+        (place / 'request.json').write_bytes(body)
         try:
             taken = records(body)
         except (Malformed, ValueError, KeyError, TypeError) as error:

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import ssl
+import subprocess
 import tempfile
 import unittest
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import base
 import certificates
-from base import FlowTest, eventually
+from base import ROOT, FlowTest, eventually
 from receivers import Collector, Redis, RedisError, Rsyslog, as_entries, read_group
 from stack import Stack, run
 
@@ -326,6 +327,22 @@ class Otlp(Pipeline, FlowTest):
             self.assertEqual((named['manabiya.tenant'], named['manabiya.sequence']), place_of(record['body']))
             self.assertEqual((named['log.record.uid'], named['manabiya.operation']),
                              (line['metadata']['uid'], line['api']['operation']))
+
+    def test_opentelemetrys_own_messages_hold_all_of_it(self):
+        self.happen(3)
+        self.assertComplete()
+        body = (collector.directory / 'request.json').read_text()
+        self.assertGreater(self.held(body), 0)
+        for right, wrong in (('"timeUnixNano"', '"time_unix"'), ('"stringValue"', '"textValue"'), ('"logRecords"', '"records"')):
+            with self.assertRaises(subprocess.CalledProcessError):
+                self.held(body.replace(right, wrong))
+
+    def held(self, body):
+        """How many records of it they hold (tests/otlp/check.js)."""
+        folder = subprocess.run([ROOT / 'tools/node'], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        said = subprocess.run([f'{folder}/node', ROOT / 'tests/otlp/check.js'], input=body, text=True, check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return int(said.stdout)
 
     def test_a_busy_one_is_asked_again(self):
         self.assertComplete()
