@@ -247,12 +247,25 @@ static enum err read_input(struct call *c, const struct frame *request, void *in
 	return shape_read_json(c, shape, (const char *)body->data, body->n, in);
 }
 
+static const char *text_at(const void *base, const struct field *field)
+{
+	const char *text;
+	memcpy(&text, (const char *)base + field->offset, sizeof(text));
+	return text;
+}
+
+/* A list that can be sought in (OP_SEEKS) is so only where a word came. */
+static bool is_sought(const struct call *c, const void *in)
+{
+	return text_at(in, shape_find(c->op->in, PLACE_PARAM, "q")) != NULL;
+}
+
 /*
  * What the session may not see is taken out, and a header says what would show it; where it is the
  * answer itself, the call is refused. Of a search the header does not depend on what was found:
  * otherwise it would tell word by word what stands in things that are shut.
  */
-static enum err withhold(struct call *c, void *out, struct reply *reply)
+static enum err withhold(struct call *c, const void *in, void *out, struct reply *reply)
 {
 	const struct shape *shape = c->op->out;
 	int64_t now_unix_ms = clock_unix_ms();
@@ -261,7 +274,7 @@ static enum err withhold(struct call *c, void *out, struct reply *reply)
 		return OK;
 	c->label = label_gravest(c->label, label_raised(shape, out));
 	enum label shut = label_withhold(c->actor, now_unix_ms, shape, out, &left_out);
-	if (c->op->flags & OP_SEEKS)
+	if (c->op->flags & OP_SEEKS && is_sought(c, in))
 		left_out = label_bar(c->actor, LABEL_I, now_unix_ms);
 	label_bar_header(left_out, &reply->headers);
 	return check_label(c, shut);
@@ -310,13 +323,6 @@ static void write_failure(struct call *c, struct reply *reply)
 }
 
 /* ---- the record of it ---- */
-
-static const char *text_at(const void *base, const struct field *field)
-{
-	const char *text;
-	memcpy(&text, (const char *)base + field->offset, sizeof(text));
-	return text;
-}
 
 /* What the call was about: the `id` of what it answers, else the first id among its parameters. */
 static const char *find_object(const struct op *op, const void *in, const void *out)
@@ -468,7 +474,7 @@ static enum err run_handler(
 			c, c->failure.problem ? e : fail(c, e, "the handler gave no reason"));
 	e = check_object(c);
 	if (!e)
-		e = withhold(c, out, reply);
+		e = withhold(c, in, out, reply);
 	if (e)
 		return e;
 	write_output(c, in, out, reply);

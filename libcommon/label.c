@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libcommon/call.h"
+#include "libcommon/clock.h"
 
 static const char *const NAMES[] = { "", "I", "II", "III", "IV" };
 
@@ -47,6 +48,19 @@ enum label_bar label_bar(const struct actor *actor, enum label label, int64_t no
 		return LABEL_WANTS_FACTOR;
 	bool is_stale = now_unix_ms - actor->authenticated_unix_ms > STEP_UP_LIFETIME_MS;
 	return label == LABEL_I && is_stale ? LABEL_WANTS_PASSWORD : LABEL_OPEN;
+}
+
+const char *label_reach(const struct call *c)
+{
+	enum label label = LABEL_I;
+	while (label_bar(c->actor, label, clock_unix_ms()) != LABEL_OPEN)
+		label++;
+	return label_name(label);
+}
+
+const char *label_raised_name(enum label label, enum label of_type)
+{
+	return label == of_type ? NULL : label_name(label);
 }
 
 void label_bar_header(enum label_bar bar, struct buf *headers)

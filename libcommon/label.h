@@ -31,6 +31,13 @@ enum label label_gravest(enum label a, enum label b);
 enum label_bar { LABEL_OPEN, LABEL_WANTS_FACTOR, LABEL_WANTS_PASSWORD };
 enum label_bar label_bar(const struct actor *actor, enum label label, int64_t now_unix_ms);
 
+/* The name of the gravest class that the session may see, for statements that leave out the rest.
+ */
+const char *label_reach(const struct call *c);
+
+/* The name of a class as a row keeps it: NULL for that of the type. */
+const char *label_raised_name(enum label label, enum label of_type);
+
 /* The reply's header that says what would have shown more; nothing for LABEL_OPEN. */
 void label_bar_header(enum label_bar bar, struct buf *headers);
 

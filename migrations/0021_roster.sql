@@ -27,6 +27,7 @@ CREATE TABLE provisioning.person (
 	name text NOT NULL CHECK (tenancy.is_sealed(name)), -- family and given name and their readings, as one text
 	login text NOT NULL CHECK (tenancy.is_sealed(login)),
 	login_index text NOT NULL CHECK (login_index ~ '^[A-Za-z0-9_-]{43}$'),
+	label text COLLATE "C" CHECK (label IN ('I', 'II')), -- where an administrator raised the class of this user above III
 	PRIMARY KEY (tenant_id, id),
 	UNIQUE (tenant_id, login_index)
 );
@@ -88,6 +89,18 @@ CREATE VIEW provisioning.effective_enrollment WITH (security_invoker = true) AS
 		AND (e.begin_date IS NULL OR e.begin_date <= tenancy.today())
 		AND (e.end_date IS NULL OR e.end_date > tenancy.today());
 GRANT SELECT ON provisioning.effective_enrollment TO manabiya_provisioning;
+
+-- ---- the class of what a path names: the skeleton asks these (x-object in the contract) ----
+
+CREATE VIEW provisioning.label_of_user WITH (security_invoker = true) AS
+	SELECT p.tenant_id, p.id, p.label FROM provisioning.person p;
+
+-- An enrolment says that somebody is here.
+CREATE VIEW provisioning.label_of_enrollment WITH (security_invoker = true) AS
+	SELECT e.tenant_id, e.id, p.label
+	FROM provisioning.enrollment e JOIN provisioning.person p ON p.tenant_id = e.tenant_id AND p.id = e.user_id;
+
+GRANT SELECT ON provisioning.label_of_user, provisioning.label_of_enrollment TO manabiya_provisioning;
 
 -- Primary school comes before junior high, and classes without a grade last.
 CREATE FUNCTION provisioning.grade_order(grade text) RETURNS text

@@ -13,6 +13,7 @@ CREATE TABLE learning.member (
 	role text NOT NULL CHECK (role IN ('operator', 'contractor', 'instructor', 'student')),
 	status text NOT NULL CHECK (status IN ('active', 'suspended', 'deleted')),
 	name text NOT NULL CHECK (tenancy.is_sealed(name)), -- family and given name and their readings, as one text
+	label text COLLATE "C" CHECK (label IN ('I', 'II')), -- where the class of this user was raised above III
 	PRIMARY KEY (tenant_id, id)
 );
 SELECT tenancy.protect('learning.member');

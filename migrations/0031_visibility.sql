@@ -27,6 +27,16 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT label IS NULL OR label COLLATE "C" > 'II'
 $$;
 
+-- A try with its class: the graver of its own and that of the pupil whose it is. Whoever asks of which class a try, its
+-- video or what was said of it is asks here.
+CREATE VIEW learning.labelled_try WITH (security_invoker = true) AS
+	SELECT t.tenant_id, t.id, t.assignment_id, t.skill_id, t.user_id, t.media_id, t.shared, t.created_at,
+		t.submitted_at, t.answered_at, t.label_by, t.label AS own_label, m.label AS followed_label,
+		least(t.label, m.label) AS label
+	FROM learning.try t
+	LEFT JOIN learning.member m ON m.tenant_id = t.tenant_id AND m.id = t.user_id;
+GRANT SELECT ON learning.labelled_try TO manabiya_learning;
+
 -- The class of an assignment is that of its unit.
 CREATE FUNCTION learning.visible_assignment(actor uuid, actor_role text)
 RETURNS TABLE (tenant_id uuid, id uuid, unit_id uuid, unit_title text, class_id uuid, class_title text,
@@ -56,7 +66,7 @@ LANGUAGE sql STABLE AS $$
 	UNION ALL
 	SELECT t.tenant_id, t.id, t.assignment_id, a.unit_id, t.skill_id, t.user_id,
 		t.media_id, t.shared, t.created_at, t.submitted_at, t.answered_at
-	FROM learning.try t
+	FROM learning.labelled_try t
 	JOIN learning.assignment a ON a.tenant_id = t.tenant_id AND a.id = t.assignment_id
 	WHERE actor_role = 'student' AND t.user_id <> actor AND t.shared AND learning.is_for_pupils(t.label)
 		AND a.class_id IN (SELECT o.class_id FROM learning.own_class(actor, 'student') o)
@@ -84,7 +94,7 @@ CREATE VIEW learning.try_state WITH (security_invoker = true) AS
 		ELSE 'commented'
 		END AS state,
 		t.label, t.label_by
-	FROM learning.try t;
+	FROM learning.labelled_try t;
 GRANT SELECT ON learning.try_state TO manabiya_learning;
 
 -- A complete video, if the actor may see it: who uploaded it, who sees a try of it, and as a model every
@@ -112,7 +122,7 @@ $$;
 -- ---- the class of what a path names: the skeleton asks these (x-object in the contract) ----
 
 CREATE VIEW learning.label_of_try WITH (security_invoker = true) AS
-	SELECT t.tenant_id, t.id, t.label FROM learning.try t;
+	SELECT t.tenant_id, t.id, t.label FROM learning.labelled_try t;
 
 CREATE VIEW learning.label_of_unit WITH (security_invoker = true) AS
 	SELECT u.tenant_id, u.id, u.label FROM learning.unit u;
@@ -123,7 +133,7 @@ CREATE VIEW learning.label_of_assignment WITH (security_invoker = true) AS
 
 -- A video follows its try, and as a model its units.
 CREATE VIEW learning.label_of_media WITH (security_invoker = true) AS
-	SELECT t.tenant_id, t.media_id AS id, t.label FROM learning.try t
+	SELECT t.tenant_id, t.media_id AS id, t.label FROM learning.labelled_try t
 	UNION ALL
 	SELECT us.tenant_id, us.model_media_id, u.label
 	FROM learning.unit_skill us JOIN learning.unit u ON u.tenant_id = us.tenant_id AND u.id = us.unit_id;

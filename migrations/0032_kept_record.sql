@@ -10,15 +10,17 @@ CREATE VIEW learning.kept_record WITH (security_invoker = true) AS
 			(SELECT e.evaluated_at FROM learning.evaluation e WHERE e.tenant_id = t.tenant_id AND e.try_id = t.id),
 			(SELECT r.written_at FROM learning.reflection r WHERE r.tenant_id = t.tenant_id AND r.try_id = t.id))
 			AS changed_at
-	FROM learning.try t
+	FROM learning.labelled_try t
 	UNION ALL
-	SELECT g.tenant_id, 'goal', g.id, g.user_id, g.assignment_id, NULL, 'III' COLLATE "C", g.written_at, g.written_at
+	SELECT g.tenant_id, 'goal', g.id, g.user_id, g.assignment_id, NULL, coalesce(m.label, 'III') COLLATE "C", g.written_at, g.written_at
 	FROM learning.goal g
+	LEFT JOIN learning.member m ON m.tenant_id = g.tenant_id AND m.id = g.user_id
 	WHERE NOT EXISTS (SELECT FROM learning.try t WHERE t.tenant_id = g.tenant_id
 		AND t.assignment_id = g.assignment_id AND t.user_id = g.user_id)
 	UNION ALL
-	SELECT m.tenant_id, 'media', m.id, m.uploader_id, NULL, m.id, 'III' COLLATE "C", m.created_at, m.completed_at
+	SELECT m.tenant_id, 'media', m.id, m.uploader_id, NULL, m.id, coalesce(p.label, 'III') COLLATE "C", m.created_at, m.completed_at
 	FROM learning.media m
+	LEFT JOIN learning.member p ON p.tenant_id = m.tenant_id AND p.id = m.uploader_id
 	WHERE m.uploader_role = 'student' AND m.completed_at IS NOT NULL
 		AND NOT EXISTS (SELECT FROM learning.try t WHERE t.tenant_id = m.tenant_id AND t.media_id = m.id);
 GRANT SELECT ON learning.kept_record TO manabiya_learning;

@@ -19,7 +19,7 @@ from rules import LABELS, SERVICES  # noqa: E402
 PAGE = ROOT / 'docs/access-matrix.md'
 ROLES = ('operator', 'contractor', 'instructor', 'student')
 STAFF = ROLES[:3]
-OWNED = ('try', 'media')  # a pupil's own; the rest is made by the staff
+OWNED = ('try', 'media')  # a pupil's own; the rest is the staff's
 RAISED = ('II', 'I')  # what a single object may be raised to, and its type's class asks less
 HEAD = '''\
 # Access matrix
@@ -39,7 +39,7 @@ RAISED_HEAD = '''
 What it takes when the object that the path names was raised above its type to class II or I; `tests/attack/raised_test.py` asks about every cell.
 
 - **2**, **p**: as above. **own**: the pupil whose it is; for classmates it is not there (404). **hidden**: not there for any pupil.
-- A video is raised with its try, as a model with its unit; an assignment with its unit.
+- A video is raised with its try, as a model with its unit; an assignment with its unit; a try with the pupil whose it is; an enrolment with its user.
 '''
 
 

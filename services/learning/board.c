@@ -17,7 +17,7 @@ static const char ASSIGNMENT_GET[] = DB_PLAN_ONCE
  * submitted is the pupil's own: the board counts it but does not name it.
  */
 static const char BOARD[] = "SELECT m.id AS user_id, " SEALED("m.id",
-	"m.name") " AS name,"
+	"m.name") " AS name, m.label,"
 		  " coalesce(w.state, CASE WHEN g.goal IS NULL THEN 'none' ELSE 'goal' END) AS "
 		  "state,"
 		  " " SEALED("g.id",

@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "libcommon/db.h"
+#include "libcommon/label.h"
 #include "libcommon/personal.h"
 #include "libcommon/uuid.h"
 #include "services/learning/learning.h"
 
 #define COMMENT_COLUMNS                                                                            \
 	"k.id, k.try_id, k.author_id, " SEALED("m.id",                                             \
-		"m.name") " AS name, k.author_role, k.position_ms,"                                \
+		"m.name") " AS name, m.label, k.author_role, k.position_ms,"                       \
 			  " " SEALED("k.id",                                                       \
 				  "k.text") " AS text, tenancy.stamp(k.created_at) AS created_at"  \
 					    " FROM learning.comment k"                             \
@@ -28,9 +29,12 @@ static const struct problem comments_full = {
 	.en = "No more comments can be added to this video.",
 };
 
+/* What a pupil wrote whose class was raised is for no classmate, as that pupil is not. */
 static const char COMMENT_LIST[] =
 	"SELECT " COMMENT_COLUMNS
-	" WHERE k.try_id = $1::uuid ORDER BY k.position_ms, k.id LIMIT $2::integer";
+	" WHERE k.try_id = $1::uuid AND ($4 <> 'student' OR k.author_role <> 'student'"
+	"  OR k.author_id = $3::uuid OR learning.is_for_pupils(m.label))"
+	" ORDER BY k.position_ms, k.id LIMIT $2::integer";
 
 static const char COMMENT_GET[] = "SELECT " COMMENT_COLUMNS " WHERE k.id = $1::uuid";
 
@@ -46,7 +50,7 @@ enum err learning_comment_list(struct call *c, const struct learning_comment_lis
 	enum err e = try_find(c, in->try_id, &seen);
 	if (e)
 		return e;
-	return db_rows(c, COMMENT_LIST, DB_ARGS(in->try_id, db_integer(c, COMMENTS_MAX)),
+	return db_rows(c, COMMENT_LIST, DB_ARGS(in->try_id, db_integer(c, COMMENTS_MAX), ACTOR(c)),
 		&learning_comment_shape, &out->items);
 }
 
@@ -104,11 +108,12 @@ enum err learning_peer_comment_create(struct call *c,
 	e = comment_add(c, &on, in->position_ms, in->text, out);
 	if (e)
 		return e;
+	const bool is_for_pupils = label_is_for_pupils(label_from_name(out->label));
 	const struct lesson lesson = { .kind = "peer_comment",
 		.assignment_id = on.assignment_id,
 		.try_id = on.id,
 		.position_ms = &in->position_ms,
-		.pupil_id = on.user_id,
+		.pupil_id = is_for_pupils ? on.user_id : NULL,
 		.recipients = AUDIENCE_TEACHERS };
 	return event_lesson(c, &lesson);
 }

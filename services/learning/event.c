@@ -13,12 +13,16 @@
 
 /* ---- in ---- */
 
+/* Says whether the class has changed. */
 static const char MEMBER_PUT[] =
-	"INSERT INTO learning.member AS m (id, version, role, status, name)"
-	" VALUES ($1::uuid, $2::bigint, $3, $4, $5)"
-	" ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
-	" role = excluded.role, status = excluded.status, name = excluded.name"
-	" WHERE m.version < excluded.version";
+	"WITH was AS (SELECT label FROM learning.member WHERE id = $1::uuid),"
+	" put AS (INSERT INTO learning.member AS m (id, version, role, status, name, label)"
+	"  VALUES ($1::uuid, $2::bigint, $3, $4, $5, $6)"
+	"  ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
+	"  role = excluded.role, status = excluded.status, name = excluded.name,"
+	"  label = excluded.label WHERE m.version < excluded.version RETURNING label)"
+	" SELECT coalesce((SELECT put.label IS DISTINCT FROM (SELECT was.label FROM was)"
+	"  FROM put), false)";
 
 static const char CLASS_PUT[] =
 	"INSERT INTO learning.class AS k (id, version, title, status)"
@@ -48,16 +52,19 @@ static enum err seal_name(struct call *c, const struct user_changed *user, const
 static enum err on_user(struct call *c, const struct event_text *event, const void *data)
 {
 	const struct user_changed *user = data;
-	const char *name;
+	const char *name, *is_labelled = "f";
 	enum err e = seal_name(c, user, &name);
 	if (e == ERR_NOT_FOUND) { /* erased meanwhile: the event that says so is on its way */
 		c->failure = (struct failure){ 0 };
 		return OK;
 	}
 	if (!e)
-		e = db_exec(c, MEMBER_PUT,
+		e = db_text(c, MEMBER_PUT,
 			DB_ARGS(user->user_id, db_integer(c, user->version), user->role,
-				user->status, name));
+				user->status, name, user->label),
+			&is_labelled);
+	if (!e && is_labelled[0] == 't')
+		e = event_user_labelled(c, user->user_id);
 	return e || strcmp(user->status, "deleted") != 0
 		? e
 		: erase_pupil(c, user->user_id, event->time);
@@ -194,6 +201,15 @@ static const char VIEWERS_OF_UNIT[] =
 		 " UNION SELECT e.user_id FROM learning.assignment a" IN_CLASS
 		 " WHERE a.unit_id = $1::uuid");
 
+/* Administrators have everybody in their lists; the others meet in classes. */
+static const char VIEWERS_OF_USER[] =
+	IN_PARTS("SELECT m.id AS user_id FROM learning.member m"
+		 " WHERE m.role = 'contractor' AND m.status = 'active'"
+		 " UNION SELECT o.user_id FROM learning.effective_enrollment e"
+		 " JOIN learning.effective_enrollment o"
+		 " ON o.tenant_id = e.tenant_id AND o.class_id = e.class_id"
+		 " WHERE e.user_id = $1::uuid");
+
 static enum err emit_change(struct call *c, const struct people *watchers)
 {
 	const struct lesson_happened event = { .kind = "change",
@@ -230,4 +246,9 @@ enum err event_try_labelled(struct call *c, const char *try_id)
 enum err event_unit_labelled(struct call *c, const char *unit_id)
 {
 	return tell_change(c, VIEWERS_OF_UNIT, unit_id);
+}
+
+enum err event_user_labelled(struct call *c, const char *user_id)
+{
+	return tell_change(c, VIEWERS_OF_USER, user_id);
 }

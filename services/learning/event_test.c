@@ -53,6 +53,11 @@ static unsigned bring(const char *event_id, const char *type, const char *data)
 				      "','userId':'" PUPIL "','role':'student','status':'" status_ \
 				      "'}"
 
+#define USER_OF_CLASS(version_, label_)                                                            \
+	"{'userId':'" PUPIL "','version':" version_ ",'role':'student','status':'active',"         \
+	"'familyName':'山田','givenName':'花子','kanaFamilyName':'ヤマダ',"                 \
+	"'kanaGivenName':'ﾊﾅｺ','label':'" label_ "'}"
+
 static const char *name(void)
 {
 	return test_name(&test, "learning.member", PUPIL);
@@ -152,6 +157,37 @@ static void an_enrolment_counts_while_it_is_in_effect(void **state)
 		assert_int_equal(
 			bring(events[i].event_id, "enrollment.changed", events[i].data), 204);
 		expect_shown(events[i].is_shown, true);
+	}
+}
+
+/* Pages of who could see the user look again: administrators, and all who share a class. */
+static void a_class_that_changes_is_told_to_who_could_see_the_user_without_a_name(void **state)
+{
+	static const struct {
+		const char *event_id, *data, *label;
+		bool is_told;
+	} events[] = {
+		{ ID("701"), USER_OF_CLASS("2", "II"), "II", true },
+		{ ID("702"), USER_OF_CLASS("3", "II"), "II", false },
+		{ ID("703"), USER("1", "active", "山田"), "II", false },
+		{ ID("704"), USER_OF_CLASS("4", "I"), "I", true },
+		{ ID("705"), USER("5", "active", "山田"), "", true },
+		{ ID("706"), USER("6", "active", "山田"), "", false },
+	};
+	add_people(&test);
+	test_sql(&test,
+		"INSERT INTO learning.member (tenant_id, id, version, role, status, name)"
+		" SELECT tenant_id, '" CONTRACTOR "', 1, 'contractor', 'active', name"
+		" FROM learning.member WHERE id = '" TEACHER "'");
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		test_sql(&test, "DELETE FROM learning.outbox");
+		assert_int_equal(bring(events[i].event_id, "user.changed", events[i].data), 204);
+		assert_string_equal(member("coalesce(label, '')"), events[i].label);
+		assert_string_equal(test_event(&test, "lesson.happened", ""),
+			events[i].is_told ? "{\"kind\":\"change\",\"recipients\":[],\"watchers\":["
+					    "\"" PUPIL "\",\"" CLASSMATE "\",\"" TEACHER
+					    "\",\"" CONTRACTOR "\"]}"
+					  : "");
 	}
 }
 
@@ -264,6 +300,7 @@ int main(void)
 		FACT(an_enrolment_may_come_before_its_class_and_user),
 		FACT(a_suspended_class_is_not_shown_and_is_kept),
 		FACT(an_enrolment_counts_while_it_is_in_effect),
+		FACT(a_class_that_changes_is_told_to_who_could_see_the_user_without_a_name),
 		FACT(who_is_deleted_is_called_so_under_nobodys_key),
 		FACT(who_is_erased_meanwhile_holds_up_no_events),
 		FACT(archives_from_before_a_pupil_was_deleted_go),

@@ -28,6 +28,7 @@ static int calm_down(void **state)
 	recorded_forget();
 	test_sql(&test,
 		"UPDATE learning.try SET label = NULL, label_by = NULL;"
+		"UPDATE learning.member SET label = NULL;"
 		"UPDATE learning.unit SET label = NULL; DELETE FROM learning.outbox");
 	return 0;
 }
@@ -444,6 +445,116 @@ static void as_many_as_there_are_hear_of_a_unit(void **state)
 		"DELETE FROM learning.member WHERE id > '01890000-0000-7000-9000-000000000000'");
 }
 
+/* ---- a user who was raised: what belongs to the user follows ---- */
+
+static void raise_user(const char *user_id, const char *label)
+{
+	test_sql(&test,
+		arena_printf(test.arena, "UPDATE learning.member SET label = '%s' WHERE id = '%s'",
+			label, user_id));
+}
+
+static void what_a_raised_pupil_made_is_of_that_class(void **state)
+{
+	static const struct {
+		const char *label, *stale;
+	} classes[] = { { "II", "" }, { "I", PASSWORD } };
+	for (size_t k = 0; k < 2; k++) {
+		raise_user(PUPIL, classes[k].label);
+		for (size_t i = 0; i < sizeof(on_try) / sizeof(on_try[0]); i++) {
+			const char *at = on_try[i].operation, *params = on_try[i].params;
+			if (strcmp(at, "try_label_put") == 0)
+				continue;
+			expect_code(T, ONE_FACTOR, at, params, on_try[i].body, FACTOR);
+			expect_code(T, STALE, at, params, on_try[i].body, classes[k].stale);
+			expect_code(T, FRESH, at, params, on_try[i].body, "");
+			if (!on_try[i].is_pupils)
+				continue;
+			expect_code(MATE, FRESH, at, params, on_try[i].body, "not_found");
+			expect_code(P, FRESH, at, params, on_try[i].body, "");
+		}
+		expect_code(MATE, FRESH, "peer_comment_create", TRY(SHARED), DRAFT, "not_found");
+	}
+	/* The graver of the two counts, whichever it is. */
+	raise_user(PUPIL, "II");
+	raise_try("I");
+	expect_code(T, STALE, "try_get", TRY(SHARED), NULL, PASSWORD);
+	expect_code(T, STALE, "try_get", TRY(SUBMITTED), NULL, "");
+}
+
+static void lists_leave_a_raised_pupil_out(void **state)
+{
+	static const struct {
+		const char *operation, *params;
+	} lists[] = { { "try_list", NULL }, { "board_get", "assignmentId=" ASSIGNMENT } };
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		const char *at = lists[i].operation, *params = lists[i].params;
+		test_sql(&test, "UPDATE learning.member SET label = NULL");
+		assert_non_null(strstr(seen_by(T, ONE_FACTOR, at, params), PUPIL));
+		expect_told(T, ONE_FACTOR, at, params, NULL);
+		raise_user(PUPIL, "II");
+		assert_null(strstr(seen_by(T, ONE_FACTOR, at, params), PUPIL));
+		expect_told(T, ONE_FACTOR, at, params, "second-factor");
+		assert_non_null(strstr(seen_by(T, STALE, at, params), PUPIL));
+		raise_user(PUPIL, "I");
+		assert_null(strstr(seen_by(T, STALE, at, params), PUPIL));
+		expect_told(T, STALE, at, params, "step-up");
+		assert_non_null(strstr(seen_by(T, FRESH, at, params), PUPIL));
+	}
+	assert_non_null(
+		strstr(seen_by(T, ONE_FACTOR, "board_get", "assignmentId=" ASSIGNMENT), CLASSMATE));
+	assert_null(strstr(seen_by(MATE, FRESH, "try_list", NULL), PUPIL));
+	expect_told(MATE, FRESH, "try_list", NULL, NULL);
+}
+
+/* Under a classmate's video, too. */
+static void what_a_raised_pupil_says_is_for_no_classmate(void **state)
+{
+	expect_code(MATE, FRESH, "peer_comment_create", TRY(SHARED), DRAFT, "");
+	assert_non_null(strstr(seen_by(P, STALE, "comment_list", TRY(SHARED)), CLASSMATE));
+	test_sql(&test, "DELETE FROM learning.outbox");
+	raise_user(CLASSMATE, "II");
+	assert_null(strstr(seen_by(P, FRESH, "comment_list", TRY(SHARED)), CLASSMATE));
+	expect_told(P, FRESH, "comment_list", TRY(SHARED), NULL);
+	assert_non_null(strstr(seen_by(MATE, STALE, "comment_list", TRY(SHARED)), CLASSMATE));
+	assert_null(strstr(seen_by(T, ONE_FACTOR, "comment_list", TRY(SHARED)), CLASSMATE));
+	expect_told(T, ONE_FACTOR, "comment_list", TRY(SHARED), "second-factor");
+	assert_non_null(strstr(seen_by(T, STALE, "comment_list", TRY(SHARED)), CLASSMATE));
+	/* Nor is the pupil of the video told that there is something. */
+	expect_code(MATE, FRESH, "peer_comment_create", TRY(SHARED), DRAFT, "");
+	assert_string_equal(count_events(), "1");
+	assert_null(strstr(event_about(SHARED), PUPIL));
+	assert_non_null(strstr(event_about(SHARED), "\"recipients\":[" QUOTED(TEACHER) "]"));
+	/* A teacher's word stays. */
+	raise_user(TEACHER, "II");
+	expect_code(T, FRESH, "comment_create", TRY(SHARED), DRAFT, "");
+	assert_non_null(strstr(seen_by(P, STALE, "comment_list", TRY(SHARED)), TEACHER));
+	test_sql(&test, "DELETE FROM learning.comment");
+}
+
+static void a_try_is_not_lowered_below_its_pupil(void **state)
+{
+	static const char lower[] = "{\"label\":\"III\",\"reason\":\"consent_given\"}";
+	raise_user(PUPIL, "II");
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED), "{\"label\":\"I\"}", "");
+	expect_code(T, STALE, "try_label_put", TRY(SHARED), lower, PASSWORD);
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED), lower, "label_of_user");
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED),
+		"{\"label\":\"II\",\"reason\":\"consent_given\"}", "");
+	expect_code(T, STALE, "try_get", TRY(SHARED), NULL, "");
+}
+
+/* How long things are kept goes by their class, so it follows, too. */
+static void what_is_kept_of_a_raised_pupil_is_of_that_class(void **state)
+{
+	raise_user(PUPIL, "II");
+	assert_string_equal(
+		test_sql_text(&test,
+			"SELECT string_agg(DISTINCT label, ' ') FROM learning.kept_record"
+			" WHERE user_id = '" PUPIL "'"),
+		"II");
+}
+
 int main(void)
 {
 #define AS_IT_WAS(fact_) cmocka_unit_test_teardown(fact_, calm_down)
@@ -464,6 +575,11 @@ int main(void)
 		AS_IT_WAS(pages_of_the_class_look_again_when_a_try_is_shared_or_not_any_more),
 		AS_IT_WAS(pages_of_all_teachers_and_of_its_classes_look_again_for_a_unit),
 		AS_IT_WAS(as_many_as_there_are_hear_of_a_unit),
+		AS_IT_WAS(what_a_raised_pupil_made_is_of_that_class),
+		AS_IT_WAS(lists_leave_a_raised_pupil_out),
+		AS_IT_WAS(what_a_raised_pupil_says_is_for_no_classmate),
+		AS_IT_WAS(a_try_is_not_lowered_below_its_pupil),
+		AS_IT_WAS(what_is_kept_of_a_raised_pupil_is_of_that_class),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, open_world, close_world);

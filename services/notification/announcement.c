@@ -90,8 +90,7 @@ enum err notification_announcement_label_put(struct call *c,
 	e = label_change_check(c, &change);
 	if (!e)
 		e = db_row(c, LABEL_PUT,
-			DB_ARGS(in->announcement_id,
-				change.to == change.of_type ? NULL : in->label),
+			DB_ARGS(in->announcement_id, label_raised_name(change.to, change.of_type)),
 			&notification_announcement_shape, out);
 	if (!e)
 		announcement_hint(c, out->id, out->audience, out->label);

@@ -11,7 +11,7 @@ static const struct archived_type TYPES[] = {
 		" ORDER BY o.id LIMIT $2::integer" },
 	{ "user", &provisioning_archived_user_shape,
 		"SELECT p.id, " SEALED("p.id", "p.login") " AS username, p.role, " SEALED(
-			"p.id", "p.name") " AS name, p.grade,"
+			"p.id", "p.name") " AS name, p.grade, p.label,"
 					  " " PERSON_STATUS
 					  " AS status, tenancy.stamp(p.created_at) AS created_at "
 					  "FROM provisioning.person p"

@@ -52,6 +52,15 @@ static void people_come_with_their_names_in_clear(void **state)
 		"\"kanaGivenName\":\"はじめ\",\"status\":\"active\""));
 }
 
+/* Or a move would lower it without a reason. */
+static void the_class_that_a_user_was_raised_to_goes_along(void **state)
+{
+	test_sql(&test, "UPDATE provisioning.person SET label = 'II' WHERE id = '" HEAD "'");
+	assert_non_null(strstr(lines_of(&learning, "user", 200), "\"label\":\"II\""));
+	test_sql(&test, "UPDATE provisioning.person SET label = NULL");
+	assert_null(strstr(lines_of(&learning, "user", 200), "label"));
+}
+
 static void whose_end_has_begun_is_marked(void **state)
 {
 	static const char mark[] = "\"kanaGivenName\":\"はじめ\",\"status\":\"tobedeleted\"";
@@ -181,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_comes_whole_whatever_the_page),
 		cmocka_unit_test(people_come_with_their_names_in_clear),
+		cmocka_unit_test(the_class_that_a_user_was_raised_to_goes_along),
 		cmocka_unit_test(whose_end_has_begun_is_marked),
 		cmocka_unit_test(a_line_is_read_again_by_the_shape_that_wrote_it),
 		cmocka_unit_test(limits_of_people_come_before_the_contract_s),

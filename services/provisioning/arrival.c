@@ -25,7 +25,8 @@ static const char SCHOOL_PUT[] = "INSERT INTO provisioning.org (id, name, type, 
 
 static const char PERSON_PUT[] =
 	"INSERT INTO provisioning.person (id, login, login_index, role, name, grade, status,"
-	" created_at) VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::timestamptz)"
+	" created_at, label) VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::timestamptz,"
+	" nullif($9, 'III'))"
 	" ON CONFLICT (tenant_id, id) DO NOTHING";
 
 /* Whose end had begun where they come from: it begins anew. */
@@ -152,7 +153,7 @@ static enum err put_person(struct call *c, const struct provisioning_archived_us
 	if (!e)
 		e = db_later(c, PERSON_PUT,
 			DB_ARGS(user->id, login, index.value, user->role, name, user->grade,
-				is_active ? "active" : "suspended", user->created_at));
+				is_active ? "active" : "suspended", user->created_at, user->label));
 	if (!e && strcmp(user->status, "tobedeleted") == 0)
 		e = db_later(c, MARK,
 			DB_ARGS(uuid_make(c->arena), user->id,

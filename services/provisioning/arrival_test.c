@@ -215,7 +215,7 @@ static void whose_end_had_begun_waits_for_it_here(void **state)
 		assert_string_equal(send("user",
 					    "{\"id\":\"" LEAVER
 					    "\",\"username\":\"saru\",\"role\":\"student\"," NAMES
-					    ",\"status\":\"tobedeleted\"," AT "}",
+					    ",\"status\":\"tobedeleted\",\"label\":\"II\"," AT "}",
 					    false),
 			"");
 	assert_string_equal(test_sql_text(&test, end), "30");
@@ -224,6 +224,9 @@ static void whose_end_had_begun_waits_for_it_here(void **state)
 		"suspended");
 	struct answer answer = expect(200, &head, "user_get", "userId=" LEAVER, NULL);
 	assert_string_equal(text_of(&answer, "status"), "tobedeleted");
+	assert_string_equal(text_of(&answer, "label"), "II");
+	assert_string_equal(
+		json_text(json_member(event_of(&event_user_changed, LEAVER), "label")), "II");
 }
 
 static int open_arrival_world(void **state)

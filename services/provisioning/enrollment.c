@@ -27,7 +27,7 @@ static const struct problem ENROLLED = { ERR_CONFLICT, 409, "already_enrolled",
 
 #define ENROLLMENT_COLUMNS                                                                         \
 	"e.id, e.user_id, e.role, e.is_primary AS \"primary\", e.begin_date, e.end_date,"          \
-	" e.status, e.version, " SEALED("p.id", "p.name") " AS name"
+	" e.status, e.version, p.label, " SEALED("p.id", "p.name") " AS name"
 
 #define ENROLLMENT_TABLES                                                                          \
 	" FROM provisioning.enrollment e"                                                          \

@@ -7,7 +7,7 @@
 #include "services/provisioning/provisioning.h"
 
 /* Joins, because `id = ANY ($1)` over thousands of ids compares each row with each id. */
-static const char PEOPLE[] = "SELECT id AS user_id, version, role, status, " SEALED(
+static const char PEOPLE[] = "SELECT id AS user_id, version, role, status, label, " SEALED(
 	"id", "name") " AS name"
 		      " FROM unnest($1::uuid[]) AS told (id) JOIN provisioning.person USING (id)";
 

@@ -37,6 +37,11 @@
 	"p.tenant_id"                                                                              \
 	" AND x.user_id = p.id) THEN 'tobedeleted' ELSE p.status END"
 
+/* A search by name leaves out in SQL whoever the session may not see: what the skeleton takes out
+ * of a page leaves a gap there, which would say that the name was found. */
+#define PERSON_SOUGHT(reach_)                                                                      \
+	"(p.label IS NULL OR " reach_ "::text IS NULL OR p.label >= " reach_ "::text)"
+
 /* Whether class `k` is shown: to contractors always, to an instructor while it is taught. */
 #define CLASS_VISIBLE_TO(user_, role_)                                                             \
 	"(" role_ " = 'contractor' OR EXISTS (SELECT FROM provisioning.effective_enrollment t"     \

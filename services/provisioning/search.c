@@ -3,6 +3,7 @@
  * instructor the own classes and who is in them.
  */
 #include "libcommon/db.h"
+#include "libcommon/label.h"
 #include "libcommon/personal.h"
 #include "services/provisioning/provisioning.h"
 
@@ -19,11 +20,11 @@
 	" WHERE p.status <> 'deleted'"                                                             \
 	" AND ($1::text = 'contractor' OR (p.role = 'student' AND k.class_id IS NOT NULL))"
 
-static const char NAMES[] =
-	"SELECT p.id, " SEALED("p.id", "p.name") ", " SEALED("p.id", "p.login") FINDABLE;
+static const char NAMES[] = "SELECT p.id, " SEALED("p.id", "p.name") ", " SEALED("p.id", "p.login")
+	FINDABLE " AND " PERSON_SOUGHT("$3");
 
 static const char USERS[] = "SELECT p.id, " SEALED(
-	"p.id", "p.name") " AS name, p.role, p.status, k.class_id" FINDABLE
+	"p.id", "p.name") " AS name, p.role, p.status, k.class_id, p.label" FINDABLE
 			  " AND p.id = ANY ($3::uuid[]) ORDER BY array_position($3::uuid[], p.id)";
 
 static const char CLASSES[] =
@@ -39,7 +40,8 @@ static enum err find_users(struct call *c, const char *role,
 	const struct provisioning_search_part_in *in, struct provisioning_search_part_out *out)
 {
 	struct roster found = { .q = in->q };
-	enum err e = roster_read(c, NAMES, DB_ARGS(role, c->actor->user_id), &found);
+	enum err e =
+		roster_read(c, NAMES, DB_ARGS(role, c->actor->user_id, label_reach(c)), &found);
 	if (e)
 		return e;
 	size_t n = found.n < FOUND_MAX ? found.n : FOUND_MAX;

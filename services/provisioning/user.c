@@ -13,6 +13,7 @@
 #include "auth_proto.h"
 #include "libcommon/db.h"
 #include "libcommon/keyring_user.h"
+#include "libcommon/label.h"
 #include "libcommon/page.h"
 #include "libcommon/personal.h"
 #include "services/provisioning/provisioning.h"
@@ -22,7 +23,7 @@ static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_take
 
 #define USER_COLUMNS                                                                               \
 	"p.id, " SEALED("p.id", "p.login") " AS username, p.role, " SEALED(                        \
-		"p.id", "p.name") " AS name, p.grade, p.version, " PERSON_STATUS                   \
+		"p.id", "p.name") " AS name, p.grade, p.version, p.label, " PERSON_STATUS          \
 				  " AS status, (SELECT tenancy.stamp(x.due_at) FROM "              \
 				  "provisioning.user_erasure x WHERE x.tenant_id = p.tenant_id "   \
 				  "AND x.user_id = p.id AND provisioning.held_since() IS NULL)"    \
@@ -50,7 +51,7 @@ static const char LISTED[] = "SELECT p.id, " SEALED(
 			  " WHERE ($1::text IS NULL OR p.role = $1)"
 			  " AND ($2::uuid IS NULL OR EXISTS (SELECT FROM provisioning.enrollment e"
 			  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.class_id = "
-			  "$2::uuid))";
+			  "$2::uuid)) AND " PERSON_SOUGHT("$3");
 
 static const char USER_PAGE[] = "SELECT " USER_COLUMNS " FROM provisioning.person p"
 				" WHERE p.id = ANY ($1::uuid[])";
@@ -183,7 +184,8 @@ enum err provisioning_user_list(struct call *c, const struct provisioning_user_l
 	struct roster roster = { .q = in->q };
 	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 2, &page);
 	if (!e)
-		e = roster_read(c, LISTED, DB_ARGS(in->role, in->class_id), &roster);
+		e = roster_read(c, LISTED,
+			DB_ARGS(in->role, in->class_id, in->q ? label_reach(c) : NULL), &roster);
 	if (e)
 		return e;
 	const struct roster_page shown = roster_cut(c, &roster, &page);

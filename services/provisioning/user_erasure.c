@@ -74,7 +74,9 @@ static const char PAGE[] =
 	"  THEN x.due_at END) AS erase_at, tenancy.stamp(x.erased_at) AS erased_at,"
 	" CASE WHEN x.certificate IS NOT NULL THEN 'certified' WHEN x.erased_at IS NOT NULL"
 	"  THEN 'erased' WHEN x.due_at <= now() AND provisioning.held_since() IS NULL"
-	"  THEN 'erasing' ELSE 'tobedeleted' END AS state"
+	"  THEN 'erasing' ELSE 'tobedeleted' END AS state,"
+	" (SELECT p.label FROM provisioning.person p WHERE p.tenant_id = x.tenant_id"
+	"  AND p.id = x.user_id) AS label"
 	" FROM provisioning.user_erasure x WHERE $1::uuid IS NULL OR x.id < $1::uuid"
 	" ORDER BY x.id DESC LIMIT $2::integer";
 

@@ -28,9 +28,18 @@ def setUpModule():
     here, there = isolation_test.here, isolation_test.there
     classmate = here.tenant.enter('jido2')
     told = base.world.operator.post('/v1/announcements', title='点検', body='あした', audience='contractor')['id']
-    own = {'operator': {'announcementId': told}, 'contractor': {'announcementId': here.ids['announcementId']},
+    user_id = here.tenant.user_id('jido3')  # nobody's session: it is suspended and more
+    own = {'operator': {'announcementId': told},
+           'contractor': {'announcementId': here.ids['announcementId'], 'userId': user_id, 'enrollmentId': place_of(user_id)},
            'instructor': {'mediaId': here.tenant.lesson().model}, 'student': {'mediaId': here.ids['mediaId']}}
+    # What is held for a legal reason is asked for like everything, and not erased.
+    base.world.stack.sql("UPDATE provisioning.contract SET hold_since = now(), hold_reason = '保全'")
     stay_fresh()
+
+
+def place_of(user_id):
+    enrolled = here.admin.get(f'/v1/classes/{here.ids["classId"]}/enrollments')['items']
+    return next(row['id'] for row in enrolled if row['userId'] == user_id)
 
 
 def staff():
@@ -38,10 +47,11 @@ def staff():
 
 
 def raise_all(label):
-    """The try and the unit of this side, every announcement; what an operation writes of a class is the same class again."""
+    """The try, the unit and a user of this side, every announcement; what an operation writes of a class is the same class again."""
     base.world.stack.sql(f"UPDATE learning.try SET label = '{label}', label_by = 'instructor' WHERE id = '{here.ids['tryId']}'")
     base.world.stack.sql(f"UPDATE learning.unit SET label = '{label}' WHERE id = '{here.ids['unitId']}'")
     base.world.stack.sql(f"UPDATE notification.announcement SET label = '{label}'")
+    base.world.stack.sql(f"UPDATE provisioning.person SET label = '{label}' WHERE id = '{own['contractor']['userId']}'")
     here.ids['label'] = label
 
 
@@ -49,6 +59,8 @@ def probe(row, client, role):
     """What the class of the object did to this operation: one of BARS, or ''."""
     here.ids.update(own[role])
     answer = operation_of(row).call(client, None, None, None)
+    if row.name == 'enrollment_delete' and answer.status == 204:  # the next one needs it
+        own[role]['enrollmentId'] = client.post(f'/v1/classes/{here.ids["classId"]}/enrollments', userId=own[role]['userId'])['id']
     if not answer.body:  # HEAD
         return {403: 'second_factor_required', 404: 'not_found'}.get(answer.status, '')
     code = answer.json['code'] if answer.status >= 400 else ''
@@ -107,6 +119,10 @@ class Raised(FlowTest):
             self.assertRefused(status, lambda: client.put(told, label='IV', reason=REASON))
         for client, status in ((here.teacher, 403), (here.pupil, 403), (there.teacher, 404)):
             self.assertRefused(status, lambda: client.put(unit, label='IV', reason=REASON))
+        user = f'/v1/users/{own["contractor"]["userId"]}/label'
+        for client, status in ((here.admin, 403), (here.teacher, 403), (here.pupil, 403), (classmate, 403), (there.admin, 404),
+                               (base.world.operator, 403), (base.world.client(), 401)):
+            self.assertRefused(status, lambda: client.put(user, label='III', reason=REASON))
         self.assertRefused(403, lambda: here.pupil.put(path, label='III', reason=REASON), 'label_raised_by_teacher')
         here.teacher.enrol()
         here.admin.enrol()
@@ -114,13 +130,22 @@ class Raised(FlowTest):
         self.assertRefused(422, lambda: here.teacher.put(unit, label='III'), 'label_reason_required')
         self.assertRefused(422, lambda: here.teacher.put(path, label='III', reason='because'))
         self.assertRefused(422, lambda: here.admin.put(told, label='IV'), 'label_reason_required')
+        self.assertRefused(422, lambda: here.admin.put(user, label='III'), 'label_reason_required')
         self.assertRefused(422, lambda: here.teacher.put(path, label='IV', reason=REASON))
         found = base.world.stack.sql(f"SELECT label FROM learning.try WHERE id = '{here.ids['tryId']}'")
         self.assertEqual(found, 'II')
         self.assertEqual(here.teacher.put(path, label='III', reason=REASON), {})
         self.assertEqual(here.teacher.put(unit, label='IV', reason=REASON), {})
+        self.assertEqual(here.admin.put(user, label='III', reason=REASON), {})
 
-    def test_6_refused_attempts_are_in_the_log(self):
+    def test_6_the_own_account_stays_open(self):
+        """Whatever the class and however long ago the password was proven: of class I, all else of the pupil's wants it anew."""
+        base.world.stack.sql("UPDATE auth.session SET authenticated_at = now() - interval '6 minutes'")
+        base.world.stack.sql("UPDATE provisioning.person SET label = 'I' WHERE role = 'student'")
+        for path in ('/v1/self', '/v1/home', '/v1/session'):
+            self.assertEqual(here.pupil.send('GET', path).status, 200)
+
+    def test_7_refused_attempts_are_in_the_log(self):
         base.eventually(lambda: base.events(here.admin, objectId=here.ids['tryId'], label='II', operation='learning.try_label_put'),
                         'the log has attempts on what is of class II')
 

@@ -277,6 +277,32 @@ describe("a PE lesson", () => {
 		await classmate.page.locator("video").first().waitFor();
 	});
 
+	it("the administrator raises the class of a pupil, of whom the classmate's page then shows nothing", async () => {
+		await administrator.menu("利用者");
+		await administrator.link("青木 はると").first().click();
+		const chosen = administrator.page.getByRole("combobox", { name: "大切さ" });
+		const saved = (value) =>
+			eventually(
+				async () => (await chosen.inputValue()) === value && (await administrator.button("変更する").count()) === 0,
+				`the class ${value} is saved`,
+			);
+		await chosen.selectOption("II");
+		await administrator.shot("user-label");
+		await administrator.button("変更する").click();
+		await saved("II");
+		await classmate.page.locator("video").first().waitFor({ state: "detached" });
+		await classmate.page.goto("/tries");
+		await classmate.page.getByText("はありません。").first().waitFor();
+		assert.doesNotMatch(await classmate.page.locator("main").innerText(), /青木/);
+		await administrator.page.reload();
+		await saved("II");
+		await chosen.selectOption("III");
+		await administrator.page.getByRole("combobox", { name: "下げる理由" }).selectOption("no_longer_sensitive");
+		await administrator.button("変更する").click();
+		await saved("III");
+		await classmate.page.getByRole("link").filter({ hasText: "青木" }).first().waitFor();
+	});
+
 	it("who would see more with two factors is told so, and where to set them up", async () => {
 		const { page } = teacher;
 		const lists = "**/v1/home";

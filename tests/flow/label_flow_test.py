@@ -1,9 +1,11 @@
-"""A shared video is raised to class II: gone for classmates and for a teacher with one factor, wherever it was; back after."""
+"""A shared video is raised to class II: gone for classmates and for a teacher with one factor, wherever it was; back after.
+So it is with the pupil whose it is, and all that the pupil made and said."""
 
 import json
 import queue
 import threading
 import unittest
+from urllib.parse import quote
 
 import base
 from base import FlowTest, eventually
@@ -148,6 +150,62 @@ class Label(FlowTest):
         self.assertEqual(rows[0]['unmapped'], {'label': 'III', 'reason': REASON})
         self.assertEqual(rows[0]['metadata']['labels'], ['II'])
         self.assertEqual(rows[0]['actor']['session']['is_mfa'], True)
+
+    def test_7_a_raised_pupil_is_nowhere_for_a_classmate(self):
+        """Nor is what the pupil said under the classmate's own video; open pages hear that something changed, and no id."""
+        theirs, page = lesson.sent_try(classmate), heard_by(classmate, base.SETTLE_S)
+        changes = (data for _, data in iter(lambda: page.get(timeout=base.SETTLE_S), None) if '"change"' in data)
+        page.get(timeout=base.SETTLE_S)  # the line is up
+        teacher.put(f'/v1/tries/{theirs["id"]}/sharing', shared=True)
+        next(changes)
+        pupil.post(f'/v1/tries/{theirs["id"]}/peer-comments', positionMs=100, text='がんばったね。')
+        said = f'/v1/tries/{theirs["id"]}/comments'
+        self.assertIn(made['userId'], classmate.send('GET', said).body.decode())
+        self.assertEqual(self.label('II', tenant.admin, f'/v1/users/{made["userId"]}'), {'label': 'II'})
+        self.assertEqual(json.loads(next(changes))['data'], {'kind': 'change'})
+        self.assertEqual(every(places(classmate)), {False})
+        for path in (said, '/v1/tries', '/v1/home', '/v1/notices', '/v1/assignments'):
+            self.assertNotIn(made['userId'], classmate.send('GET', path).body.decode())
+        self.assertEqual(told(classmate, *LISTS, said), {None})
+        for client in (pupil, teacher):
+            self.assertEqual(every(places(client)), {True})
+            self.assertIn(made['userId'], client.send('GET', said).body.decode())
+        self.assertEqual(pupil.get('/v1/self')['username'], 'jido1')
+
+    def test_8_with_one_factor_the_staff_is_told_that_somebody_is_missing(self):
+        name, board = next(row for row in tenant.admin.pages('/v1/users') if row['id'] == made['userId']), lesson.path + '/board'
+        search = f'/v1/search?q={quote(name["familyName"])}'
+        class_list = f'/v1/classes/{lesson.class_id}/enrollments'
+        shown = {tenant.admin: ('/v1/users', f'/v1/users?classId={lesson.class_id}', class_list, search), teacher: (class_list, board, search)}
+        for client, paths in shown.items():
+            for path in paths:
+                self.assertIn(made['userId'], client.send('GET', path).body.decode(), path)
+            client.call('DELETE', '/v1/second-factor')
+        for client, paths in shown.items():
+            eventually(lambda: told(client, class_list) == {'second-factor'}, 'the session is no more than one factor', base.SOON_S)
+            for path in paths:
+                self.assertNotIn(made['userId'], client.send('GET', path).body.decode(), path)
+            self.assertEqual(told(client, *paths), {'second-factor'})
+            self.assertEqual(told(client, '/v1/skills' if client is teacher else '/v1/orgs'), {None})
+        for path in ('', '/features'):
+            self.assertRefused(403, lambda: tenant.admin.get(f'/v1/users/{made["userId"]}{path}'), 'second_factor_required')
+        self.assertRefused(403, lambda: teacher.get(f'/v1/tries/{made["id"]}'), 'second_factor_required')
+        for client in shown:
+            client.enrol()
+
+    def test_9_lowered_the_pupil_is_back_and_the_log_says_why(self):
+        path = f'/v1/users/{made["userId"]}'
+        self.assertRefused(422, lambda: self.label('III', tenant.admin, path), 'label_reason_required')
+        self.assertRefused(409, lambda: self.label('III', path=f'/v1/tries/{made["id"]}'), 'label_of_user')
+        self.label('III', tenant.admin, path, reason=REASON)
+        eventually(lambda: every(places(classmate)) == {True}, 'the pupil is back', base.SETTLE_S)
+
+        def lines():
+            rows = base.events(tenant.admin, objectId=made['userId'], label='II', operation='provisioning.user_label_put')
+            found = [json.loads(row['line']) for row in rows]
+            return [line for line in found if line['unmapped']['label'] == 'III']
+        line = eventually(lines, 'the log has the change')[0]
+        self.assertEqual((line['unmapped']['reason'], line['metadata']['labels']), (REASON, ['II']))
 
     def changes(self, label):
         """Found as what is of class II, though it is no more."""

@@ -15,6 +15,7 @@ import { SecretCards } from "../shared/SecretCards";
 import { Button } from "../ui/button";
 import { ConfirmDialog } from "../ui/dialog";
 import { Form } from "../ui/form";
+import { later } from "../ui/later";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
 import { useToast } from "../ui/toast";
@@ -24,6 +25,8 @@ import { PersonFields, personOf } from "./UserFields";
 import { UserStatus } from "./UsersPage";
 
 addTexts({ ja, en: {} }); // in English all come at once
+
+const UserLabel = later(async () => (await import("../shared/Label")).UserLabel);
 
 function Names({ user, etag }: { user: User; etag?: string }) {
 	const show = useToast();
@@ -251,6 +254,7 @@ export function UserPage({ params }: { params: { id: string } }) {
 						</p>
 						{secret && <SecretCards secrets={[secret]} onDone={() => setSecret(undefined)} />}
 						<Names user={data} etag={etag} />
+						<UserLabel user={data} />
 						<Log user={data} />
 						<Features userId={data.id} />
 						{data.id !== self.userId && <Danger user={data} onSecret={setSecret} />}

@@ -1,7 +1,7 @@
-/* The class of one video or unit: raised at once, lowered with a reason. Loaded when it is shown. */
+/* The class of one video, unit or user: raised at once, lowered with a reason. Loaded when it is shown. */
 import { useState } from "react";
 import { useWrite } from "../api/hooks";
-import type { LoweringReason, Try, UnitDetail } from "../api/types";
+import type { LoweringReason, Try, UnitDetail, User } from "../api/types";
 import { type Key, T, t } from "../i18n";
 import { Button } from "../ui/button";
 import { Form, SelectField } from "../ui/form";
@@ -82,6 +82,23 @@ export function TryLabel({ item }: { item: Try }) {
 			error={write.error}
 			isPending={write.isPending}
 			onChange={(body) => write.mutate({ params: { tryId: item.id }, body }, saved)}
+		/>
+	);
+}
+
+export function UserLabel({ user }: { user: User }) {
+	const write = useWrite("put", "/v1/users/{userId}/label", ["/v1/users/{userId}", "/v1/users"]);
+	const saved = useSaved();
+	const now = user.label ?? "III";
+	return (
+		<LabelForm
+			key={now}
+			now={now}
+			choices={["III", "II", "I"]}
+			hint="label.userHint"
+			error={write.error}
+			isPending={write.isPending}
+			onChange={(body) => write.mutate({ params: { userId: user.id }, body }, saved)}
 		/>
 	);
 }
