@@ -102,14 +102,52 @@ static redisContext *connect_to(const char *address, struct timeval timeout)
 	return redisConnectWithTimeout(host, (int)strtol(colon + 1, NULL, 10), timeout);
 }
 
+/* ---- waits that end together: hiredis bounds each read and write by itself, so a server that
+ * takes or answers a little at a time could be waited for without end ---- */
+
+static enum err bound(struct cache *cache, int64_t end_ms)
+{
+	int64_t left_ms = end_ms - clock_steady_ms();
+	const struct timeval left = { .tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000L };
+	return left_ms > 0 && redisSetTimeout(cache->redis, left) == REDIS_OK ? OK
+									      : ERR_UNAVAILABLE;
+}
+
+static enum err write_until(struct cache *cache, int64_t end_ms)
+{
+	enum err e = OK;
+	for (int is_done = 0; !e && !is_done;) {
+		e = bound(cache, end_ms);
+		if (!e && redisBufferWrite(cache->redis, &is_done) != REDIS_OK)
+			e = ERR_UNAVAILABLE;
+	}
+	return e;
+}
+
+static enum err read_until(struct cache *cache, int64_t end_ms, reply *out)
+{
+	void *got = NULL;
+	while (redisReaderGetReply(cache->redis->reader, &got) == REDIS_OK) {
+		*out = got;
+		if (got)
+			return OK;
+		if (bound(cache, end_ms) || redisBufferRead(cache->redis) != REDIS_OK)
+			return ERR_UNAVAILABLE;
+	}
+	return ERR_UNAVAILABLE;
+}
+
 static bool log_in(struct cache *cache)
 {
+	int64_t end_ms = clock_steady_ms() + cache->wait_ms;
+	auto_reply answer = NULL;
 	if (!cache->password)
 		return true;
-	auto_reply answer = cache->user
-		? redisCommand(cache->redis, "AUTH %s %s", cache->user, cache->password)
-		: redisCommand(cache->redis, "AUTH %s", cache->password);
-	return answer && answer->type == REDIS_REPLY_STATUS;
+	int appended = cache->user
+		? redisAppendCommand(cache->redis, "AUTH %s %s", cache->user, cache->password)
+		: redisAppendCommand(cache->redis, "AUTH %s", cache->password);
+	return appended == REDIS_OK && !write_until(cache, end_ms) &&
+		!read_until(cache, end_ms, &answer) && answer->type == REDIS_REPLY_STATUS;
 }
 
 static enum err rest(struct cache *cache)
@@ -128,8 +166,8 @@ static enum err connect_if_needed(struct cache *cache)
 	if (!cache->address || clock_steady_ms() < cache->rest_until_ms)
 		return ERR_UNAVAILABLE;
 	cache->redis = connect_to(cache->address, timeout);
-	if (!cache->redis || cache->redis->err ||
-		redisSetTimeout(cache->redis, timeout) != REDIS_OK || !log_in(cache))
+	if (!cache->redis || cache->redis->err || !log_in(cache) ||
+		redisSetTimeout(cache->redis, timeout) != REDIS_OK)
 		return rest(cache);
 	return OK;
 }
@@ -237,36 +275,81 @@ static enum err append_entry(
 	return append(cache, (int)entry->n + 6, words);
 }
 
-/* An id for every entry; *why is left alone when there was no answer at all. */
-static enum err read_id(struct cache *cache, struct arena *arena, const char **why)
+struct exchange {
+	struct cache *cache;
+	struct arena *arena;
+	int64_t end_ms;
+	const char **why; /* left alone when there was no answer at all */
+};
+
+static enum err check(const struct exchange *exchange, const redisReply *answer, int type)
 {
-	void *got = NULL;
-	if (redisGetReply(cache->redis, &got) != REDIS_OK)
-		return ERR_UNAVAILABLE;
-	auto_reply answer = got;
-	if (answer->type == REDIS_REPLY_STRING)
+	if (answer->type == type)
 		return OK;
 	if (answer->type == REDIS_REPLY_ERROR)
-		*why = arena_strndup(arena, answer->str, (size_t)answer->len);
+		*exchange->why = arena_strndup(exchange->arena, answer->str, (size_t)answer->len);
 	return ERR_UNAVAILABLE;
+}
+
+/* Answers of one type to so many commands. */
+static enum err expect(const struct exchange *exchange, int type, size_t n)
+{
+	enum err e = OK;
+	for (size_t i = 0; !e && i < n; i++) {
+		auto_reply answer = NULL;
+		e = read_until(exchange->cache, exchange->end_ms, &answer);
+		if (!e)
+			e = check(exchange, answer, type);
+	}
+	return e;
+}
+
+/* An id for every entry. */
+static enum err expect_ids(const struct exchange *exchange, size_t n)
+{
+	auto_reply answer = NULL;
+	enum err e = read_until(exchange->cache, exchange->end_ms, &answer);
+	if (!e)
+		e = check(exchange, answer, REDIS_REPLY_ARRAY);
+	if (!e && answer->elements != n)
+		e = ERR_UNAVAILABLE;
+	for (size_t i = 0; !e && i < n; i++)
+		e = check(exchange, answer->element[i], REDIS_REPLY_STRING);
+	return e;
+}
+
+static enum err send_word(const struct exchange *exchange, const char *word)
+{
+	enum err e = append(exchange->cache, 1, &word);
+	return e ? e : write_until(exchange->cache, exchange->end_ms);
+}
+
+/* In a transaction, or a server that is busy for a moment refused some and took what comes after
+ * them. It is open before they are sent: outside of one they would be taken singly. */
+static enum err append_all(const struct exchange *exchange, const struct cache_stream *stream,
+	const struct cache_entry *entries, size_t n)
+{
+	enum err e = send_word(exchange, "MULTI");
+	if (!e)
+		e = expect(exchange, REDIS_REPLY_STATUS, 1);
+	for (size_t i = 0; !e && i < n; i++)
+		e = append_entry(exchange->cache, stream, &entries[i]);
+	if (!e)
+		e = send_word(exchange, "EXEC");
+	if (!e)
+		e = expect(exchange, REDIS_REPLY_STATUS, n);
+	return e ? e : expect_ids(exchange, n);
 }
 
 enum err cache_append(struct cache *cache, struct arena *arena, const struct cache_stream *stream,
 	const struct cache_entry *entries, size_t n, const char **why)
 {
-	const struct timeval timeout = { .tv_sec = stream->timeout_ms / 1000,
-		.tv_usec = stream->timeout_ms % 1000 * 1000L };
-	int64_t end_ms = clock_steady_ms() + stream->timeout_ms;
+	const struct exchange exchange = { cache, arena, clock_steady_ms() + stream->timeout_ms,
+		why };
 	*why = "no connection";
 	enum err e = connect_if_needed(cache);
 	if (e)
 		return e;
 	*why = "no answer";
-	if (redisSetTimeout(cache->redis, timeout) != REDIS_OK)
-		return rest(cache);
-	for (size_t i = 0; !e && i < n; i++)
-		e = append_entry(cache, stream, &entries[i]);
-	for (size_t i = 0; !e && i < n; i++)
-		e = clock_steady_ms() > end_ms ? ERR_UNAVAILABLE : read_id(cache, arena, why);
-	return e ? rest(cache) : OK;
+	return append_all(&exchange, stream, entries, n) ? rest(cache) : OK;
 }

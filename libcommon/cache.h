@@ -40,9 +40,10 @@ must_check enum err cache_count(
 	struct cache *cache, struct cache_counter *counters, size_t n, int64_t ttl_ms);
 
 /*
- * Entries at the end of a stream, which keeps about `max_length` of them, all in one round trip.
- * For whom this is no cache: it may take `timeout_ms`, an error's text goes to *why (in the arena),
- * and OK means that Redis has all of them. On failure it may have some.
+ * Entries at the end of a stream, which keeps about `max_length` of them, in one transaction. For
+ * whom this is no cache: it may take `timeout_ms`, an error's text goes to *why (in the arena), and
+ * OK means that Redis has all of them. On failure it has none, or all if only its answer is
+ * missing. Afterwards the connection is for this alone: its waits are what was left of that time.
  */
 struct cache_entry {
 	const char *const *fields; /* name, value, name, … */

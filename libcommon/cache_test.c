@@ -2,7 +2,9 @@
 #include "libcommon/cache.h"
 
 #include <hiredis/hiredis.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -160,6 +162,16 @@ static void a_wrong_password_is_unavailable(void **state)
 	cache_close(cache);
 }
 
+static long long stream_length(const char *name)
+{
+	redisContext *redis = redisConnectUnix(test_cache_address());
+	redisReply *length = redisCommand(redis, "XLEN %s", name);
+	long long n = length->integer;
+	freeReplyObject(length);
+	redisFree(redis);
+	return n;
+}
+
 static void a_stream_keeps_about_so_many(void **state)
 {
 	struct cache *cache = open_cache();
@@ -171,11 +183,7 @@ static void a_stream_keeps_about_so_many(void **state)
 		entries[i] = (struct cache_entry){ fields, 2 };
 	assert_int_equal(cache_append(cache, arena, &stream, entries, 0, &why), OK);
 	assert_int_equal(cache_append(cache, arena, &stream, entries, 500, &why), OK);
-	redisContext *redis = redisConnectUnix(test_cache_address());
-	redisReply *length = redisCommand(redis, "XLEN t:stream");
-	assert_in_range(length->integer, 200, 300); /* whole nodes of a hundred go */
-	freeReplyObject(length);
-	redisFree(redis);
+	assert_in_range(stream_length("t:stream"), 200, 300); /* whole nodes of a hundred go */
 	assert_int_equal(cache_delete(cache, "t:stream"), OK);
 	cache_close(cache);
 }
@@ -194,6 +202,107 @@ static void what_is_no_stream_says_why(void **state)
 	cache_close(other);
 }
 
+static void tell(const char *command)
+{
+	redisContext *redis = redisConnectUnix(test_cache_address());
+	redisReply *answer = redisCommand(redis, command);
+	assert_int_not_equal(answer->type, REDIS_REPLY_ERROR);
+	freeReplyObject(answer);
+	redisFree(redis);
+}
+
+/* A server that is busy for a moment refuses some and takes what comes after them, which then stood
+ * in the stream before them. So none is taken by itself: here by who may not end a transaction, or
+ * not begin one. */
+static void a_stream_gets_all_of_a_batch_or_nothing(void **state)
+{
+	static const char *const users[] = { "+xadd +multi", "+xadd +exec", "+xadd +multi +exec" };
+	const char *const fields[] = { "line", "x" }, *why = NULL;
+	const struct cache_stream stream = { "t:whole", 200, 5000 };
+	const struct cache_entry entries[] = { { fields, 2 }, { fields, 2 }, { fields, 2 } };
+	for (int i = 0; i < 3; i++) {
+		tell(arena_printf(arena, "ACL SETUSER adds reset on >secret ~t:* %s", users[i]));
+		struct cache *cache = cache_open_as(test_cache_address(), "adds", "secret");
+		cache_wait(cache, TEST_CACHE_WAIT_MS);
+		enum err e = cache_append(cache, arena, &stream, entries, 3, &why);
+		cache_close(cache);
+		assert_int_equal(e, i == 2 ? OK : ERR_UNAVAILABLE);
+		assert_int_equal(stream_length("t:whole"), i == 2 ? 3 : 0);
+		assert_true(i == 2 || strstr(why, "NOPERM"));
+	}
+	tell("ACL DELUSER adds");
+	tell("DEL t:whole");
+}
+
+/* ---- servers that take their time ---- */
+
+struct slow {
+	int listener, answers; /* whether it answers, or takes, a byte or so at a time */
+	size_t taken;
+};
+
+/* Until the other side has given up. */
+static void *be_slow(void *arg)
+{
+	struct slow *slow = arg;
+	static char some[1024];
+	int link = accept(slow->listener, NULL, NULL);
+	ssize_t n = slow->answers ? write(link, "+OK\r\n$9999999\r\n", 15) : 1;
+	while (n > 0) {
+		usleep(10000);
+		n = slow->answers ? send(link, "x", 1, MSG_NOSIGNAL)
+				  : read(link, some, sizeof(some));
+		slow->taken += n > 0 ? (size_t)n : 0;
+	}
+	close(link);
+	return NULL;
+}
+
+/* So many entries of 8 KB, as one that ends what it does in time may take them. */
+static enum err append_to_slow(struct slow *slow, size_t n)
+{
+	static char line[8193];
+	char path[] = "/tmp/manabiya-slow-XXXXXX";
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *const fields[] = { "line", line }, *why = NULL;
+	const struct cache_stream stream = { "t:slow", 200, 300 };
+	const struct cache_entry entry = { fields, 2 };
+	struct cache_entry *entries = arena_array(arena, n, sizeof(*entries));
+	pthread_t thread;
+	for (size_t i = 0; i < n; i++)
+		entries[i] = entry;
+	memset(line, 'x', sizeof(line) - 1);
+	assert_non_null(mkdtemp(path));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", path);
+	slow->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(slow->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(slow->listener, 1), 0);
+	assert_int_equal(pthread_create(&thread, NULL, be_slow, slow), 0);
+	struct cache *cache = cache_open(address.sun_path, NULL);
+	enum err e = cache_append(cache, arena, &stream, entries, n, &why);
+	cache_close(cache);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	close(slow->listener);
+	unlink(address.sun_path);
+	rmdir(path);
+	return e;
+}
+
+/* It would take minutes, and without a bound on the whole got them. */
+static void who_takes_a_little_at_a_time_has_no_more_time(void **state)
+{
+	struct slow slow = { .answers = false };
+	assert_int_equal(append_to_slow(&slow, 500), ERR_UNAVAILABLE);
+	assert_true(slow.taken < (size_t)500 * 8192);
+}
+
+static void who_answers_a_little_at_a_time_has_no_more_time(void **state)
+{
+	struct slow slow = { .answers = true };
+	assert_int_equal(append_to_slow(&slow, 1), ERR_UNAVAILABLE);
+	assert_true(slow.taken < 9999999);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +312,9 @@ int main(void)
 		cmocka_unit_test(a_counter_that_is_none_is_unavailable),
 		cmocka_unit_test(a_stream_keeps_about_so_many),
 		cmocka_unit_test(what_is_no_stream_says_why),
+		cmocka_unit_test(a_stream_gets_all_of_a_batch_or_nothing),
+		cmocka_unit_test(who_takes_a_little_at_a_time_has_no_more_time),
+		cmocka_unit_test(who_answers_a_little_at_a_time_has_no_more_time),
 		cmocka_unit_test(a_stranger_is_unavailable),
 		cmocka_unit_test(no_address_is_unavailable),
 		cmocka_unit_test(a_silent_server_costs_a_tenth_of_a_second_once),
