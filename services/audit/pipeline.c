@@ -8,6 +8,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "libcommon/clock.h"
 #include "libcommon/crypto.h"
@@ -57,8 +59,19 @@ static enum err complain(const char *option, const char *why)
 	return ERR_INVALID;
 }
 
+/* The process's own log would wait for who reads the events, and with it whoever writes a line. */
+static bool is_log_held_up(void)
+{
+	struct stat out, log;
+	return !fstat(STDOUT_FILENO, &out) && !fstat(STDERR_FILENO, &log) &&
+		out.st_dev == log.st_dev && out.st_ino == log.st_ino &&
+		(S_ISFIFO(out.st_mode) || S_ISSOCK(out.st_mode));
+}
+
 static enum err check_conf(void)
 {
+	if (sink_conf.to_stdout && is_log_held_up())
+		return complain("--pipeline-stdout", "is the same pipe as standard error");
 	const char *port = strrchr(sink_conf.syslog, ':');
 	if (*sink_conf.syslog && (!port || port == sink_conf.syslog || !port[1]))
 		return complain("--pipeline-syslog", "is not host:port");
@@ -71,8 +84,14 @@ static enum err check_conf(void)
 	return OK;
 }
 
+/* getaddrinfo() takes no time limit, libcurl's thread included. So many seconds, once more: nearer
+ * to SINK_SEND_MS than the 15 that a name server which is away costs otherwise. */
+#define RESOLVE "timeout:1 attempts:2"
+
 enum err pipeline_open(void)
 {
+	if (setenv("RES_OPTIONS", RESOLVE, false))
+		abort();
 	enum err e = check_conf();
 	if (!e && *sink_conf.otlp_url)
 		e = http_client_start();

@@ -1,4 +1,6 @@
 /* Facts about what all sinks share: each goes on where it stopped, and none waits for another. */
+#include <resolv.h>
+
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
 #include "services/audit/audit_world.h"
@@ -219,6 +221,16 @@ static void nobody_is_kept_waiting_by_those_who_tell_much(void **state)
 		test_sql_text(&test, "SELECT count(*) FROM audit.sink_position"), "200");
 }
 
+/* getaddrinfo() cannot be stopped: what is looked up must be given up by itself. */
+static void a_name_server_that_is_away_is_not_waited_for_long(void **state)
+{
+	struct __res_state resolver = { 0 };
+	assert_int_equal(res_ninit(&resolver), 0);
+	assert_int_equal(resolver.retrans, 1); /* seconds */
+	assert_int_equal(resolver.retry, 2);
+	res_nclose(&resolver);
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -231,6 +243,7 @@ int main(void)
 		FACT(a_log_need_not_begin_at_its_first_event),
 		FACT(one_process_sends_at_a_time),
 		FACT(nobody_is_kept_waiting_by_those_who_tell_much),
+		FACT(a_name_server_that_is_away_is_not_waited_for_long),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

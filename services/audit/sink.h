@@ -57,8 +57,8 @@ struct sink {
 	_Atomic int64_t failing_since_ms; /* clock_steady_ms(); 0: it does not */
 };
 
-/* Before the first job, with sink_conf filled: a name for this process, under which it holds sinks.
- * INVALID, logged, for what can never work. */
+/* Before the first job and thread, with sink_conf filled: a name for this process, under which it
+ * holds sinks, and a bound on looking up names. INVALID, logged, for what can never work. */
 must_check enum err pipeline_open(void);
 
 /* One turn: at most one batch. */

@@ -80,24 +80,30 @@ static void note_lines(struct call *c, char *text, size_t n, struct batch *known
 	}
 }
 
-/* Readable by the group: the collector is another user. */
-static enum err open_file(struct call *c, int *fd)
+/* Readable by the group: the collector is another user. A pipe would have the process wait for who
+ * reads it, and could not be read back. */
+static enum err open_file(struct call *c, int *fd, struct stat *status)
 {
-	*fd = open(sink_conf.file, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
-	return *fd < 0 ? fail_system(c, "open") : OK;
+	*fd = open(sink_conf.file,
+		O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+	if (*fd < 0)
+		return fail_system(c, "open");
+	if (fstat(*fd, status))
+		return fail_system(c, "stat");
+	return S_ISREG(status->st_mode)
+		? OK
+		: fail(c, ERR_UNAVAILABLE, "pipeline file: is no ordinary file");
 }
 
 static enum err resume(struct call *c, struct batch *known)
 {
-	struct stat status;
+	struct stat status = { 0 };
 	char *text;
 	size_t whole;
 	auto_descriptor fd = -1;
-	enum err e = open_file(c, &fd);
+	enum err e = open_file(c, &fd, &status);
 	if (e)
 		return e;
-	if (fstat(fd, &status))
-		return fail_system(c, "stat");
 	off_t from = status.st_size > AHEAD_MAX ? status.st_size - AHEAD_MAX : 0;
 	e = read_end(c, fd, from, status.st_size, &text);
 	if (e)
@@ -123,9 +129,10 @@ static enum err write_all(struct call *c, int fd, const struct buf *text)
 static enum err send_batch(struct call *c, const struct batch *batch)
 {
 	struct buf text = { .arena = c->arena };
+	struct stat status;
 	auto_descriptor fd = -1;
 	batch_lines(batch, &text);
-	enum err e = open_file(c, &fd);
+	enum err e = open_file(c, &fd, &status);
 	return e ? e : write_all(c, fd, &text);
 }
 

@@ -156,6 +156,22 @@ static void lines_of_another_past_move_nothing(void **state)
 			" FROM audit.event"));
 }
 
+/* A pipe that nobody empties would hold up the end of the process. */
+static void what_is_no_ordinary_file_gets_nothing(void **state)
+{
+	bool more = false;
+	char some[1];
+	assert_int_equal(mkfifo(sink_conf.file, 0600), 0);
+	int reader = open(sink_conf.file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	happen_many(1);
+	struct call c = test_call(&test, NULL);
+	assert_int_equal(sink_file_run(&c, &more), ERR_UNAVAILABLE);
+	db_rollback(test.db);
+	assert_true(read(reader, some, sizeof(some)) <= 0);
+	close(reader);
+}
+
 static void without_a_file_nothing_is_taken(void **state)
 {
 	sink_conf.file = "";
@@ -174,6 +190,7 @@ int main(void)
 		FACT(any_number_of_crashes_between_batches_doubles_nothing),
 		FACT(a_file_renamed_away_is_begun_anew),
 		FACT(lines_of_another_past_move_nothing),
+		FACT(what_is_no_ordinary_file_gets_nothing),
 		FACT(without_a_file_nothing_is_taken),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

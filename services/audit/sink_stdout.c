@@ -10,19 +10,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libcommon/clock.h"
 #include "services/audit/audit.h"
 #include "services/audit/sink.h"
 
 /* A pipe that can be written to takes at least PIPE_BUF without blocking. */
-static enum err write_some(struct call *c, const char *text, size_t n, size_t *written)
+static enum err write_some(
+	struct call *c, int64_t end_ms, const char *text, size_t n, size_t *written)
 {
 	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	int64_t left_ms = end_ms - clock_steady_ms();
 	*written = 0;
-	int ready = poll(&out, 1, SINK_SEND_MS);
+	int ready = left_ms > 0 ? poll(&out, 1, (int)left_ms) : 0;
 	if (ready < 0 && errno == EINTR)
 		return OK;
 	if (ready <= 0)
-		return fail(c, ERR_UNAVAILABLE, "stdout: nobody reads");
+		return fail(c, ERR_UNAVAILABLE, "stdout: not read in time");
 	ssize_t some = write(STDOUT_FILENO, text, n < PIPE_BUF ? n : PIPE_BUF);
 	if (some < 0 && errno != EINTR)
 		return fail(c, ERR_UNAVAILABLE, "stdout: %s", strerrordesc_np(errno));
@@ -39,10 +42,12 @@ static enum err send_batch(struct call *c, const struct batch *batch)
 	if (is_cut)
 		buf_char(&text, '\n');
 	batch_lines(batch, &text);
+	int64_t end_ms =
+		clock_steady_ms() + SINK_SEND_MS; /* of all, however little is read at once */
 	enum err e = OK;
 	size_t done = 0, some;
 	while (!e && done < text.n) {
-		e = write_some(c, text.data + done, text.n - done, &some);
+		e = write_some(c, end_ms, text.data + done, text.n - done, &some);
 		done += some;
 	}
 	is_cut = done && done < text.n ? text.data[done - 1] != '\n' : is_cut && !done;

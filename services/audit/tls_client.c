@@ -31,12 +31,13 @@ struct tls_client {
 
 /* ---- waiting ---- */
 
-/* Until the socket can be read or written; the next failure of a call on it tells what is wrong. */
+/* Until the socket can be read or written; the next failure of a call on it tells what is wrong. A
+ * server that is always ready for a little more has no more time than another. */
 static enum err wait_for(struct call *c, const struct tls_client *client, short events)
 {
 	struct pollfd on = { .fd = client->fd, .events = events };
 	int64_t left_ms = client->end_ms - clock_steady_ms();
-	int ready = poll(&on, 1, left_ms > 0 ? (int)left_ms : 0);
+	int ready = left_ms > 0 ? poll(&on, 1, (int)left_ms) : 0;
 	if (ready > 0 || (ready < 0 && errno == EINTR))
 		return OK;
 	return fail(c, ERR_UNAVAILABLE, "not done in time");
@@ -239,7 +240,7 @@ enum err tls_client_write(struct call *c, struct tls_client *client, const void 
 	return e;
 }
 
-/* What the server sends meanwhile (tickets, say) is nothing to us. */
+/* What the server sends meanwhile (tickets, say) is nothing to us, but must end in time too. */
 static enum err await_end(struct call *c, const struct tls_client *client)
 {
 	char ignored[512];
@@ -248,8 +249,10 @@ static enum err await_end(struct call *c, const struct tls_client *client)
 		ERR_clear_error();
 		errno = 0;
 		int result = SSL_read(client->ssl, ignored, sizeof(ignored));
-		if (result > 0)
+		if (result > 0 && clock_steady_ms() < client->end_ms)
 			continue;
+		if (result > 0)
+			return fail(c, ERR_UNAVAILABLE, "not done in time");
 		if (SSL_get_error(client->ssl, result) == SSL_ERROR_ZERO_RETURN)
 			return OK;
 		e = again(c, client, result, "end");
