@@ -14,6 +14,7 @@ import json
 import os
 import re
 import ssl
+import threading
 from pathlib import Path
 
 
@@ -120,7 +121,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(200, partial)
 
     def keep(self, taken):
-        with open(self.server.file, 'ab') as file:
+        with self.server.lock, open(self.server.file, 'ab') as file:  # after a stop, requests given up long ago are read too
             for entry in taken:
                 file.write(json.dumps(entry, ensure_ascii=False).encode() + b'\n')
             file.flush()
@@ -141,7 +142,7 @@ def main():
         parser.add_argument('--' + name, type=kind, required=True)
     options = parser.parse_args()
     server = http.server.ThreadingHTTPServer(('127.0.0.1', options.port), Handler)
-    server.file, server.token, server.daemon_threads = options.file, options.token, True
+    server.file, server.token, server.daemon_threads, server.lock = options.file, options.token, True, threading.Lock()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(options.tls / 'server.pem', options.tls / 'server.key')
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 import base
 import certificates
 from base import ROOT, FlowTest, eventually
-from receivers import Collector, Redis, RedisError, Rsyslog, as_entries, read_group
+from receivers import Collector, Hanging, Redis, RedisError, Rsyslog, as_entries, read_group
 from stack import Stack, run
 
 OPERATOR_TENANT = '00000000-0000-7000-8000-000000000001'
@@ -57,14 +57,15 @@ def place_of(line):
     return metadata.get('tenant_uid', OPERATOR_TENANT), metadata['sequence']
 
 
-class Pipeline:
-    """What holds for every sink; each class below says which `sink` and `receiver` it is about."""
+class Happening:
+    """What happens, and where it must have arrived."""
 
     def setUp(self):
         self.tenant = base.world.tenant('minato')
         self.admin = self.tenant.admin
-        if not self.receiver.process.is_alive():
-            self.receiver.start()
+        for receiver in (rsyslog, redis, collector):
+            if not receiver.process.is_alive():
+                receiver.start()
 
     def happen(self, n):
         """Audited calls: searching the log is itself an event."""
@@ -88,15 +89,15 @@ class Pipeline:
         rows = ' UNION ALL '.join(f"SELECT 1 FROM {service}.outbox WHERE consumer = 'audit'" for service in SENDERS)
         return base.world.stack.sql(rows)
 
-    def assertComplete(self):
+    def assertHasAll(self, receiver):
         """Everything that stands in the log, byte for byte, and of each tenant in its order."""
         wanted = set(self.settled().values())
         try:
-            eventually(lambda: wanted <= set(self.receiver.lines()), 'the receiver has all of the log', 60)
+            eventually(lambda: wanted <= set(receiver.lines()), 'the receiver has all of the log', 60)
         except AssertionError:
-            missing = wanted - set(self.receiver.lines())
+            missing = wanted - set(receiver.lines())
             self.fail(f'{len(missing)} of {len(wanted)} are missing: {sorted(map(place_of, missing))[:20]}')
-        got = self.receiver.lines()
+        got = receiver.lines()
         log = stored()
         first_seen = {}
         for line in got:
@@ -105,6 +106,33 @@ class Pipeline:
         for tenant in {tenant for tenant, _ in first_seen}:
             sequences = [sequence for of, sequence in first_seen if of == tenant]
             self.assertEqual(sequences, list(range(1, len(sequences) + 1)))
+
+    def the_rest_goes_on(self):
+        """While a receiver is away: checkpoints are signed, and the file and whoever is there get everything."""
+        last = base.world.stack.sql(f"SELECT max(sequence) FROM audit.event WHERE tenant_id = '{self.tenant_id()}'")
+        eventually(lambda: int(self.admin.send('GET', '/v1/audit/log/checkpoint').body.split(b'\n')[1]) >= int(last),
+                   'the log is signed')
+        wanted = set(stored().values())
+        eventually(lambda: wanted <= set(base.world.stack.ndjson.read_text().splitlines()), 'the file has all of the log')
+        for receiver in self.others():
+            eventually(lambda receiver=receiver: wanted <= set(receiver.lines()), 'another receiver has all of the log')
+
+    def tenant_id(self):
+        return self.tenant.contract['tenantId']
+
+    def pipeline(self, *words):
+        stack = base.world.stack
+        return run(stack.build / 'ctl/manabiyactl', 'pipeline', *words, '--database', stack.conninfo())
+
+
+class Pipeline(Happening):
+    """What holds for every sink; each class below says which `sink` and `receiver` it is about."""
+
+    def assertComplete(self):
+        self.assertHasAll(self.receiver)
+
+    def others(self):
+        return [receiver for receiver in (rsyslog, redis, collector) if receiver is not self.receiver]
 
     def test_every_event_arrives_as_it_is_stored(self):
         self.happen(5)
@@ -140,14 +168,6 @@ class Pipeline:
         self.happen(5)
         self.assertComplete()
 
-    def the_rest_goes_on(self):
-        """While this receiver is away: checkpoints are signed, and the file gets everything."""
-        last = base.world.stack.sql(f"SELECT max(sequence) FROM audit.event WHERE tenant_id = '{self.tenant_id()}'")
-        eventually(lambda: int(self.admin.send('GET', '/v1/audit/log/checkpoint').body.split(b'\n')[1]) >= int(last),
-                   'the log is signed')
-        eventually(lambda: set(stored().values()) <= set(base.world.stack.ndjson.read_text().splitlines()),
-                   'the file has all of the log')
-
     def failing_seconds(self):
         stack = base.world.stack
         link = http.client.HTTPSConnection('localhost', stack.admin_port, timeout=30,
@@ -156,13 +176,6 @@ class Pipeline:
         text = link.getresponse().read().decode()
         link.close()
         return int(re.search(rf'^manabiya_pipeline_failing_seconds{{sink="{self.sink}"}} (\d+)$', text, re.MULTILINE)[1])
-
-    def tenant_id(self):
-        return self.tenant.contract['tenantId']
-
-    def pipeline(self, *words):
-        stack = base.world.stack
-        return run(stack.build / 'ctl/manabiyactl', 'pipeline', *words, '--database', stack.conninfo())
 
     def waits_for_nothing(self):
         eventually(lambda: f'{self.sink}\t0 waiting' in self.pipeline('list'), 'the receiver has got all of it')
@@ -375,6 +388,42 @@ class Otlp(Pipeline, FlowTest):
 
     def is_logged(self, text):
         eventually(lambda: text in (base.world.stack.logs / 'audit.log').read_text(), f'audit says: {text}')
+
+
+class Together(Happening, FlowTest):
+    """All receivers but the file hang, in each way in which one can."""
+
+    def others(self):
+        return []
+
+    def test_however_they_hang_the_rest_goes_on_and_audit_can_end(self):
+        audit = base.world.stack.processes['audit']
+        for receiver in (rsyslog, redis, collector):
+            self.assertHasAll(receiver)
+            receiver.process.stop()
+        for way in Hanging.WAYS:
+            with self.hanging(way) as hanging:
+                self.happen(5)
+                for each in hanging:
+                    eventually(each.holds, f'{type(each.receiver).__name__} {way}, and is waited for')
+                self.the_rest_goes_on()
+                if way == Hanging.WAYS[-1]:
+                    self.assertTrue(audit.stop(), 'it ends by itself')
+        base.world.stack.restart('audit')
+        base.world.stack.wait_ready(['audit'])
+        for receiver in (rsyslog, redis, collector):
+            receiver.start()
+        for receiver in (rsyslog, redis, collector):
+            self.assertHasAll(receiver)
+
+    @contextmanager
+    def hanging(self, way):
+        hanging = [Hanging(receiver, way) for receiver in (rsyslog, redis, collector)]
+        try:
+            yield hanging
+        finally:
+            for each in hanging:
+                each.close()
 
 
 if __name__ == '__main__':

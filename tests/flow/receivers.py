@@ -1,10 +1,13 @@
-"""Receivers of the log pipeline that tests start, kill and start again: real programs, on ports of their own."""
+"""Receivers of the log pipeline that tests start, kill and start again: real programs, on ports of their own; and what hangs
+in their place."""
 
 import json
 import secrets
 import shutil
 import socket
+import ssl
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
@@ -32,6 +35,72 @@ class Receiver:
                 file.write(b'\n')
         self.process.start()
 
+    def greet(self, link):
+        """What comes before anything is sent: here TLS."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.tls / 'server.pem', self.tls / 'server.key')
+        return context.wrap_socket(link, server_side=True)
+
+
+class Hanging:
+    """In a receiver's place, on its port: whoever connects waits for something, until close()."""
+
+    WAYS = ('accepts nobody', 'greets nobody', 'takes nothing', 'answers without end')
+
+    def __init__(self, receiver, way):
+        self.receiver, self.way, self.is_over = receiver, way, threading.Event()
+        self.links, self.held, self.threads = [], 0, []
+        self.listener = socket.create_server(('127.0.0.1', receiver.port), backlog=0 if way == self.WAYS[0] else 16)
+        if way == self.WAYS[0]:
+            self.links.append(socket.create_connection(('127.0.0.1', receiver.port)))  # the one that waits for accept(): others wait for it
+        else:
+            self._start(self._accept)
+
+    def _start(self, run, *arguments):
+        self.threads.append(threading.Thread(target=run, args=arguments, daemon=True))
+        self.threads[-1].start()
+
+    def _accept(self):
+        while not self.is_over.is_set():
+            try:
+                link, _ = self.listener.accept()
+            except OSError:
+                return
+            self._start(self._hold, link)
+
+    def _hold(self, link):
+        self.links.append(link)
+        try:
+            if self.way != self.WAYS[1]:
+                link = self.receiver.greet(link)
+                self.links.append(link)
+            self.held += 1
+            if self.way == self.WAYS[3]:
+                link.sendall(self.receiver.BEGINNING)
+                while not self.is_over.wait(self.receiver.PAUSE_S):
+                    link.sendall(self.receiver.MORE)
+        except OSError:
+            pass  # whoever waited has gone
+
+    def holds(self):
+        """Whether somebody waits, or has waited."""
+        if self.way == self.WAYS[0]:
+            return self._connecting()
+        return self.held > 0
+
+    def _connecting(self):
+        rows = [line.split() for line in Path('/proc/net/tcp').read_text().splitlines()[1:]]
+        return any(row[2] == f'0100007F:{self.receiver.port:04X}' and row[3] == '02' for row in rows)  # SYN_SENT
+
+    def close(self):
+        self.is_over.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for thread in self.threads:  # that which accepts is the first, so all are there by its end
+            thread.join()
+        for link in self.links:
+            link.close()  # with what was not read: a reset, as when it is killed
+
 
 def is_json(line):
     try:
@@ -45,6 +114,7 @@ class Rsyslog(Receiver):
     """Debian's rsyslogd with GnuTLS, which listens only to who has the certificate in `client`."""
 
     PEER = 'audit.example.jp'
+    BEGINNING, MORE, PAUSE_S = b'', b'x' * 16384, 0  # faster than it is read, in what has no answers
 
     def __init__(self, directory):
         self.directory, self.port = Path(directory), free_port()
@@ -74,6 +144,8 @@ class Rsyslog(Receiver):
 
 class Collector(Receiver):
     """otlp_receiver.py, over TLS."""
+
+    BEGINNING, MORE, PAUSE_S = b'HTTP/1.1 200 OK\r\n', b'a: b\r\n', 0.1
 
     def __init__(self, directory):
         self.directory, self.port, self.token = Path(directory), free_port(), secrets.token_hex(16)
@@ -134,6 +206,7 @@ class Redis(Receiver):
     """Debian's redis-server, which keeps everything it has acknowledged; and a group of one consumer that reads all."""
 
     STREAM, GROUP, USER = 'manabiya:audit', 'collector', 'manabiya'
+    BEGINNING, MORE, PAUSE_S = b'+', b'x', 0.1
 
     def __init__(self, directory):
         self.directory, self.port, self.read = Path(directory), free_port(), []
@@ -142,11 +215,16 @@ class Redis(Receiver):
         self.own_password.write_text(secrets.token_hex(16))
         users = self.directory / 'users.acl'
         users.write_text(f'user default on >{self.password} ~* &* +@all\n'
-                         f'user {self.USER} on >{self.own_password.read_text()} ~{self.STREAM} resetchannels -@all +xadd\n')
+                         f'user {self.USER} on >{self.own_password.read_text()} ~{self.STREAM} resetchannels -@all +multi +xadd +exec\n')
         program = shutil.which('redis-server') or '/usr/bin/redis-server'
         self.process = Process('redis-sink', [program, '--port', self.port, '--bind', '127.0.0.1', '--dir', self.directory,
                                               '--appendonly', 'yes', '--appendfsync', 'always', '--save', '',
                                               '--aclfile', users], self.directory / 'redis.log')
+
+    def greet(self, link):
+        link.recv(1000)
+        link.sendall(b'+OK\r\n')
+        return link
 
     def link(self):
         return RedisLink(self.port, self.password)
