@@ -73,6 +73,20 @@ struct keyring *keyring_open_rooted(const char *directory, const struct keyring_
 	return NULL;
 }
 
+void keyring_root_name(const struct keyring *keyring, char out[KEYRING_ROOT_NAME_SIZE])
+{
+	const struct keyring_files *files = &keyring->files;
+	struct arena *arena = arena_new();
+	unsigned char print[KEY_SIZE];
+	if (files->kms)
+		crypto_sha256(files->kms->key_id, strlen(files->kms->key_id), print);
+	else
+		crypto_derive(files->root, "keyring root name", print);
+	(void)snprintf(out, KEYRING_ROOT_NAME_SIZE, "%s:%s", files->kms ? "aws-kms" : "local",
+		crypto_hex(arena, print, KEYRING_FINGERPRINT_SIZE));
+	arena_free(arena);
+}
+
 struct keyring *keyring_open(const char *directory, const char *root_hex)
 {
 	const struct keyring_root root = { .text = root_hex, .before_text = "", .passphrase = "" };

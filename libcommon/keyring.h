@@ -53,6 +53,11 @@ struct keyring_root {
 	const struct kms *kms; /* NULL: the root key */
 };
 struct keyring *keyring_open_rooted(const char *directory, const struct keyring_root *root);
+
+/* By which the root that new keys are put under is told from others, without a hint of what it is:
+ * "local:" or "aws-kms:" and 32 hex digits. */
+#define KEYRING_ROOT_NAME_SIZE 41
+void keyring_root_name(const struct keyring *keyring, char out[KEYRING_ROOT_NAME_SIZE]);
 void keyring_close(struct keyring *keyring);
 
 /* From the first call on the handle gives data keys of the domains that it was allowed, eight at

@@ -71,6 +71,16 @@ $$;
 
 SELECT tenancy.offer('provisioning', 'own_contract()'), tenancy.offer('provisioning', 'held_since()');
 
+-- The roots that tenants' keys were put under, the latest last. Rows of the operator's own tenant: names that say
+-- nothing of what they name (keyring_root_name()).
+CREATE TABLE provisioning.key_root (
+	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
+	name text NOT NULL CHECK (name ~ '^(local|aws-kms):[0-9a-f]{32}$'),
+	used_since timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (tenant_id, name)
+);
+SELECT tenancy.protect('provisioning.key_root');
+
 -- Which version of whose key still has something under it (services/provisioning/key_end.c). Rows of the
 -- operator's own tenant: ids and counts, of nobody's people.
 CREATE TABLE provisioning.key_version (

@@ -5,6 +5,7 @@
 #include "libcommon/service.h"
 #include "services/provisioning/erasure.h"
 #include "services/provisioning/key_end.h"
+#include "services/provisioning/key_root.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
 #include "services/provisioning/replica.h"
@@ -34,6 +35,7 @@ static const struct job jobs[] = {
 	/* As long as that, a new key exists once. */
 	{ .name = "keyring_replica", .every_ms = 2000, .run = replica_run },
 	{ .name = "key_end", .every_ms = KEY_END_EVERY_MS, .run = key_end_run },
+	{ .name = "key_root", .every_ms = KEY_ROOT_EVERY_MS, .run = key_root_run },
 	{ .name = "contract_clock", .every_ms = 2000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
 	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },

@@ -258,7 +258,18 @@ class RotationTest(FlowTest):
         self.stop_load()
         self.assert_lost_what_was_under_way()
         self.assertEqual(self.what_is_kept(), kept)
+        self.assert_roots_are_told(old)
         self.assert_old_root_opens_nothing(old)
+
+    def assert_roots_are_told(self, old):
+        """Each once, whichever of the two instances was first, by a name that is neither key."""
+        operator = base.world.operator
+        roots = operator.get('/v1/keys/roots')['items']
+        self.assertEqual([root['inUse'] for root in roots], [True, False])
+        told = [event['objectId'] for event in operator.get('/v1/audit/events?operation=provisioning.key_root_use')['items']]
+        self.assertEqual(told, [root['name'] for root in roots])
+        for root in roots:
+            self.assertNotIn(root['name'].partition(':')[2], (old + self.root.read_text()).lower())
 
     def replace_the_root(self):
         reseal = [*self.ctl('reseal'), '--keyring-root-before', self.before]

@@ -57,6 +57,7 @@ class KeyServiceTest(FlowTest):
         self.assertEqual([path.read_bytes()[0] for path in files], [FORMAT_KMS])
         pupil.put(f'{lesson.path}/goal', goal='まっすぐ回る', condition=4)
         self.assertEqual(lesson.board_row('jido1')['goal'], 'まっすぐ回る')
+        self.assertRegex(base.world.operator.get('/v1/keys/roots')['items'][0]['name'], '^aws-kms:[0-9a-f]{32}$')
         keeper.communicate()  # it is away: what is open stays open, and a destroyed key is destroyed all the same
         self.assertEqual(pupil.get(f'{lesson.path}/goal')['goal'], 'まっすぐ回る')
         again = base.world.client()

@@ -137,6 +137,32 @@ function TenantRows({ tenantId, versions }: Item<"/v1/keys/versions">) {
 	));
 }
 
+/** What contracts' keys are kept under, and since when. */
+function Roots() {
+	const roots = useApi("/v1/keys/roots");
+	return (
+		<Async of={roots}>
+			{({ items }) => (
+				<Table label="keys.roots" heads={["keys.root", "keys.usedSince"]}>
+					{items.map(({ name, usedSince, inUse }) => (
+						<tr key={name}>
+							<th scope="row">
+								{name}{" "}
+								{inUse && (
+									<span className="tag good">
+										<T k="keys.newest" />
+									</span>
+								)}
+							</th>
+							<td>{exactTime(usedSince)}</td>
+						</tr>
+					))}
+				</Table>
+			)}
+		</Async>
+	);
+}
+
 /** All contracts' keys, for the operator: ids and numbers alone. */
 function AllKeys() {
 	const tenants = usePages("/v1/keys/versions");
@@ -188,6 +214,7 @@ export function KeysPage() {
 				<T k="keys.text" />
 			</p>
 			{role === "contractor" && <OwnKeys />}
+			{role === "operator" && <Roots />}
 			{role === "operator" && <AllKeys />}
 			<Algorithms />
 		</Page>
