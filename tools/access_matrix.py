@@ -41,6 +41,15 @@ What it takes when the object that the path names was raised above its type to c
 - **2**, **p**: as above. **own**: the pupil whose it is; for classmates it is not there (404). **hidden**: not there for any pupil.
 - A video is raised with its try, as a model with its unit; an assignment with its unit; a try with the pupil whose it is; an enrolment with its user.
 '''
+TYPES_HEAD = '''
+## Types of objects
+
+Of which class they are, and who says of a single one that it is of a graver class. The generator refuses a type that says
+nothing of this, and an operation with something that follows an object whose class nothing asks for.
+
+- A role: it raises a single one, and lowers it again with a reason (the operation beside it). **follows**: it is of the class of these as well, whichever is graver; where two are named that lead to the same, of the one by which it is reached. **always**: no single one is raised, and why.
+- `Archived…` and `Roster…` are lines of an export, which is of class I as a whole; whatever was raised is so again where it arrives.
+'''
 
 
 class Row:
@@ -107,12 +116,45 @@ def raised_table():
         yield f'| `{row.name}` | {row.object} | ' + ' | '.join(row.raised_cell(*column) for column in columns) + ' |'
 
 
+def types():
+    """Every type that has a class: where it is, its name, its schema."""
+    documents = Documents(str(ROOT / 'proto'))
+    for name in ('common', *SERVICES, 'gateway'):
+        for schema, node in documents[name].get('components', {}).get('schemas', {}).items():
+            if 'x-label' in node:
+                yield name, schema, node
+
+
+def raisers(kind):
+    """The operation that raises one, and for whom."""
+    return [f'{", ".join(row.allow)} (`{row.name}`)' for row in rows() if row.name == f'{kind}_label_put']
+
+
+def single(node):
+    """Of which class one of them is, beside that of the type."""
+    if 'x-fixed' in node:
+        return f'always: {node["x-fixed"]}'
+    follows = node.get('x-follows', [])
+    said = raisers(node.get('x-object')) + ['follows ' + ', '.join(follows)] * bool(follows)
+    assert said, f'{node.here}: nobody raises one, and it follows nothing'
+    return '; '.join(said)
+
+
+def types_table():
+    yield TYPES_HEAD
+    yield '| type | of | class | a single one |'
+    yield '|---|---|---|---|'
+    for name, schema, node in types():
+        yield f'| `{schema}` | {name} | {node["x-label"]} | {single(node)} |'
+
+
 def text():
     found = rows()
     lines = [HEAD.rstrip()]
     for service in (*SERVICES, 'gateway'):
         lines += table(service, [row for row in found if row.service == service])
     lines += raised_table()
+    lines += types_table()
     return '\n'.join(lines) + '\n'
 
 

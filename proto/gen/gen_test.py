@@ -84,7 +84,10 @@ components:
         shared: { type: boolean }
         kind: { type: string, enum: [a, b] }
       x-label: III
+      x-fixed: nobody raises it
 '''
+FIXED = '\n      x-fixed: nobody raises it'
+RAISABLE = ('x-label: III' + FIXED, 'x-label: III\n      x-object: thing')
 
 EMPTY = 'openapi: 3.1.0\ninfo: { title: x, version: 1.0.0 }\npaths: {}\n'
 
@@ -137,9 +140,13 @@ REFUSED = {
     'an unknown label': ('x-label: III', 'x-label: V', 55, '`x-label` cannot be `V`'),
     'an object that is no id in the path': ('in: header, required: true', 'in: header, required: true, x-object: thing', 12, 'an id in the path'),
     'a class that is none': ('enum: [a, b]', 'enum: [a, b], x-raised: true', 54, 'what is raised is a class'),
-    'a class of its own that each has': (f'required: [id, shared]{REST}enum: [a, b] }}\n      x-label: III\n', f'required: [id, kind]{REST}x-raised: true, '
+    'a class of its own that each has': (f'required: [id, shared]{REST}enum: [a, b] }}\n      x-label: III{FIXED}\n', f'required: [id, kind]{REST}x-raised: true, '
                                          'enum: [I] }\n      x-label: III\n      x-object: thing\n', 54, 'was raised'),
-    'a class of its own of what nobody can raise': ('enum: [a, b]', 'enum: [I], x-raised: true', 49, 'what is an `x-object`'),
+    'a class of its own of what nobody can raise': ('enum: [a, b]', 'enum: [I], x-raised: true', 49, 'only an `x-object`, and what follows one'),
+    'a type that does not say of which class a single one is': (FIXED, '', 49, '`x-object`, `x-follows` or `x-fixed` is missing'),
+    'a type that says two things of it': (FIXED, FIXED + '\n      x-follows: [part]', 49, 'has no other class'),
+    'what can be raised and does not tell it': (FIXED, '\n      x-object: thing', 49, 'has a member that is `x-raised`'),
+    'what follows something of which nothing asks': (FIXED, '\n      x-follows: [part]', 5, 'nothing asks for the class'),
     'a text that is recorded': ('minLength: 1, maxLength: 20', 'maxLength: 20, x-recorded: true', 20, '`x-recorded` is not understood'),
     'an operation that forgets to ask': ('components:\n', '''  /v1/things/{thingId}/parts:
     put:
@@ -276,7 +283,7 @@ class Generator(unittest.TestCase):
         self.assertIn('.label = LABEL_II,', graver)
         # An optional object of an answer is left out for who may not see it, so it does not raise the rest.
         inner = AUTH.replace('        kind:', "        deep: { $ref: '#/components/schemas/Deep' }\n        kind:") + (
-            '    Deep:\n      type: object\n      x-label: I\n      properties: { a: { type: boolean } }\n')
+            f'    Deep:\n      type: object\n      x-label: I{FIXED}\n      properties: {{ a: {{ type: boolean }} }}\n')
         self.assertNotIn('LABEL_I,', self.make('auth', inner)['auth_ops.c'])
         required = inner.replace('required: [id, shared]', 'required: [id, shared, deep]')
         self.assertIn('.label = LABEL_I,', self.make('auth', required)['auth_ops.c'])
@@ -286,7 +293,7 @@ class Generator(unittest.TestCase):
         self.assertIn('.object = &(const struct op_object){ .id = offsetof(struct auth_thing_update_in, thing_id), '
                       '.sql = "SELECT min(label) FROM auth.label_of_thing WHERE id = $1::uuid" }', named)
         self.assertNotIn('.object', self.make('auth')['auth_ops.c'])
-        raised = AUTH.replace('enum: [a, b]', 'enum: [I, II], x-raised: true').replace('x-label: III', 'x-label: III\n      x-object: thing')
+        raised = AUTH.replace('enum: [a, b]', 'enum: [I, II], x-raised: true').replace(*RAISABLE)
         self.assertIn('.raised = true', self.make('auth', raised)['auth_proto.c'])
         # A read whose answer tells the class need not ask for it; one that is recorded does.
         named = raised.replace('in: path, required: true', 'in: path, required: true, x-object: thing')
@@ -296,12 +303,25 @@ class Generator(unittest.TestCase):
         self.assertNotIn('.object', self.make('auth', read.replace('      x-audit: entity_management.update\n', ''))['auth_ops.c'])
         self.assertIn('.recorded = true', self.make('auth', AUTH.replace('enum: [a, b]', 'enum: [a, b], x-recorded: true'))['auth_proto.c'])
 
+    def test_what_follows_an_object_comes_where_its_class_is_asked_for(self):
+        """The path names it, or it is told beside, or what follows tells the class itself; it need not be the first of several."""
+        follows = AUTH.replace(FIXED, '\n      x-follows: [part, thing]')
+        named = follows.replace('in: path, required: true', 'in: path, required: true, x-object: thing')
+        with self.assertRaisesRegex(Fault, ':29: what follows part, thing is here'):  # the list of all, which names none
+            self.make('auth', named)
+        start, end = named.index('  /internal/auth/things:'), named.index('components:')
+        self.make('auth', named[:start] + named[end:])
+        told = follows.replace('enum: [a, b]', 'enum: [I, II], x-raised: true')
+        self.assertIn('.raised = true', self.make('auth', told)['auth_proto.c'])
+        with self.assertRaisesRegex(Fault, 'what follows part, thing is here'):
+            self.make('auth', follows)
+
     def test_what_may_lack_something_says_so_and_a_search_for_it_is_marked(self):
-        raised = AUTH.replace('enum: [a, b]', 'enum: [I, II], x-raised: true').replace('x-label: III', 'x-label: III\n      x-object: thing')
+        raised = AUTH.replace('enum: [a, b]', 'enum: [I, II], x-raised: true').replace(*RAISABLE)
         start, end = raised.index('      requestBody:'), raised.index('      responses:')
         read = (raised[:start] + raised[end:]).replace('    patch:', '    get:').replace('      x-audit: entity_management.update\n', '')
         listed = read.replace("schema: { $ref: '#/components/schemas/Thing' }", "schema: { $ref: '#/components/schemas/Things' }", 1) + (
-            "    Things:\n      type: object\n      x-label: III\n      properties:\n"
+            f"    Things:\n      type: object\n      x-label: III{FIXED}\n      properties:\n"
             "        things: { type: array, maxItems: 9, items: { $ref: '#/components/schemas/Thing' } }\n")
         sought = listed.replace('      parameters:\n', '      parameters:\n        - { name: q, in: query, schema: { type: string, maxLength: 9 } }\n')
         for text, may_lack, seeks in ((read, False, False), (listed, True, False), (sought, True, True)):

@@ -8,6 +8,7 @@ from rules import LABELS, LENGTHS, PERSONAL, REFERENCE, RULES, check, one_of, so
 
 C_WORDS = '''auto bool break case char const continue default do double else enum extern float for goto if inline int long
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'''.split()
+CLASSED = ['x-label', 'x-object', 'x-follows', 'x-fixed']  # what an object schema says of the class of its objects
 KEYS = {  # what a schema must have besides its type, and what it may have
     'boolean': ([], []), 'integer': (['minimum', 'maximum'], []), 'enum': (['enum'], ['x-raised', 'x-recorded']), 'format': (['format'], []),
     'string': (['maxLength'], ['minLength', 'format', 'x-personal', 'x-blind-index']), 'array': (['maxItems', 'items'], ['minItems'])}
@@ -133,13 +134,12 @@ class Documents(dict):
     def fields_of(self, owner, node):
         """The members of an object schema, itself given in full or by $ref."""
         owner, node, _ = self.resolve(owner, node)
-        check(node, node.here, ['type', 'properties'], ['required', 'description', 'x-label', 'x-object'])
+        check(node, node.here, ['type', 'properties'], ['required', 'description', *CLASSED])
         one_of('object')(node, 'type')
         members = node['properties']
         required = some_of(*members)(node, 'required') if 'required' in node else []
         fields = [self.field(owner, members[name], name, members.at[name], 'BODY', name in required) for name in members]
-        demand(('x-object' in node) == any(field.raised for field in fields), node.here,
-               'what is an `x-object` has a member that is `x-raised`, and nothing else has')
+        check_classed(node, any(field.raised for field in fields))
         return fields
 
     def shapes(self, document):
@@ -152,6 +152,16 @@ class Documents(dict):
             else:
                 self.field(document, node, '', schemas.at[name])
         return shapes
+
+
+def check_classed(node, is_told):
+    """Of which class is a single one? Its own, that of what it follows, or always that of the type."""
+    own, follows, fixed = (key in node for key in CLASSED[1:])
+    demand('x-label' not in node or own or follows or fixed, node.here,
+           '`x-object`, `x-follows` or `x-fixed` is missing: of which class is a single one?')
+    demand(not fixed or not own and not follows, node.here, 'what is `x-fixed` has no other class')
+    demand(is_told or not own, node.here, 'what is an `x-object` has a member that is `x-raised`')
+    demand(not is_told or own or follows, node.here, 'only an `x-object`, and what follows one, has a member that is `x-raised`')
 
 
 def personal(node):

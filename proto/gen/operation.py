@@ -30,6 +30,7 @@ class Operation:
                 self.shapes.append(Shape(self.structs[way], fields))
         self.label = self.find_label()
         self.labelled = self.find_labelled()
+        self.check_follows()
 
     def check(self):
         start = f'/internal/{self.service}/' if self.internal else '/v1/'
@@ -66,6 +67,23 @@ class Operation:
         found = [field for shape in self.shapes for field in shape.fields if field.labelled]
         demand(len(found) < 2, self.at, '`x-object` stands at two parameters: of which object is the class?')
         return found[0] if found else None
+
+    def check_follows(self):
+        """What follows an object comes and goes only where the class of that is asked for: the path names it, the answer
+        tells it, or what follows tells its class itself."""
+        named = {self.labelled.labelled} if self.labelled else set()
+        for schema, asked in ((self.asked, named), (self.answer, named.union(self.told(self.service, self.answer)))):
+            for node in self.following(self.service, schema):
+                demand(asked & set(node['x-follows']), self.at,
+                       f'what follows {", ".join(node["x-follows"])} is here, but nothing asks for the class of that')
+
+    def following(self, owner, node):
+        owner, node, _ = self.documents.resolve(owner, node)
+        members = list(node.get('properties', {}).values())
+        if 'x-follows' in node and not any('x-raised' in self.documents.resolve(owner, member)[1] for member in members):
+            yield node
+        for inner in members + ([node['items']] if 'items' in node else []):
+            yield from self.following(owner, inner)
 
     def asks(self):
         """Must the class of that object be asked for? Not when the answer tells it, unless a record wants it too."""

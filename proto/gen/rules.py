@@ -69,7 +69,7 @@ flag = value(lambda v: v is True, '`{key}` is either `true` or left out')
 named = value(lambda v: isinstance(v, Map), '`{key}` must be a mapping')
 LABELS = ['I', 'II', 'III', 'IV']  # the gravest first
 RULES = {  # what these keys mean is the same wherever they stand
-    **dict.fromkeys(['description', 'en', 'ja', 'name', 'summary', 'title', 'version', 'x-bounded'], text),
+    **dict.fromkeys(['description', 'en', 'ja', 'name', 'summary', 'title', 'version', 'x-bounded', 'x-fixed'], text),
     **dict.fromkeys(['channels', 'headers', 'paths', 'schema'], named),
     **dict.fromkeys(['x-closed', 'x-initial', 'x-internal', 'x-raised', 'x-recorded', 'x-step-up'], flag),
     'openapi': word(r'3\.1\.\d', 'is not understood: 3.1 is'), 'asyncapi': word(r'3\.0\.\d', 'is not understood: 3.0 is'),
@@ -86,7 +86,7 @@ RULES = {  # what these keys mean is the same wherever they stand
     'type': one_of('string', 'integer', 'boolean', 'array', 'object'),
     'x-allow': some_of(*ROLES), 'x-callers': some_of(*SERVICES, 'gateway'), 'x-consumers': some_of(*SERVICES),
     'x-audit': value(lambda v: v in list(AUDIT), '`{value}` is not in the table of events'), 'x-fanout': some_of(),
-    'x-audit-shared-s': between(1, 300), 'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
+    'x-audit-shared-s': between(1, 300), 'x-follows': some_of(), 'x-feature': one_of('video_upload', 'peer_comment'), 'x-idempotency': one_of('required'),
     'x-label': one_of(*LABELS), 'x-object': word('[a-z]+', 'is not a kind of object'),
     'x-personal': word(PERSONAL, 'is not of the form domain/table.column:part of user'),
     'x-blind-index': word('[a-z]+(_[a-z]+)*', 'is not the name of a column'),
