@@ -130,7 +130,11 @@ function TenantRows({ tenantId, versions }: Item<"/v1/keys/versions">) {
 			<td>{row.version}</td>
 			<td>{row.madeAt ? exactTime(row.madeAt) : "–"}</td>
 			<td>
-				{row.sealed === undefined ? <T k="keys.unknown" /> : <T k="keys.items" n={row.sealed} />}
+				{row.sealed === undefined || !row.countedAt ? (
+					<T k="keys.unknown" />
+				) : (
+					<T k="keys.itemsAt" n={row.sealed} time={exactTime(row.countedAt)} />
+				)}
 			</td>
 			<td>{stateOf(row, i === versions.length - 1)}</td>
 		</tr>
