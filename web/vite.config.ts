@@ -20,7 +20,7 @@ export default defineConfig({
 						{ name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack)\// },
 						{
 							name: "base",
-							test: /src\/(api|i18n|ui|session\/(session|PasswordAgain|CodeField))\b(?!.*(en|recorded)\.json)/,
+							test: /src\/(api|i18n|ui|session\/(session|PasswordAgain|CodeField))\b(?!.*(en|recorded\.ja)\.json)/,
 						},
 					],
 				},

@@ -123,8 +123,10 @@ def types(documents, operations):
     lines += ['', 'export interface Paths {']
     for path, item in bundle.paths.items():
         lines += [f'\t"{path}": {{', *(f'\t\t{method}: {typed_operation(node)};' for method, node in item.items()), '\t};']
-    words = json.dumps(recorded(documents, operations), ensure_ascii=False, indent=0)
-    return {'schema.d.ts': '\n'.join([*lines, '}', '']), 'recorded.json': words + '\n'}
+    words = recorded(documents, operations)
+    return {'schema.d.ts': '\n'.join([*lines, '}', '']),
+            **{f'recorded.{language}.json': json.dumps({name: title[language] for name, title in words.items()},
+                                                       ensure_ascii=False, indent=0) + '\n' for language in ('ja', 'en')}}
 
 
 def recorded(documents, operations):

@@ -1,10 +1,10 @@
 /* The log of one's own tenant: who did what, when, and whether it succeeded. */
 import { useLocation, useSearch } from "wouter";
 import { usePages } from "../api/hooks";
-import recorded from "../api/recorded.json";
+import recorded from "../api/recorded.ja.json";
 import { dayOf, endOfDay, exactTime, startOfDay } from "../format/time";
 import { T, t } from "../i18n";
-import { type Language, language } from "../i18n/language";
+import { language } from "../i18n/language";
 import { Button } from "../ui/button";
 import { Form, type Option, SelectField, TextField, text } from "../ui/form";
 import { Icon } from "../ui/icons";
@@ -31,11 +31,12 @@ const VERBS = [
 const LABELS = ["I", "II", "III", "IV"] as const;
 
 /** What the contract says that the log records, calls and jobs, in the reader's language. */
-const TITLES: Record<string, Record<Language, string>> = recorded;
+const TITLES: Record<string, string> =
+	language() === "en" ? (await import("../api/recorded.en.json")).default : recorded;
 
 /** An operation in words, or its name when it is a newer one. */
 function titleOf(operation: string): string {
-	return TITLES[operation]?.[language()] ?? operation;
+	return TITLES[operation] ?? operation;
 }
 
 function recordedOperations(): Option[] {
