@@ -312,6 +312,21 @@ class RedisStream(Pipeline, FlowTest):
             return lines[first_at:first_at + len(wanted)] == wanted
         eventually(again, 'it has them once more')
 
+    def test_while_a_script_keeps_it_busy_it_holds_up_nothing(self):
+        self.assertComplete()
+        link, other = redis.link(), redis.link()
+        link.say('EVAL', 'while true do end', '0')
+        self.happen(5)
+        log = base.world.stack.logs / 'audit.log'
+        eventually(lambda: 'Redis: BUSY' in log.read_text(), 'audit says why')
+        self.the_rest_goes_on()
+        other.ask('SCRIPT', 'KILL')
+        with self.assertRaises(RedisError):
+            link.answer()
+        link.close()
+        other.close()
+        self.assertComplete()
+
     def test_redis_lets_it_do_nothing_else(self):
         link = redis.link()
         link.ask('AUTH', redis.USER, redis.own_password.read_text())

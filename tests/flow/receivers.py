@@ -180,9 +180,12 @@ class RedisLink:
         self.ask('AUTH', password)
 
     def ask(self, *words):
+        self.say(*words)
+        return self.answer()
+
+    def say(self, *words):
         parts = [str(word).encode() for word in words]
         self.socket.sendall(b'*%d\r\n' % len(parts) + b''.join(b'$%d\r\n%s\r\n' % (len(part), part) for part in parts))
-        return self.answer()
 
     def answer(self):
         line = self.file.readline()
@@ -219,6 +222,7 @@ class Redis(Receiver):
         program = shutil.which('redis-server') or '/usr/bin/redis-server'
         self.process = Process('redis-sink', [program, '--port', self.port, '--bind', '127.0.0.1', '--dir', self.directory,
                                               '--appendonly', 'yes', '--appendfsync', 'always', '--save', '',
+                                              '--lua-time-limit', 100,  # ms, until it says that it is busy
                                               '--aclfile', users], self.directory / 'redis.log')
 
     def greet(self, link):
