@@ -28,6 +28,7 @@ PARTS = {
     'stopped': ([HERE / 'stopped.py'], 'one of three instances stopped under load'),
     'flood': ([HERE / 'flood.py'], 'five times more requests than can be answered'),
     'audit': ([HERE / 'audit.py'], 'the audit log: events, checkpoints, proofs, beside Go'),
+    'consumers': ([HERE / 'consumers.py'], 'changes and the log while its consumers are well, hang, or are slow'),
     'bus': ([BUILD / 'tests/bench/bus-bench'], 'round trips over the bus alone'),
     'memory': ([HERE / 'memory.py'], 'memory of the six processes, and a cold start'),
 }
