@@ -40,7 +40,7 @@ static const int ALLOWED[] = {
 	CALL(rename), CALL(renameat), CALL(renameat2), CALL(mkdir), CALL(mkdirat), CALL(rmdir),
 	CALL(link), CALL(linkat), CALL(fsync), CALL(fdatasync), CALL(ftruncate), CALL(fallocate),
 	CALL(fchmod), CALL(chmod), CALL(umask), CALL(flock), CALL(fstatfs), CALL(statfs),
-	CALL(fadvise64),
+	CALL(fadvise64), CALL(utimensat),
 	/* connections; no bind and no listen: the listeners are open */
 	CALL(connect), CALL(accept), CALL(accept4), CALL(shutdown), CALL(sendto), CALL(sendmsg),
 	CALL(sendmmsg), CALL(recvfrom), CALL(recvmsg), CALL(recvmmsg), CALL(getsockname),

@@ -24,6 +24,7 @@ CREATE TABLE provisioning.contract (
 	hold_since timestamptz,
 	-- How far the purge is, and what came of it.
 	purge_step integer NOT NULL DEFAULT 0, -- done so far; services/provisioning/purge.c names them
+	waits_for text, -- replicas of the keyring that are away, of which its keys are not gone
 	erased_keys text, -- as in the ledger (libcommon/erasure.h)
 	erased_keys_at timestamptz,
 	ledger_hash text,
@@ -42,7 +43,7 @@ SELECT tenancy.protect('provisioning.contract');
 CREATE UNIQUE INDEX contract_code ON provisioning.contract (tenant_id, lower(code)) WHERE state <> 'erased';
 CREATE INDEX contract_due ON provisioning.contract (tenant_id, due_at) WHERE due_at IS NOT NULL;
 CREATE POLICY functions ON provisioning.contract FOR SELECT TO manabiya_owner USING (true);
-SELECT tenancy.unwatch('provisioning', 'contract', '{UPDATE}', '{purge_step,erased_keys,erased_keys_at,ledger_hash}',
+SELECT tenancy.unwatch('provisioning', 'contract', '{UPDATE}', '{purge_step,waits_for,erased_keys,erased_keys_at,ledger_hash}',
 	'how far a purge is; its beginning and its end are events');
 
 CREATE TABLE provisioning.contract_store (

@@ -14,6 +14,7 @@ CREATE TABLE provisioning.user_erasure (
 	erased_keys text, -- as in the ledger (libcommon/erasure.h)
 	ledger_hash text,
 	erased_event_id uuid, -- in the tenant's log
+	waits_for text, -- replicas of the keyring in which the key may still be
 	certificate text, -- signed (services/audit/certificate.c)
 	PRIMARY KEY (tenant_id, id),
 	UNIQUE (tenant_id, user_id),
@@ -23,7 +24,8 @@ CREATE TABLE provisioning.user_erasure (
 SELECT tenancy.protect('provisioning.user_erasure');
 CREATE INDEX user_erasure_open ON provisioning.user_erasure (id) WHERE certificate IS NULL;
 CREATE POLICY functions ON provisioning.user_erasure FOR SELECT TO manabiya_owner USING (true);
-SELECT tenancy.unwatch('provisioning', 'user_erasure', '{UPDATE}', '{counted_at}', 'that an erasure has begun; its end is an event');
+SELECT tenancy.unwatch('provisioning', 'user_erasure', '{UPDATE}', '{counted_at,waits_for}',
+	'that an erasure has begun, and what it waits for; its end is an event');
 
 CREATE TABLE provisioning.user_erasure_store (
 	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),

@@ -122,9 +122,11 @@ class Stack:
     """One running Manabiya. `extra` maps a process name to more options for it.
 
     A witness stands beside it when asked for: it writes to the disk every second, which is no part of what others measure.
+    The keyring has replicas of these names.
     """
 
-    def __init__(self, directory, build_dir, web_root=None, port=0, extra=None, say=lambda text: None, has_witness=False):
+    def __init__(self, directory, build_dir, web_root=None, port=0, extra=None, say=lambda text: None, has_witness=False,
+                 replicas=()):
         self.directory = Path(directory).absolute()
         self.build = Path(build_dir).absolute()
         self.web_root = Path(web_root).absolute() if web_root else None
@@ -135,6 +137,8 @@ class Stack:
         self.mail, self.tls = self.directory / 'mail', self.directory / 'tls'
         self.ca = self.tls / 'ca.pem'
         self.ndjson = self.directory / 'audit.ndjson'
+        self.keyring = self.directory / 'keyring'
+        self.replicas = {name: self.directory / f'replica-{name}' for name in replicas}
         self.processes = {}
         self.database_user = 'postgres' if os.getuid() == 0 else None  # PostgreSQL refuses root
 
@@ -242,16 +246,27 @@ class Stack:
     # ---- preparation ----
 
     def _prepare(self):
-        for part in (self.logs, self.mail, self.directory / 'media', self.directory / 'keyring'):
+        for part in (self.logs, self.mail, self.directory / 'media', self.keyring):
             part.mkdir(mode=0o700, exist_ok=True)
         self.directory.chmod(0o711 if self.database_user else 0o700)
         self._make_run_directory()
         run(self.build / 'ctl/manabiyactl', 'keys', '--directory', self.keys)
+        if self.replicas and not (self.keyring / 'keyring.id').exists():
+            self._join_replicas()
         certificates.make(self.tls, ('localhost', '127.0.0.1'))
         redis_users.make(self.keys / 'redis')
         if self.has_witness:
             self._prepare_witness()
         self._make_cluster()
+
+    def _replica_list(self):
+        return ','.join(f'{name}={directory}' for name, directory in self.replicas.items())
+
+    def _join_replicas(self):
+        for directory in self.replicas.values():
+            directory.mkdir(mode=0o700)
+        run(self.build / 'ctl/manabiyactl', 'keyring', 'join', '--keyring', self.keyring, '--keyring-root',
+            self.keys / 'keyring-root.key', '--keyring-replica', self._replica_list())
 
     def _prepare_witness(self):
         self.witness_state = self.directory / 'witness'
@@ -351,16 +366,19 @@ class Stack:
     def _auth_options(self):
         return {'capability-key': self.keys / 'capability.key', 'tenant-mac-key': self.keys / 'tenant-mac.key',
                 'password-key': self.keys / 'password.key', 'bootstrap-secret': self.keys / 'bootstrap.secret',
-                'keyring': self.directory / 'keyring', 'second-factor-required': NO_SECOND_FACTOR}
+                'keyring': self.keyring, 'second-factor-required': NO_SECOND_FACTOR}
+
+    def _keyring_options(self):
+        return {'keyring': self.keyring, 'keyring-root': self.keys / 'keyring-root.key'}
 
     def _provisioning_options(self):
-        return {'keyring': self.directory / 'keyring', 'keyring-root': self.keys / 'keyring-root.key'}
+        return self._keyring_options() | ({'keyring-replica': self._replica_list()} if self.replicas else {})
 
     def _learning_options(self):
-        return self._provisioning_options() | {'media': self.directory / 'media'}
+        return self._keyring_options() | {'media': self.directory / 'media'}
 
     def _notification_options(self):
-        return self._provisioning_options() | {
+        return self._keyring_options() | {
             'smtp-url': f'smtp://127.0.0.1:{self.mail_port}', 'mail-from': 'manabiya@example.jp',
             'operator-mail': 'system-administrators@example.jp'}
 

@@ -20,6 +20,7 @@
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
 #include "services/provisioning/record.h"
+#include "services/provisioning/replica.h"
 
 /* Who has looked up a key seals with it longer than this at no time: neither a request nor a job
  * lasts so long. Before that an old version is not empty, whatever is counted. */
@@ -73,6 +74,11 @@ static const char COUNTED[] =
 
 static const char DECIDE[] =
 	"UPDATE provisioning.key_version SET destroying_at = now(), tried_at = '-infinity'"
+	" WHERE customer_tenant_id = $1::uuid AND version = $2::integer";
+
+/* The key may be gone already, so it stays decided, whatever was counted a moment ago. */
+static const char AGAIN[] =
+	"UPDATE provisioning.key_version SET destroying_at = now(), tried_at = now()"
 	" WHERE customer_tenant_id = $1::uuid AND version = $2::integer";
 
 static const char IS_DOOMED[] =
@@ -248,6 +254,21 @@ static bool is_here(struct call *c, const struct keyring_version *key)
 	return keyring_made(c->keyring, key->tenant_id, key->version, &made_ms) == OK;
 }
 
+/* Here, and in every replica. UNAVAILABLE, and logged, when one is away: later. */
+static enum err destroy_everywhere(
+	struct call *c, const struct turn *turn, struct keyring_receipt *receipt)
+{
+	const char *waits_for;
+	enum err e = keyring_version_destroy(c->keyring, c->arena, &turn->key, receipt);
+	if (!e)
+		e = replica_end(c, turn->key.tenant_id, &waits_for);
+	if (e || !waits_for)
+		return e;
+	log_warning("keys: the end of version %u of %s waits for replicas of the keyring: %s",
+		(unsigned)turn->key.version, turn->key.tenant_id, waits_for);
+	return ERR_UNAVAILABLE;
+}
+
 /* Everybody is asked again: days have passed, and a backup may have been restored. What was gone
  * when a crash came only has to be told. */
 static enum err destroy(struct call *c, const struct turn *turn)
@@ -265,9 +286,9 @@ static enum err destroy(struct call *c, const struct turn *turn)
 		if (e || !is_empty)
 			return e;
 	}
-	e = keyring_version_destroy(c->keyring, c->arena, &turn->key, &receipt);
+	e = destroy_everywhere(c, turn, &receipt);
 	if (e) /* logged there; the others do not wait for somebody to look */
-		return note(c, turn, TRIED, DB_ARGS(KEY_ARGS(c, turn)));
+		return db_exec_one(c, AGAIN, DB_ARGS(KEY_ARGS(c, turn)));
 	e = db_exec_one(c, DESTROYED, DB_ARGS(KEY_ARGS(c, turn), receipt.at, receipt.key));
 	return e ? e : record(c, turn, &DESTROY);
 }

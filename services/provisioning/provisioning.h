@@ -26,6 +26,7 @@
 	" tenancy.stamp(due_at) AS due_at, hold_reason, tenancy.stamp(hold_since) AS hold_since,"  \
 	" CASE WHEN state IN ('purging', 'erased') THEN purge_step END AS steps_done,"             \
 	" CASE WHEN state IN ('purging', 'erased') THEN " PURGE_STEPS_TEXT " END AS steps,"        \
+	" CASE WHEN state = 'purging' THEN waits_for END AS waits_for,"                            \
 	" certificate IS NOT NULL AS certified,"                                                   \
 	" (SELECT json_agg(json_build_object('store', s.store, 'removed', s.removed)"              \
 	" ORDER BY s.store) FROM provisioning.contract_store s"                                    \

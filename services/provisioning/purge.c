@@ -18,6 +18,7 @@
 #include "notification_proto.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
+#include "services/provisioning/replica.h"
 
 /* What the log calls provisioning's own part; the others' parts are operations. */
 static const struct op OWN_PURGE = { .name = "tenant_purge",
@@ -37,7 +38,7 @@ static const char STORE_PUT[] =
 
 static const char KEYS_PUT[] =
 	"UPDATE provisioning.contract SET erased_keys = $2, erased_keys_at = $3::timestamptz,"
-	" ledger_hash = $4 WHERE id = $1::uuid";
+	" ledger_hash = $4, waits_for = $5 WHERE id = $1::uuid";
 
 static const char ERASED[] = "UPDATE provisioning.contract SET erased_event_id = $2::uuid"
 			     " WHERE id = $1::uuid";
@@ -49,6 +50,7 @@ struct purge {
 	const char *contract_id, *tenant_id;
 	int64_t step;
 	struct common_purge_step part; /* what a service answered */
+	const char *waits_for; /* replicas of the keyring that are away; NULL: none */
 };
 
 /* A step enters the customer's tenant or the operator's, as it needs. */
@@ -92,15 +94,34 @@ static enum err purge_own(struct call *c, struct purge *purge)
 	return e ? e : purge_noted(c, &common_purged_store_shape, &purge->part.stores);
 }
 
+/* How many files the receipt names: `a=…,b=…`, or `-` for none. */
+static int64_t count_keys(const char *keys)
+{
+	int64_t n = 0;
+	for (; (keys = strchr(keys, '=')); keys++)
+		n++;
+	return n;
+}
+
+/* Not over before they are gone from every replica; people are told which one it waits for. */
 static enum err destroy_keys(struct call *c, struct purge *purge)
 {
 	struct erasure receipt;
 	if (keyring_destroy(c->keyring, c->arena, purge->tenant_id, &receipt))
 		return fail(c, ERR_UNAVAILABLE, "the keys cannot be destroyed");
-	enum err e = service_enter_tenant(c, OPERATOR_TENANT);
+	enum err e = replica_end(c, purge->tenant_id, &purge->waits_for);
+	purge->part.more = purge->waits_for != NULL;
+	if (!e && !purge->waits_for) {
+		const struct replica_stores stores = replica_stores(c, count_keys(receipt.keys));
+		purge->part.stores.items = stores.items;
+		purge->part.stores.n = stores.n;
+	}
+	if (!e)
+		e = service_enter_tenant(c, OPERATOR_TENANT);
 	return e ? e
 		 : db_exec_one(c, KEYS_PUT,
-			   DB_ARGS(purge->contract_id, receipt.keys, receipt.at, receipt.hash));
+			   DB_ARGS(purge->contract_id, receipt.keys, receipt.at, receipt.hash,
+				   purge->waits_for));
 }
 
 static enum err finish(struct call *c, struct purge *purge)
@@ -180,8 +201,9 @@ enum err purge_run(struct call *c, bool *more)
 	if (e || !purge.contract_id)
 		return e;
 	memcpy(last, purge.contract_id, UUID_SIZE);
-	*more = true;
-	return run_step(c, &purge);
+	e = run_step(c, &purge);
+	*more = !purge.waits_for; /* a disk that is away is looked for again with the next turn */
+	return e;
 }
 
 enum err purge_leavings(struct call *c, const char *tenant_id)

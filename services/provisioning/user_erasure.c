@@ -16,6 +16,7 @@
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
 #include "services/provisioning/record.h"
+#include "services/provisioning/replica.h"
 
 #define NO_ID "00000000-0000-0000-0000-000000000000"
 
@@ -48,14 +49,20 @@ static const char STORE_PUT[] =
 static const char COUNTED[] = "UPDATE provisioning.user_erasure SET counted_at = now()"
 			      " WHERE id = $1::uuid AND counted_at IS NULL";
 
-/* One whom a backup brought back has no row, or one of before. */
+/* One whom a backup brought back has no row, or one of before. Until somebody has looked ($7), the
+ * key may be in every replica. */
 static const char ERASED[] =
 	"INSERT INTO provisioning.user_erasure AS x (id, user_id, due_at, erased_at, erased_keys,"
-	" ledger_hash, erased_event_id) VALUES ($1::uuid, $2::uuid, now(), $3::timestamptz, $4, $5,"
-	" $6::uuid) ON CONFLICT (tenant_id, user_id) DO UPDATE SET erased_at = excluded.erased_at,"
+	" ledger_hash, erased_event_id, waits_for) VALUES ($1::uuid, $2::uuid, now(),"
+	" $3::timestamptz, $4, $5, $6::uuid, $7) ON CONFLICT (tenant_id, user_id)"
+	" DO UPDATE SET erased_at = excluded.erased_at,"
 	" erased_keys = excluded.erased_keys, ledger_hash = excluded.ledger_hash,"
 	" erased_event_id = excluded.erased_event_id, certificate = NULL,"
+	" waits_for = excluded.waits_for,"
 	" due_at = least(x.due_at, excluded.due_at)";
+
+static const char WAITS[] = "UPDATE provisioning.user_erasure SET waits_for = $2"
+			    " WHERE id = $1::uuid AND waits_for IS DISTINCT FROM $2";
 
 static const char TO_CERTIFY[] =
 	"SELECT user_id, erased_event_id, erased_keys, tenancy.stamp(erased_at), ledger_hash"
@@ -73,8 +80,9 @@ static const char PAGE[] =
 	" tenancy.stamp(CASE WHEN x.erased_at IS NOT NULL OR provisioning.held_since() IS NULL"
 	"  THEN x.due_at END) AS erase_at, tenancy.stamp(x.erased_at) AS erased_at,"
 	" CASE WHEN x.certificate IS NOT NULL THEN 'certified' WHEN x.erased_at IS NOT NULL"
-	"  THEN 'erased' WHEN x.due_at <= now() AND provisioning.held_since() IS NULL"
-	"  THEN 'erasing' ELSE 'tobedeleted' END AS state,"
+	"  THEN CASE WHEN x.waits_for IS NULL THEN 'erased' ELSE 'erasing' END"
+	"  WHEN x.due_at <= now() AND provisioning.held_since() IS NULL"
+	"  THEN 'erasing' ELSE 'tobedeleted' END AS state, x.waits_for,"
 	" (SELECT p.label FROM provisioning.person p WHERE p.tenant_id = x.tenant_id"
 	"  AND p.id = x.user_id) AS label"
 	" FROM provisioning.user_erasure x WHERE $1::uuid IS NULL OR x.id < $1::uuid"
@@ -139,7 +147,7 @@ enum err user_erase(struct call *c, const char *user_id)
 	return e ? e
 		 : db_exec_one(c, ERASED,
 			   DB_ARGS(uuid_make(c->arena), user_id, receipt.at, receipt.keys,
-				   receipt.hash, event_id));
+				   receipt.hash, event_id, replica_all(c)));
 }
 
 static enum err erase(struct call *c, const struct ending *ending, bool *more)
@@ -181,23 +189,55 @@ static enum err on_erased(struct call *c, void *arg, const char *const *columns,
 	return OK;
 }
 
+/* With the keyring and its replicas behind those that were counted. */
+static enum err add_stores(
+	struct call *c, const struct ending *ending, struct audit_user_erasure_certify_in *in)
+{
+	const struct replica_stores keys = replica_stores(c, 1);
+	enum err e =
+		db_rows(c, STORES, DB_ARGS(ending->id), &common_purged_store_shape, &in->stores);
+	if (e || strcmp(in->keys, "-") == 0) /* one who is older than keys of users */
+		return e;
+	struct common_purged_store *all =
+		arena_array(c->arena, in->stores.n + keys.n, sizeof(*all));
+	if (in->stores.n)
+		memcpy(all, in->stores.items, in->stores.n * sizeof(*all));
+	memcpy(all + in->stores.n, keys.items, keys.n * sizeof(*all));
+	in->stores.items = all;
+	in->stores.n += keys.n;
+	return OK;
+}
+
+static enum err ask_audit(struct call *c, const struct ending *ending, const char **certificate)
+{
+	struct audit_user_erasure_certify_in in = { 0 };
+	struct audit_user_erasure_certify_out out = { 0 };
+	enum err e = db_each(c, TO_CERTIFY, DB_ARGS(ending->id), on_erased, &in);
+	if (!e)
+		e = add_stores(c, ending, &in);
+	if (!e)
+		e = audit_user_erasure_certify_call(c, &in, &out);
+	*certificate = out.certificate;
+	return e;
+}
+
 static enum err certify(struct call *c, const struct ending *ending, bool *more)
 {
 	struct common_user_rows learns = { 0 }, is_told = { 0 };
-	struct audit_user_erasure_certify_in in = { 0 };
-	struct audit_user_erasure_certify_out out = { 0 };
+	const char *waits_for, *certificate = NULL;
 	enum err e = ask_others(c, ending->user_id, &learns, &is_told);
 	if (e || sum_of(&learns) + sum_of(&is_told) > 0) /* the event is on its way */
 		return e;
-	e = db_each(c, TO_CERTIFY, DB_ARGS(ending->id), on_erased, &in);
-	if (!e)
-		e = db_rows(c, STORES, DB_ARGS(ending->id), &common_purged_store_shape, &in.stores);
-	if (!e)
-		e = audit_user_erasure_certify_call(c, &in, &out);
-	if (e)
-		return e == ERR_NOT_FOUND || e == ERR_CONFLICT ? OK : e; /* not proven yet */
+	e = replica_end(c, ending->tenant_id, &waits_for);
+	if (!e && !waits_for)
+		e = ask_audit(c, ending, &certificate);
+	if (e && e != ERR_NOT_FOUND && e != ERR_CONFLICT)
+		return e;
+	e = db_exec(c, WAITS, DB_ARGS(ending->id, waits_for));
+	if (e || !certificate) /* not proven yet */
+		return e;
 	*more = true;
-	e = db_exec(c, CERTIFICATE_PUT, DB_ARGS(ending->id, out.certificate));
+	e = db_exec(c, CERTIFICATE_PUT, DB_ARGS(ending->id, certificate));
 	return e ? e : outbox_record(c, &CERTIFY, ending->user_id);
 }
 

@@ -2,7 +2,7 @@
 
 Backups are made before, between (the contract is closed, nothing is purged yet) and after, each as a
 dump and as a copy of the cluster with its WAL. Of the erased tenant nothing opens in any of them, of
-the other everything but what was a child's that is erased there; nowhere in keyring, backups, WAL,
+the other everything but what was a child's that is erased there; nowhere in keyring, its replicas, backups, WAL,
 Redis files, media or logs stands what people wrote or a key of theirs; and a product that is started
 on the oldest backup erases both again.
 """
@@ -37,7 +37,7 @@ class KeptStack(Stack):
 
     def __init__(self, directory):
         super().__init__(directory, base.BUILD,
-                         extra={'provisioning': {'contract-export-days': 3650, 'contract-grace-days': 0}})
+                         extra={'provisioning': {'contract-export-days': 3650, 'contract-grace-days': 0}}, replicas=('nas', 'vault'))
 
     def _base_processes(self):
         for process in super()._base_processes():
@@ -251,7 +251,12 @@ def check_the_check():
         assert failed == 0 and n >= 6 and {*side.texts, *side.names, side.childs} <= set(words), (n, failed, words)
         assert {uuid.UUID(user) for user in (side.bird, side.child)} <= set(side.keys.slots), 'their slots are known'
         slots = [slot[SLOT_ID:] for slot in side.keys.slots.values()]
-        assert set(slots) == {needle for _, needle in standing(slots, [keyring()])}, 'slots are found where they lie'
+        for place in (keyring(), *base.world.stack.replicas.values()):
+            eventually(lambda place=place, slots=slots: set(slots) == {needle for _, needle in standing(slots, [place])},
+                       'slots are found where they lie, in the replicas too')
+        wrapped = [content[-64:] for name, content in side.key_files.items() if name.endswith('.key')]
+        for place in base.world.stack.replicas.values():
+            assert set(wrapped) == {needle for _, needle in standing(wrapped, [place])}, 'and wrapped keys'
 
 
 class Drill(FlowTest):
@@ -277,8 +282,9 @@ class Drill(FlowTest):
         names = {path.name for path in files}
         self.assertTrue({'dump.sql', 'audit.ndjson', 'learning.log', 'erased.ledger'} <= names and
                         any(path.parent.name == 'pg_wal' for path in files) and any(name.endswith('.rdb') for name in names))
-        # The keyring is searched like all else: the child's slot is there still, and holds nothing.
-        self.assertIn(f'{stays.id}.users', names)
+        # The keyring and its replicas are searched like all else: the child's slot is there still, and holds nothing.
+        self.assertEqual({path.parent for path in files if path.name == f'{stays.id}.users'},
+                         {keyring(), *base.world.stack.replicas.values()})
         self.assertEqual([f'{path}: {needle[:24]!r}' for path, needle in standing(needles, places)], [])
 
     def test_2_the_certificate_is_verified_by_go(self):

@@ -1,7 +1,9 @@
 """The end of a contract, as its people and the operator see it."""
 
+import re
 import subprocess
 import unittest
+import uuid
 
 import base
 import export_flow_test as exports
@@ -11,7 +13,7 @@ from stack import Stack
 
 def setUpModule():
     base.open_world(lambda directory: Stack(directory, base.BUILD, extra={
-        'provisioning': {'contract-export-days': 0, 'contract-grace-days': 0}}))
+        'provisioning': {'contract-export-days': 0, 'contract-grace-days': 0}}, replicas=('nas', 'vault')))
 
 
 def act(contract_id, what, **body):
@@ -170,10 +172,128 @@ class ContractFlow(FlowTest):
         self.assertEqual(base.world.stack.sql('SELECT * FROM audit.gap'), '')
 
 
-def certified_erasure(admin, user_id):
+class Replicas(FlowTest):
+    """Of the keyring: while one is away nobody but the end of keys waits for it."""
+
+    def setUp(self):
+        self.stack, self.keyring = base.world.stack, base.world.stack.keyring
+        self.nas, self.vault = self.stack.replicas.values()
+        self.away = base.world.directory / 'away'
+
+    def are_level(self):
+        try:
+            ours, *theirs = ({path.name: path.read_bytes() for path in place.iterdir()}
+                             for place in (self.keyring, self.nas, self.vault))
+        except FileNotFoundError:  # temporary ones come and go
+            return False
+        return all(files == ours for files in theirs)
+
+    def behind(self):
+        figures = self.stack._ask_admin('/metrics')[1]
+        return dict(re.findall(r'^manabiya_keyring_replica_behind{replica="(\w+)"} (\d)', figures, re.M))
+
+    def holds(self, directory, tenant, slot):
+        """Whether there is still anything of the tenant's keys, and of the user's."""
+        users = [path.read_bytes() for path in directory.glob('*.users')]
+        return bool(list(directory.glob(f'{tenant.contract["tenantId"]}.*'))), any(slot in content for content in users)
+
+    def test_1_what_is_destroyed_is_destroyed_in_each_and_nothing_is_certified_before(self):
+        gone, stays, operator = base.world.tenant('utsusu'), base.world.tenant('nokosu'), base.world.operator
+        gone.enter('jido1')
+        child, path = stays.user_id('jido2'), f'/v1/contracts/{gone.contract["id"]}'
+        lesson = stays.lesson()
+        stays.enter('jido2').put(f'{lesson.path}/goal', goal='めあて', condition=4)
+        eventually(self.are_level, 'the replicas are level')
+        users = (self.keyring / f'{stays.contract["tenantId"]}.users').read_bytes()
+        at = users.index(uuid.UUID(child).bytes)
+        slot = users[at + 16:at + 48]
+        files = len(keys(gone))
+        self.assertEqual([self.holds(place, gone, slot) for place in (self.keyring, self.nas, self.vault)], [(True, True)] * 3)
+
+        self.nas.rename(self.away)
+        act(gone.contract['id'], 'close')
+        erase_user(stays.admin, child)
+        contract = eventually(lambda: contract_of(gone).get('waitsFor') and contract_of(gone), 'the purge waits for it', 60)
+        self.assertEqual((contract['waitsFor'], contract['state'], contract['stepsDone']), ('nas', 'purging', 6))
+        eventually(lambda: erasure_of(stays.admin, child).get('waitsFor') == 'nas', 'the end of the child too')
+        self.assertEqual(erasure_of(stays.admin, child)['state'], 'erasing')
+        self.assertEqual([self.holds(place, gone, slot) for place in (self.keyring, self.away, self.vault)],
+                         [(False, False), (True, True), (False, False)])
+        # Nobody else waits, and who looks is told.
+        stays.admin.post('/v1/users', username='atarashii', role='student', familyName='新', givenName='人', kanaFamilyName='あたらしい',
+                         kanaGivenName='ひと', grade='P3')
+        eventually(lambda: self.behind() == {'nas': '1', 'vault': '0'}, 'the figures say it')
+        self.assertEqual(self.stack.readiness()[0], 200)
+        self.assertIn('"message":"keyring replica is behind","replica":"nas"', (self.stack.logs / 'provisioning.log').read_text())
+
+        self.stack.kill('provisioning')  # -9, between the keyring and the replica
+        self.nas.write_text('where a disk should be')
+        self.stack.restart('provisioning')
+        self.stack.wait_ready(['provisioning'])
+        eventually(lambda: contract_of(gone).get('waitsFor') == 'nas', 'it waits for it again')
+        self.assertEqual(operator.send('GET', f'{path}/certificate').status, 404)
+        self.nas.unlink()
+        self.away.rename(self.nas)
+        eventually(lambda: contract_of(gone).get('certified'), 'it is certified', 90)
+        erasure = eventually(lambda: certified_erasure(stays.admin, child), 'the end of the child too', 90)
+        self.assertEqual([self.holds(place, gone, slot) for place in (self.keyring, self.nas, self.vault)], [(False, False)] * 3)
+        for place in (self.nas, self.vault):
+            self.assertEqual((place / f'receipt.{gone.contract["tenantId"]}').read_bytes(),
+                             (self.keyring / f'receipt.{gone.contract["tenantId"]}').read_bytes())
+            self.assertIn(child, (place / 'erased.ledger').read_text())
+        self.assertNotIn('waitsFor', contract_of(gone))
+        self.assertNotIn('waitsFor', erasure_of(stays.admin, child))
+
+        text = operator.send('GET', f'{path}/certificate').body.decode()
+        childs = stays.admin.send('GET', f'/v1/erasures/{erasure["id"]}/certificate').body.decode()
+        for store in ('keyring', 'keyring.nas', 'keyring.vault'):
+            self.assertIn(f'\nremoved {files} {store}\n', text)
+            self.assertIn(f'\nremoved 1 {store}\n', childs)
+        self.assertEqual(verify(text, operator.get('/v1/audit/log/key')['keys'][0]), 'GOOD')
+        self.assertEqual(verify(childs, stays.admin.get('/v1/audit/log/key')['keys'][0]), 'GOOD')
+        eventually(self.are_level, 'the replicas are level')
+
+    def test_2_a_replica_takes_the_place_of_a_keyring_that_is_lost(self):
+        tenant, lost, log = base.world.tenant('ushinau'), base.world.directory / 'lost', self.stack.logs / 'provisioning.log'
+        lesson, pupil, child = tenant.lesson(), tenant.enter('jido1'), tenant.user_id('jido2')
+        pupil.put(f'{lesson.path}/goal', goal='さかだち', condition=4)
+        erase_user(tenant.admin, child)
+        eventually(lambda: certified_erasure(tenant.admin, child), 'the child is erased', 60)
+        eventually(self.are_level, 'the replicas are level')
+        holders = ('auth', 'provisioning', 'learning', 'notification')
+        for name in holders:
+            self.stack.processes[name].stop()
+        self.keyring.rename(lost)
+        self.keyring.mkdir(mode=0o700)
+        before = len(log.read_text())
+        self.stack.processes['provisioning'].start()
+        eventually(lambda: not self.stack.processes['provisioning'].is_alive(), 'it does not start with an empty one')
+        self.assertIn('it belongs to a keyring, and --keyring to none', log.read_text()[before:])
+        self.assertEqual(list(self.keyring.iterdir()), [])
+        self.assertTrue(list(self.nas.glob(f'{tenant.contract["tenantId"]}.*')))
+
+        subprocess.run(['cp', '-a', f'{self.nas}/.', self.keyring], check=True)  # as docs/operations.md says
+        for name in holders:
+            self.stack.restart(name)
+        self.stack.wait_ready(holders)
+        pupil = base.world.client()
+        pupil.login('ushinau', 'jido1', base.PASSWORD)
+        self.assertEqual(pupil.get(f'{lesson.path}/goal')['goal'], 'さかだち')
+        self.assertEqual(tenant.admin.send('GET', f'/v1/users/{child}').status, 404)
+        self.assertIn(child, (self.keyring / 'erased.ledger').read_text())
+        tenant.admin.post('/v1/users', username='atarashii', role='student', familyName='新', givenName='人', kanaFamilyName='あたらしい',
+                          kanaGivenName='ひと', grade='P3')
+        eventually(lambda: self.are_level() and self.behind() == {'nas': '0', 'vault': '0'}, 'the replicas are level')
+
+
+def erasure_of(admin, user_id):
     answer = admin.send('GET', '/v1/erasures')  # provisioning may be away
-    return answer.status == 200 and next((row for row in answer.json['items']
-                                          if row['userId'] == user_id and row['state'] == 'certified'), None)
+    return answer.status == 200 and next((row for row in answer.json['items'] if row['userId'] == user_id), None) or {}
+
+
+def certified_erasure(admin, user_id):
+    erasure = erasure_of(admin, user_id)
+    return erasure if erasure.get('state') == 'certified' else None
 
 
 def verify(text, key):

@@ -23,7 +23,7 @@ HOLD = """
 
 
 def destroys_at_once(directory):
-    return Stack(directory, base.BUILD, extra={'provisioning': {'key-version-days': 0}})
+    return Stack(directory, base.BUILD, extra={'provisioning': {'key-version-days': 0}}, replicas=('nas',))
 
 
 def setUpModule():
@@ -35,7 +35,7 @@ class KeyEndFlow(FlowTest):
         self.stack = base.world.stack
         self.tenant = base.world.tenant(self._testMethodName.replace('_', '-')[-20:].strip('-'))
         self.id = self.tenant.contract['tenantId']
-        self.keyring = base.world.directory / 'keyring'
+        self.keyring, self.replica = self.stack.keyring, self.stack.replicas['nas']
         lesson = self.tenant.lesson()
         self.path = f'/v1/tries/{lesson.sent_try(self.tenant.enter("jido1"))["id"]}/comments'
         self.tenant.enter('sensei').post(self.path, positionMs=100, text=COMMENT)
@@ -81,7 +81,8 @@ class KeyEndFlow(FlowTest):
 
     def assert_over(self):
         self.assertEqual(self.row('fingerprint'), self.receipt()[1])
-        self.assertFalse(self.file(1).exists())
+        self.assertFalse(self.file(1).exists() or (self.replica / self.file(1).name).exists())
+        self.assertEqual((self.replica / f'receipt.{self.id}.1').read_text(), (self.keyring / f'receipt.{self.id}.1').read_text())
         for client in (self.tenant.admin, base.world.operator):
             for event in (('key_version_create', 2), ('key_version_destroy', 1)):
                 eventually(lambda client=client, event=event: self.events(client, *event), 'the event in the log')
@@ -96,7 +97,15 @@ class KeyEndFlow(FlowTest):
         return re.fullmatch(r'destroyed (\S+)\nkey (1\.key=[0-9a-f]{32})\n', text).groups()
 
     def test_what_is_empty_ends_and_all_is_read_as_before(self):
+        eventually((self.replica / self.file(1).name).exists, 'the key is in the replica')
         self.rotate()
+        away = self.replica.rename(base.world.directory / 'away')
+        self.until(lambda: not self.file(1).exists(), 'version 1 is gone from the keyring')
+        eventually(lambda: f'the end of version 1 of {self.id} waits for replicas of the keyring: nas' in
+                   (self.stack.logs / 'provisioning.log').read_text(), 'it waits for the replica')
+        self.assertEqual(self.row("coalesce(destroyed_at::text, 'not yet')"), 'not yet')
+        self.assertTrue((away / self.file(1).name).exists())
+        away.rename(self.replica)
         self.until(lambda: self.row('destroyed_at'), 'version 1 is destroyed')
         self.assert_over()
         rows = base.world.operator.pages('/v1/keys/versions')

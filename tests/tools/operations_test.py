@@ -50,6 +50,12 @@ class Compose(unittest.TestCase):
         self.assertEqual(mounts, {('provisioning', ':/keyring', '')} |
                          {(name, ':/keyring', ':ro') for name in ('auth', 'learning', 'notification')})
 
+    def test_only_provisioning_sees_replicas_of_the_keyring(self):
+        """A process sees no files but those that its options name (libcommon/view.h)."""
+        known = {name for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit') if '--keyring-replica' in
+                 subprocess.run([BUILD / 'services' / f'manabiya-{name}', '--help'], check=True, stdout=subprocess.PIPE, text=True).stdout}
+        self.assertEqual(known, {'provisioning'})
+
     def test_every_option_is_one_that_the_program_knows(self):
         for name in ('gateway', 'auth', 'provisioning', 'learning', 'notification', 'audit', 'witness'):
             program = BUILD / ('witness' if name == 'witness' else 'services') / f'manabiya-{name}'

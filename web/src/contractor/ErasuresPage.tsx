@@ -22,7 +22,7 @@ const COLUMNS = [
 type Erasure = Item<"/v1/erasures">;
 
 function Row({ erasure, name }: { erasure: Erasure; name?: string }) {
-	const { id, userId, requestedAt, erasedAt, eraseAt, state } = erasure;
+	const { id, userId, requestedAt, erasedAt, eraseAt, state, waitsFor } = erasure;
 	const at = erasedAt ?? eraseAt; // neither: a legal hold stops it
 	return (
 		<tr>
@@ -36,7 +36,14 @@ function Row({ erasure, name }: { erasure: Erasure; name?: string }) {
 				)}
 			</th>
 			<td>{dateTime(requestedAt)}</td>
-			<td>{at ? <T k={`erasure.${state}`} at={dateTime(at)} /> : <T k="erasure.held" />}</td>
+			<td>
+				{at ? <T k={`erasure.${state}`} at={dateTime(at)} /> : <T k="erasure.held" />}
+				{waitsFor && state === "erasing" && (
+					<p className="hint">
+						<T k="erasure.waitsFor" replicas={waitsFor} />
+					</p>
+				)}
+			</td>
 			<td>
 				{state === "certified" && (
 					<a

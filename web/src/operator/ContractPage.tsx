@@ -194,7 +194,7 @@ function Actions({ contract, etag }: { contract: Contract; etag?: string }) {
 /* ---- its purge ---- */
 
 function Purge({ contract }: { contract: Contract }) {
-	const { steps = 0, stepsDone = 0, stores = [] } = contract;
+	const { steps = 0, stepsDone = 0, stores = [], waitsFor } = contract;
 	if (steps === 0) return null;
 	return (
 		<Section title={<T k="contracts.purge" />}>
@@ -204,6 +204,11 @@ function Purge({ contract }: { contract: Contract }) {
 					<T k="contracts.stepsOf" done={stepsDone} steps={steps} />
 				</span>
 			</div>
+			{waitsFor && (
+				<Alert tone="warning">
+					<T k="contracts.waitsFor" replicas={waitsFor} />
+				</Alert>
+			)}
 			{contract.state === "erased" &&
 				(contract.certified ? (
 					<div className="actions">
