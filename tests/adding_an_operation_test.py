@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "adding-an-operation.md"
 BLOCK = re.compile(r"^<!-- (?P<path>\S+) (?:(?P<where>above|below) \"(?P<line>[^\n]*)\"|at the end) -->\n```\w+\n(?P<text>.*?)^```$",
                    re.MULTILINE | re.DOTALL)
-LEFT_OUT = shutil.ignore_patterns(".git", "build*", "node_modules", "dist", ".manabiya", "__pycache__", "schema.d.ts", "recorded.ja.json")
+LEFT_OUT = shutil.ignore_patterns(".git", "build*", "node_modules", "dist", ".manabiya", "__pycache__", "schema.d.ts", "recorded.*.json")
 TARGETS = ["services/manabiya-provisioning", "services/provisioning_org_test", "services/manabiya-auth", "ctl/manabiyactl",
            "proto/openapi.json", "proto/gateway_routes.c"]
 
@@ -70,7 +70,7 @@ class AddingAnOperation(unittest.TestCase):
         (web / "node_modules").symlink_to(ROOT / "web" / "node_modules")
         folder = self.succeed(ROOT / "tools" / "node", cwd=ROOT).stdout.split()[-1]
         self.succeed("env", f"PATH={folder}{os.pathsep}{os.environ['PATH']}", "npm", "run", "check", cwd=web)
-        recorded = json.loads((web / "src" / "api" / "recorded.json").read_text(encoding="utf-8"))
+        recorded = json.loads((web / "src" / "api" / "recorded.ja.json").read_text(encoding="utf-8"))
         self.assertEqual(recorded["provisioning.org_update"], "学校名の変更")
         self.assertTrue(any("学校名の変更" in path.read_text(encoding="utf-8") for path in (web / "dist").rglob("*.js")))
 
