@@ -382,7 +382,7 @@ static void view_writes_each(const char *list)
 		size_t n = strcspn(list, ",");
 		const char *item = arena_strndup(texts, list, n), *path = strchr(item, '=');
 		if (path)
-			view_writes(path + 1);
+			view_writes_directory(path + 1);
 		list += n + (list[n] == ',');
 	}
 }

@@ -24,7 +24,7 @@ enum option_kind {
 	OPTION_READS, /* const char *: path of a file or directory that stays readable (view.h) */
 	OPTION_RELOADS, /* the same, when the file may be replaced while the process runs */
 	OPTION_WRITES, /* const char *: path of a file or directory that stays writable */
-	OPTION_WRITES_EACH, /* const char *: NAME=PATH,…, each of which stays writable */
+	OPTION_WRITES_EACH, /* const char *: NAME=PATH,…: directories that stay writable */
 };
 
 #define OPTION_TEXT_MAX 4096

@@ -93,6 +93,13 @@ void view_writes(const char *path)
 	note(path, true);
 }
 
+void view_writes_directory(const char *path)
+{
+	struct stat status;
+	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		note(path, true);
+}
+
 /* ---- rules ---- */
 
 /* The rights that this version of Landlock knows. */

@@ -25,6 +25,10 @@ void view_reloads(const char *path);
  * directory is meant, because files are replaced by renaming. */
 void view_writes(const char *path);
 
+/* The same for a directory alone: one that is not there now is not seen later either, and its
+ * parent, which may be the root, is nobody's business. */
+void view_writes_directory(const char *path);
+
 /* From here on nothing else is seen, and no set-uid program gives anything back. Aborts if the
  * kernel has Landlock and refuses. */
 void view_restrict(void);

@@ -35,7 +35,7 @@ static int set_up(void **state)
 	arena = arena_new();
 	if (!mkdtemp(folder))
 		return -1;
-	static const char *const trees[] = { "read", "write", "hidden", "link", "target" };
+	static const char *const trees[] = { "read", "write", "hidden", "link", "target", "each" };
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
 		if (mkdir(in_folder(trees[i]), 0700))
 			return -1;
@@ -50,8 +50,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	static const char *const names[] = { "read/file", "write/file", "write/socket",
-		"hidden/file", "link/file", "link/key", "target/file", "target/other", "read",
-		"write", "hidden", "link", "target" };
+		"hidden/file", "link/file", "link/key", "target/file", "target/other", "each/file",
+		"read", "write", "hidden", "link", "target", "each" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		(void)remove(in_folder(names[i]));
 	(void)rmdir(folder);
@@ -67,6 +67,9 @@ static int open_restricted(const char *name, int flags)
 		view_reads(in_folder("read"));
 		view_writes(in_folder("write/socket")); /* not there yet: its directory */
 		view_reads(in_folder("missing"));
+		view_writes_directory(in_folder("each"));
+		view_writes_directory(in_folder("hidden/missing")); /* and no more of `hidden` */
+		view_writes_directory(in_folder("hidden/file"));
 		view_reloads(in_folder("link/key"));
 		view_reloads("");
 		view_reads("");
@@ -92,6 +95,7 @@ static void what_was_named_is_seen(void **state)
 	assert_int_equal(open_restricted("read/file", O_RDONLY), 0);
 	assert_int_equal(open_restricted("write/file", O_RDWR), 0);
 	assert_int_equal(open_restricted("write/socket", O_CREAT | O_WRONLY), 0);
+	assert_int_equal(open_restricted("each/file", O_RDWR), 0);
 }
 
 static void what_takes_the_place_of_a_file_is_seen(void **state)
@@ -105,6 +109,7 @@ static void what_takes_the_place_of_a_file_is_seen(void **state)
 static void the_rest_is_refused(void **state)
 {
 	assert_int_equal(open_restricted("hidden/file", O_RDONLY), refused());
+	assert_int_equal(open_restricted("hidden/missing", O_CREAT | O_WRONLY), refused());
 	assert_int_equal(open_restricted("read/file", O_WRONLY), refused());
 	assert_int_equal(open_restricted("read/new", O_CREAT | O_WRONLY), refused());
 }
