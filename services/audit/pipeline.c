@@ -84,8 +84,8 @@ static enum err check_conf(void)
 	return OK;
 }
 
-/* getaddrinfo() takes no time limit, libcurl's thread included. So many seconds, once more: nearer
- * to SINK_SEND_MS than the 15 that a name server which is away costs otherwise. */
+/* getaddrinfo() takes no time limit, nor can libcurl's thread that calls it be stopped: a name
+ * server that is away costs two seconds so, and ten otherwise. */
 #define RESOLVE "timeout:1 attempts:2"
 
 enum err pipeline_open(void)
