@@ -20,7 +20,8 @@ struct cache *cache_open(const char *address, const char *password);
 /* As a user of Redis's access list, who may do less than everything. */
 struct cache *cache_open_as(const char *address, const char *user, const char *password);
 void cache_close(struct cache *cache);
-/* From the next connection on, so long instead of 100 ms: tests run beside others. */
+/* From the next connection on, so long instead of 100 ms: tests run beside others, and who is sent
+ * the log may be far away. */
 void cache_wait(struct cache *cache, int64_t ms);
 
 /* ERR_NOT_FOUND when there is no such key. */

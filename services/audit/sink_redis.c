@@ -13,6 +13,10 @@
 
 #define FIELDS 8
 
+/* To connect, and again to log in: a cache's tenth of a second is less than the way to another
+ * region and back. What is left is for the batch. */
+#define GREETING_MS 750
+
 static const struct cache_entry *entries_of(struct call *c, const struct batch *batch)
 {
 	struct cache_entry *entries = arena_array(c->arena, batch->n, sizeof(*entries));
@@ -32,11 +36,12 @@ static enum err send_batch(struct call *c, const struct batch *batch)
 	const struct cache_stream stream = {
 		.name = sink_conf.redis_stream,
 		.max_length = sink_conf.redis_max_length,
-		.timeout_ms = SINK_SEND_MS,
+		.timeout_ms = SINK_SEND_MS - 2 * GREETING_MS,
 	};
 	const char *why;
 	struct cache *redis =
 		cache_open_as(sink_conf.redis, sink_conf.redis_user, sink_conf.redis_password);
+	cache_wait(redis, GREETING_MS);
 	enum err e = cache_append(redis, c->arena, &stream, entries_of(c, batch), batch->n, &why);
 	cache_close(redis);
 	return e ? fail(c, e, "Redis: %s", why) : OK;
