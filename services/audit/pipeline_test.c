@@ -15,6 +15,7 @@ static struct receiver {
 	struct buf text;
 	bool is_dead;
 	bool is_set_back; /* by somebody while a batch is under way */
+	const char *in_transaction; /* sessions, while it is waited for */
 	int asked;
 } one, other;
 
@@ -27,6 +28,10 @@ static enum err receive(struct call *c, const struct batch *batch, struct receiv
 	if (receiver->is_set_back)
 		test_sql(&test, "UPDATE audit.sink_position SET sequence = 1");
 	receiver->is_set_back = false;
+	receiver->in_transaction = test_sql_text(&test,
+		"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+		" AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+		" AND xact_start IS NOT NULL");
 	return OK;
 }
 
@@ -169,6 +174,14 @@ static void a_batch_under_way_does_not_undo_a_rewind(void **state)
 			" WHERE sequence > 1"));
 }
 
+/* It could be waited for long, and what has been deleted meanwhile must not be kept for it. */
+static void no_transaction_is_open_while_it_is_waited_for(void **state)
+{
+	happen_many(4);
+	drain(&to_one);
+	assert_string_equal(one.in_transaction, "0");
+}
+
 /* A new sink, long after the beginning. */
 static void a_log_need_not_begin_at_its_first_event(void **state)
 {
@@ -240,6 +253,7 @@ int main(void)
 		FACT(a_dead_one_is_asked_seldom),
 		FACT(what_a_crash_cut_off_comes_again),
 		FACT(a_batch_under_way_does_not_undo_a_rewind),
+		FACT(no_transaction_is_open_while_it_is_waited_for),
 		FACT(a_log_need_not_begin_at_its_first_event),
 		FACT(one_process_sends_at_a_time),
 		FACT(nobody_is_kept_waiting_by_those_who_tell_much),
