@@ -41,10 +41,18 @@ static void say(struct keyring_level *level, const char *name, const char *what)
 		(void)snprintf(level->reason, sizeof(level->reason), "%s: %s", name, what);
 }
 
+/* LIMITED when there is no room: what overwrites and removes needs none, and makes some. */
 static enum err cannot(struct keyring_level *level, const char *name)
 {
+	bool is_full = errno == ENOSPC || errno == EDQUOT;
 	say(level, name, errno ? strerrordesc_np(errno) : "it is shorter than it was");
-	return ERR_UNAVAILABLE;
+	level->is_full |= is_full;
+	return is_full ? ERR_LIMITED : ERR_UNAVAILABLE;
+}
+
+static bool stops_all(enum err e)
+{
+	return e && e != ERR_CONFLICT && e != ERR_LIMITED;
 }
 
 /* For a person to look at; the others go on. */
@@ -91,7 +99,7 @@ static bool is_asked(const struct keyring_level *level, const char *owner)
 
 typedef enum err on_file(struct keyring_level *level, const char *name, const char *owner);
 
-/* All files of a keyring that were asked for. What is left alone stops nobody. */
+/* All files of a keyring that were asked for. What is left alone, or has no room, stops nobody. */
 static enum err each_file(struct keyring_level *level, int directory, on_file *fn)
 {
 	int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -104,7 +112,7 @@ static enum err each_file(struct keyring_level *level, int directory, on_file *f
 		char owner[UUID_SIZE];
 		if (owner_of(file->d_name, owner) && is_asked(level, owner))
 			e = fn(level, file->d_name, owner);
-		e = e == ERR_CONFLICT ? OK : e;
+		e = stops_all(e) ? e : OK;
 		errno = e ? errno : 0;
 	}
 	if (!e && errno)
@@ -293,7 +301,7 @@ enum err keyring_level_ledger_fits(struct keyring_level *level)
 	return e ? e : compare_ledger(level, &theirs);
 }
 
-/* Before anything is destroyed. It only grows, so what is missing is written behind what is there;
+/* It only grows, so what is missing is written behind what is there;
  * half a line of a crash is the beginning of the whole one. */
 static enum err level_ledger(struct keyring_level *level)
 {
@@ -573,12 +581,14 @@ static bool is_as_before(const struct keyring_level *level)
 enum err keyring_level(struct keyring_level *level)
 {
 	enum err e = level_ledger(level);
-	if (!e)
+	if (!e || e == ERR_LIMITED)
 		e = each_file(level, keyring_directory(level->keyring), on_ours);
-	if (e || is_as_before(level))
+	if (e || (is_as_before(level) && !level->is_full))
 		return e;
 	e = each_file(level, level->to, on_theirs);
 	if (!e && fsync(level->to))
 		e = cannot(level, "the directory");
+	if (!e && level->is_full)
+		e = ERR_UNAVAILABLE;
 	return e || !level->is_wrong ? e : ERR_CONFLICT;
 }

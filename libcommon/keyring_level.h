@@ -42,7 +42,7 @@ struct keyring_level {
 	struct bytes ledger;
 	struct gone *gone;
 	size_t gone_n, gone_room, touched;
-	bool is_wrong;
+	bool is_wrong, is_full;
 };
 
 /* Durable when it is OK. CONFLICT when something was left for a person; UNAVAILABLE when the

@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -364,6 +366,75 @@ static void it_goes_on_where_kill_9_left_it(void **state)
 	assert_false(is_there("one", B ".1.key"));
 }
 
+static void put_map(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	(void)!write(fd, text, strlen(text));
+	close(fd);
+}
+
+/* A disk of 64 KiB in the place of the second replica, which only this process sees. */
+static bool mount_small(void)
+{
+	unsigned user = geteuid(), group = getegid();
+	if (unshare(user ? CLONE_NEWUSER | CLONE_NEWNS : CLONE_NEWNS))
+		return false;
+	if (user) {
+		put_map("/proc/self/uid_map", arena_printf(arena, "%u %u 1", user, user));
+		put_map("/proc/self/setgroups", "deny");
+		put_map("/proc/self/gid_map", arena_printf(arena, "%u %u 1", group, group));
+	}
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("none", path("two", ""), "tmpfs", 0, "size=64k,mode=700") == 0;
+}
+
+static void fill(void)
+{
+	static const unsigned char page[4096] = { 1 };
+	int fd = open(path("two", "filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	while (write(fd, page, sizeof page) > 0)
+		continue;
+	close(fd);
+}
+
+static void destroy_on_a_full_disk(void)
+{
+	struct erasure receipt;
+	assert_int_equal(keyring_replica_join(keyring, list), OK);
+	make_tenants();
+	struct bytes slots = content("two", A ".users");
+	fill();
+	assert_int_equal(keyring_rotate(keyring, A), OK);
+	erase_user(U);
+	assert_int_equal(keyring_destroy(keyring, arena, B, &receipt), OK);
+	assert_string_equal(level(), "two");
+	assert_false(is_there("two", B ".1.key") || is_there("two", B ".index.key") ||
+		is_there("two", B ".login"));
+	assert_memory_not_equal(content("two", A ".users").data, slots.data, SLOT);
+	assert_int_equal(unlink(path("two", "filler")), 0);
+	assert_string_equal(level(), "");
+	assert_level("two");
+}
+
+/* What cannot be copied for want of room holds up no end of a key. */
+static void a_full_disk_loses_keys_all_the_same(void **state)
+{
+	enum { DONE, SKIPPED = 77 }; /* a failure of its own ends with another one */
+	pid_t child = fork();
+	int status = 0;
+	if (child == 0) {
+		if (!mount_small())
+			_exit(SKIPPED);
+		destroy_on_a_full_disk();
+		_exit(DONE);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == SKIPPED)
+		skip(); /* where nobody may mount anything */
+	assert_int_equal(WEXITSTATUS(status), DONE);
+}
+
 /* ---- what is never done ---- */
 
 static void what_nothing_explains_is_left_alone(void **state)
@@ -390,15 +461,18 @@ static void a_damaged_key_takes_no_good_ones_place(void **state)
 
 static void another_key_of_a_user_takes_no_ones_place(void **state)
 {
+	const char *const users[] = { U, V };
 	make_tenants();
 	struct bytes good = content("one", A ".users");
 	assert_int_equal(unlink(path("keys", A ".users")), 0);
-	reopen(ROOT);
-	assert_int_equal(keyring_user_create(keyring, A, (const char *const[]){ U }, 1), OK);
-	assert_string_equal(level(), "one, two");
-	struct bytes there = content("two", A ".users");
-	assert_int_equal(there.n, good.n);
-	assert_memory_equal(there.data, good.data, good.n);
+	for (size_t n = 1; n <= 2; n++) { /* fewer than there, and as many */
+		reopen(ROOT);
+		assert_int_equal(keyring_user_create(keyring, A, users, n), OK);
+		assert_string_equal(level(), "one, two");
+		struct bytes there = content("two", A ".users");
+		assert_int_equal(there.n, good.n);
+		assert_memory_equal(there.data, good.data, good.n);
+	}
 }
 
 static void who_is_erased_is_not_brought_back(void **state)
@@ -565,6 +639,7 @@ int main(void)
 		TEST(an_ended_version_is_gone_from_every_replica),
 		TEST(one_that_is_away_is_named_and_made_up_for),
 		TEST(it_goes_on_where_kill_9_left_it),
+		TEST(a_full_disk_loses_keys_all_the_same),
 		TEST(what_nothing_explains_is_left_alone),
 		TEST(a_damaged_key_takes_no_good_ones_place),
 		TEST(another_key_of_a_user_takes_no_ones_place),
