@@ -72,6 +72,27 @@ $$;
 
 SELECT tenancy.offer('provisioning', 'own_contract()'), tenancy.offer('provisioning', 'held_since()');
 
+-- auth was asked to let somebody in, or out, and what the contract or the user is here has not been committed with it
+-- (services/provisioning/access_ask.c): a row that stays is of a change that failed half way.
+CREATE TABLE provisioning.access_ask (
+	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(), -- whose row the contract or the user is
+	id uuid NOT NULL,
+	kind text NOT NULL CHECK (kind IN ('contract', 'user')),
+	asked_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (tenant_id, id)
+);
+SELECT tenancy.protect('provisioning.access_ask');
+SELECT tenancy.unwatch('provisioning', 'access_ask', '{INSERT,UPDATE,DELETE}', NULL,
+	'what auth is being asked; auth and the change have their events');
+CREATE POLICY functions ON provisioning.access_ask FOR SELECT TO manabiya_owner USING (true);
+-- A change that is under way holds the lock that whoever looks has to wait for: most are over by then.
+CREATE FUNCTION provisioning.access_ask_next(after uuid) RETURNS TABLE (tenant_id uuid, id uuid, kind text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	SELECT a.tenant_id, a.id, a.kind FROM provisioning.access_ask a WHERE a.asked_at < now() - interval '10 seconds'
+	ORDER BY a.id <= after, a.id LIMIT 1
+$$;
+SELECT tenancy.offer('provisioning', 'access_ask_next(uuid)');
+
 -- The roots that tenants' keys were put under, the latest last. Rows of the operator's own tenant: names that say
 -- nothing of what they name (keyring_root_name()).
 CREATE TABLE provisioning.key_root (

@@ -13,6 +13,7 @@
 #include "libcommon/outbox.h"
 #include "libcommon/service.h"
 #include "libcommon/uuid.h"
+#include "services/provisioning/access_ask.h"
 #include "services/provisioning/provisioning.h"
 #include "services/provisioning/record.h"
 
@@ -131,15 +132,32 @@ static const char *access_in(const char *state)
 {
 	if (strcmp(state, "active") == 0)
 		return "open";
-	return strcmp(state, "closed") == 0 ? "closed" : "shut";
+	bool is_closed = strcmp(state, "closed") == 0 || strcmp(state, "grace") == 0;
+	return is_closed ? "closed" : "shut";
+}
+
+static enum err put_access(struct call *c, const char *tenant_id, const char *state)
+{
+	const struct auth_tenant_access_put_in in = { .tenant_id = tenant_id,
+		.access = access_in(state) };
+	return auth_tenant_access_put_call(c, &in);
 }
 
 /* Time needs no other: grace is like closed, and a purge begins with shutting (purge.c). */
-static enum err put_access(struct call *c, const struct contract *contract, const struct move *move)
+static enum err move_access(
+	struct call *c, const struct contract *contract, const struct move *move)
 {
-	const struct auth_tenant_access_put_in in = { .tenant_id = contract->tenant_id,
-		.access = access_in(move->to) };
-	return move->mover == MOVER_CLOCK ? OK : auth_tenant_access_put_call(c, &in);
+	if (move->mover == MOVER_CLOCK)
+		return OK;
+	enum err e = access_ask(c, ACCESS_OF_CONTRACT, move->contract_id);
+	return e ? e : put_access(c, contract->tenant_id, move->to);
+}
+
+enum err lifecycle_tell_access(struct call *c, const char *contract_id)
+{
+	struct contract contract = { 0 };
+	enum err e = db_each(c, READ, DB_ARGS(contract_id), on_contract, &contract);
+	return e || !contract.state ? e : put_access(c, contract.tenant_id, contract.state);
 }
 
 /* A person's own record is the skeleton's. */
@@ -162,14 +180,15 @@ enum err lifecycle_move(struct call *c, const struct move *move)
 	if (!lifecycle_allows(contract.state, move->to, move->mover) ||
 		(contract.is_held && move->mover == MOVER_CLOCK))
 		return fail_with(c, &WRONG_STATE, "%s", contract.state);
-	e = put_access(c, &contract, move);
+	e = move_access(c, &contract, move);
 	if (!e)
 		e = record_move(c, &contract, move);
-	return e ? e
-		 : db_exec_one(c, MOVE,
-			   DB_ARGS(move->contract_id, move->to, move->reason,
-				   db_integer(c, lifecycle_conf.export_days),
-				   db_integer(c, lifecycle_conf.grace_days)));
+	if (!e)
+		e = db_exec_one(c, MOVE,
+			DB_ARGS(move->contract_id, move->to, move->reason,
+				db_integer(c, lifecycle_conf.export_days),
+				db_integer(c, lifecycle_conf.grace_days)));
+	return e ? e : access_agreed(c, move->contract_id);
 }
 
 /* ---- by the clock ---- */

@@ -39,6 +39,9 @@ struct move {
  */
 must_check enum err lifecycle_move(struct call *c, const struct move *move);
 
+/* Tell auth again who gets in as the contract is; the caller holds it (access_ask.h). */
+must_check enum err lifecycle_tell_access(struct call *c, const char *contract_id);
+
 /* Move those whose time has come. A job (service.h). */
 enum err lifecycle_run(struct call *c, bool *more);
 

@@ -2,6 +2,7 @@
 #include "services/provisioning/lifecycle.h"
 
 #include "libcommon/service.h"
+#include "services/provisioning/access_ask.h"
 #include "services/provisioning/provisioning_test.h"
 
 static const char *const STATES[] = { "active", "suspended", "closed", "grace", "purging",
@@ -98,6 +99,22 @@ static void run_clock(void)
 	}
 }
 
+/* As when the seconds are over in which a change may only be slow. */
+static void settle(void)
+{
+	bool more = true;
+	test_sql(
+		&test, "UPDATE provisioning.access_ask SET asked_at = now() - interval '1 minute'");
+	while (more) {
+		struct call c = test_call(&test, NULL);
+		more = false;
+		assert_int_equal(access_ask_run(&c, &more), OK);
+		assert_int_equal(db_commit(&c), OK);
+	}
+	assert_string_equal(
+		test_sql_text(&test, "SELECT count(*) FROM provisioning.access_ask"), "0");
+}
+
 static void time_has_come(void)
 {
 	(void)test_sql_text(&test,
@@ -173,6 +190,31 @@ static void a_hold_stops_the_clock(void **state)
 	assert_string_equal(is("state || round(extract(epoch FROM due_at - now()) / 86400)"
 			       " || (hold_since IS NULL)"),
 		"closed6true");
+}
+
+/* What auth was asked and our own commit did not follow, whichever way it went, is taken back. */
+static void what_failed_half_way_is_made_to_agree(void **state)
+{
+	static const char BREAK[] =
+		"CREATE FUNCTION provisioning.breaks() RETURNS trigger LANGUAGE plpgsql AS"
+		" 'BEGIN RAISE EXCEPTION ''the disk is gone''; END';"
+		"CREATE CONSTRAINT TRIGGER breaks AFTER UPDATE ON provisioning.contract"
+		" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+		" EXECUTE FUNCTION provisioning.breaks()";
+	open_contract("half");
+	test_sql(&test, BREAK);
+	act(500, "contract_suspend");
+	assert_string_equal(is("state || (t.shut_at IS NULL)"), "activefalse");
+	test_sql(&test, "DROP FUNCTION provisioning.breaks CASCADE");
+	settle();
+	assert_string_equal(is("state || (t.shut_at IS NULL)"), "activetrue");
+	act(200, "contract_suspend");
+	test_sql(&test, BREAK);
+	act(500, "contract_restore");
+	assert_string_equal(is("state || (t.shut_at IS NULL)"), "suspendedtrue");
+	test_sql(&test, "DROP FUNCTION provisioning.breaks CASCADE");
+	settle();
+	assert_string_equal(is("state || (t.shut_at IS NULL)"), "suspendedfalse");
 }
 
 /* One asked for before the hold, one in the midst of it, and one that is done. */
@@ -285,6 +327,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_active_is_shut),
 		cmocka_unit_test(an_end_goes_on_by_itself_until_the_purge),
 		cmocka_unit_test(all_can_be_taken_back_in_the_time_of_grace),
+		cmocka_unit_test(what_failed_half_way_is_made_to_agree),
 		cmocka_unit_test(a_hold_stops_the_clock),
 		cmocka_unit_test(a_hold_stops_the_clock_of_single_users),
 		cmocka_unit_test(its_administrators_are_told_when_the_data_go),

@@ -3,6 +3,7 @@
 
 #include "libcommon/keyring.h"
 #include "libcommon/service.h"
+#include "services/provisioning/access_ask.h"
 #include "services/provisioning/erasure.h"
 #include "services/provisioning/key_end.h"
 #include "services/provisioning/key_root.h"
@@ -36,6 +37,7 @@ static const struct job jobs[] = {
 	{ .name = "keyring_replica", .every_ms = 2000, .run = replica_run },
 	{ .name = "key_end", .every_ms = KEY_END_EVERY_MS, .run = key_end_run },
 	{ .name = "key_root", .every_ms = KEY_ROOT_EVERY_MS, .run = key_root_run },
+	{ .name = "access_ask", .every_ms = 2000, .run = access_ask_run },
 	{ .name = "contract_clock", .every_ms = 2000, .run = lifecycle_run },
 	{ .name = "purge", .every_ms = 2000, .run = purge_run },
 	{ .name = "certificate", .every_ms = 2000, .run = certificate_run },

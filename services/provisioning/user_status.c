@@ -9,6 +9,7 @@
 #include "events_proto.h"
 #include "libcommon/outbox.h"
 #include "libcommon/uuid.h"
+#include "services/provisioning/access_ask.h"
 #include "services/provisioning/erasure.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning.h"
@@ -61,23 +62,30 @@ static enum err hold(struct call *c, const char *id)
 	return e ? e : db_text(c, EXISTS, DB_ARGS(id), &found);
 }
 
+static enum err take(struct call *c, const char *id)
+{
+	enum err e = check_not_self(c, id);
+	return e ? e : hold(c, id);
+}
+
 static enum err put_account_status(struct call *c, const char *id, const char *status)
 {
 	const struct auth_account_status_put_in in = { .user_id = id, .status = status };
-	enum err e = check_not_self(c, id);
-	if (!e)
-		e = hold(c, id);
-	return e ? e : auth_account_status_put_call(c, &in);
+	return auth_account_status_put_call(c, &in);
 }
 
-/* A suspension that fails half way leaves the account shut, which is the safe side; a restoring
- * one leaves open what its caller wanted open. */
 static enum err put_status(struct call *c, const char *id, const char *status)
 {
-	enum err e = put_account_status(c, id, status);
+	enum err e = take(c, id);
+	if (!e)
+		e = access_ask(c, ACCESS_OF_USER, id);
+	if (!e)
+		e = put_account_status(c, id, status);
 	if (!e)
 		e = db_exec_one(c, STATUS_PUT, DB_ARGS(id, status));
-	return e ? e : people_tell(c, &id, 1);
+	if (!e)
+		e = people_tell(c, &id, 1);
+	return e ? e : access_agreed(c, id);
 }
 
 static enum err is_marked(struct call *c, const char *id, bool *out)
@@ -153,6 +161,8 @@ enum err user_remove(struct call *c, const char *user_id, struct erasure *receip
 	enum err e = contract_hold_check(c);
 	if (!e)
 		e = lock_roster_share(c);
+	if (!e)
+		e = take(c, user_id);
 	if (!e)
 		e = put_account_status(c, user_id, "deleted");
 	if (!e)

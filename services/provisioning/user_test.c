@@ -5,6 +5,7 @@
 #include "libcommon/capability_cache.h"
 #include "libcommon/db.h"
 #include "libcommon/keyring_user.h"
+#include "services/provisioning/access_ask.h"
 #include "services/provisioning/erasure.h"
 #include "services/provisioning/lifecycle.h"
 #include "services/provisioning/provisioning_test.h"
@@ -418,6 +419,41 @@ static void nobody_is_deleted_while_the_contract_is_held(void **state)
 	(void)expect(204, &head, "user_delete", params, NULL);
 }
 
+static void settle(void)
+{
+	struct call c = test_call(&test, NULL);
+	bool more = false;
+	test_sql(
+		&test, "UPDATE provisioning.access_ask SET asked_at = now() - interval '1 minute'");
+	assert_int_equal(access_ask_run(&c, &more), OK);
+	assert_int_equal(db_commit(&c), OK);
+	assert_true(more);
+}
+
+/* Of one who is restored half way nobody would know that he is in until the erasure. */
+static void what_failed_half_way_is_made_to_agree(void **state)
+{
+	static const char BREAK[] =
+		"CREATE FUNCTION provisioning.breaks() RETURNS trigger LANGUAGE plpgsql AS"
+		" 'BEGIN RAISE EXCEPTION ''the disk is gone''; END';"
+		"CREATE CONSTRAINT TRIGGER breaks AFTER UPDATE ON provisioning.person"
+		" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+		" EXECUTE FUNCTION provisioning.breaks()";
+	const char *id = add_user(&head, "hanbun", "student", "はんぶん", "ひと");
+	const char *params = params_of("userId", id);
+	(void)expect(204, &head, "user_delete", params, NULL);
+	test_sql(&test, BREAK);
+	(void)expect(500, &head, "user_restore", params, NULL);
+	assert_string_equal(account_status(id), "active");
+	test_sql(&test, "DROP FUNCTION provisioning.breaks CASCADE");
+	settle();
+	assert_string_equal(account_status(id), "suspended");
+	(void)expect(204, &head, "user_restore", params, NULL);
+	assert_string_equal(account_status(id), "active");
+	assert_string_equal(
+		test_sql_text(&test, "SELECT count(*) FROM provisioning.access_ask"), "0");
+}
+
 static void only_contractors_manage_users(void **state)
 {
 	struct actor teacher = test_actor(&test, TEST_TENANT, TEST_USER, ROLE_INSTRUCTOR);
@@ -528,6 +564,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_searched_by_reading_or_part_of_the_name),
 		cmocka_unit_test(another_tenant_sees_none_of_it),
 		cmocka_unit_test(nobody_is_deleted_while_the_contract_is_held),
+		cmocka_unit_test(what_failed_half_way_is_made_to_agree),
 		cmocka_unit_test(only_contractors_manage_users),
 		cmocka_unit_test(of_what_others_keep_there_is_no_key),
 		cmocka_unit_test(an_erased_user_has_no_key_and_stands_in_the_ledger),
