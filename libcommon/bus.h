@@ -17,6 +17,7 @@
 #include "libcommon/buf.h"
 #include "libcommon/err.h"
 #include "libcommon/frame.h"
+#include "libcommon/shape.h"
 
 struct bus;
 struct bus_job;
@@ -86,6 +87,7 @@ struct bus_reply {
 	struct bytes body;
 	int64_t total_bytes; /* of a streamed response, or BYTES_UNKNOWN (frame.h) */
 	int64_t next_offset; /* with BYTES_UNKNOWN: of the next window; 0: this was the last */
+	enum label label; /* the gravest of what was asked for and told; LABEL_NONE: not known */
 	bool executed; /* false: certainly not executed, trying again is safe */
 	bool cancelled; /* because what it was made within was */
 };

@@ -119,6 +119,8 @@ static void answer(struct instance *instance, const struct slot *slot, const str
 		.body = frame->texts[TEXT_BODY],
 		.total_bytes = frame->window_offset,
 		.next_offset = frame->window_length,
+		.label = frame->time_left_ms <= LABEL_IV ? (enum label)frame->time_left_ms
+							 : LABEL_NONE,
 		.executed = frame->flags & FRAME_EXECUTED,
 	};
 	atomic_fetch_add(&instance->bus->count.replies_received, 1);

@@ -27,6 +27,27 @@ static void a_call_is_answered(void **state)
 	arena_free(arena);
 }
 
+static void an_answer_says_of_which_class_it_is(void **state)
+{
+	static const enum label wanted[] = { LABEL_NONE, LABEL_I, LABEL_II, LABEL_III, LABEL_IV,
+		LABEL_NONE }; /* what a newer one may say is not known here */
+	struct arena *arena = arena_new();
+	struct end server;
+	struct bus_reply reply;
+	open_server(&server);
+	struct bus *client = open_client("gateway");
+	wait_until(client, true);
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+		struct bus_request request = request_of("class", "");
+		request.window_length = (int64_t)i;
+		assert_int_equal(bus_call(client, arena, &request, &reply), OK);
+		assert_int_equal(reply.label, wanted[i]);
+	}
+	bus_close(client);
+	close_server(&server);
+	arena_free(arena);
+}
+
 static void without_a_peer_calls_fail_at_once(void **state)
 {
 	struct arena *arena = arena_new();
@@ -227,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_answered),
+		cmocka_unit_test(an_answer_says_of_which_class_it_is),
 		cmocka_unit_test(without_a_peer_calls_fail_at_once),
 		cmocka_unit_test(a_peer_that_appears_late_is_used),
 		cmocka_unit_test(a_peer_with_another_key_gets_nothing),

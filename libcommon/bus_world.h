@@ -53,6 +53,8 @@ static inline void answer(struct bus *bus, struct bus_job *job)
 		reply.texts[TEXT_BODY] = (struct bytes){ zeros, (size_t)job->frame.window_length };
 	if (name->n == 6 && memcmp(name->data, "caller", 6) == 0)
 		reply.texts[TEXT_BODY] = frame_text(job->caller);
+	if (name->n == 5 && memcmp(name->data, "class", 5) == 0) /* of a number */
+		reply.time_left_ms = (uint32_t)job->frame.window_length;
 	bus_answer(bus, job, &reply);
 }
 

@@ -272,8 +272,8 @@ static enum err withhold(struct call *c, const void *in, void *out, struct reply
 	enum label_bar left_out;
 	if (!shape)
 		return OK;
-	c->label = label_gravest(c->label, label_raised(shape, out));
 	enum label shut = label_withhold(c->actor, now_unix_ms, shape, out, &left_out);
+	c->label = label_gravest(c->label, shut ? shut : label_held(shape, out));
 	if (c->op->flags & OP_SEEKS && is_sought(c, in))
 		left_out = label_bar(c->actor, LABEL_I, now_unix_ms);
 	label_bar_header(left_out, &reply->headers);
@@ -526,6 +526,18 @@ static void *struct_of(struct call *c, const struct shape *shape)
 	return shape ? arena_alloc(c->arena, shape->size) : NULL;
 }
 
+static void end_failed(
+	struct call *c, enum err e, const void *in, const void *out, struct reply *reply)
+{
+	if (!c->failure.problem)
+		e = fail(c, e, "refused without a reason"); // NOLINT(*-deadcode.DeadStores)
+	bool is_full = is_audited(c) && db_is_full(c->db);
+	record_failure(c, in, out);
+	if (is_full)
+		refuse_for_room(c);
+	write_failure(c, reply);
+}
+
 void service_dispatch(struct call *c, const unsigned char key[PUBLIC_KEY_SIZE],
 	const struct frame *request, struct reply *reply)
 {
@@ -542,13 +554,7 @@ void service_dispatch(struct call *c, const unsigned char key[PUBLIC_KEY_SIZE],
 		e = read_input(c, request, in);
 	if (!e)
 		e = run(c, request, in, out, reply);
-	if (!e)
-		return;
-	if (!c->failure.problem)
-		e = fail(c, e, "refused without a reason"); // NOLINT(*-deadcode.DeadStores)
-	bool is_full = is_audited(c) && db_is_full(c->db);
-	record_failure(c, in, out);
-	if (is_full)
-		refuse_for_room(c);
-	write_failure(c, reply);
+	if (e)
+		end_failed(c, e, in, out, reply);
+	reply->label = c->op ? label_gravest(c->op->label, c->label) : LABEL_NONE;
 }

@@ -203,6 +203,7 @@ static void attempt(
 	runs = 0;
 	service_dispatch(&c, public_key, &request, &reply);
 	assert_int_equal(reply.status, attempt->status);
+	assert_int_equal(reply.label, c.op ? c.op->label : LABEL_NONE); /* a refusal's, too */
 	if (*attempt->code) {
 		const char *code = arena_printf(arena, "\"code\":\"%s\"", attempt->code);
 		assert_non_null(strstr((const char *)reply.body.data, code));

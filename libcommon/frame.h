@@ -3,9 +3,9 @@
  * no sockets; fuzzed.
  *
  * A message is a run of frames. All integers are little-endian. A frame:
- *   u32 size of what follows · u8 kind · u8 flags · u16 status · u64 id · u32 time left (ms) · i64
- * window offset · i64 window length/total · then FRAME_TEXTS texts, each u32 length + bytes (the
- * last is the body).
+ *   u32 size of what follows · u8 kind · u8 flags · u16 status · u64 id · u32 time left (ms)/class
+ * · i64 window offset · i64 window length/total · then FRAME_TEXTS texts, each u32 length + bytes
+ * (the last is the body).
  */
 #ifndef MANABIYA_FRAME_H
 #define MANABIYA_FRAME_H
@@ -63,7 +63,7 @@ struct frame {
 	uint16_t status; /* reply: HTTP status; reply to a limited request: Retry-After is in the
 			    header lines */
 	uint64_t id;
-	uint32_t time_left_ms;
+	uint32_t time_left_ms; /* reply: the gravest class that the call was about, enum label */
 	int64_t window_offset; /* reply: total bytes of the streamed whole, or BYTES_UNKNOWN */
 	int64_t window_length; /* reply with BYTES_UNKNOWN: the next offset; 0: none */
 	struct bytes texts[FRAME_TEXTS]; /* point into the message they were read from */

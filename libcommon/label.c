@@ -81,6 +81,45 @@ enum label label_raised(const struct shape *shape, const void *object)
 	return label_from_name(name);
 }
 
+static enum label held_by_items(const struct shape *shape, const struct list *list)
+{
+	enum label label = LABEL_NONE;
+	for (size_t i = 0; i < list->n; i++)
+		label = label_gravest(
+			label, label_held(shape, (const char *)list->items + i * shape->size));
+	return label;
+}
+
+static enum label held_by_object(const struct shape *shape, const void *object)
+{
+	return object ? label_gravest(shape->label, label_held(shape, object)) : LABEL_NONE;
+}
+
+static enum label held_by_field(const struct field *field, const char *at)
+{
+	const void *object;
+	struct list list;
+	if (field->kind == KIND_OBJECT) {
+		memcpy(&object, at, sizeof object);
+		return held_by_object(field->shape, object);
+	}
+	if (field->kind != KIND_ARRAY || !field->shape)
+		return LABEL_NONE;
+	memcpy(&list, at, sizeof list);
+	return held_by_items(field->shape, &list);
+}
+
+enum label label_held(const struct shape *shape, const void *out)
+{
+	enum label label = label_raised(shape, out);
+	for (size_t i = 0; i < shape->fields_n; i++) {
+		const struct field *field = &shape->fields[i];
+		label = label_gravest(
+			label, held_by_field(field, (const char *)out + field->offset));
+	}
+	return label;
+}
+
 /* Who looks, when, and what stood before the part that was left out: of one session this is always
  * the same, since with one factor the password is not asked for yet. */
 struct eye {

@@ -44,6 +44,10 @@ void label_bar_header(enum label_bar bar, struct buf *headers);
 /* The class that this very object was raised to, as its x-raised member says. */
 enum label label_raised(const struct shape *shape, const void *object);
 
+/* The gravest class of what an answer holds: what was raised, and optional objects of a class of
+ * their own; LABEL_NONE when all of it is of the operation's. */
+enum label label_held(const struct shape *shape, const void *out);
+
 /*
  * Take out of an answer what is shut to the actor: optional objects that are of such a class as a
  * type or were raised to it, and such items of lists; it reads as if there were none. What cannot

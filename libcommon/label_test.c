@@ -178,6 +178,25 @@ static void a_raised_object_is_left_out_or_shuts_the_whole(void **state)
 	assert_int_equal(label_raised(&page_shape, &page), LABEL_NONE);
 }
 
+/* What is shown counts, and nothing else. */
+static void an_answer_is_of_the_gravest_class_that_it_holds(void **state)
+{
+	struct video items[] = { { "a", NULL }, { "b", "II" } };
+	struct video kept = { "k", NULL }, first = { "f", "I" };
+	struct video_page page = { .kept = &kept };
+	assert_int_equal(label_held(&page_shape, &page), LABEL_III); /* that of the type */
+	page.items.items = items;
+	page.items.n = 2;
+	assert_int_equal(label_held(&page_shape, &page), LABEL_II);
+	page.first = &first;
+	assert_int_equal(label_held(&page_shape, &page), LABEL_I);
+	assert_int_equal(withhold(&one_factor, NOW_MS, &page_shape, &page), LABEL_NONE);
+	assert_int_equal(label_held(&page_shape, &page), LABEL_III);
+	kept.label = "I";
+	assert_int_equal(label_held(&page_shape, &page), LABEL_I);
+	assert_int_equal(label_held(&video_shape, &items[0]), LABEL_NONE);
+}
+
 static const char *header_of(struct arena *arena, enum label_bar bar)
 {
 	struct buf headers = { .arena = arena };
@@ -261,6 +280,7 @@ int main(void)
 		cmocka_unit_test(with_two_factors_or_none_wanted_all_is_there),
 		cmocka_unit_test(raised_items_leave_a_list_and_the_rest_stays_in_order),
 		cmocka_unit_test(a_raised_object_is_left_out_or_shuts_the_whole),
+		cmocka_unit_test(an_answer_is_of_the_gravest_class_that_it_holds),
 		cmocka_unit_test(a_header_says_what_would_show_more),
 		cmocka_unit_test(lowering_needs_a_reason_and_the_right_hand),
 		cmocka_unit_test(classes_open_as_the_guideline_says),

@@ -130,6 +130,7 @@ struct reply {
 	const char *content_type;
 	struct bytes body;
 	int64_t total_bytes, next_offset;
+	enum label label; /* the gravest of what was asked for and told, a refused object too */
 	bool executed;
 };
 

@@ -149,6 +149,7 @@ static void send_reply(struct bus *bus, struct bus_job *job, const struct reply 
 	struct frame frame = {
 		.status = (uint16_t)reply->status,
 		.flags = reply->executed ? FRAME_EXECUTED : 0,
+		.time_left_ms = (uint32_t)reply->label,
 		.window_offset = reply->total_bytes,
 		.window_length = reply->next_offset,
 	};

@@ -1,7 +1,7 @@
 -- Which accesses are missing: the gateway keeps them in memory until they are here, so what it held is lost when
 -- it is killed. That cannot be helped by a process without a disk; it can be named.
 --
--- Each start of a gateway is a run. Before it answers the first read of class III or above for a tenant it notes
+-- Each start of a gateway is a run. Before it answers a tenant's first read of what has a class it notes
 -- that here, and a run that has handed in all it had says that it has ended. One that falls silent without that is
 -- a gap (0055_completeness.sql) of each tenant that it has read for, and of the operator; so are batches that the
 -- run has handed in and that are not here, as after a restore.

@@ -147,8 +147,8 @@ static void on_alive(void *arg)
 
 bool access_log_is_open(const struct visit *v)
 {
-	bool is_promised = v->actor && ocsf_access_is_promised(v->route->label) &&
-		!(v->route->flags & ROUTE_WRITES);
+	bool is_promised =
+		v->actor && v->route->label != LABEL_NONE && !(v->route->flags & ROUTE_WRITES);
 	return !is_promised || clock_steady_ms() < access_log.open_again_ms ||
 		access_ring_is_open(access_log.ring, v->actor->tenant_id);
 }
@@ -183,7 +183,7 @@ void access_log_add(const struct visit *v, unsigned status, int64_t took_us)
 		.actor = v->actor ? *v->actor : nobody,
 		.service = v->route->service,
 		.operation = v->route->operation,
-		.label = v->route->label,
+		.label = v->label,
 		.method = v->request->method,
 		.route = v->route->path,
 		.object_id = access_object(

@@ -18,11 +18,11 @@ void access_log_start(struct loop *loop);
 void access_log_stop(void);
 
 /*
- * Only the first read of class III or above for a tenant waits: until audit has noted that this
- * gateway reads for it, so that the tenant is told if the gateway is killed and its records are
- * lost (access_ring.h). While audit is away reading goes on, and one of the reads every two seconds
- * tries again. False for a visit that must be opened first; what came of it goes to
- * access_log_opened().
+ * Only the first read for a tenant of anything that has a class waits: until audit has noted that
+ * this gateway reads for it, so that the tenant is told if the gateway is killed and its records
+ * are lost (access_ring.h). Class IV too, since a single object may have been raised. While audit
+ * is away reading goes on, and one of the reads every two seconds tries again. False for a visit
+ * that must be opened first; what came of it goes to access_log_opened().
  */
 bool access_log_is_open(const struct visit *v);
 struct ask *access_log_open(struct visit *v, ask_on_answer *fn);

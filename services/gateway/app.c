@@ -210,6 +210,7 @@ static enum verdict route_step(struct visit *v)
 	struct route_match match = route_find(v->arena, method, path);
 	if (match.route) {
 		v->route = match.route;
+		v->label = match.route->label;
 		v->path_params = match.params;
 		v->way = way_of(match.route);
 		return NEXT;

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "libcommon/label.h"
 #include "services/gateway/range.h"
 
 struct bus_request call_request(const struct visit *v)
@@ -108,6 +109,11 @@ bool call_was_answered(const struct bus_reply *reply)
 {
 	bool is_status = reply->status >= 200 && reply->status <= 599;
 	return is_status && (!reply->err || reply->body.n > 0);
+}
+
+void call_label(struct visit *v, const struct bus_reply *reply)
+{
+	v->label = label_gravest(v->label, reply->label);
 }
 
 static bool is_not_modified(

@@ -22,6 +22,9 @@ const char *reply_header_value(const struct reply_headers *headers, const char *
 /* Did a service answer at all (with whatever status), so that its answer can be passed on? */
 bool call_was_answered(const struct bus_reply *reply);
 
+/* What a service answered may be of a graver class than the route: an object that was raised. */
+void call_label(struct visit *v, const struct bus_reply *reply);
+
 /* Pass the reply on as the whole answer: status, headers, body; 304 where If-None-Match names its
  * ETag; 503 or 504 when no service answered. */
 void call_answer(struct visit *v, const struct bus_reply *reply);

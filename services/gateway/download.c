@@ -146,6 +146,7 @@ static void on_first(void *arg, const struct bus_reply *reply)
 	struct visit *v = arg;
 	struct download *d = v->state;
 	v->ask = NULL;
+	call_label(v, reply);
 	if (!call_was_answered(reply) || reply->status != 200) {
 		call_answer(v, reply);
 		return;
@@ -185,6 +186,7 @@ static void on_window(void *arg, const struct bus_reply *reply)
 	struct visit *v = arg;
 	const struct download *d = v->state;
 	v->ask = NULL;
+	call_label(v, reply);
 	bool is_good = call_was_answered(reply) && reply->status == 200 &&
 		reply->total_bytes == d->total && (reply->body.n || d->total == BYTES_UNKNOWN);
 	if (!is_good) {

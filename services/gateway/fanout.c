@@ -102,6 +102,7 @@ static void on_answer(void *arg, const struct bus_reply *reply)
 	struct visit *v = part->v;
 	struct fanout *fanout = v->state;
 	part->ask = NULL;
+	call_label(v, reply);
 	part->reply = *reply;
 	part->reply.headers = kept(v->arena, reply->headers);
 	part->reply.content_type = kept(v->arena, reply->content_type);

@@ -30,6 +30,7 @@ static void on_answer(void *arg, const struct bus_reply *reply)
 {
 	struct visit *v = arg;
 	v->ask = NULL;
+	call_label(v, reply);
 	call_answer(v, reply);
 }
 

@@ -74,6 +74,7 @@ struct visit {
 	int64_t service_us; /* from the start of the way to its answer, the bus included */
 	unsigned status; /* answered with; 0: not yet */
 	int64_t bytes; /* of the answer's body */
+	enum label label; /* the gravest of the route and of what services answered */
 };
 
 /* Headers of an answer while it is put together; more than fit are dropped with an assertion. */

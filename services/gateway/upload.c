@@ -96,6 +96,8 @@ static void on_answer(void *arg, const struct bus_reply *reply)
 	bool is_over = !is_kept || u->sent_last;
 	u->is_busy = false;
 	window_release(&large, &u->holds);
+	if (u->v)
+		call_label(u->v, reply);
 	if (!u->v && (is_over || !u->n)) {
 		upload_free(u);
 	} else if (u->v && is_over) {

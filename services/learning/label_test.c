@@ -84,6 +84,12 @@ static void expect_code(enum who who, enum proof proof, const char *operation, c
 			(const char *)reply.body.data);
 }
 
+static enum label class_of(
+	enum who who, enum proof proof, const char *operation, const char *params)
+{
+	return ask_with(who, proof, operation, params, NULL).label;
+}
+
 static const char *seen_by(
 	enum who who, enum proof proof, const char *operation, const char *params)
 {
@@ -331,6 +337,44 @@ static void raise_unit(const char *label)
 		arena_printf(test.arena, "{\"label\":\"%s\"}", label), "");
 }
 
+/* For the access log: what was asked for, though it was refused, and what was told. */
+static void an_answer_says_the_class_of_what_it_is_about(void **state)
+{
+	static const struct {
+		enum who who;
+		enum proof proof;
+		const char *operation, *params;
+		enum label before, after;
+	} rows[] = {
+		{ T, STALE, "try_get", TRY(SHARED), LABEL_III, LABEL_II },
+		{ T, ONE_FACTOR, "try_get", TRY(SHARED), LABEL_III, LABEL_II },
+		{ P, STALE, "try_get", TRY(SHARED), LABEL_III, LABEL_II },
+		{ T, STALE, "comment_list", TRY(SHARED), LABEL_III, LABEL_II },
+		{ T, ONE_FACTOR, "comment_list", TRY(SHARED), LABEL_III, LABEL_II },
+		{ T, STALE, "media_content", VIDEO(SHARED_MEDIA), LABEL_III, LABEL_II },
+		{ T, STALE, "try_list", NULL, LABEL_III, LABEL_II },
+		{ T, ONE_FACTOR, "try_list", NULL, LABEL_III, LABEL_III }, /* left out */
+		{ MATE, FRESH, "try_list", NULL, LABEL_III, LABEL_III },
+		{ T, FRESH, "unit_get", "unitId=" UNIT, LABEL_IV, LABEL_I },
+		{ T, STALE, "unit_get", "unitId=" UNIT, LABEL_IV, LABEL_I },
+		{ T, FRESH, "unit_list", NULL, LABEL_IV, LABEL_I },
+	};
+	test_sql(&test, "DELETE FROM learning.evaluation");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(
+			class_of(rows[i].who, rows[i].proof, rows[i].operation, rows[i].params),
+			rows[i].before);
+	expect_code(T, STALE, "evaluation_put", TRY(SHARED), GRADES, "");
+	assert_int_equal(class_of(T, STALE, "try_get", TRY(SHARED)), LABEL_II);
+	assert_int_equal(class_of(T, ONE_FACTOR, "try_get", TRY(SHARED)), LABEL_III);
+	raise_try("II");
+	raise_unit("I");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(
+			class_of(rows[i].who, rows[i].proof, rows[i].operation, rows[i].params),
+			rows[i].after);
+}
+
 static void a_raised_unit_is_not_for_pupils_nor_are_its_assignments(void **state)
 {
 	static const char *const on_unit[][2] = { { "unit_get", "unitId=" UNIT },
@@ -569,6 +613,7 @@ int main(void)
 		AS_IT_WAS(lowering_takes_a_reason_and_the_one_who_raised),
 		AS_IT_WAS(the_record_has_the_class_and_the_reason),
 		AS_IT_WAS(a_look_that_has_begun_goes_on),
+		AS_IT_WAS(an_answer_says_the_class_of_what_it_is_about),
 		AS_IT_WAS(a_raised_unit_is_not_for_pupils_nor_are_its_assignments),
 		AS_IT_WAS(pupils_are_not_told_of_what_they_do_not_see),
 		AS_IT_WAS(pages_of_who_could_see_a_try_look_again_and_are_told_no_id),

@@ -7,6 +7,7 @@ import threading
 import unittest
 from urllib.parse import quote
 
+import access_flow_test
 import base
 from base import FlowTest, eventually
 
@@ -122,10 +123,35 @@ class Label(FlowTest):
         self.assertEqual(every(unit_places(teacher, True)), {True})
         self.assertEqual(every(places(pupil)), {True})  # what a pupil made stays the pupil's
 
+    def test_4_what_is_read_is_found_by_its_class(self):
+        """With the detail of that class: of an object that was raised, of what follows it, and of a list that holds it."""
+        one, unit, user = f'/v1/tries/{made["id"]}', f'/v1/units/{lesson.unit["id"]}', f'/v1/users/{tenant.user_id("jido3")}'
+        for client in (teacher, tenant.admin):
+            client.step_up()
+        self.label('I', path=unit)
+        self.label('I', tenant.admin, user)
+        read = {path: (client.send('GET', path), label, object_id) for client, label, rows in (
+            (teacher, 'II', ((one, made['id']), (one + '/comments', made['id']), ('/v1/tries', None),
+                             (f'/v1/media/{made["mediaId"]}/content', made['mediaId']))),
+            (teacher, 'I', ((unit, lesson.unit['id']), (lesson.path, lesson.assignment['id']), ('/v1/home', None))),
+            (tenant.admin, 'I', ((user, user.rpartition('/')[2]), ('/v1/users', None))),
+            (tenant.admin, 'IV', ((f'/v1/classes/{lesson.class_id}', None),))) for path, object_id in rows}
+        for path, (answer, label, object_id) in read.items():
+            self.assertEqual(answer.status, 200, path)
+            request = self.read_as(answer, label)
+            proof = request['actor'].get('proof', {})
+            self.assertEqual(request.get('object'), object_id, path)
+            self.assertEqual(set(proof), {'I': {'at', 'by', 'factors'}, 'II': {'at'}, 'IV': set()}[label], path)
+            self.assertEqual({'session', 'ip'} <= set(request['actor']), label != 'IV', path)
+        self.label('II', path=unit, reason=REASON)
+        self.label('III', tenant.admin, user, reason=REASON)
+
     def test_5_with_one_factor_the_teacher_is_told_what_is_missing(self):
         teacher.call('DELETE', '/v1/second-factor')
         eventually(lambda: told(teacher, '/v1/tries') == {'second-factor'}, 'the session is no more than one factor', base.SOON_S)
         self.assertEqual(every(places(teacher)), {False})
+        refused = teacher.send('GET', f'/v1/media/{made["mediaId"]}/content')
+        self.assertEqual((refused.status, self.read_as(refused, 'II')['object']), (403, made['mediaId']))
         self.assertEqual(every(unit_places(teacher, True)), {False})
         for path in (f'/v1/tries/{made["id"]}', f'/v1/media/{made["mediaId"]}/content', lesson.path + '/board'):
             self.assertRefused(403, lambda: teacher.get(path), 'second_factor_required')
@@ -206,6 +232,13 @@ class Label(FlowTest):
             return [line for line in found if line['unmapped']['label'] == 'III']
         line = eventually(lines, 'the log has the change')[0]
         self.assertEqual((line['unmapped']['reason'], line['metadata']['labels']), (REASON, ['II']))
+
+    def read_as(self, answer, label):
+        """The access as the log has it, which is of this class and no other."""
+        request, = eventually(lambda: access_flow_test.told(access_flow_test.accesses(tenant.admin, label=label), answer.headers['X-Request-Id']),
+                              f'it is found as what is of class {label}')
+        self.assertEqual(request['line']['metadata']['labels'], [label])
+        return request
 
     def changes(self, label):
         """Found as what is of class II, though it is no more."""
