@@ -54,7 +54,7 @@ GRANT SELECT ON audit.event TO manabiya_audit;
 CREATE INDEX event_watched ON audit.event (tenant_id, actor_id, time) WHERE operation IN ('learning.media_content',
 	'learning.export_archive', 'auth.session_create', 'auth.session_second_factor');
 CREATE INDEX event_login ON audit.event (tenant_id, time)
-	WHERE operation IN ('auth.session_create', 'auth.session_second_factor');
+	WHERE operation IN ('auth.session_create', 'auth.session_second_factor', 'auth.session_step_up');
 -- Lines of many requests are longer than what a row holds uncompressed. lz4 makes them as small as
 -- PostgreSQL's own method and costs a tenth of it; a server that was built without it keeps its own.
 DO $$

@@ -2,7 +2,8 @@
  * What a tenant's administrators should look at, found by reading what is new in its log:
  *
  *   many_videos    one person opened more different videos within an hour than lessons explain
- *   many_failures  more logins failed within ten minutes than a class that mistypes
+ *   many_failures  more logins and proofs of the password failed within ten minutes than of a
+ *                  class that mistypes
  *   odd_hours      a member of the staff logged in at night, Japanese time
  *   bulk_download  somebody began to fetch the archive of the whole contract
  *   audit_stopped  events could not be kept for a while (libcommon/audit_stop.h)
@@ -36,6 +37,9 @@ static const char DONE[] = "SELECT audit.anomaly_done($1::bigint)";
  * actor. */
 #define LOGINS "'auth.session_create', 'auth.session_second_factor'"
 
+/* And the password that is asked for again in the midst of a session. */
+#define PROOFS LOGINS ", 'auth.session_step_up'"
+
 /* Recorded once for each download, not for its windows. */
 #define DOWNLOAD "learning.export_archive"
 
@@ -50,66 +54,96 @@ static const char DONE[] = "SELECT audit.anomaly_done($1::bigint)";
 #define KEYS_FOREIGN                                                                               \
 	"'provisioning.keys_foreign', 'learning.keys_foreign', 'notification.keys_foreign'"
 
-/* The events from $1 to $2 say which windows to count; in those, all up to $2 count. */
-static const char FIND[] =
+/*
+ * The events from $1 to $2 say which windows to count; in those, all up to $2 count. The columns
+ * are kind, user, begin, count, end, and how long a window is, where those that overlap are one
+ * anomaly.
+ *
+ * What has a limit ($3, $4) is counted in every hour, or ten minutes, that ends with such an event:
+ * with fixed windows nearly twice the limit would pass around the turn of the hour. How many
+ * different videos there were is counted at most once for each minute.
+ */
+static const char FIND_MANY[] =
+	"WITH news AS MATERIALIZED (SELECT e.time, e.operation, e.outcome, e.actor_id"
+	" FROM audit.event e WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint"
+	" AND e.operation IN ('learning.media_content', " PROOFS ")),"
+	" viewer AS (SELECT n.actor_id, min(n.time) AS first FROM news n"
+	"  WHERE n.operation = 'learning.media_content' AND n.actor_id IS NOT NULL"
+	"  GROUP BY n.actor_id),"
+	" viewed AS MATERIALIZED (SELECT v.actor_id, v.first, e.object_id, e.time,"
+	"  count(*) OVER (PARTITION BY v.actor_id ORDER BY e.time"
+	"   RANGE BETWEEN '1 hour' PRECEDING AND CURRENT ROW) AS views"
+	"  FROM viewer v JOIN audit.event e ON e.actor_id = v.actor_id"
+	"   AND e.sequence <= $2::bigint AND e.time > v.first - interval '1 hour'"
+	"  WHERE e.operation = 'learning.media_content' AND e.outcome = 'success'),"
+	" crowded AS (SELECT DISTINCT ON (w.actor_id, date_trunc('minute', w.time))"
+	"  w.actor_id, w.time FROM viewed w WHERE w.time >= w.first AND w.views >= $3::bigint"
+	"  ORDER BY w.actor_id, date_trunc('minute', w.time), w.time DESC),"
+	" failed AS (SELECT e.time, count(*) OVER ten AS n, min(e.time) OVER ten AS began,"
+	"  f.first FROM (SELECT min(n.time) AS first FROM news n"
+	"   WHERE n.operation IN (" PROOFS ") AND n.outcome = 'failure') f"
+	"  JOIN audit.event e ON e.time > f.first - interval '10 min'"
+	"  WHERE e.sequence <= $2::bigint AND e.operation IN (" PROOFS ")"
+	"  AND e.outcome = 'failure'"
+	"  WINDOW ten AS (ORDER BY e.time RANGE BETWEEN '10 min' PRECEDING AND CURRENT ROW))"
+	" SELECT 'many_videos', k.actor_id, min(w.time) AS began, count(DISTINCT w.object_id),"
+	"  NULL, '1 hour'"
+	"  FROM crowded k JOIN viewed w ON w.actor_id = k.actor_id"
+	"   AND w.time > k.time - interval '1 hour' AND w.time <= k.time"
+	"  GROUP BY k.actor_id, k.time HAVING count(DISTINCT w.object_id) >= $3::bigint"
+	" UNION ALL SELECT 'many_failures', NULL, f.began, max(f.n), NULL, '10 min'"
+	"  FROM failed f WHERE f.time >= f.first AND f.n >= $4::bigint GROUP BY f.began"
+	" ORDER BY began";
+
+/* What is told whatever its number, by the hour; $3 and $4 are the hours of the night. */
+static const char FIND_ANY[] =
 	"WITH news AS MATERIALIZED (SELECT e.time, e.operation, e.outcome, e.actor_id, e.line"
 	" FROM audit.event e WHERE e.sequence > $1::bigint AND e.sequence <= $2::bigint"
-	" AND e.operation IN ('learning.media_content', '" DOWNLOAD "', " STOPS ", " LOGINS ","
-	" " KEYS_OPENED ", " KEYS_REFUSED ", " KEYS_FOREIGN ")),"
-	" viewing AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began FROM news n"
-	"  WHERE n.operation = 'learning.media_content' AND n.actor_id IS NOT NULL),"
-	" failing AS (SELECT DISTINCT date_bin('10 min', n.time, 'epoch') AS began FROM news n"
-	"  WHERE n.operation IN (" LOGINS ") AND n.outcome = 'failure'),"
+	" AND e.operation IN ('" DOWNLOAD "', " STOPS ", " LOGINS ", " KEYS_OPENED ","
+	" " KEYS_REFUSED ", " KEYS_FOREIGN ")),"
 	" night AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began,"
 	"  extract(hour FROM n.time AT TIME ZONE 'Asia/Tokyo') AS hour FROM news n"
 	"  WHERE n.operation IN (" LOGINS ") AND n.outcome = 'success' AND n.actor_id IS NOT NULL"
 	"  AND n.line::jsonb #>> '{actor,user,type}' <> 'student'),"
 	" taking AS (SELECT DISTINCT n.actor_id, date_trunc('hour', n.time) AS began FROM news n"
 	"  WHERE n.operation = '" DOWNLOAD "' AND n.outcome = 'success' AND n.actor_id IS NOT NULL)"
-	" SELECT 'many_videos', v.actor_id, v.began, count(DISTINCT e.object_id), NULL"
-	"  FROM viewing v JOIN audit.event e ON e.actor_id = v.actor_id AND e.sequence <= "
-	"$2::bigint"
-	"  AND e.time >= v.began AND e.time < v.began + interval '1 hour'"
-	"  AND e.operation = 'learning.media_content' AND e.outcome = 'success'"
-	"  GROUP BY v.actor_id, v.began HAVING count(DISTINCT e.object_id) >= $3::bigint"
-	" UNION ALL SELECT 'many_failures', NULL, f.began, count(*), NULL"
-	"  FROM failing f JOIN audit.event e ON e.sequence <= $2::bigint"
-	"  AND e.time >= f.began AND e.time < f.began + interval '10 min'"
-	"  AND e.operation IN (" LOGINS ") AND e.outcome = 'failure'"
-	"  GROUP BY f.began HAVING count(*) >= $4::bigint"
-	" UNION ALL SELECT 'audit_stopped', NULL, (s.told ->> 'from')::timestamptz,"
-	"  (s.told ->> 'refused')::bigint, s.told ->> 'until' FROM (SELECT n.line::jsonb -> "
-	"'unmapped'"
-	"   AS told FROM news n WHERE n.operation IN (" STOPS ")) s"
+	" SELECT 'audit_stopped', NULL::uuid, (s.told ->> 'from')::timestamptz,"
+	"  (s.told ->> 'refused')::bigint, s.told ->> 'until', NULL FROM (SELECT"
+	"   n.line::jsonb -> 'unmapped' AS told FROM news n WHERE n.operation IN (" STOPS ")) s"
 	" UNION ALL SELECT k.kind, NULL, (k.told ->> 'from')::timestamptz,"
-	"  (k.told ->> k.counted)::bigint, NULL FROM (SELECT n.line::jsonb -> 'unmapped' AS told,"
-	"   w.kind, w.counted FROM news n JOIN (VALUES"
+	"  (k.told ->> k.counted)::bigint, NULL, NULL FROM (SELECT"
+	"   n.line::jsonb -> 'unmapped' AS told, w.kind, w.counted FROM news n JOIN (VALUES"
 	"   ('many_keys', 'opened', ARRAY[" KEYS_OPENED "]),"
 	"   ('refused_keys', 'refused', ARRAY[" KEYS_REFUSED "]),"
 	"   ('foreign_keys', 'foreign', ARRAY[" KEYS_FOREIGN "])) AS w (kind, counted, told_as)"
 	"   ON n.operation = ANY (w.told_as)) k"
-	" UNION ALL SELECT 'bulk_download', t.actor_id, t.began, count(*), NULL"
-	"  FROM taking t JOIN audit.event e ON e.actor_id = t.actor_id AND e.sequence <= "
-	"$2::bigint"
+	" UNION ALL SELECT 'bulk_download', t.actor_id, t.began, count(*), NULL, NULL"
+	"  FROM taking t JOIN audit.event e ON e.actor_id = t.actor_id"
+	"  AND e.sequence <= $2::bigint"
 	"  AND e.time >= t.began AND e.time < t.began + interval '1 hour'"
 	"  AND e.operation = '" DOWNLOAD "' AND e.outcome = 'success' GROUP BY t.actor_id, t.began"
-	" UNION ALL SELECT 'odd_hours', n.actor_id, n.began, count(*), NULL"
-	"  FROM night n JOIN audit.event e ON e.actor_id = n.actor_id AND e.sequence <= "
-	"$2::bigint"
+	" UNION ALL SELECT 'odd_hours', n.actor_id, n.began, count(*), NULL, NULL"
+	"  FROM night n JOIN audit.event e ON e.actor_id = n.actor_id"
+	"  AND e.sequence <= $2::bigint"
 	"  AND e.time >= n.began AND e.time < n.began + interval '1 hour'"
 	"  AND e.operation IN (" LOGINS ") AND e.outcome = 'success'"
 	"  AND e.line::jsonb #>> '{actor,user,type}' <> 'student'"
-	"  WHERE CASE WHEN $5::integer > $6::integer"
-	"   THEN n.hour >= $5::integer OR n.hour < $6::integer"
-	"   ELSE n.hour >= $5::integer AND n.hour < $6::integer END"
+	"  WHERE CASE WHEN $3::integer > $4::integer"
+	"   THEN n.hour >= $3::integer OR n.hour < $4::integer"
+	"   ELSE n.hour >= $3::integer AND n.hour < $4::integer END"
 	"  GROUP BY n.actor_id, n.began";
 
-static const char PUT[] = "INSERT INTO anomaly AS a (id, kind, user_id, began_at, count, ended_at)"
-			  " VALUES ($1::uuid, $2, $3::uuid, $4::timestamptz, $5::integer,"
-			  " $6::timestamptz)"
-			  " ON CONFLICT (tenant_id, kind, began_at,"
-			  "  coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid))"
-			  " DO UPDATE SET count = greatest(a.count, excluded.count)";
+static const char PUT[] =
+	"WITH known AS (UPDATE anomaly a SET count = greatest(a.count, $5::integer)"
+	" WHERE a.kind = $2 AND a.user_id IS NOT DISTINCT FROM $3::uuid"
+	" AND a.began_at > $4::timestamptz - $7::interval"
+	" AND a.began_at < $4::timestamptz + $7::interval RETURNING a.id)"
+	" INSERT INTO anomaly AS a (id, kind, user_id, began_at, count, ended_at)"
+	" SELECT $1::uuid, $2, $3::uuid, $4::timestamptz, $5::integer,"
+	" $6::timestamptz WHERE NOT EXISTS (SELECT FROM known)"
+	" ON CONFLICT (tenant_id, kind, began_at,"
+	"  coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid))"
+	" DO UPDATE SET count = greatest(a.count, excluded.count)";
 
 static const char ADD[] = "INSERT INTO anomaly AS a (id, kind, began_at, count)"
 			  " VALUES ($1::uuid, $2, date_trunc('hour', now()), $3::integer)"
@@ -134,7 +168,7 @@ struct anomaly_limits anomaly_limits;
 
 struct finds {
 	size_t n;
-	const char *rows[EVENTS_MAX][5]; /* kind, user, window, count, end */
+	const char *rows[EVENTS_MAX][6]; /* as FIND_MANY says */
 };
 
 static enum err on_find(struct call *c, void *arg, const char *const *columns, size_t n)
@@ -142,7 +176,7 @@ static enum err on_find(struct call *c, void *arg, const char *const *columns, s
 	struct finds *finds = arg;
 	if (finds->n == EVENTS_MAX)
 		return OK;
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 6; i++)
 		finds->rows[finds->n][i] = columns[i] ? arena_strdup(c->arena, columns[i]) : NULL;
 	finds->n++;
 	return OK;
@@ -151,16 +185,20 @@ static enum err on_find(struct call *c, void *arg, const char *const *columns, s
 static enum err look(struct call *c, const char *looked, const char *until)
 {
 	struct finds *finds = arena_alloc(c->arena, sizeof *finds);
-	enum err e = db_each(c, FIND,
+	enum err e = db_each(c, FIND_MANY,
 		DB_ARGS(looked, until, db_integer(c, anomaly_limits.videos),
-			db_integer(c, anomaly_limits.failures),
-			db_integer(c, anomaly_limits.night_from),
-			db_integer(c, anomaly_limits.night_until)),
+			db_integer(c, anomaly_limits.failures)),
 		on_find, finds);
+	if (!e)
+		e = db_each(c, FIND_ANY,
+			DB_ARGS(looked, until, db_integer(c, anomaly_limits.night_from),
+				db_integer(c, anomaly_limits.night_until)),
+			on_find, finds);
 	for (size_t i = 0; i < finds->n && !e; i++) {
 		const char *const *row = finds->rows[i];
 		e = db_exec(c, PUT,
-			DB_ARGS(uuid_make(c->arena), row[0], row[1], row[2], row[3], row[4]));
+			DB_ARGS(uuid_make(c->arena), row[0], row[1], row[2], row[3], row[4],
+				row[5]));
 	}
 	return e ? e : db_exec(c, DONE, DB_ARGS(until));
 }

@@ -131,6 +131,49 @@ static void many_videos_of_one_hour_are_told_once(void **state)
 	assert_string_equal(told(TEST_TENANT), "many_videos 6");
 }
 
+/* Fixed hours would let nearly twice as many pass around their turn. */
+static void nor_does_the_turn_of_an_hour_hide_them(void **state)
+{
+	const int turn = MORNING + 30; /* ten o'clock */
+	for (int i = 0; i < 3; i++) {
+		view(TEST_TENANT, NULL, turn - 2);
+		view(TEST_TENANT, NULL, turn + 2);
+	}
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_videos 6");
+	for (int i = 0; i < 2; i++) {
+		log_in("anonymous", turn - 1, true);
+		log_in("anonymous", turn + 1, true);
+	}
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_failures 4, many_videos 6");
+}
+
+/* What goes on for hours is told about once an hour. */
+static void what_goes_on_is_told_again_each_hour(void **state)
+{
+	for (int i = 0; i < 50; i++) {
+		view(TEST_TENANT, NULL, MORNING + 3 * i);
+		if (i % 10 == 9)
+			look();
+	}
+	assert_string_equal(told(TEST_TENANT), "many_videos 20, many_videos 20");
+}
+
+/* Guessing the password in somebody's session. */
+static void so_do_passwords_that_are_asked_for_again(void **state)
+{
+	for (int i = 0; i < 4; i++)
+		tell((struct visit){ .tenant_id = TEST_TENANT,
+			.operation = "auth.session_step_up",
+			.user_id = TEST_USER,
+			.role = "instructor",
+			.minute = MORNING,
+			.failed = true });
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_failures 4");
+}
+
 static void many_failures_are_told_and_some_are_not(void **state)
 {
 	for (int i = 0; i < 3; i++)
@@ -298,7 +341,10 @@ int main(void)
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
 	const struct CMUnitTest tests[] = {
 		FACT(many_videos_of_one_hour_are_told_once),
+		FACT(nor_does_the_turn_of_an_hour_hide_them),
+		FACT(what_goes_on_is_told_again_each_hour),
 		FACT(many_failures_are_told_and_some_are_not),
+		FACT(so_do_passwords_that_are_asked_for_again),
 		FACT(nights_are_told_of_the_staff_alone),
 		FACT(taking_all_of_a_contract_away_is_told),
 		FACT(both_steps_of_a_login_count),

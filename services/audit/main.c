@@ -81,7 +81,8 @@ static const struct option options[] = {
 		"are "
 		"told; a class of forty with three tries each is 120" },
 	{ "anomaly-failures", OPTION_INTEGER, "50", AT(anomaly.failures), 5, 100000,
-		"logins of a contract that may fail within ten minutes; a class that mistypes "
+		"logins and proofs of the password of a contract that may fail within ten minutes; "
+		"a class that mistypes "
 		"stays below" },
 	{ "anomaly-night-from", OPTION_INTEGER, "23", AT(anomaly.night_from), 0, 23,
 		"hour from which a login of the staff is told, Japanese time" },
