@@ -90,6 +90,10 @@ struct call {
 	const char *object_id; /* audit: what the call was about; set by the skeleton, may be
 				  overridden */
 	const char *owner_id; /* audit: the pupil whose that is; NULL: not said */
+	struct {
+		const char *user_id; /* NULL: nobody in particular */
+		const char *tenant_id; /* NULL: the actor's */
+	} about; /* whose key an answer that is kept for a repetition lies under; set by handlers */
 	enum label label; /* of the object, where it was raised above its type; audit and checks */
 	const char *recorded; /* audit: codes of the input, a JSON object; NULL: none */
 	const char *content_type; /* of a reply body that is not JSON; set by handlers */

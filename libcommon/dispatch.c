@@ -458,6 +458,15 @@ static enum err check_refused_object(struct call *c, enum err e)
 	return shut ? shut : e;
 }
 
+/* The object may have been raised since, and this session have proven less than the first. */
+static enum err check_replayed(struct call *c)
+{
+	const enum label answered = c->label;
+	enum err e = check_object(c);
+	c->label = label_gravest(c->label, answered);
+	return e ? e : check_label(c, c->label);
+}
+
 static enum err run_handler(
 	struct call *c, const struct frame *request, void *in, void *out, struct reply *reply)
 {
@@ -466,7 +475,7 @@ static enum err run_handler(
 	ask_object(c, in);
 	enum err e = keyed ? idempotency_begin(c, request, reply, &replayed) : OK;
 	if (e || replayed)
-		return e ? e : check_object(c); /* it may have been raised since */
+		return e ? e : check_replayed(c);
 	reply->executed = true;
 	e = c->op->handler(c, in, out);
 	if (e)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "libcommon/idempotency.h"
 #include "libcommon/log.h"
 #include "libcommon/outbox.h"
 #include "libcommon/personal.h"
@@ -69,7 +70,8 @@ struct keyring *keyring_conf_open(const struct keyring_conf *conf)
 /* The list that sealing anew goes by: who leaves a column out of it cannot fill it either. */
 void keyring_conf_allow(struct keyring *keyring, const struct service *service)
 {
-	keyring_allow(keyring, outbox_body.domain);
+	keyring_allow(keyring, outbox_body.domain); /* idempotency_body's too */
+	keyring_allow(keyring, IDEMPOTENCY_DOMAIN);
 	for (size_t i = 0; i < service->sealed_n; i++) {
 		const struct personal_kind *kind = &service->sealed[i].kind;
 		char index[KEYRING_DOMAIN_SIZE];

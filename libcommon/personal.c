@@ -137,6 +137,11 @@ static enum err seal(struct call *c, struct sealed_place *place, const char *use
 	return OK;
 }
 
+static const char *tenant_of(const struct call *c, const struct personal_place *place)
+{
+	return place->tenant_id ? place->tenant_id : c->actor->tenant_id;
+}
+
 enum err personal_seal_for(struct call *c, const struct personal_place *place,
 	struct personal value, const char **sealed)
 {
@@ -145,7 +150,7 @@ enum err personal_seal_for(struct call *c, const struct personal_place *place,
 		return OK;
 	assert(!value.kind->part); /* else its other parts would be lost */
 	struct sealed_place at = {
-		.tenant_id = c->actor->tenant_id, .kind = value.kind, .row_id = place->row_id
+		.tenant_id = tenant_of(c, place), .kind = value.kind, .row_id = place->row_id
 	};
 	return seal(c, &at, place->user_id, value.text, sealed);
 }
@@ -163,7 +168,7 @@ enum err personal_seal_parts(struct call *c, const struct personal_place *place,
 {
 	struct buf text = { .arena = c->arena };
 	struct sealed_place at = {
-		.tenant_id = c->actor->tenant_id, .kind = parts[0].kind, .row_id = place->row_id
+		.tenant_id = tenant_of(c, place), .kind = parts[0].kind, .row_id = place->row_id
 	};
 	for (size_t i = 0; i < n; i++) {
 		assert(parts[i].text && parts[i].kind->part == i + 1);

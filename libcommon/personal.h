@@ -49,6 +49,7 @@ must_check enum err personal_seal(
 struct personal_place {
 	const char *row_id;
 	const char *user_id; /* NULL: nobody in particular (any more), under the tenant's key */
+	const char *tenant_id; /* NULL: the actor's */
 };
 must_check enum err personal_seal_for(struct call *c, const struct personal_place *place,
 	struct personal value, const char **sealed);

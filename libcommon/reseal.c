@@ -212,7 +212,7 @@ enum err reseal_left(struct call *c, uint32_t version, int64_t *count, bool *ope
 	personal_prefix(version, false, prefixes.tenants);
 	personal_prefix(version, true, prefixes.users);
 	enum err e = count_by(c, WAITING, &prefixes, count);
-	*opens = *count > 0; /* it is delivered within minutes, or redriven */
+	*opens = *count > 0; /* it is delivered within minutes, or redriven, or a day old */
 	for (size_t i = 0; i < c->service->sealed_n && !e; i++) {
 		const struct sealed_column *column = &c->service->sealed[i];
 		int64_t n;

@@ -16,7 +16,8 @@
 /*
  * A column of sealed texts: its table, the table's key, the column, and what the texts are sealed
  * as (personal_kind). Every column whose table has a CHECK by tenancy.is_sealed() is in the list of
- * its service (tests/attack/rls_test.py), or is in no need of it: mail and outboxes are empty soon.
+ * its service (tests/attack/sealed_test.py), or is in no need of it: mail, outboxes and kept
+ * answers are empty soon.
  */
 struct sealed_column {
 	struct personal_kind kind;
@@ -62,9 +63,10 @@ must_check enum err reseal_run(struct call *c, bool *more);
 must_check enum err reseal_count(struct call *c, const struct shape *shape, void *list);
 
 /*
- * How much lies under one version, in the call's tenant: the columns of c->service, and what waits
- * for delivery. *opens: some of it can be read or may become readable, so that its key is needed;
- * false when it is all of users who were erased.
+ * How much lies under one version, in the call's tenant: the columns of c->service, what waits
+ * for delivery, and answers that are kept for a repetition (a day at most). *opens: some of it can
+ * be read or may become readable, so that its key is needed; false when it is all of users who were
+ * erased.
  */
 must_check enum err reseal_left(struct call *c, uint32_t version, int64_t *count, bool *opens);
 

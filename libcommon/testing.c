@@ -156,10 +156,22 @@ const char *test_tenant_key(struct test *test, const char *tenant_id, int64_t ex
 	return capability_tenant_key(test->arena, key, tenant_id, expires_unix_ms);
 }
 
+/* Unless it was erased. */
+static void make_own_key(
+	struct test *test, const char *tenant_id, const char *user_id, enum role role)
+{
+	if (!test->keyring || !(role & (ROLE_CONTRACTOR | ROLE_INSTRUCTOR | ROLE_STUDENT)))
+		return;
+	enum err e = keyring_user_create(test->keyring, tenant_id, &user_id, 1);
+	if (e && e != ERR_CONFLICT)
+		stop("keyring", err_name(e));
+}
+
 struct actor test_actor(
 	struct test *test, const char *tenant_id, const char *user_id, enum role role)
 {
 	int64_t expires_ms = clock_unix_ms() + CAPABILITY_LIFETIME_MS;
+	make_own_key(test, tenant_id, user_id, role);
 	return (struct actor){ .tenant_id = tenant_id,
 		.user_id = user_id,
 		.role = role,

@@ -40,7 +40,8 @@ struct test {
 void test_open(struct test *test, const struct service *service);
 void test_close(struct test *test);
 
-/* An actor with a tenant key that the database believes, in test->arena. */
+/* An actor with a tenant key that the database believes, in test->arena; with a key of his own
+ * where there is a keyring and his kind has one. */
 struct actor test_actor(
 	struct test *test, const char *tenant_id, const char *user_id, enum role role);
 

@@ -37,7 +37,8 @@ $$;
 REVOKE ALL ON FUNCTION tenancy.relay_hold(text) FROM PUBLIC;
 
 -- How much of the entered tenant waits for delivery, by what it begins with: in the outbox of the calling
--- service, dead letters too, and as mail. Relays may read rows; this tells a number.
+-- service, dead letters too, as mail, and as answers kept for a repetition. Relays may read rows; this tells
+-- a number.
 CREATE FUNCTION tenancy.waiting_under(prefixes text[]) RETURNS bigint
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -45,6 +46,7 @@ DECLARE
 	name text := substr(session_user, length('manabiya_') + 1);
 	n bigint;
 	mails bigint := 0;
+	answers bigint;
 BEGIN
 	IF owner IS NULL THEN
 		RAISE EXCEPTION 'no tenant is entered' USING ERRCODE = 'insufficient_privilege';
@@ -55,7 +57,9 @@ BEGIN
 		SELECT count(*) INTO mails FROM notification.mail m
 		WHERE m.tenant_id = owner AND left(m.body, 8) = ANY (prefixes);
 	END IF;
-	RETURN n + mails;
+	EXECUTE format('SELECT count(*) FROM %I.idempotency i WHERE i.keys_of = $1 AND left(i.body, 8) = ANY ($2)', name)
+		INTO answers USING owner, prefixes;
+	RETURN n + mails + answers;
 END
 $$;
 REVOKE ALL ON FUNCTION tenancy.waiting_under(text[]) FROM PUBLIC;

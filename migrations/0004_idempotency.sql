@@ -14,7 +14,10 @@ BEGIN
 			status integer,
 			headers text,
 			content_type text,
-			body text,
+			label text, -- the class of what is in the answer, where that was raised
+			body text CHECK (tenancy.is_sealed(body)),
+			-- Whose keys the body lies under: of a contract that is opened, the new tenant's.
+			keys_of uuid NOT NULL DEFAULT tenancy.tenant(),
 			created_at timestamptz NOT NULL DEFAULT now(),
 			PRIMARY KEY (tenant_id, user_id, operation, key)
 		)$sql$, name);

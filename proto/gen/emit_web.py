@@ -9,7 +9,7 @@ INSIDE = ['x-bounded', 'x-callers', 'x-fanout']  # what concerns nobody outside
 PROBLEM = {'description': 'Refused or failed; `code` says why.', 'content': {
     'application/problem+json': {'schema': {'$ref': '#/components/schemas/Problem'}}}}
 KEY = {'name': 'Idempotency-Key', 'in': 'header', 'required': True,
-       'schema': {'type': 'string', 'minLength': 1, 'maxLength': 128}}
+       'schema': {'type': 'string', 'minLength': 16, 'maxLength': 128}}
 LINK = {'description': 'The next page: `<?…>; rel="next"` (RFC 8288), relative to the request.',
         'schema': {'type': 'string'}}
 WITHHELD = {'description': 'Something was left out that this person sees with more proof: log in with two factors, or prove the password again. '

@@ -128,6 +128,7 @@ REFUSED = {
                                 'twice in struct'),
     'a key twice': ('      summary: Change a thing.', '      summary: a\n      summary: b', 8, 'twice'),
     'a step-up where nobody has logged in': ('      x-internal: true', '      x-internal: true\n      x-step-up: true', 29, 'not here'),
+    'an answer kept where there is no keyring': ('x-allow: [contractor]', 'x-allow: [contractor]\n      x-idempotency: required', 5, 'no keyring'),
     'a closed contract for those whom it keeps out': ('x-allow: [contractor]', 'x-allow: [student]\n      x-closed: true', 5, 'for what contractors ask'),
     'a closed contract within the house': ('      x-internal: true', '      x-internal: true\n      x-closed: true', 29, 'for what contractors ask'),
     'an array of arrays': ("items: { $ref: '#/components/schemas/Thing' }", 'items: { type: array, maxItems: 1, items: { type: boolean } }', 45,

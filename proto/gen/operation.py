@@ -10,6 +10,7 @@ OPTIONAL = ['parameters', 'requestBody', 'x-allow', 'x-audit', 'x-audit-shared-s
 SPOKEN_FOR = ['Authorization', 'Cookie', 'Content-Type', 'Content-Length', 'Idempotency-Key', 'Traceparent', 'Range', 'Host']
 PATH, HEADER = r'(/([a-z0-9-]+|\{[a-z][A-Za-z0-9]*\}))+', '[A-Z][a-z]+(-[A-Z][a-z]+)*'
 JSON = 'application/json'
+KEEPERS = ['provisioning', 'learning', 'notification']  # of tenants' keys (.keyring in services/*/main.c)
 ANSWER_MAX = 1 << 30  # bytes of an answer that is not JSON
 
 
@@ -48,6 +49,8 @@ class Operation:
                  '`x-closed` is for what contractors ask: nobody else is let into a closed contract'),
                 ('x-audit-shared-s' not in self.node or self.reads and 'x-audit' in self.node,
                  '`x-audit-shared-s` is for reads that are recorded: every change has its own event'),
+                ('x-idempotency' not in self.node or self.service in KEEPERS,
+                 '`x-idempotency` keeps the answer under a key of the tenant, and this service has no keyring'),
                 ('x-callers' in self.node or not self.internal, '`x-callers` is missing: nobody could call it')):
             demand(holds, self.at, reason)
 

@@ -343,6 +343,10 @@ static enum verdict rights_step(struct visit *v)
 	return is_over ? refused(v, &problem_contract_closed) : NEXT;
 }
 
+/* Whoever has the row of a kept answer must not come upon its key by trying. */
+#define KEY_MIN 16
+#define KEY_MAX 128
+
 static bool is_key(const char *text)
 {
 	size_t n = strlen(text);
@@ -351,7 +355,7 @@ static bool is_key(const char *text)
 			return false;
 		}
 	}
-	return n >= 1 && n <= 128;
+	return n >= 1 && n <= KEY_MAX;
 }
 
 static enum verdict condition_step(struct visit *v)
@@ -365,6 +369,9 @@ static enum verdict condition_step(struct visit *v)
 	}
 	if (key && !is_key(key)) {
 		return refused(v, &problem_bad_request);
+	}
+	if (key && strlen(key) < KEY_MIN) {
+		return refused(v, &problem_idempotency_key_short);
 	}
 	bool misses_match =
 		v->route->flags & ROUTE_IF_MATCH && !request_header(v->request, "if-match");

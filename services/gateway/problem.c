@@ -14,6 +14,9 @@ const struct problem problem_bad_request = { ERR_INVALID, 400, "bad_request",
 const struct problem problem_idempotency_key_required = { ERR_INVALID, 400,
 	"idempotency_key_required", "Idempotency-Key ヘッダーが必要です。",
 	"An Idempotency-Key header is required." };
+const struct problem problem_idempotency_key_short = { ERR_INVALID, 400, "idempotency_key_short",
+	"Idempotency-Key は16文字以上にしてください。UUIDなど、推測できない値を使ってください。",
+	"An Idempotency-Key has 16 characters or more that nobody can guess: a UUID, for one." };
 const struct problem problem_unauthenticated = { ERR_UNAUTHENTICATED, 401, "unauthenticated",
 	"ログインしてください。", "Please log in." };
 const struct problem problem_cross_site = { ERR_FORBIDDEN, 403, "cross_site_request",

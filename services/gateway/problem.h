@@ -8,6 +8,7 @@
 
 extern const struct problem problem_bad_request; /* 400 */
 extern const struct problem problem_idempotency_key_required; /* 400 */
+extern const struct problem problem_idempotency_key_short; /* 400 */
 extern const struct problem problem_unauthenticated; /* 401 */
 extern const struct problem problem_cross_site; /* 403 */
 extern const struct problem problem_forbidden; /* 403 */

@@ -168,7 +168,7 @@ static enum err put_media(struct call *c, const struct arrivals *arrivals)
 static enum err put_goal(struct call *c, const struct learning_archived_goal *row)
 {
 	const char *goal;
-	const struct personal_place place = { row->id, row->user_id };
+	const struct personal_place place = { .row_id = row->id, .user_id = row->user_id };
 	enum err e = personal_seal_for(c, &place, row->goal, &goal);
 	return e ? e
 		 : db_later(c, GOAL_PUT,
@@ -228,7 +228,7 @@ static enum err put_comment(
 	struct call *c, const struct learning_archived_comment *row, const char *pupil)
 {
 	const char *text;
-	const struct personal_place place = { row->id, pupil };
+	const struct personal_place place = { .row_id = row->id, .user_id = pupil };
 	enum err e = personal_seal_for(c, &place, row->text, &text);
 	return e ? e
 		 : db_later(c, COMMENT_PUT,
@@ -249,7 +249,7 @@ static enum err put_evaluation(
 	struct call *c, const struct learning_archived_evaluation *row, const char *pupil)
 {
 	const char *note;
-	const struct personal_place place = { row->try_id, pupil };
+	const struct personal_place place = { .row_id = row->try_id, .user_id = pupil };
 	enum err e = personal_seal_for(c, &place, row->note, &note);
 	return e ? e
 		 : db_later(c, EVALUATION_PUT,
@@ -271,7 +271,7 @@ static enum err put_reflection(
 	struct call *c, const struct learning_archived_reflection *row, const char *pupil)
 {
 	const char *text;
-	const struct personal_place place = { row->try_id, pupil };
+	const struct personal_place place = { .row_id = row->try_id, .user_id = pupil };
 	enum err e = personal_seal_for(c, &place, row->text, &text);
 	return e
 		? e

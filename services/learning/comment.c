@@ -61,6 +61,7 @@ static enum err comment_add(struct call *c, const struct learning_try *on, int64
 	int64_t made;
 	const char *sealed;
 	c->object_id = uuid_make(c->arena);
+	c->about.user_id = on->user_id;
 	const struct personal_place place = { .row_id = c->object_id, .user_id = on->user_id };
 	enum err e = personal_seal_for(c, &place, text, &sealed);
 	if (!e)

@@ -2,6 +2,8 @@
  */
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
+#include "libcommon/idempotency.h"
+#include "libcommon/keyring.h"
 #include "libcommon/keyring_user.h"
 #include "libcommon/reseal.h"
 #include "services/learning/lesson_world.h"
@@ -230,11 +232,28 @@ static void what_waits_for_delivery_keeps_its_key(void **state)
 	assert_string_equal(left_under(1), "{\"count\":1,\"opens\":true}");
 }
 
+static void what_is_kept_for_a_repetition_keeps_its_key(void **state)
+{
+	rotate();
+	(void)turns(ALL);
+	const char *newest = arena_strdup(test.arena, left_under(2));
+	test_sql(&test,
+		"INSERT INTO learning.idempotency (tenant_id, keys_of, user_id, operation, key,"
+		" fingerprint, body) SELECT t, k, 'x', 'y', k::text, '', 'AQ' || h || repeat('x', "
+		"80)"
+		" FROM (VALUES ('" TEST_TENANT "'::uuid, '" TEST_TENANT "'::uuid, 'AAAAAB'),"
+		" ('" TEST_OTHER_TENANT "', '" TEST_OTHER_TENANT "', 'AAAAAB'),"
+		" ('" TEST_OPERATOR_TENANT "', '" TEST_TENANT "', 'EAAAAB')) AS rows (t, k, h)");
+	assert_string_equal(left_under(1), "{\"count\":2,\"opens\":true}");
+	assert_string_equal(left_under(2), newest);
+}
+
 static void of_what_others_keep_there_is_no_key(void **state)
 {
 	static const char *const own[] = { "outbox", "text", "name", "media" };
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		assert_true(test_has_key(&test, own[i], 1));
+	assert_true(test_has_key(&test, IDEMPOTENCY_DOMAIN, KEYRING_INDEX));
 	assert_false(test_has_key(&test, "index person.login_index", KEYRING_INDEX));
 }
 
@@ -251,6 +270,7 @@ int main(void)
 		FACT(what_is_left_of_an_erased_pupil_needs_no_key),
 		FACT(what_is_damaged_keeps_its_key),
 		FACT(what_waits_for_delivery_keeps_its_key),
+		FACT(what_is_kept_for_a_repetition_keeps_its_key),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

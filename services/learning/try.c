@@ -187,6 +187,7 @@ enum err learning_try_create(
 	if (e)
 		return e;
 	c->object_id = uuid_make(c->arena);
+	c->about.user_id = c->actor->user_id;
 	e = db_exec_one(c, TRY_CREATE,
 		DB_ARGS(ACTOR(c), c->object_id, in->assignment_id, in->skill_id, in->media_id));
 	if (e)

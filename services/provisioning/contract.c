@@ -146,6 +146,8 @@ enum err provisioning_contract_create(struct call *c,
 		e = write_contract(c, in, id, intents);
 	if (e)
 		return e;
+	c->about.tenant_id = intents[TENANT].id;
+	c->about.user_id = intents[ADMINISTRATOR].id;
 	*out = (struct provisioning_contract_create_out){
 		.id = id,
 		.tenant_id = intents[TENANT].id,

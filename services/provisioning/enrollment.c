@@ -163,6 +163,7 @@ enum err provisioning_enrollment_create(struct call *c,
 		e = check_class(c, in->class_id);
 	if (e)
 		return e;
+	c->about.user_id = in->user_id;
 	e = db_exec_one(c, ENROLLMENT_CREATE, DB_ARGS(id, in->class_id, in->user_id));
 	if (e == ERR_CONFLICT)
 		return fail_as(c, &ENROLLED);

@@ -146,7 +146,7 @@ enum err provisioning_user_create(struct call *c, const struct provisioning_user
 	e = reserve(c, index);
 	if (!e)
 		e = intent_declare(c, &person, 1);
-	c->object_id = person.id;
+	c->object_id = c->about.user_id = person.id;
 	if (!e)
 		e = open_account(c, person.id, in->username.text, in->role, &out->initial_secret);
 	if (!e)

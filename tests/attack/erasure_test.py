@@ -29,6 +29,7 @@ from tenant_keys import TenantKeys  # noqa: E402
 MOMENTS = ('before', 'between', 'after')
 BACKUPS_KEPT = ('before', 'between')  # in which the erased tenant still has rows
 ERASED_WITHIN_S = 120
+OPENINGS = 1  # answers that the provider's own tenant has for a day, under the contract's key: that it was opened
 SLOT_ID = 16  # bytes in front of a slot's random ones
 
 
@@ -67,6 +68,7 @@ class Side:
         pupil.put(f'{self.path}/reflection', feeling=3, text=self.reflection)
         self.child, self.childs = self.tenant.user_id('jido2'), f'カナリア子{uuid.uuid4()}'
         self.tenant.enter('jido2').put(f'{lesson.path}/goal', goal=self.childs, condition=3)
+        lesson.make_try(self.tenant.enter('jido2'))  # of which the answer is kept
         self.names = self.plant_name()
         self.key_files = {path.name: path.read_bytes() for path in keyring().glob(f'{self.id}.*')}
         self.keys = TenantKeys(base.world.stack, self.id)
@@ -120,9 +122,10 @@ def sealed_columns():
 
 def domains():
     """Whose keys texts and videos lie under."""
-    return sorted({domain for domain, _ in sealed_columns()})
+    return sorted({'outbox', *(domain for domain, _ in sealed_columns())})
 
 
+ANSWERING, ANSWER = ('provisioning', 'learning', 'notification'), 'idempotency.body'  # kept for a repetition
 COPIES = {'person': ('person', 'member')}  # learning keeps the names of people under the same seal
 
 
@@ -145,13 +148,16 @@ class Database:
                     f" = '{name}' WHERE c.relname = ANY ('{{{','.join(COPIES.get(table, [table]))}}}') AND c.relkind = 'r'")):
                 yield from self.sql(f"SELECT concat_ws(' ', 'text', tenant_id, '{domain}', '{column}', {key}, {name}) FROM"
                                     f" {relation} WHERE tenant_id = '{tenant}' AND {name} IS NOT NULL")
+        for service in ANSWERING:  # of users of the tenant, and the provider's of who is in it
+            yield from self.sql(f"SELECT concat_ws(' ', 'text', keys_of, 'outbox', '{ANSWER}', key, body) FROM {service}.idempotency"
+                                f" WHERE keys_of = '{tenant}' AND body IS NOT NULL")
         yield from self.sql("SELECT concat_ws(' ', 'media', tenant_id, id, size, sealed_key) FROM learning.media"
                             f" WHERE tenant_id = '{tenant}' AND completed_at IS NOT NULL")
 
 
 def is_about(line, user):
-    """Whether a sealed text lies under the key of this user (libcommon/personal.h)."""
-    sealed = base64.urlsafe_b64decode(line.split()[-1] + '==') if line.startswith('text') else b''
+    """Whether a text or the key of a video lies sealed under the key of this user (libcommon/personal.h)."""
+    sealed = base64.urlsafe_b64decode(line.split()[-1] + '==')
     return sealed[:2] == b'\x01\x01' and sealed[6:22] == uuid.UUID(user).bytes
 
 
@@ -247,7 +253,12 @@ def setUpModule():
 def check_the_check():
     """What is to fail later opens now: or the drill would prove nothing."""
     for side in (erased, stays):
-        n, failed, words = opened(list(Database(base.world.stack.conninfo()).lines(side.id)), base.world.directory / 'media')
+        lines = list(Database(base.world.stack.conninfo()).lines(side.id))
+        n, failed, words = opened(lines, base.world.directory / 'media')
+        answers = [line for line in lines if f' {ANSWER} ' in line]
+        for user in (side.child, side.bird, side.tenant.user_id('jido1')):
+            assert any(is_about(line, user) for line in answers), (user, answers)
+        assert opened(answers, base.world.directory / 'media')[:2] == (len(answers), 0)
         assert failed == 0 and n >= 6 and {*side.texts, *side.names, side.childs} <= set(words), (n, failed, words)
         assert {uuid.UUID(user) for user in (side.bird, side.child)} <= set(side.keys.slots), 'their slots are known'
         slots = [slot[SLOT_ID:] for slot in side.keys.slots.values()]
@@ -267,7 +278,7 @@ class Drill(FlowTest):
                     with self.subTest(moment=moment, kind=kind):
                         media = backups / moment / 'media'
                         n, failed, _ = opened(list(database.lines(erased.id)), media)
-                        self.assertEqual((n, failed > 0), (0, moment in BACKUPS_KEPT))
+                        self.assertEqual((n, failed > OPENINGS), (0, moment in BACKUPS_KEPT))
                         n, failed, words = opened(list(database.lines(stays.id)), media)
                         self.assertEqual(failed, sum(is_about(line, stays.child) for line in database.lines(stays.id)))
                         self.assertTrue(failed > 0 or moment != 'before')

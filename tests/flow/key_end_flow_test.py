@@ -41,7 +41,10 @@ class KeyEndFlow(FlowTest):
         self.tenant.enter('sensei').post(self.path, positionMs=100, text=COMMENT)
 
     def rotate(self):
-        """As if it had been an hour ago: no request holds the old version any more."""
+        """As if it had been an hour ago, and a day since anybody asked for anything that may be asked again: no request holds
+        the old version any more, and no answer lies under it."""
+        for service in ('provisioning', 'learning', 'notification'):
+            self.stack.sql(f"UPDATE {service}.idempotency SET created_at = now() - interval '25 hours' WHERE keys_of = '{self.id}'")
         said = subprocess.run([base.BUILD / 'ctl/manabiyactl', 'keyring', 'rotate', '--keyring', self.keyring, '--keyring-root',
                                self.stack.keys / 'keyring-root.key', '--tenant', self.id],
                               check=True, stdout=subprocess.PIPE, text=True).stdout
