@@ -36,14 +36,19 @@ class Witness:
         self.state.mkdir(mode=0o700)
         subprocess.run([base.BUILD / 'ctl/manabiyactl', 'keys', '--directory', stack.keys], check=True, stdout=subprocess.DEVNULL)
         certificates.make(stack.tls, ('localhost', '127.0.0.1'))
-        logs = stack.directory / 'witness.logs'
-        logs.write_text(verifier(f'{LOG_NAME}/log/*', 1, bytes.fromhex((stack.keys / 'checkpoint.pub').read_text().strip())) + '\n')
+        logs = self.logs = stack.directory / 'witness.logs'
+        self.know(stack.keys)
         self.process = Process('witness', [
             base.BUILD / 'witness/manabiya-witness', f'--name={NAME}', f'--logs={logs}', f'--state={self.state}',
             f'--listen=127.0.0.1:{self.port}', f'--tls-certificate={stack.tls}/server.pem', f'--tls-key={stack.tls}/server.key'],
             self.log, environment=SANITIZERS)
         self.start()
         self.key = next(row['verifier'] for row in self.rows() if 'verifier' in row)
+
+    def know(self, *directories):
+        """The keys of the logs, read at the next start."""
+        keys = [bytes.fromhex((directory / 'checkpoint.pub').read_text().strip()) for directory in directories]
+        self.logs.write_text(''.join(verifier(f'{LOG_NAME}/log/*', 1, key) + '\n' for key in keys))
 
     def rows(self):
         rows = []
@@ -246,6 +251,64 @@ class WitnessTest(log_test.Independent):
         checkpoint = log.checkpoint()
         unsigned = checkpoint.replace(b'\n' + checkpoint.split(b'\n')[1] + b'\n', b'\n9999\n', 1)
         self.assertEqual(witness.ask('POST', '/add-checkpoint', b'old 0\n\n' + unsigned)[0], 403)
+
+
+class KeyTest(log_test.Independent):
+    """The key of the logs is replaced: whoever has the one or the other verifies what both signed, and the witness goes on."""
+
+    def setUp(self):
+        super().setUp()
+        self.stack = base.world.stack
+        self.audit = self.stack.processes['audit']
+        self.kept, self.old = self.audit.command, self.stack.keys / 'checkpoint.key'
+        self.addCleanup(self.sign_with)
+        self.made = self.folder / 'made'
+        subprocess.run([base.BUILD / 'ctl/manabiyactl', 'keys', '--directory', self.made], check=True, stdout=subprocess.DEVNULL)
+        self.new = self.made / 'checkpoint.key'
+
+    def sign_with(self, *options):
+        self.audit.command = [*self.kept, *options]
+        self.stack.restart('audit')
+        self.stack.wait_ready(['audit'])
+
+    def assertSigned(self, log, by, not_by=()):
+        checkpoint = self.folder / 'checkpoint'
+        for key in by:
+            self.assertFound('GOOD', 'checkpoint', [key], checkpoint, witness=witness.key)
+            self.put('key', key.encode())
+            self.assertEqual(self.go()[0], 0)
+        for key in not_by:
+            self.assertFound('UNSIGNED', 'checkpoint', [key], checkpoint)
+            self.put('key', key.encode())
+            self.assertNotEqual(self.go()[0], 0)
+
+    def test_both_sign_until_the_old_one_goes(self):
+        log = Log('tsugi')
+        log.grow(LINES)
+        first, old = log.await_witness(), log.keys[0]
+        self.put('witness', witness.key.encode())
+        witness.process.stop()
+        witness.know(self.stack.keys, self.made)
+        witness.start()
+        self.sign_with(f'--checkpoint-key={self.new}', f'--checkpoint-key-before={self.old}')
+        keys = log.admin.get('/v1/audit/log/key')['keys']
+        self.assertEqual(keys[1:], [old])
+        log.grow(10)
+        earlier = log.await_witness()
+        log.grow(10)
+        both = log.await_witness()
+        self.collect(log, earlier, both)
+        self.assertSigned(log, keys)
+        self.sign_with(f'--checkpoint-key={self.new}')
+        self.assertEqual(log.admin.get('/v1/audit/log/key')['keys'], keys[:1])
+        log.grow(10)
+        size = self.collect(log, both, log.await_witness())
+        self.assertSigned(log, keys[:1], not_by=[old])
+        since = self.put('since', first)
+        proof = self.put('consistency', log.text(f'consistency?from={int(first.splitlines()[1])}&to={size}'))
+        self.assertFound('GOOD', 'consistency', keys, self.folder / 'checkpoint', since=since, proof=proof)
+        file, proof = self.export(log, 0, size)
+        self.assertFound('GOOD', 'export', keys[:1], file, proof=proof, witness=witness.key)
 
 
 if __name__ == '__main__':
