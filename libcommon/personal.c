@@ -170,11 +170,13 @@ enum err personal_seal_parts(struct call *c, const struct personal_place *place,
 	struct sealed_place at = {
 		.tenant_id = tenant_of(c, place), .kind = parts[0].kind, .row_id = place->row_id
 	};
+	while (n > 1 && !parts[n - 1].text)
+		n--;
 	for (size_t i = 0; i < n; i++) {
 		assert(parts[i].text && parts[i].kind->part == i + 1);
 		assert(strcmp(parts[i].kind->column, parts[0].kind->column) == 0);
 		if (strchr(parts[i].text, *BETWEEN))
-			return fail(c, ERR_INVALID, "a name holds a control character");
+			return fail(c, ERR_INVALID, "a text holds a control character");
 		if (i)
 			buf_text(&text, BETWEEN);
 		buf_text(&text, parts[i].text);

@@ -9,8 +9,9 @@
  *
  *     "SELECT id, " SEALED("k.id", "k.text") " AS text FROM learning.comment k"
  *
- * A column of several texts (x-personal: name/person.name:1) is one value to the statement, under
- * the column's own name, and several members of the shape.
+ * A column of several values (x-personal: name/person.name:1) is one to the statement, under the
+ * column's own name, and several members of the shape: texts, one of a few words (an enum), and
+ * integers as their digits. They are checked on the way out as on the way in.
  *
  * What must be found again by its text has an index beside it (x-blind-index: a column of the same
  * table): a keyed hash, which says nothing to who has the database alone. personal_index() makes
@@ -54,7 +55,7 @@ struct personal_place {
 must_check enum err personal_seal_for(struct call *c, const struct personal_place *place,
 	struct personal value, const char **sealed);
 
-/* The parts of a column, all of them and in their order, as one. */
+/* The parts of a column in their order, as one. Those at the end may be absent, the first not. */
 must_check enum err personal_seal_parts(struct call *c, const struct personal_place *place,
 	const struct personal *parts, size_t n, const char **sealed);
 
@@ -92,7 +93,7 @@ must_check enum err personal_index(struct call *c, struct personal value, struct
 void personal_prefix(uint32_t version, bool of_user, char out[PERSONAL_PREFIX_SIZE]);
 
 /* What stands for the parts of a text, and for a text alone, whose key is destroyed while its row
- * is still there. The parts are those of a name. */
+ * is still there. The parts are those of a name; for what is no free text nothing stands. */
 extern const char *const personal_erased[PERSONAL_PARTS_MAX];
 
 #endif

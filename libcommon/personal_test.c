@@ -363,6 +363,113 @@ static void parts_of_a_column_are_sealed_and_read_together(void **state)
 	assert_int_equal(shape_set_text(&call, &person_fields[0], row, &person), ERR_INTERNAL);
 }
 
+/* ---- what is no free text ---- */
+
+/* An answer to a pupil: a word of a few, a number, and perhaps a text. */
+struct answer {
+	struct personal mark, count, note;
+};
+
+#define ANSWER(name_, kind_, part_, required_, min_, max_, values_)                                \
+	{                                                                                          \
+		.name = #name_, .column = #name_, .kind = (kind_),                                 \
+		.offset = offsetof(struct answer, name_), .has = NO_PRESENCE,                      \
+		.required = (required_), .min = (min_), .max = (max_), .values = (values_),        \
+		.personal = &(const struct personal_kind)                                          \
+		{                                                                                  \
+			.domain = "text", .column = "answer.content", .part = (part_),             \
+			.last = (part_), .of_user = true                                           \
+		}                                                                                  \
+	}
+static const char *const marks[] = { "A", "B", NULL };
+#define ANSWER_FIELDS(required_)                                                                   \
+	{                                                                                          \
+		ANSWER(mark, KIND_STRING, 1, required_, 1, 1, marks),                              \
+			ANSWER(count, KIND_INTEGER, 2, required_, 1, 5, NULL),                     \
+			ANSWER(note, KIND_STRING, 3, false, 1, 8, NULL)                            \
+	}
+static const struct field answer_fields[] = ANSWER_FIELDS(true);
+static const struct field loose_fields[] = ANSWER_FIELDS(false);
+static const struct shape answer_shape = { "answer", sizeof(struct answer), answer_fields, 3,
+	LABEL_NONE };
+static const struct shape loose_shape = { "loose", sizeof(struct answer), loose_fields, 3,
+	LABEL_NONE };
+
+static const char *sealed_answer(
+	const char *user_id, const char *mark, const char *count, const char *note)
+{
+	const char *sealed = NULL;
+	const struct personal_place place = { .row_id = ROW, .user_id = user_id };
+	const struct personal parts[] = { { mark, answer_fields[0].personal },
+		{ count, answer_fields[1].personal },
+		{ note, note ? answer_fields[2].personal : NULL } };
+	assert_int_equal(personal_seal_parts(&call, &place, parts, 3, &sealed), OK);
+	return from_row(ROW, sealed);
+}
+
+static const char *read_answer(const char *row)
+{
+	struct answer answer = { 0 };
+	struct buf out = { .arena = call.arena };
+	enum err e = shape_set_parts(&call, &answer_shape, "content", row, &answer);
+	if (e)
+		return err_name(e);
+	shape_write_json(&answer_shape, &answer, &out);
+	return out.data;
+}
+
+static void a_mark_and_a_number_are_sealed_with_the_text_beside_them(void **state)
+{
+	static const char json[] = "{\"mark\":\"B\",\"count\":4,\"note\":\"高く\"}",
+			  short_json[] = "{\"mark\":\"A\",\"count\":5}";
+	struct answer answer = { 0 };
+	assert_int_equal(shape_read_json(&call, &answer_shape, json, strlen(json), &answer), OK);
+	assert_string_equal(read_answer(sealed_answer(
+				    CHILD, answer.mark.text, answer.count.text, answer.note.text)),
+		json);
+	assert_string_equal(read_answer(sealed_answer(CHILD, "A", "5", NULL)), short_json);
+}
+
+/* On the way out as on the way in; the number in clear in a row is none that was sealed. */
+static void what_does_not_fit_is_refused_on_the_way_out_too(void **state)
+{
+	struct answer answer = { 0 };
+	static const char json[] = "{\"mark\":\"A\",\"count\":6}";
+	const char *const no_answers[] = { sealed_answer(CHILD, "C", "4", NULL),
+		sealed_answer(CHILD, "A", "6", NULL), sealed_answer(CHILD, "A", "x", NULL),
+		sealed_answer(CHILD, "A", "", NULL),
+		sealed_answer(CHILD, "A", "4", "九文字より長いので") };
+	assert_int_equal(
+		shape_read_json(&call, &answer_shape, json, strlen(json), &answer), ERR_INVALID);
+	for (size_t i = 0; i < sizeof(no_answers) / sizeof(*no_answers); i++)
+		assert_string_equal(read_answer(no_answers[i]), err_name(ERR_INTERNAL));
+	assert_int_equal(shape_set_text(&call, &answer_fields[1], "4", &answer), ERR_INTERNAL);
+	assert_int_equal(shape_set_text(&call, &answer_fields[0], "A", &answer), ERR_INTERNAL);
+	const struct field nested = { .name = "answer",
+		.column = "answer",
+		.kind = KIND_OBJECT,
+		.has = NO_PRESENCE,
+		.shape = &answer_shape };
+	struct answer *in_row = NULL;
+	assert_int_equal(shape_set_text(&call, &nested, "{\"mark\":\"A\",\"count\":4}", &in_row),
+		ERR_INTERNAL);
+}
+
+/* A text can say that it is gone, a mark cannot. */
+static void of_an_erased_user_no_mark_is_made_up(void **state)
+{
+	static const char *const another = "01920000-0000-7000-8000-0000000000c4";
+	struct answer answer = { 0 };
+	assert_int_equal(keyring_user_create(call.keyring, TENANT, &another, 1), OK);
+	const char *row = sealed_answer(another, "A", "4", "高く");
+	assert_int_equal(keyring_user_erase(call.keyring, TENANT, another), OK);
+	assert_string_equal(read_answer(row), err_name(ERR_NOT_FOUND));
+	assert_int_equal(shape_set_parts(&call, &loose_shape, "content", row, &answer), OK);
+	assert_null(answer.mark.text);
+	assert_null(answer.count.text);
+	assert_string_equal(answer.note.text, personal_erased[2]);
+}
+
 static void a_text_cannot_make_itself_two_parts(void **state)
 {
 	const char *sealed;
@@ -438,6 +545,9 @@ int main(void)
 		cmocka_unit_test(of_an_erased_user_only_a_placeholder_is_read),
 		cmocka_unit_test(parts_of_a_column_are_sealed_and_read_together),
 		cmocka_unit_test(a_text_cannot_make_itself_two_parts),
+		cmocka_unit_test(a_mark_and_a_number_are_sealed_with_the_text_beside_them),
+		cmocka_unit_test(what_does_not_fit_is_refused_on_the_way_out_too),
+		cmocka_unit_test(of_an_erased_user_no_mark_is_made_up),
 		cmocka_unit_test(a_request_cannot_name_the_column),
 		cmocka_unit_test(the_same_text_has_the_same_index_whatever_its_case),
 		cmocka_unit_test(of_another_column_or_tenant_it_has_another),

@@ -8,6 +8,7 @@
  * - string: `const char *`, NULL when absent
  * - integer: `int64_t`, with a `bool has_<name>` when optional
  * - boolean: `bool`, with a `bool has_<name>` when optional
+ * - string or integer that is personal: `struct personal`, whose text is NULL when absent
  * - object: `struct x *`, NULL when absent
  * - array: `struct { T *items; size_t n; }`, where T is `const char *`, `int64_t` or `struct x`
  * - bytes: `struct bytes`, a body that is not JSON
@@ -38,8 +39,9 @@ enum format {
 
 /*
  * What x-personal says: a key of this domain, and the column for which a value is sealed. A column
- * may hold several texts that are read together, each a part, counted from 1: then this value is
+ * may hold several values that are read together, each a part, counted from 1: then this value is
  * the parts from `part` to `last`, with a space in between; part 0: the column is this text alone.
+ * A number is its digits.
  */
 struct personal_kind {
 	const char *domain; /* "text" */
@@ -49,8 +51,8 @@ struct personal_kind {
 	const char *index; /* "person.login_index", by which it is found: x-blind-index, or NULL */
 };
 
-/* A text about a person; personal.h says how it gets into the database. `text` is NULL when it is
- * absent. */
+/* Something about a person; personal.h says how it gets into the database. `text` is NULL when it
+ * is absent, the digits of a number. */
 struct personal {
 	const char *text;
 	const struct personal_kind *kind;
@@ -81,7 +83,7 @@ struct field {
 	size_t offset; /* in the struct */
 	size_t has; /* offset of has_<name>, or NO_PRESENCE */
 	int64_t min, max; /* code points of a string, value of an integer, items of an array */
-	const struct personal_kind *personal; /* a string that is a struct personal; NULL: is not */
+	const struct personal_kind *personal; /* it is a struct personal; NULL: is not */
 	const char *const *values; /* of an enum, NULL-terminated; NULL for any */
 	const struct shape *shape; /* KIND_OBJECT, or KIND_ARRAY of objects */
 	const struct field *item; /* KIND_ARRAY of strings or integers: limits of one item */
@@ -122,8 +124,9 @@ must_check enum err shape_read_params(
 must_check enum err shape_set_text(
 	struct call *c, const struct field *field, const char *text, void *out);
 
-/* The same for a column of several personal texts: each member that is a part of it. `column` is
- * the part of personal_kind.column behind the dot. */
+/* The same for a column of several personal values: each member that is a part of it. `column` is
+ * the part of personal_kind.column behind the dot. NOT_FOUND when they were of a user who was
+ * erased and a member is required for which nothing can stand. */
 must_check enum err shape_set_parts(
 	struct call *c, const struct shape *shape, const char *column, const char *text, void *out);
 

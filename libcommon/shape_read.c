@@ -27,11 +27,13 @@ static enum err is_our_bug(struct call *c, const struct field *field, const char
 }
 
 /* Parts of a column come together, under its own name. */
+static const char part_of_another[] = "a part of another column";
+
 static enum err open_alone(
 	struct call *c, const struct field *field, const char *row_and_sealed, const char **text)
 {
 	if (field->personal->part)
-		return is_our_bug(c, field, "a part of another column");
+		return is_our_bug(c, field, part_of_another);
 	return personal_open(c, field->personal, row_and_sealed, text);
 }
 
@@ -54,15 +56,26 @@ static enum err read_text(struct call *c, const struct path *path, const struct 
 	return OK;
 }
 
+/* A personal number is kept as its digits, in the type that no statement takes. */
+static void store_integer(struct call *c, const struct field *field, int64_t value, void *out)
+{
+	if (field->personal != NULL)
+		shape_store_text(field, arena_printf(c->arena, "%lld", (long long)value), out);
+	else
+		shape_store_integer(field, value, out);
+}
+
 /* INT64_MIN is no value of any schema: the generator keeps to what a double can hold. */
 static enum err read_integer(struct call *c, const struct path *path, const struct field *field,
 	const struct json *json, void *out)
 {
+	if (field->personal != NULL && is_from_row(path))
+		return is_our_bug(c, field, part_of_another);
 	int64_t value = json_integer(json, INT64_MIN);
 	struct complaint complaint = shape_wants_integer;
 	if (value == INT64_MIN || !shape_fits_integer(field, value, &complaint))
 		return shape_refuse(c, path, complaint);
-	shape_store_integer(field, value, out);
+	store_integer(c, field, value, out);
 	return OK;
 }
 
@@ -132,7 +145,20 @@ static enum err read_value(struct call *c, const struct path *path, const struct
 	return readers[field->kind](c, path, field, json, out);
 }
 
-/* ---- personal texts that share a column ---- */
+/* ---- personal values that share a column ---- */
+
+static enum err set_integer(struct call *c, const struct field *field, const char *text, void *out)
+{
+	const struct json *json;
+	int64_t value = INT64_MIN;
+	struct complaint complaint = shape_wants_integer;
+	if (!json_parse(c->arena, text, strlen(text), &json))
+		value = json_integer(json, INT64_MIN);
+	if (value == INT64_MIN || !shape_fits_integer(field, value, &complaint))
+		return is_our_bug(c, field, complaint.en);
+	store_integer(c, field, value, out);
+	return OK;
+}
 
 static bool is_part(const struct field *field, const char *column)
 {
@@ -152,19 +178,31 @@ const struct field *shape_find_part(
 	return NULL;
 }
 
+/* For a text that nobody can open any more another stands; for a mark or a number nothing does. */
+static bool is_lost(const struct field *field, const char *const parts[])
+{
+	return parts[0] == personal_erased[0] && (field->kind != KIND_STRING || field->values);
+}
+
 static enum err set_part(
 	struct call *c, const struct field *field, const char *const parts[], void *out)
 {
 	struct buf text = { .arena = c->arena };
 	struct complaint complaint = { "", "missing", 0 };
+	if (is_lost(field, parts))
+		return field->required ? fail(c, ERR_NOT_FOUND, "its user was erased") : OK;
 	for (unsigned i = field->personal->part; i <= field->personal->last; i++) {
 		if (parts[i - 1] == NULL)
-			return is_our_bug(c, field, complaint.en);
+			return field->required || text.n > 0 ? is_our_bug(c, field, complaint.en)
+							     : OK;
 		buf_printf(&text, "%s%s", text.n > 0 ? " " : "", parts[i - 1]);
 	}
-	if (!shape_fits_text(field, text.data, &complaint))
+	const char *whole = text.data != NULL ? text.data : "";
+	if (field->kind == KIND_INTEGER)
+		return set_integer(c, field, whole, out);
+	if (!shape_fits_text(field, whole, &complaint))
 		return is_our_bug(c, field, complaint.en);
-	shape_store_text(field, text.data, out);
+	shape_store_text(field, whole, out);
 	return OK;
 }
 
@@ -255,19 +293,6 @@ enum err shape_read_json(
 
 /* ---- SQL ---- */
 
-static enum err set_integer(struct call *c, const struct field *field, const char *text, void *out)
-{
-	const struct json *json;
-	int64_t value = INT64_MIN;
-	struct complaint complaint = shape_wants_integer;
-	if (!json_parse(c->arena, text, strlen(text), &json))
-		value = json_integer(json, INT64_MIN);
-	if (value == INT64_MIN || !shape_fits_integer(field, value, &complaint))
-		return is_our_bug(c, field, complaint.en);
-	shape_store_integer(field, value, out);
-	return OK;
-}
-
 static enum err set_text(struct call *c, const struct field *field, const char *text, void *out)
 {
 	struct complaint complaint;
@@ -303,7 +328,8 @@ enum err shape_set_text(struct call *c, const struct field *field, const char *t
 	if (field->kind == KIND_STRING)
 		return set_text(c, field, text, out);
 	if (field->kind == KIND_INTEGER)
-		return set_integer(c, field, text, out);
+		return field->personal ? is_our_bug(c, field, part_of_another)
+				       : set_integer(c, field, text, out);
 	if (field->kind != KIND_BOOLEAN)
 		return set_json(c, field, text, out);
 	if (strcmp(text, "t") != 0 && strcmp(text, "f") != 0)

@@ -37,9 +37,23 @@ static void write_array(const struct field *field, const void *at, struct buf *o
 	buf_char(out, ']');
 }
 
-static void write_value(const struct field *field, const void *at, struct buf *out)
+/* A personal one is its digits already. */
+static void write_integer(const struct field *field, const void *at, struct buf *out)
 {
 	int64_t number;
+	struct personal digits;
+	if (field->personal != NULL) {
+		memcpy(&digits, at, sizeof(digits));
+		assert(digits.text != NULL);
+		buf_text(out, digits.text);
+		return;
+	}
+	memcpy(&number, at, sizeof(number));
+	buf_printf(out, "%lld", (long long)number);
+}
+
+static void write_value(const struct field *field, const void *at, struct buf *out)
+{
 	bool yes;
 	const void *object;
 	switch (field->kind) {
@@ -47,8 +61,7 @@ static void write_value(const struct field *field, const void *at, struct buf *o
 		write_text(at, out);
 		break;
 	case KIND_INTEGER:
-		memcpy(&number, at, sizeof(number));
-		buf_printf(out, "%lld", (long long)number);
+		write_integer(field, at, out);
 		break;
 	case KIND_BOOLEAN:
 		memcpy(&yes, at, sizeof(yes));

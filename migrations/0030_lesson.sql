@@ -129,8 +129,7 @@ CREATE TABLE learning.goal (
 	id uuid NOT NULL,
 	assignment_id uuid NOT NULL,
 	user_id uuid NOT NULL,
-	goal text NOT NULL CHECK (tenancy.is_sealed(goal)),
-	condition smallint NOT NULL CHECK (condition BETWEEN 1 AND 5),
+	content text NOT NULL CHECK (tenancy.is_sealed(content)), -- the goal and the condition
 	written_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (tenant_id, id),
 	FOREIGN KEY (tenant_id, assignment_id) REFERENCES learning.assignment
@@ -187,10 +186,7 @@ CREATE TABLE learning.evaluation (
 	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
 	try_id uuid NOT NULL,
 	evaluator_id uuid NOT NULL,
-	knowledge_and_skills text NOT NULL CHECK (knowledge_and_skills IN ('A', 'B', 'C')),
-	thinking_judgement_expression text NOT NULL CHECK (thinking_judgement_expression IN ('A', 'B', 'C')),
-	proactive_attitude text NOT NULL CHECK (proactive_attitude IN ('A', 'B', 'C')),
-	note text CHECK (tenancy.is_sealed(note)),
+	content text NOT NULL CHECK (tenancy.is_sealed(content)), -- the three marks and perhaps a note
 	evaluated_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (tenant_id, try_id),
 	FOREIGN KEY (tenant_id, try_id) REFERENCES learning.try
@@ -200,8 +196,7 @@ SELECT tenancy.protect('learning.evaluation');
 CREATE TABLE learning.reflection (
 	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
 	try_id uuid NOT NULL,
-	feeling smallint NOT NULL CHECK (feeling BETWEEN 1 AND 3),
-	text text CHECK (tenancy.is_sealed(text)),
+	content text NOT NULL CHECK (tenancy.is_sealed(content)), -- the feeling and perhaps a text
 	written_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (tenant_id, try_id),
 	FOREIGN KEY (tenant_id, try_id) REFERENCES learning.try

@@ -119,6 +119,9 @@ REFUSED = {
     'an index of an enum': ('type: string, minLength: 1, maxLength: 20', 'type: string, enum: [a, b], x-blind-index: c_index', 20, 'not understood here'),
     'an index of a part': ('minLength: 1,', 'format: username, x-personal: "a/b.c:1", x-blind-index: c_index,', 20, 'a part'),
     'an index that is no column': ('minLength: 1,', 'format: username, x-personal: a/b.c, x-blind-index: b.c,', 20, 'name of a column'),
+    'a number that is a column of its own': ('maximum: 9', 'maximum: 9, x-personal: a/b.c', 21, 'one part of a column'),
+    'one of a few values that is two parts': ('type: string, enum: [a, b]', 'type: string, enum: [a, b], x-personal: "a/b.c:1-2"', 54,
+                                              'one part of a column'),
     'parts that run backwards': ('minLength: 1,', 'x-personal: "a/b.c:2-1",', 20, 'backwards'),
     'an unknown type': ('type: boolean', 'type: number', 53, '`type` cannot be `number`'),
     'an unknown format': ("type: string, enum: [a, b]", 'type: string, format: email, maxLength: 9', 54, 'email'),
@@ -343,6 +346,12 @@ class Generator(unittest.TestCase):
     def test_parts_and_owners_of_what_is_personal_are_told(self):
         made = self.make('auth', AUTH.replace('minLength: 1, maxLength: 20', 'maxLength: 20, x-personal: roster/person.both:1-2 of user'))
         self.assertIn('.column = "person.both", .part = 1, .last = 2, .of_user = true }', made['auth_proto.c'])
+
+    def test_a_number_that_is_personal_says_by_its_text_whether_it_is_there(self):
+        made = self.make('auth', AUTH.replace('minimum: 0, maximum: 9', 'minimum: 0, maximum: 9, x-personal: "a/b.c:2 of user"'))
+        self.assertIn('\tstruct personal count;\n', made['auth_proto.h'])
+        self.assertNotIn('has_count', made['auth_proto.h'])
+        self.assertRegex(made['auth_proto.c'], '"count", .kind = KIND_INTEGER.*max = 9, .personal = .*part = 2.*has = NO_PRESENCE')
 
     def test_routes_are_public_operations_only(self):
         table = self.make('routes')['gateway_routes.c']

@@ -10,13 +10,14 @@ C_WORDS = '''auto bool break case char const continue default do double else enu
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'''.split()
 CLASSED = ['x-label', 'x-object', 'x-follows', 'x-fixed']  # what an object schema says of the class of its objects
 KEYS = {  # what a schema must have besides its type, and what it may have
-    'boolean': ([], []), 'integer': (['minimum', 'maximum'], []), 'enum': (['enum'], ['x-raised', 'x-recorded']), 'format': (['format'], []),
+    'boolean': ([], []), 'integer': (['minimum', 'maximum'], ['x-personal']),
+    'enum': (['enum'], ['x-raised', 'x-recorded', 'x-personal']), 'format': (['format'], []),
     'string': (['maxLength'], ['minLength', 'format', 'x-personal', 'x-blind-index']), 'array': (['maxItems', 'items'], ['minItems'])}
 LIMITS = {'maximum': 'minimum', 'maxLength': 'minLength', 'maxItems': 'minItems'}
 
 
 class Personal:
-    """What x-personal says: for which column a text is sealed, under whose key, and which part of the column it is; and
+    """What x-personal says: for which column a value is sealed, under whose key, and which part of the column it is; and
     x-blind-index: the column of the same table by which it is found."""
 
     def __init__(self, text, index):
@@ -54,7 +55,8 @@ class Field:
     @property
     def has(self):
         """The member that says whether it is there, when C could not tell absent from 0."""
-        return f'has_{self.column}' if not self.required and self.kind in ('integer', 'boolean') else None
+        told = self.required or self.personal  # a struct personal tells it by its text
+        return f'has_{self.column}' if not told and self.kind in ('integer', 'boolean') else None
 
 
 class Shape:
@@ -124,6 +126,8 @@ class Documents(dict):
         made.raised, made.recorded = 'x-raised' in node, 'x-recorded' in node
         demand(not made.raised or set(node['enum']) <= set(LABELS), at, 'what is raised is a class')
         demand(not made.personal or place == 'BODY', at, 'only a member of an object can be personal')
+        demand(not made.personal or sort == 'string' or made.personal.part and made.personal.part == made.personal.last, at,
+               'what is no free text is personal only as one part of a column')
         if kind == 'array':
             made.item = self.field(owner, node['items'], '', node.at['items'])
             demand(made.item.kind != 'array' and not made.item.personal, node.at['items'],

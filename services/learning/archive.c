@@ -31,10 +31,10 @@ const struct archived_type learning_archived[LEARNING_ARCHIVED_N] = {
 		" WHERE" AFTER("a.id") },
 	{ "goal", &learning_archived_goal_shape,
 		"SELECT g.id, g.assignment_id, g.user_id, " SEALED(
-			"g.id", "g.goal") " AS goal,"
-					  " g.condition, tenancy.stamp(g.written_at) AS written_at "
-					  "FROM learning.goal g"
-					  " WHERE" AFTER("g.id") },
+			"g.id", "g.content") " AS content,"
+					     " tenancy.stamp(g.written_at) AS written_at "
+					     "FROM learning.goal g"
+					     " WHERE" AFTER("g.id") },
 	{ "try", &learning_archived_try_shape,
 		"SELECT t.id, t.assignment_id, t.skill_id, t.user_id, t.media_id, t.shared,"
 		" t.label, t.label_by,"
@@ -47,16 +47,15 @@ const struct archived_type learning_archived[LEARNING_ARCHIVED_N] = {
 			"k.id", "k.text") " AS text, tenancy.stamp(k.created_at) AS created_at"
 					  " FROM learning.comment k WHERE" AFTER("k.id") },
 	{ "evaluation", &learning_archived_evaluation_shape,
-		"SELECT e.try_id, e.evaluator_id, e.knowledge_and_skills,"
-		" e.thinking_judgement_expression, e.proactive_attitude, " SEALED(
-			"e.try_id", "e.note") " AS note,"
-					      " tenancy.stamp(e.evaluated_at) AS evaluated_at FROM "
-					      "learning.evaluation e"
-					      " WHERE" AFTER("e.try_id") },
+		"SELECT e.try_id, e.evaluator_id, " SEALED("e.try_id",
+			"e.content") " AS content,"
+				     " tenancy.stamp(e.evaluated_at) AS evaluated_at FROM "
+				     "learning.evaluation e"
+				     " WHERE" AFTER("e.try_id") },
 	{ "reflection", &learning_archived_reflection_shape,
-		"SELECT r.try_id, r.feeling, " SEALED(
-			"r.try_id", "r.text") " AS text,"
-					      " tenancy.stamp(r.written_at) AS written_at FROM "
-					      "learning.reflection r"
-					      " WHERE" AFTER("r.try_id") },
+		"SELECT r.try_id, " SEALED(
+			"r.try_id", "r.content") " AS content,"
+						 " tenancy.stamp(r.written_at) AS written_at FROM "
+						 "learning.reflection r"
+						 " WHERE" AFTER("r.try_id") },
 };

@@ -68,6 +68,11 @@ static void texts_come_in_clear(void **state)
 		"\"userId\":\"" PUPIL "\",\"goal\":\"まっすぐ\",\"condition\":4"));
 	assert_non_null(strstr(lines_of(TEST_TENANT, "comment", 200),
 		"\"positionMs\":1500,\"text\":\"あごを引いて\""));
+	assert_non_null(strstr(lines_of(TEST_TENANT, "evaluation", 200),
+		"\"knowledgeAndSkills\":\"A\",\"thinkingJudgementExpression\":\"B\","
+		"\"proactiveAttitude\":\"A\",\"note\":\"よくできた\",\"evaluatedAt\""));
+	assert_non_null(strstr(lines_of(TEST_TENANT, "reflection", 200),
+		"\"tryId\":\"" SHARED "\",\"feeling\":3,\"writtenAt\""));
 	assert_non_null(strstr(lines_of(TEST_TENANT, "unit", 200),
 		"\"skills\":[{\"skillId\":\"" SKILL "\",\"modelMediaId\":\"" MODEL "\"}]"));
 }
@@ -88,7 +93,7 @@ static int open_world(void **state)
 	test_open(&test, &learning_under_test);
 	add_people(&test);
 	test_sql(&test, LESSON_TRIES);
-	add_goal(&test);
+	add_words(&test);
 	say_about_the_shared_try();
 	return 0;
 }

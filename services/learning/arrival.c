@@ -36,8 +36,8 @@ static const char ASSIGNMENT_PUT[] =
 	" VALUES ($1::uuid, $2::uuid, $3::uuid, $4::date, $5::uuid, $6::timestamptz)" LEFT_ALONE;
 
 static const char GOAL_PUT[] =
-	"INSERT INTO learning.goal (id, assignment_id, user_id, goal, condition, written_at)"
-	" VALUES ($1::uuid, $2::uuid, $3::uuid, $4, $5::smallint, $6::timestamptz)" LEFT_ALONE;
+	"INSERT INTO learning.goal (id, assignment_id, user_id, content, written_at)"
+	" VALUES ($1::uuid, $2::uuid, $3::uuid, $4, $5::timestamptz)" LEFT_ALONE;
 
 static const char TRY_PUT[] =
 	"INSERT INTO learning.try (id, assignment_id, skill_id, user_id, media_id, shared,"
@@ -51,13 +51,11 @@ static const char COMMENT_PUT[] =
 	" $7::timestamptz)" LEFT_ALONE;
 
 static const char EVALUATION_PUT[] =
-	"INSERT INTO learning.evaluation (try_id, evaluator_id, knowledge_and_skills,"
-	" thinking_judgement_expression, proactive_attitude, note, evaluated_at)"
-	" VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7::timestamptz)" LEFT_ALONE;
+	"INSERT INTO learning.evaluation (try_id, evaluator_id, content, evaluated_at)"
+	" VALUES ($1::uuid, $2::uuid, $3, $4::timestamptz)" LEFT_ALONE;
 
-static const char REFLECTION_PUT[] =
-	"INSERT INTO learning.reflection (try_id, feeling, text, written_at)"
-	" VALUES ($1::uuid, $2::smallint, $3, $4::timestamptz)" LEFT_ALONE;
+static const char REFLECTION_PUT[] = "INSERT INTO learning.reflection (try_id, content, written_at)"
+				     " VALUES ($1::uuid, $2, $3::timestamptz)" LEFT_ALONE;
 
 static const char PUPILS[] =
 	"SELECT g.nth - 1, t.user_id FROM unnest($1::uuid[]) WITH ORDINALITY AS g (id, nth)"
@@ -167,13 +165,14 @@ static enum err put_media(struct call *c, const struct arrivals *arrivals)
 
 static enum err put_goal(struct call *c, const struct learning_archived_goal *row)
 {
-	const char *goal;
+	const char *content;
 	const struct personal_place place = { .row_id = row->id, .user_id = row->user_id };
-	enum err e = personal_seal_for(c, &place, row->goal, &goal);
+	const struct personal parts[] = { row->goal, row->condition };
+	enum err e = personal_seal_parts(c, &place, parts, 2, &content);
 	return e ? e
 		 : db_later(c, GOAL_PUT,
-			   DB_ARGS(row->id, row->assignment_id, row->user_id, goal,
-				   db_integer(c, row->condition), row->written_at));
+			   DB_ARGS(row->id, row->assignment_id, row->user_id, content,
+				   row->written_at));
 }
 
 static enum err put_goals(struct call *c, const struct arrivals *arrivals)
@@ -248,14 +247,15 @@ static enum err put_comments(struct call *c, const struct arrivals *arrivals)
 static enum err put_evaluation(
 	struct call *c, const struct learning_archived_evaluation *row, const char *pupil)
 {
-	const char *note;
+	const char *content;
 	const struct personal_place place = { .row_id = row->try_id, .user_id = pupil };
-	enum err e = personal_seal_for(c, &place, row->note, &note);
+	const struct personal parts[] = { row->knowledge_and_skills,
+		row->thinking_judgement_expression, row->proactive_attitude, row->note };
+	enum err e =
+		personal_seal_parts(c, &place, parts, sizeof(parts) / sizeof(*parts), &content);
 	return e ? e
 		 : db_later(c, EVALUATION_PUT,
-			   DB_ARGS(row->try_id, row->evaluator_id, row->knowledge_and_skills,
-				   row->thinking_judgement_expression, row->proactive_attitude,
-				   note, row->evaluated_at));
+			   DB_ARGS(row->try_id, row->evaluator_id, content, row->evaluated_at));
 }
 
 static enum err put_evaluations(struct call *c, const struct arrivals *arrivals)
@@ -270,13 +270,11 @@ static enum err put_evaluations(struct call *c, const struct arrivals *arrivals)
 static enum err put_reflection(
 	struct call *c, const struct learning_archived_reflection *row, const char *pupil)
 {
-	const char *text;
+	const char *content;
 	const struct personal_place place = { .row_id = row->try_id, .user_id = pupil };
-	enum err e = personal_seal_for(c, &place, row->text, &text);
-	return e
-		? e
-		: db_later(c, REFLECTION_PUT,
-			  DB_ARGS(row->try_id, db_integer(c, row->feeling), text, row->written_at));
+	const struct personal parts[] = { row->feeling, row->text };
+	enum err e = personal_seal_parts(c, &place, parts, 2, &content);
+	return e ? e : db_later(c, REFLECTION_PUT, DB_ARGS(row->try_id, content, row->written_at));
 }
 
 static enum err put_reflections(struct call *c, const struct arrivals *arrivals)

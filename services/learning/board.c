@@ -21,7 +21,7 @@ static const char BOARD[] = "SELECT m.id AS user_id, " SEALED("m.id",
 		  " coalesce(w.state, CASE WHEN g.goal IS NULL THEN 'none' ELSE 'goal' END) AS "
 		  "state,"
 		  " " SEALED("g.id",
-			  "g.goal") " AS goal, g.condition, coalesce(t.try_count, 0) AS try_count,"
+			  "g.goal") " AS content, coalesce(t.try_count, 0) AS try_count,"
 				    " CASE WHEN t.submitted_at IS NOT NULL THEN t.id END AS "
 				    "latest_try_id,"
 				    " tenancy.stamp(t.submitted_at) AS submitted_at"
@@ -34,7 +34,7 @@ static const char BOARD[] = "SELECT m.id AS user_id, " SEALED("m.id",
 				    "= "
 				    "p.user_id"
 				    "  AND m.status <> 'deleted'"
-				    " LEFT JOIN LATERAL (SELECT l.id, l.goal, l.condition FROM "
+				    " LEFT JOIN LATERAL (SELECT l.id, l.content AS goal FROM "
 				    "learning.goal "
 				    "l"
 				    "  WHERE l.tenant_id = a.tenant_id AND l.assignment_id = a.id "

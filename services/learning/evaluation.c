@@ -4,17 +4,12 @@
 #include "services/learning/learning.h"
 
 static const char EVALUATION_PUT[] =
-	"INSERT INTO learning.evaluation AS e (try_id, evaluator_id, knowledge_and_skills,"
-	" thinking_judgement_expression, proactive_attitude, note)"
-	" VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6)"
+	"INSERT INTO learning.evaluation AS e (try_id, evaluator_id, content)"
+	" VALUES ($1::uuid, $2::uuid, $3)"
 	" ON CONFLICT (tenant_id, try_id) DO UPDATE SET evaluator_id = excluded.evaluator_id,"
-	" knowledge_and_skills = excluded.knowledge_and_skills,"
-	" thinking_judgement_expression = excluded.thinking_judgement_expression,"
-	" proactive_attitude = excluded.proactive_attitude, note = excluded.note,"
-	" evaluated_at = now()"
-	" RETURNING e.knowledge_and_skills, e.thinking_judgement_expression,"
-	" e.proactive_attitude, " SEALED(
-		"e.try_id", "e.note") " AS note, tenancy.stamp(e.evaluated_at) AS evaluated_at";
+	" content = excluded.content, evaluated_at = now()"
+	" RETURNING " SEALED("e.try_id",
+		"e.content") " AS content, tenancy.stamp(e.evaluated_at) AS evaluated_at";
 
 enum err learning_evaluation_put(struct call *c, const struct learning_evaluation_put_in *in,
 	struct learning_evaluation *out)
@@ -23,13 +18,13 @@ enum err learning_evaluation_put(struct call *c, const struct learning_evaluatio
 	enum err e = try_find(c, in->try_id, &on); /* an instructor sees submitted ones only */
 	if (e)
 		return e;
-	const char *note;
+	const char *content;
 	const struct personal_place place = { .row_id = on.id, .user_id = on.user_id };
-	e = personal_seal_for(c, &place, in->note, &note);
+	const struct personal parts[] = { in->knowledge_and_skills,
+		in->thinking_judgement_expression, in->proactive_attitude, in->note };
+	e = personal_seal_parts(c, &place, parts, sizeof(parts) / sizeof(*parts), &content);
 	if (!e)
-		e = db_row(c, EVALUATION_PUT,
-			DB_ARGS(on.id, c->actor->user_id, in->knowledge_and_skills,
-				in->thinking_judgement_expression, in->proactive_attitude, note),
+		e = db_row(c, EVALUATION_PUT, DB_ARGS(on.id, c->actor->user_id, content),
 			&learning_evaluation_shape, out);
 	if (!e)
 		e = try_answered(c, on.id);

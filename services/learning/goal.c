@@ -5,14 +5,14 @@
 #include "services/learning/learning.h"
 
 static const char GOAL_GET[] = "SELECT " SEALED("g.id",
-	"g.goal") " AS goal, g.condition, tenancy.stamp(g.written_at) AS written_at"
-		  " FROM learning.visible_assignment($1::uuid, $2::text) a"
-		  " JOIN learning.goal g ON g.tenant_id = a.tenant_id AND g.assignment_id = a.id"
-		  " WHERE a.id = $3::uuid AND g.user_id = $1::uuid ORDER BY g.id DESC LIMIT 1";
+	"g.content") " AS content, tenancy.stamp(g.written_at) AS written_at"
+		     " FROM learning.visible_assignment($1::uuid, $2::text) a"
+		     " JOIN learning.goal g ON g.tenant_id = a.tenant_id AND g.assignment_id = a.id"
+		     " WHERE a.id = $3::uuid AND g.user_id = $1::uuid ORDER BY g.id DESC LIMIT 1";
 
 static const char GOAL_PUT[] =
-	"INSERT INTO learning.goal (id, assignment_id, user_id, goal, condition)"
-	" SELECT $4::uuid, a.id, $1::uuid, $5, $6::smallint"
+	"INSERT INTO learning.goal (id, assignment_id, user_id, content)"
+	" SELECT $4::uuid, a.id, $1::uuid, $5"
 	" FROM learning.visible_assignment($1::uuid, $2::text) a WHERE a.id = $3::uuid";
 
 enum err learning_goal_get(
@@ -24,13 +24,12 @@ enum err learning_goal_get(
 enum err learning_goal_put(
 	struct call *c, const struct learning_goal_put_in *in, struct learning_goal *out)
 {
-	const char *id = uuid_make(c->arena), *goal;
+	const char *id = uuid_make(c->arena), *content;
 	const struct personal_place place = { .row_id = id, .user_id = c->actor->user_id };
-	enum err e = personal_seal_for(c, &place, in->goal, &goal);
+	const struct personal parts[] = { in->goal, in->condition };
+	enum err e = personal_seal_parts(c, &place, parts, 2, &content);
 	if (!e)
-		e = db_exec_one(c, GOAL_PUT,
-			DB_ARGS(ACTOR(c), in->assignment_id, id, goal,
-				db_integer(c, in->condition)));
+		e = db_exec_one(c, GOAL_PUT, DB_ARGS(ACTOR(c), in->assignment_id, id, content));
 	if (e)
 		return e;
 	const struct lesson lesson = { .kind = "submission",

@@ -2,10 +2,10 @@
 #include "services/learning/learning.h"
 
 const struct sealed_column learning_sealed[LEARNING_SEALED_N] = {
-	SEALED_COLUMN("goal", "id", "goal", "text", "goal.goal"),
+	SEALED_COLUMN("goal", "id", "content", "text", "goal.content"),
 	SEALED_COLUMN("comment", "id", "text", "text", "comment.text"),
-	SEALED_COLUMN("evaluation", "try_id", "note", "text", "evaluation.note"),
-	SEALED_COLUMN("reflection", "try_id", "text", "text", "reflection.text"),
+	SEALED_COLUMN("evaluation", "try_id", "content", "text", "evaluation.content"),
+	SEALED_COLUMN("reflection", "try_id", "content", "text", "reflection.content"),
 	SEALED_COLUMN("member", "id", "name", "name", "person.name"),
 	SEALED_COLUMN("media", "id", "sealed_key", "media", "media.sealed_key"),
 	SEALED_COLUMN("export", "id", "sealed_key", "media", "media.sealed_key"),

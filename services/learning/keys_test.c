@@ -11,6 +11,7 @@
 #define ALL 1000 /* turns: more than there are */
 #define GOALS 450 /* more than two turns */
 #define WRITTEN "こしを高く"
+#define CONDITION "3"
 
 static struct test test;
 
@@ -48,22 +49,17 @@ static void add_goals(const char *user_id)
 {
 	const struct actor actor = test_actor(&test, TEST_TENANT, user_id, ROLE_STUDENT);
 	struct call c = test_call(&test, &actor);
-	const struct personal_kind kind = {
-		.domain = "text", .column = "goal.goal", .of_user = true
-	};
-	const struct personal value = { .text = WRITTEN, .kind = &kind };
 	struct buf sql = { .arena = test.arena };
 	for (int i = 0; i < GOALS; i++) {
 		const char *id = uuid_make(test.arena), *assignment = uuid_make(test.arena);
 		const struct personal_place place = { .row_id = id, .user_id = user_id };
-		const char *sealed;
-		assert_int_equal(personal_seal_for(&c, &place, value, &sealed), OK);
+		const char *sealed = sealed_parts(&c, &place, "goal.content", WRITTEN, CONDITION);
 		buf_printf(&sql,
 			"INSERT INTO learning.assignment (tenant_id, id, unit_id, class_id,"
 			" created_by) VALUES ('" TEST_TENANT "', '%s', '" UNIT "', '" CLASS
 			"', '" TEACHER "'); INSERT INTO learning.goal (tenant_id, id,"
-			" assignment_id, user_id, goal, condition) VALUES ('" TEST_TENANT
-			"', '%s', '%s', '%s', '%s', 3);",
+			" assignment_id, user_id, content) VALUES ('" TEST_TENANT
+			"', '%s', '%s', '%s', '%s');",
 			assignment, id, assignment, user_id, sealed);
 	}
 	test_sql(&test, sql.data);
@@ -92,15 +88,16 @@ static const char *versions(void)
 {
 	return test_sql_text(&test,
 		"SELECT string_agg(v.prefix || ' ' || v.n, ', ' ORDER BY v.prefix) FROM (SELECT"
-		" left(goal, 8) AS prefix, count(*) AS n FROM learning.goal GROUP BY 1) v");
+		" left(content, 8) AS prefix, count(*) AS n FROM learning.goal GROUP BY 1) v");
 }
 
 /* How many goals open and say what was written. */
 static enum err on_goal(struct call *c, void *arg, const char *const *columns, size_t n)
 {
-	const struct personal_kind kind = { .domain = "text", .column = "goal.goal" };
-	const char *text;
-	if (personal_open(c, &kind, columns[0], &text) == OK && strcmp(text, WRITTEN) == 0)
+	const struct personal_kind kind = { .domain = "text", .column = "goal.content" };
+	const char *parts[PERSONAL_PARTS_MAX];
+	if (personal_open_parts(c, &kind, columns[0], parts) == OK &&
+		strcmp(parts[0], WRITTEN) == 0 && strcmp(parts[1], CONDITION) == 0)
 		++*(int *)arg;
 	return OK;
 }
@@ -110,7 +107,7 @@ static int readable(void)
 	int n = 0;
 	const struct actor actor = test_actor(&test, TEST_TENANT, TEACHER, ROLE_INSTRUCTOR);
 	struct call c = test_call(&test, &actor);
-	assert_int_equal(db_each(&c, "SELECT " SEALED("g.id", "g.goal") " FROM learning.goal g",
+	assert_int_equal(db_each(&c, "SELECT " SEALED("g.id", "g.content") " FROM learning.goal g",
 				 DB_NONE, on_goal, &n),
 		OK);
 	db_rollback(c.db);
@@ -168,7 +165,7 @@ static void it_is_counted(void **state)
 	assert_int_equal(reply.status, 200);
 	const char *body = arena_strndup(test.arena, (const char *)reply.body.data, reply.body.n);
 	assert_non_null(strstr(
-		body, "{\"column\":\"goal.goal\",\"version\":1,\"ofUser\":true,\"count\":450}"));
+		body, "{\"column\":\"goal.content\",\"version\":1,\"ofUser\":true,\"count\":450}"));
 }
 
 static const char *left_under(int version)
@@ -214,7 +211,7 @@ static void what_is_damaged_keeps_its_key(void **state)
 	rotate();
 	(void)turns(ALL);
 	test_sql(&test,
-		"UPDATE learning.goal SET goal = 'AQEAAAAB' || substr(goal, 9) WHERE id ="
+		"UPDATE learning.goal SET content = 'AQEAAAAB' || substr(content, 9) WHERE id ="
 		" (SELECT id FROM learning.goal ORDER BY id DESC LIMIT 1)");
 	assert_string_equal(left_under(1), "{\"count\":1,\"opens\":true}");
 }

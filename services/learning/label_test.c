@@ -13,7 +13,7 @@ static int open_world(void **state)
 	test_open(&test, &learning_under_test);
 	add_people(&test);
 	test_sql(&test, LESSON_TRIES);
-	add_goal(&test);
+	add_words(&test);
 	return 0;
 }
 

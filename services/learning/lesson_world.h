@@ -89,9 +89,7 @@ static const char LESSON_TRIES[] =
 	" media::uuid, shared, CASE WHEN sent THEN now() END"
 	" FROM (VALUES ('" RECORDED "', '" RECORDED_MEDIA "', false, false),"
 	" ('" SUBMITTED "', '" SUBMITTED_MEDIA "', true, false),"
-	" ('" SHARED "', '" SHARED_MEDIA "', true, true)) AS t (id, media, sent, shared);"
-	"INSERT INTO learning.reflection (tenant_id, try_id, feeling)"
-	" VALUES ('" TEST_TENANT "', '" SHARED "', 3);";
+	" ('" SHARED "', '" SHARED_MEDIA "', true, true)) AS t (id, media, sent, shared);";
 
 static inline void add_people(struct test *test)
 {
@@ -142,25 +140,36 @@ static inline struct actor person(struct test *test, enum who who)
 	return test_actor(test, people[who].tenant_id, people[who].user_id, people[who].role);
 }
 
-/* The pupil's goal, sealed as the service does it. */
-static inline void add_goal(struct test *test)
+/* Two parts of one column, sealed as the service does it. */
+static inline const char *sealed_parts(struct call *c, const struct personal_place *place,
+	const char *column, const char *first, const char *second)
 {
-	static const struct personal_kind kind = {
-		.domain = "text", .column = "goal.goal", .of_user = true
+	const struct personal_kind kinds[] = {
+		{ .domain = "text", .column = column, .part = 1, .last = 1, .of_user = true },
+		{ .domain = "text", .column = column, .part = 2, .last = 2, .of_user = true },
 	};
-	const struct personal_place place = { .row_id = GOAL, .user_id = PUPIL };
+	const struct personal parts[] = { { first, &kinds[0] }, { second, &kinds[1] } };
+	const char *sealed;
+	assert_int_equal(personal_seal_parts(c, place, parts, 2, &sealed), OK);
+	return sealed;
+}
+
+/* What the pupil wrote: a goal, and how the shared try felt. */
+static inline void add_words(struct test *test)
+{
+	const struct personal_place goal = { .row_id = GOAL, .user_id = PUPIL },
+				    on_shared = { .row_id = SHARED, .user_id = PUPIL };
 	const struct actor actor = person(test, P);
 	struct call c = test_call(test, &actor);
-	const char *sealed;
-	assert_int_equal(
-		personal_seal_for(&c, &place, (struct personal){ "まっすぐ", &kind }, &sealed), OK);
+	const char *sql = arena_printf(test->arena,
+		"INSERT INTO learning.goal (tenant_id, id, assignment_id, user_id, content)"
+		" VALUES ('" TEST_TENANT "', '" GOAL "', '" ASSIGNMENT "', '" PUPIL "', '%s');"
+		"INSERT INTO learning.reflection (tenant_id, try_id, content)"
+		" VALUES ('" TEST_TENANT "', '" SHARED "', '%s')",
+		sealed_parts(&c, &goal, "goal.content", "まっすぐ", "4"),
+		sealed_parts(&c, &on_shared, "reflection.content", "3", NULL));
 	db_rollback(c.db);
-	test_sql(test,
-		arena_printf(test->arena,
-			"INSERT INTO learning.goal (tenant_id, id, assignment_id, user_id, goal,"
-			" condition) VALUES ('" TEST_TENANT "', '" GOAL "', '" ASSIGNMENT
-			"', '" PUPIL "', '%s', 4)",
-			sealed));
+	test_sql(test, sql);
 }
 
 /* What a person gets for a request; the key is new every time. */

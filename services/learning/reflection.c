@@ -14,12 +14,11 @@ static const struct problem not_submitted = {
 };
 
 static const char REFLECTION_PUT[] =
-	"INSERT INTO learning.reflection AS r (try_id, feeling, text)"
-	" VALUES ($1::uuid, $2::smallint, $3)"
-	" ON CONFLICT (tenant_id, try_id) DO UPDATE SET feeling = excluded.feeling,"
-	" text = excluded.text, written_at = now()"
-	" RETURNING r.feeling, " SEALED(
-		"r.try_id", "r.text") " AS text, tenancy.stamp(r.written_at) AS written_at";
+	"INSERT INTO learning.reflection AS r (try_id, content) VALUES ($1::uuid, $2)"
+	" ON CONFLICT (tenant_id, try_id) DO UPDATE SET content = excluded.content,"
+	" written_at = now()"
+	" RETURNING " SEALED(
+		"r.try_id", "r.content") " AS content, tenancy.stamp(r.written_at) AS written_at";
 
 enum err learning_reflection_put(struct call *c, const struct learning_reflection_put_in *in,
 	struct learning_reflection *out)
@@ -32,12 +31,13 @@ enum err learning_reflection_put(struct call *c, const struct learning_reflectio
 		return fail(c, ERR_NOT_FOUND, "try");
 	if (!on.submitted_at)
 		return fail_with(c, &not_submitted, "try %s", on.id);
-	const char *text;
+	const char *content;
 	const struct personal_place place = { .row_id = on.id, .user_id = on.user_id };
-	e = personal_seal_for(c, &place, in->text, &text);
+	const struct personal parts[] = { in->feeling, in->text };
+	e = personal_seal_parts(c, &place, parts, 2, &content);
 	if (!e)
-		e = db_row(c, REFLECTION_PUT, DB_ARGS(on.id, db_integer(c, in->feeling), text),
-			&learning_reflection_shape, out);
+		e = db_row(c, REFLECTION_PUT, DB_ARGS(on.id, content), &learning_reflection_shape,
+			out);
 	if (e)
 		return e;
 	const struct lesson lesson = { .kind = "reflection",

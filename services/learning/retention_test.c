@@ -13,7 +13,7 @@ static int open_world(void **state)
 	test_open(&test, &learning_under_test);
 	add_people(&test);
 	test_sql(&test, LESSON_TRIES);
-	add_goal(&test);
+	add_words(&test);
 	learning_media = media_store_open(test_directory(&test));
 	assert_non_null(learning_media);
 	return 0;

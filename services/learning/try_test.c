@@ -2,6 +2,7 @@
 #include "services/learning/lesson_world.h"
 
 #include "libcommon/json.h"
+#include "libcommon/keyring_user.h"
 
 static struct test test;
 
@@ -10,7 +11,7 @@ static int open_world(void **state)
 	test_open(&test, &learning_under_test);
 	add_people(&test);
 	test_sql(&test, LESSON_TRIES);
-	add_goal(&test);
+	add_words(&test);
 	return 0;
 }
 
@@ -126,9 +127,10 @@ static void a_classmate_does_not_read_goal_and_reflection(void **state)
 }
 
 #define DRAFT "{\"positionMs\":2400,\"text\":\"ひざ\"}"
-#define GRADES                                                                                     \
-	"{\"knowledgeAndSkills\":\"A\",\"thinkingJudgementExpression\":\"B\","                     \
-	"\"proactiveAttitude\":\"C\"}"
+#define MARKS                                                                                      \
+	"\"knowledgeAndSkills\":\"A\",\"thinkingJudgementExpression\":\"B\","                      \
+	"\"proactiveAttitude\":\"C\""
+#define GRADES "{" MARKS "}"
 
 static void writing_needs_more_than_seeing(void **state)
 {
@@ -238,6 +240,7 @@ static void a_try_goes_from_recorded_to_reflected(void **state)
 	assert_non_null(strstr(last_event(), "\"positionMs\":2400"));
 
 	struct reply graded = ask(&test, T, "evaluation_put", params, GRADES);
+	assert_non_null(strstr(body_of(&test, &graded), MARKS));
 	assert_non_null(strstr(body_of(&test, &graded), "\"evaluatedAt\":\"20"));
 	assert_string_equal(state_seen(P, id), "evaluated");
 	expect_event("evaluation", "\"" PUPIL "\"", "\"" TEACHER "\"");
@@ -245,12 +248,27 @@ static void a_try_goes_from_recorded_to_reflected(void **state)
 	(void)ask(&test, P, "reflection_put", params, "{\"feeling\":3,\"text\":\"できた\"}");
 	assert_string_equal(state_seen(T, id), "reflected");
 	expect_event("reflection", "\"" TEACHER "\"", "");
+	struct reply detail = ask(&test, T, "try_get", params, NULL);
+	assert_non_null(strstr(body_of(&test, &detail), MARKS));
+	assert_non_null(strstr(body_of(&test, &detail), "\"feeling\":3,\"text\":\"できた\""));
+	assert_non_null(strstr(body_of(&test, &detail), "\"goal\":\"まっすぐ\",\"condition\":4"));
 
 	(void)ask(&test, T, "try_sharing_put", params, "{\"shared\":true}");
 	(void)ask(&test, MATE, "peer_comment_create", params, DRAFT);
 	expect_event("peer_comment", "\"" PUPIL "\",\"" TEACHER "\"", "");
 	struct reply comments = ask(&test, P, "comment_list", params, NULL);
 	assert_non_null(strstr(body_of(&test, &comments), "\"authorName\":\"青木 健\""));
+}
+
+/* Between the end of the key and that of the rows. */
+static void what_an_erased_pupil_wrote_is_not_there(void **state)
+{
+	assert_int_equal(keyring_user_erase(test.keyring, TEST_TENANT, PUPIL), OK);
+	struct reply detail = ask(&test, T, "try_get", TRY(SHARED), NULL);
+	expect_status(&detail, 404, "try_get", T);
+	struct reply board = ask(&test, T, "board_get", ON(ASSIGNMENT), NULL);
+	expect_status(&board, 200, "board_get", T);
+	assert_null(strstr(body_of(&test, &board), "\"condition\""));
 }
 
 /* The try is of class III, its evaluation of class II. */
@@ -365,6 +383,7 @@ int main(void)
 		FACT(a_classmate_does_not_read_goal_and_reflection),
 		FACT(writing_needs_more_than_seeing),
 		FACT(a_try_goes_from_recorded_to_reflected),
+		FACT(what_an_erased_pupil_wrote_is_not_there),
 		FACT(an_evaluation_is_shown_to_two_factors_only),
 		FACT(what_the_teacher_has_not_answered_waits),
 		FACT(sending_twice_tells_once),

@@ -31,6 +31,9 @@ BACKUPS_KEPT = ('before', 'between')  # in which the erased tenant still has row
 ERASED_WITHIN_S = 120
 OPENINGS = 1  # answers that the provider's own tenant has for a day, under the contract's key: that it was opened
 SLOT_ID = 16  # bytes in front of a slot's random ones
+MARKS = 'C', 'A', 'B'  # of an evaluation: nobody else of this stack gets these
+MARKS_IN_CLEAR = '\t{}\t'.format('\t'.join(MARKS)).encode()  # as a dump would have them
+NAMELESS = re.compile('[0-9a-f-]{36}|[0-9]{4}-[0-9]{2}-[0-9]{2}T.*|AQEA[A-Za-z0-9_-]{40,}')  # an id, a time, what is sealed
 
 
 class KeptStack(Stack):
@@ -63,9 +66,10 @@ class Side:
         pupil.post(f'/v1/tries/{made["id"]}/submit')
         self.path = f'/v1/tries/{made["id"]}'
         lesson.teacher.post(f'{self.path}/comments', positionMs=100, text=self.comment)
-        lesson.teacher.put(f'{self.path}/evaluation', knowledgeAndSkills='B', thinkingJudgementExpression='A',
-                           proactiveAttitude='A', note=self.note)
-        pupil.put(f'{self.path}/reflection', feeling=3, text=self.reflection)
+        lesson.teacher.put(f'{self.path}/evaluation', note=self.note, **dict(zip(
+            ('knowledgeAndSkills', 'thinkingJudgementExpression', 'proactiveAttitude'), MARKS)))
+        pupil.put(f'{self.path}/reflection', feeling=1, text=self.reflection)
+        self.columns = ['\x1f'.join(said) for said in ((self.goal, '4'), (*MARKS, self.note), ('1', self.reflection))]
         self.child, self.childs = self.tenant.user_id('jido2'), f'カナリア子{uuid.uuid4()}'
         self.tenant.enter('jido2').put(f'{lesson.path}/goal', goal=self.childs, condition=3)
         lesson.make_try(self.tenant.enter('jido2'))  # of which the answer is kept
@@ -83,7 +87,7 @@ class Side:
         return [family, given, login]
 
     def canaries(self):
-        return [text.encode() for text in [*self.texts, *self.names, self.childs]] + [self.video]
+        return [text.encode() for text in [*self.texts, *self.names, self.childs]] + [self.video, MARKS_IN_CLEAR]
 
     def secrets(self):
         """Key bytes of everybody: of the files as they lay, of what they hold, opened by libsodium and nothing of ours, and of each
@@ -155,6 +159,13 @@ class Database:
                             f" WHERE tenant_id = '{tenant}' AND completed_at IS NOT NULL")
 
 
+    def in_clear(self, tenant):
+        """What stands in the rows of what pupils and teachers said, but who, when and what is sealed."""
+        return [cell for table in ('goal', 'evaluation', 'reflection') for cell in self.sql(
+            f"SELECT c.key || ' ' || c.value FROM learning.{table} r, jsonb_each_text(to_jsonb(r)) c WHERE r.tenant_id = '{tenant}'")
+            if not NAMELESS.fullmatch(cell.partition(' ')[2])]
+
+
 def is_about(line, user):
     """Whether a text or the key of a video lies sealed under the key of this user (libcommon/personal.h)."""
     sealed = base64.urlsafe_b64decode(line.split()[-1] + '==')
@@ -162,14 +173,14 @@ def is_about(line, user):
 
 
 def opened(lines, media):
-    """(how many opened, how many failed, what the texts say)"""
+    """(how many opened, how many failed, what the texts and their parts say)"""
     stack = base.world.stack
     if not lines:
         return 0, 0, []
     answers = subprocess.run([base.BUILD / 'tests/attack/unseal', keyring(), stack.keys / 'keyring-root.key', media],
                              input='\n'.join(lines) + '\n', check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     texts = [bytes.fromhex(line.split()[1]).decode(errors='replace') for line in answers if line.startswith('opens')]
-    return len(texts), len(answers) - len(texts), [part for text in texts for part in text.split('\x1f')]
+    return len(texts), len(answers) - len(texts), [part for text in texts for part in (text, *text.split('\x1f'))]
 
 
 # ---- backups ----
@@ -259,7 +270,7 @@ def check_the_check():
         for user in (side.child, side.bird, side.tenant.user_id('jido1')):
             assert any(is_about(line, user) for line in answers), (user, answers)
         assert opened(answers, base.world.directory / 'media')[:2] == (len(answers), 0)
-        assert failed == 0 and n >= 6 and {*side.texts, *side.names, side.childs} <= set(words), (n, failed, words)
+        assert failed == 0 and n >= 6 and {*side.texts, *side.columns, *side.names, side.childs} <= set(words), (n, failed, words)
         assert {uuid.UUID(user) for user in (side.bird, side.child)} <= set(side.keys.slots), 'their slots are known'
         slots = [slot[SLOT_ID:] for slot in side.keys.slots.values()]
         for place in (keyring(), *base.world.stack.replicas.values()):
@@ -283,7 +294,8 @@ class Drill(FlowTest):
                         self.assertEqual(failed, sum(is_about(line, stays.child) for line in database.lines(stays.id)))
                         self.assertTrue(failed > 0 or moment != 'before')
                         self.assertNotIn(stays.childs, words)
-                        self.assertLessEqual(set(stays.texts + stays.names), set(words))
+                        self.assertLessEqual(set(stays.texts + stays.columns + stays.names), set(words))
+                        self.assertEqual([database.in_clear(side.id) for side in (erased, stays)], [[], []])
 
     def test_2_nowhere_stands_what_was_written_or_a_key(self):
         base.world.stack.sql('CHECKPOINT')
@@ -324,7 +336,7 @@ class Drill(FlowTest):
         self.assertEqual(stack.sql(f"SELECT count(*) FROM auth.account WHERE tenant_id = '{erased.id}'"), '0')
         pupil = base.world.client()
         pupil.login(stays.code, 'jido1', base.PASSWORD)
-        self.assertEqual(pupil.get(stays.path)['evaluation']['note'], stays.note)
+        self.assertLessEqual({'knowledgeAndSkills': 'C', 'note': stays.note}.items(), pupil.get(stays.path)['evaluation'].items())
         eventually(lambda: stack.sql(f"SELECT count(*) FROM provisioning.person WHERE id = '{stays.child}'") == '0', 'the child too')
         # Erased twice is erased once: the ledger has one line.
         self.assertEqual((keyring() / 'erased.ledger').read_text().count('\n'), 2)

@@ -26,10 +26,13 @@ FAMILY, GIVEN, KANA_FAMILY, KANA_GIVEN = NAME = 'カナリア姓', 'カナリア
 CHANGED = 'カナリア新姓'
 TITLE, BODY = ANNOUNCED = 'カナリアお知らせ', 'カナリア本文'
 LOGIN, NOBODYS_LOGIN = 'kanariya.tori', 'kanariya.dare'
+OF_TRY = '(SELECT t.user_id FROM learning.try t WHERE t.id = try_id)'
 KEEPERS = 'provisioning', 'learning'  # of tenants' keys; notification does nothing with them that these do not
 ANSWERS = 'index idempotency.key'  # libcommon/idempotency.h
 REPEATED = 'kanariya-kagi-01'  # somebody's Idempotency-Key that can be guessed, of the least length
 DOMAINS = ('outbox', 'text', 'name', 'media')
+MARKS = {'knowledgeAndSkills': 'B', 'thinkingJudgementExpression': 'A', 'proactiveAttitude': 'C'}
+NAMELESS = '^([0-9a-f-]{36}|[0-9-]{10} [0-9:.]+\\+00|AQEA[A-Za-z0-9_-]{40,})$'  # an id, a time, what is sealed for a child
 CANARIES = (*WRITTEN, *NAME, CHANGED, *ANNOUNCED, LOGIN, NOBODYS_LOGIN)
 
 
@@ -42,8 +45,7 @@ def setUpModule():
     pupil.put(f'{lesson.path}/goal', goal=GOAL, condition=4)
     latest = f'/v1/tries/{lesson.sent_try(pupil)["id"]}'
     lesson.teacher.post(f'{latest}/comments', positionMs=100, text=COMMENT)
-    lesson.teacher.put(f'{latest}/evaluation', knowledgeAndSkills='B', thinkingJudgementExpression='A', proactiveAttitude='A',
-                       note=NOTE)
+    lesson.teacher.put(f'{latest}/evaluation', note=NOTE, **MARKS)
     pupil.put(f'{latest}/reflection', feeling=3, text=REFLECTION)
     plant_name()
     for writer in (tenant.admin, base.world.operator):
@@ -83,12 +85,12 @@ class KeysInUseTest(FlowTest):
 
     def test_what_is_looked_for_are_the_keys(self):
         """The one of them from which most of the others are made opens what a pupil wrote."""
-        user, row, sealed = self.stack.sql("SELECT user_id || ' ' || id || ' ' || goal FROM learning.goal LIMIT 1").split()
+        user, row, sealed = self.stack.sql("SELECT user_id || ' ' || id || ' ' || content FROM learning.goal LIMIT 1").split()
         sealed = base64.urlsafe_b64decode(sealed + '=' * (-len(sealed) % 4))
         header, version = sealed[:22], str(int.from_bytes(sealed[2:6], 'big'))
-        place = f'manabiya personal {header.hex()} {tenant.contract["tenantId"]} text goal.goal {row}'
+        place = f'manabiya personal {header.hex()} {tenant.contract["tenantId"]} text goal.content {row}'
         opened = unseal(self.keys.of_user(user, 'text', version), place.encode(), sealed[22:])
-        self.assertEqual(opened.decode(), GOAL)
+        self.assertEqual(opened.decode(), f'{GOAL}\x1f4')
 
     def test_a_kept_answer_wants_the_keyring_and_the_clients_key(self):
         """Who guesses the one and has not the other finds not even the row."""
@@ -181,6 +183,8 @@ class StolenDatabaseTest(FlowTest):
         detail = lesson.teacher.get(latest)
         self.assertEqual((detail['goal']['goal'], detail['evaluation']['note'], detail['reflection']['text']),
                          (GOAL, NOTE, REFLECTION))
+        self.assertEqual((detail['goal']['condition'], detail['reflection']['feeling']), (4, 3))
+        self.assertEqual({key: value for key, value in detail['evaluation'].items() if key in MARKS}, MARKS)
         self.assertEqual(lesson.teacher.get(f'{latest}/comments')['items'][0]['text'], COMMENT)
         self.assertEqual(lesson.board_row('jido1')['goal'], GOAL)
 
@@ -203,7 +207,8 @@ class StolenDatabaseTest(FlowTest):
 
     def test_names_and_texts_are_under_the_childs_own_key(self):
         for table, column, whose in (('provisioning.person', 'name', 'id'), ('learning.member', 'name', 'id'),
-                                     ('learning.goal', 'goal', 'user_id')):
+                                     ('learning.goal', 'content', 'user_id'), ('learning.evaluation', 'content', OF_TRY),
+                                     ('learning.reflection', 'content', OF_TRY)):
             with self.subTest(table=table):
                 mark = f"substring(decode(translate(left({column}, 32), '-_', '+/'), 'base64') FROM 7 FOR 16)"
                 self.assertEqual(base.world.stack.sql(
@@ -230,6 +235,11 @@ class StolenDatabaseTest(FlowTest):
         self.assertIn('COPY learning.comment', dump)
         for text in CANARIES:
             self.assertNotIn(text, dump)
+        for table in ('goal', 'evaluation', 'reflection'):
+            with self.subTest(table=table):
+                rows = re.search(rf'^COPY learning\.{table} \(.*\n((?:[^\\].*\n)+)', dump, re.MULTILINE)[1]
+                for cell in rows.strip().replace('\n', '\t').split('\t'):
+                    self.assertRegex(cell, NAMELESS)
 
     def test_nor_do_the_files_of_the_database_and_the_cache(self):
         base.world.stack.sql('CHECKPOINT')
@@ -263,11 +273,11 @@ class StolenDatabaseTest(FlowTest):
     def test_a_text_moved_to_another_row_does_not_open(self):
         sql = base.world.stack.sql
         try_id = latest.rpartition('/')[2]
-        kept = sql(f"SELECT note FROM learning.evaluation WHERE try_id = '{try_id}'")
-        sql(f"UPDATE learning.evaluation SET note = (SELECT text FROM learning.comment WHERE try_id = '{try_id}' LIMIT 1)"
+        kept = sql(f"SELECT content FROM learning.evaluation WHERE try_id = '{try_id}'")
+        sql(f"UPDATE learning.evaluation SET content = (SELECT text FROM learning.comment WHERE try_id = '{try_id}' LIMIT 1)"
             f" WHERE try_id = '{try_id}'")
         self.assertEqual(lesson.teacher.send('GET', latest).status, 500)
-        sql(f"UPDATE learning.evaluation SET note = '{kept}' WHERE try_id = '{try_id}'")
+        sql(f"UPDATE learning.evaluation SET content = '{kept}' WHERE try_id = '{try_id}'")
         self.assertEqual(lesson.teacher.get(latest)['evaluation']['note'], NOTE)
 
     def test_after_a_rotation_old_and_new_texts_are_read(self):
@@ -318,6 +328,9 @@ class StolenDatabaseTest(FlowTest):
     def test_the_database_takes_nothing_in_the_clear(self):
         with self.assertRaises(StackError):
             base.world.stack.sql("UPDATE learning.comment SET text = 'in the clear'")
+        for table in ('goal', 'evaluation', 'reflection'):
+            with self.assertRaises(StackError):
+                base.world.stack.sql(f"UPDATE learning.{table} SET content = 'A'")
         for table in ('provisioning.person', 'learning.member'):
             with self.assertRaises(StackError):
                 base.world.stack.sql(f"UPDATE {table} SET name = 'in the clear'")
