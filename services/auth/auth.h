@@ -41,9 +41,13 @@ const char *tenant_key_of(struct call *c, const char *tenant_id);
 /* A capability for the actor, whose tenant_key is filled in here. */
 const char *capability_of(struct call *c, struct actor *actor);
 
-/* The Argon2id text, sealed for one account, as bytea text; and back from hex. */
-const char *password_seal(
-	struct call *c, const char *tenant_id, const char *user_id, const char *phc);
+/*
+ * The Argon2id text, sealed for one account under a key of its tenant, as bytea text; and back from
+ * hex. `phc` is NULL, by the same work, when `sealed_hex` is, or when the tenant has no login salt
+ * any more: whoever is erased is to others as if there had never been a password.
+ */
+must_check enum err password_seal(struct call *c, const char *tenant_id, const char *user_id,
+	const char *phc, const char **out);
 must_check enum err password_unseal(struct call *c, const char *tenant_id, const char *user_id,
 	const char *sealed_hex, const char **phc);
 
@@ -53,14 +57,16 @@ const char *entry_seal(struct call *c, const char *key, const char *text);
 must_check enum err entry_open(
 	struct call *c, const char *key, const char *sealed, const char **text);
 
-/* The secret of an authenticator app, the same way. */
-const char *totp_seal(struct call *c, const char *tenant_id, const char *user_id,
-	const unsigned char secret[TOTP_SECRET_SIZE]);
+/* The secret of an authenticator app, the same way. NOT_FOUND when the tenant has no login salt any
+ * more. */
+must_check enum err totp_seal(struct call *c, const char *tenant_id, const char *user_id,
+	const unsigned char secret[TOTP_SECRET_SIZE], const char **out);
 must_check enum err totp_unseal(struct call *c, const char *tenant_id, const char *user_id,
 	const char *sealed_hex, unsigned char secret[TOTP_SECRET_SIZE]);
 
-/* A new one-time secret, and what is stored of it (hex). They are random, so a keyed hash is
- * enough. Case, spaces and hyphens do not count: people copy them by hand. */
+/* A new one-time secret, and what is stored of it (hex). They are random, 80 bits or more, so a
+ * keyed hash is enough: also of a tenant that is erased nobody guesses one. Case, spaces and
+ * hyphens do not count: people copy them by hand. */
 const char *secret_new(struct call *c);
 const char *secret_end(struct call *c); /* when it is void, for SQL */
 const char *secret_hash(

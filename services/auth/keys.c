@@ -20,11 +20,13 @@
 
 #define SECRET_GROUPS 4 /* 80 bit */
 #define SECRET_LIFETIME_MS (30 * INT64_C(86400000)) /* of one on paper that nobody used */
-#define SEAL_VERSION "1"
+#define SEAL_VERSION "2" /* 1 was without the tenant's salt */
 
 struct auth_conf auth_conf;
 
-/* One purpose each; all but the first two are derived from the password key. */
+/* One purpose each; all but the first two are derived from the password key. With those that seal
+ * what lies in the database nothing is sealed as they are, but with a tenant's (key_find()): who
+ * has this process's keys and a backup opens nothing of a tenant that is erased. */
 static struct keys {
 	unsigned char signing[SIGNING_KEY_SIZE];
 	unsigned char tenant_mac[KEY_SIZE];
@@ -131,6 +133,29 @@ enum err entry_open(struct call *c, const char *key, const char *sealed, const c
 		keys->cache_seal, bytes_of(key), bytes.data, bytes.n, (unsigned char *)plain);
 }
 
+/* ---- keys of one tenant ---- */
+
+/* Of the process's key and the tenant's salt. NOT_FOUND, without a failure noted, when it has none:
+ * `out` is then the key of no tenant, made by the same work. */
+static enum err key_find(struct call *c, const unsigned char key[KEY_SIZE], const char *tenant_id,
+	unsigned char out[KEY_SIZE])
+{
+	auto_secret(salt, KEY_SIZE);
+	enum err e = keyring_salt_read(salts, tenant_id, salt);
+	if (e && e != ERR_NOT_FOUND)
+		return fail(c, ERR_UNAVAILABLE, "login salt of %s: %s", tenant_id, err_name(e));
+	crypto_keyed_hash(key, salt, KEY_SIZE, out);
+	return e;
+}
+
+/* The same where the tenant must have one. */
+static enum err key_of(struct call *c, const unsigned char key[KEY_SIZE], const char *tenant_id,
+	unsigned char out[KEY_SIZE])
+{
+	enum err e = key_find(c, key, tenant_id, out);
+	return e == ERR_NOT_FOUND ? fail(c, ERR_UNAVAILABLE, "%s has no login salt", tenant_id) : e;
+}
+
 /* ---- passwords ---- */
 
 static struct bytes seal_context(
@@ -140,51 +165,75 @@ static struct bytes seal_context(
 		arena_printf(c->arena, "%s|%s|%s|%s", tenant_id, user_id, kind, SEAL_VERSION));
 }
 
-const char *password_seal(
-	struct call *c, const char *tenant_id, const char *user_id, const char *phc)
+enum err password_seal(struct call *c, const char *tenant_id, const char *user_id, const char *phc,
+	const char **out)
 {
+	auto_secret(key, KEY_SIZE);
 	size_t n = strlen(phc);
 	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
-	crypto_seal(
-		keys->password_seal, seal_context(c, tenant_id, user_id, "pwhash"), phc, n, sealed);
-	return db_bytea(c, sealed, n + SEAL_OVERHEAD);
+	enum err e = key_of(c, keys->password_seal, tenant_id, key);
+	if (e)
+		return e;
+	crypto_seal(key, seal_context(c, tenant_id, user_id, "pwhash"), phc, n, sealed);
+	*out = db_bytea(c, sealed, n + SEAL_OVERHEAD);
+	return OK;
 }
 
-enum err password_unseal(struct call *c, const char *tenant_id, const char *user_id,
-	const char *sealed_hex, const char **phc)
+static enum err open_password(struct call *c, const unsigned char key[KEY_SIZE],
+	struct bytes context, const char *sealed_hex, const char **phc)
 {
 	size_t n = strlen(sealed_hex) / 2;
 	unsigned char *sealed = arena_alloc(c->arena, n + 1);
 	char *plain = arena_alloc(c->arena, n + 1);
 	enum err e = crypto_from_hex(sealed_hex, sealed, n);
 	if (!e)
-		e = crypto_open(keys->password_seal, seal_context(c, tenant_id, user_id, "pwhash"),
-			sealed, n, (unsigned char *)plain);
+		e = crypto_open(key, context, sealed, n, (unsigned char *)plain);
 	if (e)
 		return fail(c, ERR_INTERNAL, "a stored password does not open with this key");
 	*phc = plain;
 	return OK;
 }
 
+enum err password_unseal(struct call *c, const char *tenant_id, const char *user_id,
+	const char *sealed_hex, const char **phc)
+{
+	auto_secret(key, KEY_SIZE);
+	*phc = NULL;
+	enum err e = key_find(c, keys->password_seal, tenant_id, key);
+	if (e || !sealed_hex)
+		return e == ERR_NOT_FOUND ? OK : e;
+	return open_password(
+		c, key, seal_context(c, tenant_id, user_id, "pwhash"), sealed_hex, phc);
+}
+
 /* ---- secrets of authenticator apps ---- */
 
-const char *totp_seal(struct call *c, const char *tenant_id, const char *user_id,
-	const unsigned char secret[TOTP_SECRET_SIZE])
+enum err totp_seal(struct call *c, const char *tenant_id, const char *user_id,
+	const unsigned char secret[TOTP_SECRET_SIZE], const char **out)
 {
+	auto_secret(key, KEY_SIZE);
 	unsigned char sealed[TOTP_SECRET_SIZE + SEAL_OVERHEAD];
-	crypto_seal(keys->totp_seal, seal_context(c, tenant_id, user_id, "totp"), secret,
-		TOTP_SECRET_SIZE, sealed);
-	return db_bytea(c, sealed, sizeof sealed);
+	enum err e = key_of(c, keys->totp_seal, tenant_id, key);
+	if (e)
+		return e;
+	crypto_seal(
+		key, seal_context(c, tenant_id, user_id, "totp"), secret, TOTP_SECRET_SIZE, sealed);
+	*out = db_bytea(c, sealed, sizeof sealed);
+	return OK;
 }
 
 enum err totp_unseal(struct call *c, const char *tenant_id, const char *user_id,
 	const char *sealed_hex, unsigned char secret[TOTP_SECRET_SIZE])
 {
+	auto_secret(key, KEY_SIZE);
 	unsigned char sealed[TOTP_SECRET_SIZE + SEAL_OVERHEAD];
-	enum err e = crypto_from_hex(sealed_hex, sealed, sizeof sealed);
+	enum err e = key_find(c, keys->totp_seal, tenant_id, key);
+	if (e)
+		return e;
+	e = crypto_from_hex(sealed_hex, sealed, sizeof sealed);
 	if (!e)
-		e = crypto_open(keys->totp_seal, seal_context(c, tenant_id, user_id, "totp"),
-			sealed, sizeof sealed, secret);
+		e = crypto_open(key, seal_context(c, tenant_id, user_id, "totp"), sealed,
+			sizeof sealed, secret);
 	return e ? fail(c, ERR_INTERNAL, "a stored secret does not open with this key") : OK;
 }
 
@@ -222,18 +271,12 @@ const char *secret_hash(
 
 enum err login_key_find(struct call *c, const char *tenant_id, unsigned char key[KEY_SIZE])
 {
-	auto_secret(salt, KEY_SIZE);
-	enum err e = keyring_salt_read(salts, tenant_id, salt);
-	if (e && e != ERR_NOT_FOUND)
-		return fail(c, ERR_UNAVAILABLE, "login salt of %s: %s", tenant_id, err_name(e));
-	crypto_keyed_hash(keys->login, salt, KEY_SIZE, key);
-	return e;
+	return key_find(c, keys->login, tenant_id, key);
 }
 
 enum err login_key_of(struct call *c, const char *tenant_id, unsigned char key[KEY_SIZE])
 {
-	enum err e = login_key_find(c, tenant_id, key);
-	return e == ERR_NOT_FOUND ? fail(c, ERR_UNAVAILABLE, "%s has no login salt", tenant_id) : e;
+	return key_of(c, keys->login, tenant_id, key);
 }
 
 /* Names and codes are compared without case. */

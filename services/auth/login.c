@@ -103,7 +103,7 @@ static enum err find_account(struct call *c, struct login *login)
 	if (!e)
 		e = db_each(c, ACCOUNT_FIND, DB_ARGS(login->index, db_integer(c, clock_unix_ms())),
 			read_account, login);
-	if (!e && login->password)
+	if (!e) /* also of who has none, or is not there: it reads the tenant's salt */
 		e = password_unseal(
 			c, entry->tenant_id, entry->user_id, login->password, &login->phc);
 	return e;
@@ -147,7 +147,7 @@ static enum err renew_password(struct call *c, const struct login *login, const 
 		return OK;
 	enum err e = hash_pool_make(c, policy, login->in->password, phc);
 	if (!e)
-		*sealed = password_seal(c, login->entry.tenant_id, login->entry.user_id, phc);
+		e = password_seal(c, login->entry.tenant_id, login->entry.user_id, phc, sealed);
 	return e;
 }
 

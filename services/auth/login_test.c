@@ -1,4 +1,7 @@
 /* Facts about logging in. */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "services/auth/auth_test.h"
 
 static void one_time_secret_only_lets_its_owner_replace_it(void **state)
@@ -192,11 +195,13 @@ static void password_is_hashed_anew_when_the_cost_rises(void **state)
 	char phc[PASSWORD_HASH_SIZE];
 	settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
 	assert_int_equal(crypto_password_hash(PUPIL_PASSWORD, 1, 8192 * 1024, phc), OK);
+	const char *sealed;
 	struct call c = test_call(&test, NULL);
 	db_rollback(test.db);
+	assert_int_equal(password_seal(&c, TEST_TENANT, PUPIL, phc, &sealed), OK);
 	test_sql(&test,
-		printf_text("UPDATE auth.account SET password = '%s' WHERE id = '" PUPIL "'",
-			password_seal(&c, TEST_TENANT, PUPIL, phc)));
+		printf_text(
+			"UPDATE auth.account SET password = '%s' WHERE id = '" PUPIL "'", sealed));
 	const char *before = stored_password(PUPIL);
 	token_for("minami", "pupil", PUPIL_PASSWORD);
 	const char *after = stored_password(PUPIL), *opened;
@@ -215,6 +220,50 @@ static void stolen_hash_does_not_fit_another_account(void **state)
 		"UPDATE auth.account SET password = (SELECT password FROM auth.account"
 		" WHERE id = '" PUPIL "') WHERE id = '" TEACHER "'");
 	assert_int_equal(log_in("minami", "teacher", PUPIL_PASSWORD).reply.status, 500);
+}
+
+static const char *salt_file(void)
+{
+	return printf_text("%s/" TEST_TENANT ".login", auth_conf.keyring);
+}
+
+/* What an old backup still has of an erased tenant is noise to who has all keys of auth. */
+static void with_its_tenants_salt_a_hash_is_gone(void **state)
+{
+	settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	const char *stored = stored_password(PUPIL), *opened;
+	struct call c = test_call(&test, NULL);
+	db_rollback(test.db);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), OK);
+	assert_memory_equal(opened, "$argon2id$", 10);
+	assert_int_equal(unlink(salt_file()), 0);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), OK);
+	assert_null(opened);
+	assert_int_equal(password_seal(&c, TEST_TENANT, PUPIL, "$", &opened), ERR_UNAVAILABLE);
+	FILE *other = fopen(salt_file(), "w");
+	assert_non_null(other);
+	assert_true(fputs("thirty-two bytes, but not those.", other) > 0 && fclose(other) == 0);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), ERR_INTERNAL);
+}
+
+/* The salt goes between the search for the name and the opening of the hash: here the name is the
+ * one that is looked for without a salt. */
+static void who_is_found_when_the_salt_has_gone_is_refused_like_anybody(void **state)
+{
+	unsigned char key[KEY_SIZE];
+	settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	struct call c = test_call(&test, NULL);
+	db_rollback(test.db);
+	assert_int_equal(unlink(salt_file()), 0);
+	assert_int_equal(login_key_find(&c, TEST_TENANT, key), ERR_NOT_FOUND);
+	test_sql(&test,
+		printf_text("UPDATE auth.account SET login_index = '%s' WHERE id = '" PUPIL "'",
+			login_index(&c, key, "pupil")));
+	struct answer nobody = log_in("minami", "nobody", PUPIL_PASSWORD);
+	struct answer found = log_in("minami", "pupil", PUPIL_PASSWORD);
+	assert_string_equal(last_record("{user,uid}"), TEST_TENANT " " PUPIL);
+	assert_int_equal(found.reply.status, 401);
+	assert_string_equal(text_without_trace(&found), text_without_trace(&nobody));
 }
 
 static void each_login_begins_another_session(void **state)
@@ -241,6 +290,8 @@ int main(void)
 		FACT(logins_are_recorded_where_they_belong),
 		FACT(password_is_hashed_anew_when_the_cost_rises),
 		FACT(stolen_hash_does_not_fit_another_account),
+		FACT(with_its_tenants_salt_a_hash_is_gone),
+		FACT(who_is_found_when_the_salt_has_gone_is_refused_like_anybody),
 		FACT(each_login_begins_another_session),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -26,9 +26,11 @@ static enum err check_new(
 
 static enum err set_password(struct call *c, const struct proof *proof, const char *phc)
 {
-	const char *sealed = password_seal(c, c->actor->tenant_id, c->actor->user_id, phc);
-	enum err e =
-		db_exec_one(c, PASSWORD_SET, DB_ARGS(c->actor->user_id, sealed, proof->version));
+	const char *sealed;
+	enum err e = password_seal(c, c->actor->tenant_id, c->actor->user_id, phc, &sealed);
+	if (e)
+		return e;
+	e = db_exec_one(c, PASSWORD_SET, DB_ARGS(c->actor->user_id, sealed, proof->version));
 	return e == ERR_NOT_FOUND ? fail(c, ERR_CONFLICT, "the account changed meanwhile") : e;
 }
 

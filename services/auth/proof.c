@@ -59,7 +59,7 @@ enum err proof_check(struct call *c, const char *given, const char *pointer, str
 	const char *phc = NULL;
 	bool is_right = false;
 	enum err e = charge(c, proof);
-	if (!e && proof->password)
+	if (!e)
 		e = password_unseal(
 			c, c->actor->tenant_id, c->actor->user_id, proof->password, &phc);
 	if (!e)

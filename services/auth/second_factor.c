@@ -72,12 +72,10 @@ static enum err use_app_code(
 	const char *sealed;
 	auto_secret(secret, TOTP_SECRET_SIZE);
 	enum err e = db_text(c, SECRET_GET, DB_ARGS(user_id), &sealed);
-	if (e == ERR_NOT_FOUND)
-		return OK;
 	if (!e)
 		e = totp_unseal(c, tenant_id, user_id, sealed, secret);
 	if (e)
-		return e;
+		return e == ERR_NOT_FOUND ? OK : e; /* there is none, or its tenant is erased */
 	int64_t step = totp_find(c->arena, secret, code, clock_unix_ms());
 	return step ? db_count(c, STEP_USE, DB_ARGS(user_id, db_integer(c, step)), used) : OK;
 }
@@ -137,12 +135,13 @@ enum err auth_second_factor_enrol(struct call *c, const struct auth_second_facto
 	struct auth_second_factor_enrol_out *out)
 {
 	auto_secret(secret, TOTP_SECRET_SIZE);
-	const char *tenant_code = NULL;
+	const char *sealed, *tenant_code = NULL;
 	int64_t n = 0;
 	c->object_id = c->actor->user_id;
 	crypto_random(secret, TOTP_SECRET_SIZE);
-	const char *sealed = totp_seal(c, c->actor->tenant_id, c->actor->user_id, secret);
 	enum err e = check_username(c, in->username, &tenant_code);
+	if (!e)
+		e = totp_seal(c, c->actor->tenant_id, c->actor->user_id, secret, &sealed);
 	if (!e)
 		e = db_count(c, ENROL, DB_ARGS(c->actor->user_id, sealed), &n);
 	if (!e && n == 0)

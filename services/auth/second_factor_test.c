@@ -1,6 +1,8 @@
 /* Facts about the second factor: how it begins, what it is asked for, how it ends. */
 #include "services/auth/auth_test.h"
 
+#include <unistd.h>
+
 #define STEP_MS 30000
 
 /* The teacher's app: the secret that it was shown. */
@@ -128,11 +130,31 @@ static void a_sealed_secret_belongs_to_its_account(void **state)
 {
 	unsigned char secret[TOTP_SECRET_SIZE] = { 7 }, opened[TOTP_SECRET_SIZE];
 	struct call c = test_call(&test, NULL);
-	const char *sealed = totp_seal(&c, TEST_TENANT, TEACHER, secret) + 2; /* \x */
+	const char *sealed;
+	assert_int_equal(totp_seal(&c, TEST_TENANT, TEACHER, secret, &sealed), OK);
+	sealed += 2; /* \x */
 	assert_int_equal(totp_unseal(&c, TEST_TENANT, TEACHER, sealed, opened), OK);
 	assert_memory_equal(opened, secret, sizeof secret);
 	assert_int_equal(totp_unseal(&c, TEST_TENANT, PUPIL, sealed, opened), ERR_INTERNAL);
 	assert_int_equal(totp_unseal(&c, TEST_OTHER_TENANT, TEACHER, sealed, opened), ERR_INTERNAL);
+}
+
+/* As a hash does, so that of an erased tenant no backup gives one. */
+static void a_sealed_secret_goes_with_its_tenants_salt(void **state)
+{
+	unsigned char opened[TOTP_SECRET_SIZE];
+	enrolled_teacher();
+	const char *challenge = challenge_for("teacher", GOOD_PASSWORD);
+	const char *sealed = test_sql_text(&test, "SELECT encode(secret, 'hex') FROM auth.totp");
+	struct call c = test_call(&test, NULL);
+	db_rollback(test.db);
+	assert_int_equal(totp_unseal(&c, TEST_TENANT, TEACHER, sealed, opened), OK);
+	assert_memory_equal(opened, app, sizeof opened);
+	assert_int_equal(unlink(printf_text("%s/" TEST_TENANT ".login", auth_conf.keyring)), 0);
+	assert_int_equal(totp_unseal(&c, TEST_TENANT, TEACHER, sealed, opened), ERR_NOT_FOUND);
+	struct answer answer = show(challenge, next_code());
+	assert_int_equal(answer.reply.status, 401);
+	assert_string_equal(text_in(&answer, "code"), "code_wrong");
 }
 
 static void setting_up_needs_the_password_anew_and_happens_once(void **state)
@@ -375,11 +397,13 @@ static void a_login_that_is_overtaken_brings_no_old_password_back(void **state)
 	char phc[PASSWORD_HASH_SIZE];
 	(void)enrolled_teacher();
 	assert_int_equal(crypto_password_hash(GOOD_PASSWORD, 1, 8192 * 1024, phc), OK);
+	const char *sealed;
 	struct call c = test_call(&test, NULL);
 	db_rollback(test.db);
+	assert_int_equal(password_seal(&c, TEST_TENANT, TEACHER, phc, &sealed), OK);
 	test_sql(&test,
 		printf_text("UPDATE auth.account SET password = '%s' WHERE id = '" TEACHER "'",
-			password_seal(&c, TEST_TENANT, TEACHER, phc)));
+			sealed));
 	test_sql(&test,
 		"CREATE FUNCTION public.change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
 		" AS $$ BEGIN UPDATE auth.account SET password = '\\x01', version = version + 1"
@@ -397,6 +421,7 @@ int main(void)
 		FACT(it_counts_once_a_code_has_confirmed_it),
 		FACT(the_secret_is_stored_sealed_and_the_codes_hashed),
 		FACT(a_sealed_secret_belongs_to_its_account),
+		FACT(a_sealed_secret_goes_with_its_tenants_salt),
 		FACT(setting_up_needs_the_password_anew_and_happens_once),
 		FACT(pupils_have_none),
 		FACT(a_login_is_complete_with_a_code_only),
