@@ -58,6 +58,13 @@ const struct algorithm algorithms[] = {
 	{ "bus", "ChaCha20-Poly1305 (RFC 8439)", "messages between processes",
 		", a key per link and direction", "`bus/<name>/`",
 		{ KEY_FIGURE, { "tag", BITS(TAG_SIZE) } } },
+	{ "busHandshake", "BLAKE2b", "the beginning of a link between processes",
+		", keyed: who is there, and a key for this link", "`bus/<name>/`",
+		{ KEY_FIGURE, { "hash", BITS(HASH_SIZE) } } },
+	{ "eventProof", "HMAC-SHA-256", "proofs of events between services",
+		", made by the database",
+		"`tenant-mac.key`: auth, and a table that no service can read",
+		{ KEY_FIGURE, { "hash", BITS(HASH_SIZE) } } },
 	{ "tenantKey", SEAL, "tenant keys at rest",
 		" under the root key, bound to the file's name; or wrapped by AWS KMS, bound to the"
 		" tenant; sealed anew when the root changes",
@@ -71,6 +78,14 @@ const struct algorithm algorithms[] = {
 		"of that one user: BLAKE2b, keyed with the tenant's, over the user's id and random"
 		" bytes in the keyring, which are overwritten when the user is erased",
 		{ SEAL_FIGURES, { "random", BITS(USER_SALT_SIZE) } } },
+	{ "waiting", SEAL, "what waits for delivery: events and mail",
+		", bound like texts of lessons",
+		"derived from the tenant's key, or of the one user whom it is about",
+		{ SEAL_FIGURES } },
+	{ "repetition", SEAL ", HMAC-SHA-256", "answers kept for a repetition",
+		", sealed twice; found by a hash with a key",
+		"of the tenant or the user whom it is about, and of the caller's Idempotency-Key",
+		{ SEAL_FIGURES } },
 	{ "loginIndex", "HMAC-SHA-256", "finding login names", "",
 		"of each tenant, in the keyring: an index key in provisioning; in auth BLAKE2b, "
 		"keyed"
@@ -84,6 +99,14 @@ const struct algorithm algorithms[] = {
 		"or"
 		" the tenant's for what the staff uploads",
 		{ SEAL_FIGURES, { "chunk", MEDIA_CHUNK_SIZE } } },
+	{ "archive", SEAL, "exports, and archives that are taken in", " in chunks like videos",
+		"random for each; sealed in its row under the tenant's key",
+		{ SEAL_FIGURES, { "chunk", MEDIA_CHUNK_SIZE } } },
+	{ "outbound", "TLS 1.3", "receivers of the log, witnesses, mail, AWS KMS",
+		"; 1.2 where they have no other",
+		"theirs; a certificate of our own where one is demanded", { { NULL, 0 } } },
+	{ "kmsRequest", "HMAC-SHA-256 (AWS SigV4)", "requests to AWS KMS", "",
+		"the deployment's credentials at AWS", { { NULL, 0 } } },
 	{ "browser", "TLS 1.3", "browsers", "; 1.2 with forward secrecy and AEAD on request",
 		"the gateway's certificate", { { NULL, 0 } } },
 	{ "ticket", "AES-256-CBC, HMAC-SHA-256", "session tickets", "",

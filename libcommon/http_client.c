@@ -126,6 +126,7 @@ static void set_limits(CURL *handle, const struct http_client_request *request)
 	SET(handle, CURLOPT_NOSIGNAL, 1L);
 	SET(handle, CURLOPT_TIMEOUT_MS, request->timeout_ms);
 	SET(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(handle, CURLOPT_PROXY, "");
 	SET(handle, CURLOPT_FOLLOWLOCATION, 0L);
 	SET(handle, CURLOPT_SSL_CTX_FUNCTION, on_tls);

@@ -64,6 +64,8 @@ static CURLcode set_server(CURL *handle, const struct notification_conf *conf)
 	if (!code)
 		code = curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
 	if (!code)
+		code = curl_easy_setopt(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (!code)
 		code = curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
 	if (!code)
 		code = curl_easy_setopt(
