@@ -95,6 +95,7 @@ struct call {
 		const char *tenant_id; /* NULL: the actor's */
 	} about; /* whose key an answer that is kept for a repetition lies under; set by handlers */
 	enum label label; /* of the object, where it was raised above its type; audit and checks */
+	bool hides; /* a statement left out what the session would see with more proof */
 	const char *recorded; /* audit: codes of the input, a JSON object; NULL: none */
 	const char *content_type; /* of a reply body that is not JSON; set by handlers */
 	struct push *pushes; /* hints to send once the transaction has committed */

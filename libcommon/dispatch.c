@@ -274,7 +274,7 @@ static enum err withhold(struct call *c, const void *in, void *out, struct reply
 		return OK;
 	enum label shut = label_withhold(c->actor, now_unix_ms, shape, out, &left_out);
 	c->label = label_gravest(c->label, shut ? shut : label_held(shape, out));
-	if (c->op->flags & OP_SEEKS && is_sought(c, in))
+	if (c->hides || (c->op->flags & OP_SEEKS && is_sought(c, in)))
 		left_out = label_bar(c->actor, LABEL_I, now_unix_ms);
 	label_bar_header(left_out, &reply->headers);
 	return check_label(c, shut);

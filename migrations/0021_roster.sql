@@ -52,6 +52,7 @@ CREATE TABLE provisioning.class (
 	grade text CHECK (grade IN ('P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'J1', 'J2', 'J3')),
 	status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended', 'deleted')),
 	created_at timestamptz NOT NULL DEFAULT now(),
+	label text COLLATE "C" CHECK (label IN ('I', 'II', 'III')), -- where an administrator raised the class of this one above IV
 	PRIMARY KEY (tenant_id, id),
 	UNIQUE (tenant_id, org_id, title),
 	FOREIGN KEY (tenant_id, org_id) REFERENCES provisioning.org
@@ -95,12 +96,17 @@ GRANT SELECT ON provisioning.effective_enrollment TO manabiya_provisioning;
 CREATE VIEW provisioning.label_of_user WITH (security_invoker = true) AS
 	SELECT p.tenant_id, p.id, p.label FROM provisioning.person p;
 
--- An enrolment says that somebody is here.
-CREATE VIEW provisioning.label_of_enrollment WITH (security_invoker = true) AS
-	SELECT e.tenant_id, e.id, p.label
-	FROM provisioning.enrollment e JOIN provisioning.person p ON p.tenant_id = e.tenant_id AND p.id = e.user_id;
+CREATE VIEW provisioning.label_of_class WITH (security_invoker = true) AS
+	SELECT k.tenant_id, k.id, k.label FROM provisioning.class k;
 
-GRANT SELECT ON provisioning.label_of_user, provisioning.label_of_enrollment TO manabiya_provisioning;
+-- An enrolment says that somebody is here, and in which class.
+CREATE VIEW provisioning.label_of_enrollment WITH (security_invoker = true) AS
+	SELECT e.tenant_id, e.id, least(p.label, k.label) AS label
+	FROM provisioning.enrollment e
+	JOIN provisioning.person p ON p.tenant_id = e.tenant_id AND p.id = e.user_id
+	JOIN provisioning.class k ON k.tenant_id = e.tenant_id AND k.id = e.class_id;
+
+GRANT SELECT ON provisioning.label_of_user, provisioning.label_of_class, provisioning.label_of_enrollment TO manabiya_provisioning;
 
 -- Primary school comes before junior high, and classes without a grade last.
 CREATE FUNCTION provisioning.grade_order(grade text) RETURNS text

@@ -24,6 +24,7 @@ CREATE TABLE learning.class (
 	version bigint NOT NULL,
 	title text NOT NULL,
 	status text NOT NULL CHECK (status IN ('active', 'suspended', 'deleted')),
+	label text COLLATE "C" CHECK (label IN ('I', 'II', 'III')), -- where the class of this one was raised above IV
 	PRIMARY KEY (tenant_id, id)
 );
 SELECT tenancy.protect('learning.class');

@@ -27,22 +27,25 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT label IS NULL OR label COLLATE "C" > 'II'
 $$;
 
--- A try with its class: the graver of its own and that of the pupil whose it is. Whoever asks of which class a try, its
--- video or what was said of it is asks here.
+-- A try with its class: the gravest of its own, that of the pupil whose it is, and that of the school class that it was
+-- made in. Whoever asks of which class a try, its video or what was said of it is asks here. For classmates the school
+-- class does not count: they are in it.
 CREATE VIEW learning.labelled_try WITH (security_invoker = true) AS
 	SELECT t.tenant_id, t.id, t.assignment_id, t.skill_id, t.user_id, t.media_id, t.shared, t.created_at,
-		t.submitted_at, t.answered_at, t.label_by, t.label AS own_label, m.label AS followed_label,
-		least(t.label, m.label) AS label
+		t.submitted_at, t.answered_at, t.label_by, t.label AS own_label, least(m.label, k.label) AS followed_label,
+		least(t.label, m.label) AS classmate_label, least(t.label, m.label, k.label) AS label
 	FROM learning.try t
-	LEFT JOIN learning.member m ON m.tenant_id = t.tenant_id AND m.id = t.user_id;
+	LEFT JOIN learning.member m ON m.tenant_id = t.tenant_id AND m.id = t.user_id
+	LEFT JOIN learning.assignment s ON s.tenant_id = t.tenant_id AND s.id = t.assignment_id
+	LEFT JOIN learning.class k ON k.tenant_id = s.tenant_id AND k.id = s.class_id;
 GRANT SELECT ON learning.labelled_try TO manabiya_learning;
 
--- The class of an assignment is that of its unit.
+-- The class of an assignment is that of its unit or, where this is graver, of its school class, whose pupils are in it.
 CREATE FUNCTION learning.visible_assignment(actor uuid, actor_role text)
 RETURNS TABLE (tenant_id uuid, id uuid, unit_id uuid, unit_title text, class_id uuid, class_title text,
 	due_on date, created_at timestamptz, label text)
 LANGUAGE sql STABLE AS $$
-	SELECT a.tenant_id, a.id, a.unit_id, u.title, a.class_id, k.title, a.due_on, a.created_at, u.label
+	SELECT a.tenant_id, a.id, a.unit_id, u.title, a.class_id, k.title, a.due_on, a.created_at, least(u.label, k.label)
 	FROM learning.assignment a
 	JOIN learning.unit u ON u.tenant_id = a.tenant_id AND u.id = a.unit_id
 	JOIN learning.class k ON k.tenant_id = a.tenant_id AND k.id = a.class_id
@@ -68,7 +71,7 @@ LANGUAGE sql STABLE AS $$
 		t.media_id, t.shared, t.created_at, t.submitted_at, t.answered_at
 	FROM learning.labelled_try t
 	JOIN learning.assignment a ON a.tenant_id = t.tenant_id AND a.id = t.assignment_id
-	WHERE actor_role = 'student' AND t.user_id <> actor AND t.shared AND learning.is_for_pupils(t.label)
+	WHERE actor_role = 'student' AND t.user_id <> actor AND t.shared AND learning.is_for_pupils(t.classmate_label)
 		AND a.class_id IN (SELECT o.class_id FROM learning.own_class(actor, 'student') o)
 	UNION ALL
 	SELECT t.tenant_id, t.id, t.assignment_id, a.unit_id, t.skill_id, t.user_id,
@@ -128,8 +131,10 @@ CREATE VIEW learning.label_of_unit WITH (security_invoker = true) AS
 	SELECT u.tenant_id, u.id, u.label FROM learning.unit u;
 
 CREATE VIEW learning.label_of_assignment WITH (security_invoker = true) AS
-	SELECT a.tenant_id, a.id, u.label
-	FROM learning.assignment a JOIN learning.unit u ON u.tenant_id = a.tenant_id AND u.id = a.unit_id;
+	SELECT a.tenant_id, a.id, least(u.label, k.label) AS label
+	FROM learning.assignment a
+	JOIN learning.unit u ON u.tenant_id = a.tenant_id AND u.id = a.unit_id
+	LEFT JOIN learning.class k ON k.tenant_id = a.tenant_id AND k.id = a.class_id;
 
 -- A video follows its try, and as a model its units.
 CREATE VIEW learning.label_of_media WITH (security_invoker = true) AS

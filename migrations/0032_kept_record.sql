@@ -12,9 +12,12 @@ CREATE VIEW learning.kept_record WITH (security_invoker = true) AS
 			AS changed_at
 	FROM learning.labelled_try t
 	UNION ALL
-	SELECT g.tenant_id, 'goal', g.id, g.user_id, g.assignment_id, NULL, coalesce(m.label, 'III') COLLATE "C", g.written_at, g.written_at
+	SELECT g.tenant_id, 'goal', g.id, g.user_id, g.assignment_id, NULL, coalesce(least(m.label, k.label), 'III') COLLATE "C",
+		g.written_at, g.written_at
 	FROM learning.goal g
 	LEFT JOIN learning.member m ON m.tenant_id = g.tenant_id AND m.id = g.user_id
+	LEFT JOIN learning.assignment a ON a.tenant_id = g.tenant_id AND a.id = g.assignment_id
+	LEFT JOIN learning.class k ON k.tenant_id = a.tenant_id AND k.id = a.class_id
 	WHERE NOT EXISTS (SELECT FROM learning.try t WHERE t.tenant_id = g.tenant_id
 		AND t.assignment_id = g.assignment_id AND t.user_id = g.user_id)
 	UNION ALL

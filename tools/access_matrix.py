@@ -39,7 +39,7 @@ RAISED_HEAD = '''
 What it takes when the object that the path names was raised above its type to class II or I; `tests/attack/raised_test.py` asks about every cell.
 
 - **2**, **p**: as above. **own**: the pupil whose it is; for classmates it is not there (404). **hidden**: not there for any pupil.
-- A video is raised with its try, as a model with its unit; an assignment with its unit; a try with the pupil whose it is; an enrolment with its user.
+- A video is raised with its try, as a model with its unit; an assignment with its unit; a try with the pupil whose it is; assignments and tries with their school class; an enrolment with its user and class.
 '''
 TYPES_HEAD = '''
 ## Types of objects

@@ -20,6 +20,8 @@ static const char ASSIGNMENT_CREATE[] =
 	" WHERE u.id = $4::uuid AND k.id = $5::uuid AND k.status = 'active'"
 	" AND k.id IN (SELECT o.class_id FROM learning.own_class($1::uuid, $2::text) o)";
 
+static const char UNIT_LABEL[] = "SELECT label FROM learning.unit WHERE id = $1::uuid";
+
 enum err learning_assignment_list(struct call *c, const struct learning_assignment_list_in *in,
 	struct learning_assignment_list_out *out)
 {
@@ -52,8 +54,13 @@ enum err learning_assignment_create(struct call *c, const struct learning_assign
 		out);
 	if (e)
 		return e;
-	/* Of what they do not see they are not told. */
-	const bool is_for_pupils = label_is_for_pupils(label_from_name(out->label));
+	/* Of what they do not see they are not told; of whatever class their own is, they see it.
+	 */
+	const char *label;
+	e = db_text(c, UNIT_LABEL, DB_ARGS(in->unit_id), &label);
+	if (e)
+		return e;
+	const bool is_for_pupils = label_is_for_pupils(label_from_name(label));
 	const struct lesson lesson = { .kind = "assignment",
 		.assignment_id = out->id,
 		.recipients = is_for_pupils ? AUDIENCE_PUPILS : 0 };

@@ -13,22 +13,27 @@
 
 /* ---- in ---- */
 
-/* Says whether the class has changed. */
+/* What both statements say: whether the class has changed. */
+#define HAS_ANOTHER_LABEL                                                                          \
+	" SELECT coalesce((SELECT put.label IS DISTINCT FROM (SELECT was.label FROM was)"          \
+	" FROM put), false)"
+
 static const char MEMBER_PUT[] =
 	"WITH was AS (SELECT label FROM learning.member WHERE id = $1::uuid),"
 	" put AS (INSERT INTO learning.member AS m (id, version, role, status, name, label)"
 	"  VALUES ($1::uuid, $2::bigint, $3, $4, $5, $6)"
 	"  ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
 	"  role = excluded.role, status = excluded.status, name = excluded.name,"
-	"  label = excluded.label WHERE m.version < excluded.version RETURNING label)"
-	" SELECT coalesce((SELECT put.label IS DISTINCT FROM (SELECT was.label FROM was)"
-	"  FROM put), false)";
+	"  label = excluded.label WHERE m.version < excluded.version RETURNING "
+	"label)" HAS_ANOTHER_LABEL;
 
 static const char CLASS_PUT[] =
-	"INSERT INTO learning.class AS k (id, version, title, status)"
-	" VALUES ($1::uuid, $2::bigint, $3, $4)"
-	" ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
-	" title = excluded.title, status = excluded.status WHERE k.version < excluded.version";
+	"WITH was AS (SELECT label FROM learning.class WHERE id = $1::uuid),"
+	" put AS (INSERT INTO learning.class AS k (id, version, title, status, label)"
+	"  VALUES ($1::uuid, $2::bigint, $3, $4, $5)"
+	"  ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version,"
+	"  title = excluded.title, status = excluded.status, label = excluded.label"
+	"  WHERE k.version < excluded.version RETURNING label)" HAS_ANOTHER_LABEL;
 
 static const char ENROLLMENT_PUT[] =
 	"INSERT INTO learning.enrollment AS e (id, version, class_id, user_id, role, status,"
@@ -73,9 +78,12 @@ static enum err on_user(struct call *c, const struct event_text *event, const vo
 static enum err on_class(struct call *c, const struct event_text *event, const void *data)
 {
 	const struct class_changed *changed = data;
-	return db_exec(c, CLASS_PUT,
+	const char *is_labelled;
+	enum err e = db_text(c, CLASS_PUT,
 		DB_ARGS(changed->class_id, db_integer(c, changed->version), changed->title,
-			changed->status));
+			changed->status, changed->label),
+		&is_labelled);
+	return e || is_labelled[0] != 't' ? e : event_class_labelled(c, changed->class_id);
 }
 
 static enum err on_enrollment(struct call *c, const struct event_text *event, const void *data)
@@ -210,6 +218,12 @@ static const char VIEWERS_OF_USER[] =
 		 " ON o.tenant_id = e.tenant_id AND o.class_id = e.class_id"
 		 " WHERE e.user_id = $1::uuid");
 
+static const char VIEWERS_OF_CLASS[] =
+	IN_PARTS("SELECT m.id AS user_id FROM learning.member m"
+		 " WHERE m.role = 'contractor' AND m.status = 'active'"
+		 " UNION SELECT e.user_id FROM learning.effective_enrollment e"
+		 " WHERE e.class_id = $1::uuid");
+
 static enum err emit_change(struct call *c, const struct people *watchers)
 {
 	const struct lesson_happened event = { .kind = "change",
@@ -251,4 +265,9 @@ enum err event_unit_labelled(struct call *c, const char *unit_id)
 enum err event_user_labelled(struct call *c, const char *user_id)
 {
 	return tell_change(c, VIEWERS_OF_USER, user_id);
+}
+
+enum err event_class_labelled(struct call *c, const char *class_id)
+{
+	return tell_change(c, VIEWERS_OF_CLASS, class_id);
 }

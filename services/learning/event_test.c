@@ -191,6 +191,24 @@ static void a_class_that_changes_is_told_to_who_could_see_the_user_without_a_nam
 	}
 }
 
+static void of_a_school_class_those_who_are_in_it_look_again(void **state)
+{
+	static const char raised[] = "{'classId':'" CLASS "','version':2,'title':'1年1組',"
+				     "'status':'active','label':'II'}";
+	add_people(&test);
+	test_sql(&test, "DELETE FROM learning.outbox");
+	assert_int_equal(bring(ID("701"), "class.changed", raised), 204);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT label FROM learning.class WHERE id = '" CLASS "'"),
+		"II");
+	assert_string_equal(test_event(&test, "lesson.happened", ""),
+		"{\"kind\":\"change\",\"recipients\":[],\"watchers\":[\"" PUPIL "\",\"" CLASSMATE
+		"\",\"" TEACHER "\"]}");
+	test_sql(&test, "DELETE FROM learning.outbox");
+	assert_int_equal(bring(ID("702"), "class.changed", CLASS_OF("3", "active")), 204);
+	assert_true(*test_event(&test, "lesson.happened", PUPIL));
+}
+
 /* Whatever becomes of the key afterwards. */
 static void who_is_deleted_is_called_so_under_nobodys_key(void **state)
 {
@@ -301,6 +319,7 @@ int main(void)
 		FACT(a_suspended_class_is_not_shown_and_is_kept),
 		FACT(an_enrolment_counts_while_it_is_in_effect),
 		FACT(a_class_that_changes_is_told_to_who_could_see_the_user_without_a_name),
+		FACT(of_a_school_class_those_who_are_in_it_look_again),
 		FACT(who_is_deleted_is_called_so_under_nobodys_key),
 		FACT(who_is_erased_meanwhile_holds_up_no_events),
 		FACT(archives_from_before_a_pupil_was_deleted_go),

@@ -20,12 +20,12 @@ static const struct problem CHANGED_MEANWHILE = {
 	.en = "Somebody else has changed the class meanwhile. Look again.",
 };
 
-static const struct problem FOLLOWS_USER = {
+static const struct problem FOLLOWS = {
 	.err = ERR_CONFLICT,
 	.status = 409,
-	.code = "label_of_user",
-	.ja = "この児童生徒の分類より低くすることはできません。",
-	.en = "It cannot be of a lower class than the pupil whose it is.",
+	.code = "label_followed",
+	.ja = "この児童生徒やクラスの分類より低くすることはできません。",
+	.en = "It cannot be of a lower class than its pupil and their class.",
 };
 
 /* Who raised it may lower it; the row is locked so that the answer holds until the change. */
@@ -80,7 +80,7 @@ static enum err check_try(struct call *c, const struct learning_try *seen,
 		return fail_as(c, &CHANGED_MEANWHILE);
 	enum err e = label_change_check(c, &change);
 	if (!e && labels->followed && change.to > labels->followed)
-		e = fail_as(c, &FOLLOWS_USER);
+		e = fail_as(c, &FOLLOWS);
 	return e;
 }
 

@@ -29,6 +29,7 @@ static int calm_down(void **state)
 	test_sql(&test,
 		"UPDATE learning.try SET label = NULL, label_by = NULL;"
 		"UPDATE learning.member SET label = NULL;"
+		"UPDATE learning.class SET label = NULL;"
 		"UPDATE learning.unit SET label = NULL; DELETE FROM learning.outbox");
 	return 0;
 }
@@ -582,10 +583,46 @@ static void a_try_is_not_lowered_below_its_pupil(void **state)
 	raise_user(PUPIL, "II");
 	expect_code(T, FRESH, "try_label_put", TRY(SHARED), "{\"label\":\"I\"}", "");
 	expect_code(T, STALE, "try_label_put", TRY(SHARED), lower, PASSWORD);
-	expect_code(T, FRESH, "try_label_put", TRY(SHARED), lower, "label_of_user");
+	expect_code(T, FRESH, "try_label_put", TRY(SHARED), lower, "label_followed");
 	expect_code(T, FRESH, "try_label_put", TRY(SHARED),
 		"{\"label\":\"II\",\"reason\":\"consent_given\"}", "");
 	expect_code(T, STALE, "try_get", TRY(SHARED), NULL, "");
+}
+
+/* Its pupils are in it and see it; of the staff it takes what its class takes. */
+static void what_is_made_in_a_raised_class_is_of_that_class(void **state)
+{
+	test_sql(&test,
+		"UPDATE learning.class SET label = 'II' WHERE id = '" CLASS "';"
+		"DELETE FROM learning.outbox");
+	static const char *const rows[][2] = { { "try_get", TRY(SHARED) },
+		{ "comment_list", TRY(SHARED) }, { "media_content", VIDEO(SHARED_MEDIA) },
+		{ "assignment_get", "assignmentId=" ASSIGNMENT } };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		expect_code(T, ONE_FACTOR, rows[i][0], rows[i][1], NULL, FACTOR);
+		expect_code(T, STALE, rows[i][0], rows[i][1], NULL, "");
+		expect_code(P, STALE, rows[i][0], rows[i][1], NULL, "");
+		expect_code(MATE, STALE, rows[i][0], rows[i][1], NULL, "");
+		expect_code(OUT, FRESH, rows[i][0], rows[i][1], NULL, "not_found");
+	}
+	expect_code(T, ONE_FACTOR, "board_get", "assignmentId=" ASSIGNMENT, NULL, FACTOR);
+	static const char *const lists[] = { "assignment_list", "home_part", "try_list" };
+	for (size_t i = 0; i < 3; i++) {
+		assert_null(strstr(seen_by(T, ONE_FACTOR, lists[i], NULL), ASSIGNMENT));
+		expect_told(T, ONE_FACTOR, lists[i], NULL, "second-factor");
+		assert_non_null(strstr(seen_by(T, STALE, lists[i], NULL), ASSIGNMENT));
+		assert_non_null(strstr(seen_by(MATE, STALE, lists[i], NULL), ASSIGNMENT));
+	}
+	/* They are told of a new assignment, too. */
+	expect_code(T, FRESH, "assignment_create", NULL,
+		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}", "");
+	assert_non_null(strstr(event_about(CLASSMATE), "\"recipients\":[\""));
+	test_sql(&test, "DELETE FROM learning.assignment WHERE id <> '" ASSIGNMENT "'");
+	assert_string_equal(
+		test_sql_text(&test,
+			"SELECT string_agg(DISTINCT label, ' ') FROM learning.kept_record"
+			" WHERE assignment_id = '" ASSIGNMENT "'"),
+		"II");
 }
 
 /* How long things are kept goes by their class, so it follows, too. */
@@ -624,6 +661,7 @@ int main(void)
 		AS_IT_WAS(lists_leave_a_raised_pupil_out),
 		AS_IT_WAS(what_a_raised_pupil_says_is_for_no_classmate),
 		AS_IT_WAS(a_try_is_not_lowered_below_its_pupil),
+		AS_IT_WAS(what_is_made_in_a_raised_class_is_of_that_class),
 		AS_IT_WAS(what_is_kept_of_a_raised_pupil_is_of_that_class),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

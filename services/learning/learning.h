@@ -63,6 +63,7 @@ must_check enum err event_try_shared(struct call *c, const char *try_id);
 must_check enum err event_try_labelled(struct call *c, const char *try_id);
 must_check enum err event_unit_labelled(struct call *c, const char *unit_id);
 must_check enum err event_user_labelled(struct call *c, const char *user_id);
+must_check enum err event_class_labelled(struct call *c, const char *class_id);
 
 /* Remove what a pupil who was deleted at `time` did: tries, goals, videos (erase.c). */
 must_check enum err erase_pupil(struct call *c, const char *user_id, const char *time);

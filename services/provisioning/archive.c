@@ -19,7 +19,7 @@ static const struct archived_type TYPES[] = {
 					  "p.id > $1::uuid)"
 					  " ORDER BY p.id LIMIT $2::integer" },
 	{ "class", &provisioning_archived_class_shape,
-		"SELECT k.id, k.org_id, k.title, k.grade, k.status,"
+		"SELECT k.id, k.org_id, k.title, k.grade, k.status, k.label,"
 		" tenancy.stamp(k.created_at) AS created_at FROM provisioning.class k"
 		" WHERE k.status <> 'deleted' AND ($1::uuid IS NULL OR k.id > $1::uuid)"
 		" ORDER BY k.id LIMIT $2::integer" },

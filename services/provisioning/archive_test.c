@@ -57,8 +57,12 @@ static void the_class_that_a_user_was_raised_to_goes_along(void **state)
 {
 	test_sql(&test, "UPDATE provisioning.person SET label = 'II' WHERE id = '" HEAD "'");
 	assert_non_null(strstr(lines_of(&learning, "user", 200), "\"label\":\"II\""));
-	test_sql(&test, "UPDATE provisioning.person SET label = NULL");
+	test_sql(&test,
+		"UPDATE provisioning.person SET label = NULL;"
+		"UPDATE provisioning.class SET label = 'III'");
 	assert_null(strstr(lines_of(&learning, "user", 200), "label"));
+	assert_non_null(strstr(lines_of(&learning, "class", 200), "\"label\":\"III\""));
+	test_sql(&test, "UPDATE provisioning.class SET label = NULL");
 }
 
 static void whose_end_has_begun_is_marked(void **state)

@@ -38,8 +38,8 @@ static const char ARRIVED[] = "INSERT INTO provisioning.arrival (user_id)"
 			      " SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING";
 
 static const char CLASS_PUT[] =
-	"INSERT INTO provisioning.class (id, org_id, title, grade, status, created_at)"
-	" VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6::timestamptz)"
+	"INSERT INTO provisioning.class (id, org_id, title, grade, status, created_at,"
+	" label) VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6::timestamptz, $7)"
 	" ON CONFLICT (tenant_id, id) DO NOTHING";
 
 static const char ENROLLMENT_PUT[] =
@@ -185,7 +185,7 @@ static enum err put_classes(struct call *c, const struct arrivals *arrivals)
 		const struct provisioning_archived_class *row = arrival_at(arrivals, i);
 		e = db_later(c, CLASS_PUT,
 			DB_ARGS(row->id, row->org_id, row->title, row->grade, row->status,
-				row->created_at));
+				row->created_at, row->label));
 	}
 	return e ? e : classes_tell(c, ids_of(c, arrivals), arrivals->n);
 }

@@ -4,7 +4,10 @@
  * A suspended class is out of use and whole: instructors and pupils are not shown it, nothing new
  * begins in it, and restoring brings it back as it was.
  */
+#include <string.h>
+
 #include "libcommon/db.h"
+#include "libcommon/label.h"
 #include "libcommon/page.h"
 #include "libcommon/uuid.h"
 #include "services/provisioning/provisioning.h"
@@ -13,7 +16,7 @@ static const struct problem TITLE_TAKEN = { ERR_CONFLICT, 409, "class_title_take
 	"この学校に同じ名前のクラスがあります。", "The school has a class of this name." };
 
 #define CLASS_COLUMNS                                                                              \
-	"k.id, k.title, k.org_id, o.name AS org_name, k.grade, k.status, k.version,"               \
+	"k.id, k.title, k.org_id, o.name AS org_name, k.grade, k.status, k.version, k.label,"      \
 	" (SELECT count(*) FROM provisioning.enrollment e WHERE e.tenant_id = k.tenant_id"         \
 	"  AND e.class_id = k.id AND e.role = 'student') AS student_count"
 
@@ -30,12 +33,18 @@ static const char CLASS_GET_WITH_ETAG[] =
 	"SELECT " CLASS_COLUMNS ", '\"v' || k.version || '\"' AS etag" CLASS_TABLES
 	" WHERE k.id = $1::uuid AND " CLASS_VISIBLE_TO("$2", "$3");
 
-static const char CLASS_LIST[] = "SELECT " CLASS_COLUMNS CLASS_TABLES " WHERE " CLASS_VISIBLE_TO(
-	"$1",
-	"$2") " AND ($6::uuid IS NULL OR (o.name, provisioning.grade_order(k.grade), k.title, k.id)"
-	      "  > ($3, provisioning.grade_order($4), $5, $6::uuid))"
-	      " ORDER BY o.name, provisioning.grade_order(k.grade), k.title, k.id LIMIT "
-	      "$7::integer";
+static const char CLASS_LIST[] =
+	"SELECT " CLASS_COLUMNS CLASS_TABLES
+	" WHERE " CLASS_VISIBLE_TO("$1", "$2") " AND " CLASS_REACHED(
+		"$8") " AND ($6::uuid IS NULL OR (o.name, provisioning.grade_order(k.grade), "
+		      "k.title, k.id)"
+		      "  > ($3, provisioning.grade_order($4), $5, $6::uuid))"
+		      " ORDER BY o.name, provisioning.grade_order(k.grade), k.title, k.id LIMIT "
+		      "$7::integer";
+
+static const char HIDES[] =
+	"SELECT EXISTS (SELECT FROM provisioning.class k WHERE k.label < $3"
+	" AND ($4::uuid IS NULL OR k.id = $4::uuid) AND " CLASS_VISIBLE_TO("$1", "$2") ")::text";
 
 static const char VERSION_LOCK[] =
 	"SELECT version FROM provisioning.class WHERE id = $1::uuid FOR UPDATE";
@@ -69,6 +78,16 @@ enum err provisioning_class_create(struct call *c, const struct provisioning_cla
 	return e ? e : db_row(c, CLASS_GET, DB_ARGS(id), &provisioning_class_shape, out);
 }
 
+/* A cursor holds the title of the last class of a page, so a list leaves out in SQL what the
+ * session may not see, and the skeleton is told that something was. */
+enum err classes_hide(struct call *c, const char *class_id)
+{
+	const char *is_so = "false";
+	enum err e = db_text(c, HIDES, DB_ARGS(ACTOR(c), label_reach(c), class_id), &is_so);
+	c->hides = c->hides || strcmp(is_so, "true") == 0;
+	return e;
+}
+
 enum err provisioning_class_get(struct call *c, const struct provisioning_class_get_in *in,
 	struct provisioning_class_get_out *out)
 {
@@ -84,8 +103,10 @@ enum err provisioning_class_list(struct call *c, const struct provisioning_class
 	if (!e)
 		e = db_rows(c, CLASS_LIST,
 			DB_ARGS(ACTOR(c), page.after[0], page.after[1], page.after[2],
-				page.after[3], page.rows),
+				page.after[3], page.rows, label_reach(c)),
 			&provisioning_class_shape, &out->items);
+	if (!e)
+		e = classes_hide(c, NULL);
 	if (e || !page_goes_on(&page, &out->items.n))
 		return e;
 	const struct provisioning_class *last = &out->items.items[out->items.n - 1];

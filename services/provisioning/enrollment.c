@@ -27,11 +27,13 @@ static const struct problem ENROLLED = { ERR_CONFLICT, 409, "already_enrolled",
 
 #define ENROLLMENT_COLUMNS                                                                         \
 	"e.id, e.user_id, e.role, e.is_primary AS \"primary\", e.begin_date, e.end_date,"          \
-	" e.status, e.version, p.label, " SEALED("p.id", "p.name") " AS name"
+	" e.status, e.version, least(p.label, k.label) AS label, " SEALED(                         \
+		"p.id", "p.name") " AS name"
 
 #define ENROLLMENT_TABLES                                                                          \
 	" FROM provisioning.enrollment e"                                                          \
-	" JOIN provisioning.person p ON p.tenant_id = e.tenant_id AND p.id = e.user_id"
+	" JOIN provisioning.person p ON p.tenant_id = e.tenant_id AND p.id = e.user_id"            \
+	" JOIN provisioning.class k ON k.tenant_id = e.tenant_id AND k.id = e.class_id"
 
 /* To an instructor a class that is not taught today is not there. */
 static const char CLASS_VISIBLE[] = "SELECT k.id FROM provisioning.class k WHERE k.id = $1::uuid"

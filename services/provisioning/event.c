@@ -11,7 +11,7 @@ static const char PEOPLE[] = "SELECT id AS user_id, version, role, status, label
 	"id", "name") " AS name"
 		      " FROM unnest($1::uuid[]) AS told (id) JOIN provisioning.person USING (id)";
 
-static const char CLASSES[] = "SELECT id AS class_id, version, title, status"
+static const char CLASSES[] = "SELECT id AS class_id, version, title, label, status"
 			      " FROM unnest($1::uuid[]) AS told (id)"
 			      " JOIN provisioning.class USING (id)";
 

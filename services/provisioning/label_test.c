@@ -30,7 +30,9 @@ static int open_class(void **state)
 static int calm_down(void **state)
 {
 	recorded_forget();
-	test_sql(&test, "UPDATE provisioning.person SET label = NULL");
+	test_sql(&test,
+		"UPDATE provisioning.person SET label = NULL;"
+		"UPDATE provisioning.class SET label = NULL");
 	return 0;
 }
 
@@ -268,6 +270,132 @@ static void the_others_hear_of_it_and_the_log_why(void **state)
 		"0");
 }
 
+/* ---- a school class ---- */
+
+#define CLASS_NAME "5年1組"
+#define IN_CLASS (params_of("classId", class_id))
+
+static void raise_class(const char *label)
+{
+	assert_string_equal(code_for(&head, FRESH, "class_label_put", IN_CLASS,
+				    arena_printf(test.arena, "{\"label\":\"%s\"}", label)),
+		"");
+}
+
+static void what_names_the_class_takes_what_its_class_takes(void **state)
+{
+	const struct actor own = teacher();
+	const char *place = params_of("enrollmentId", child_place);
+	const struct {
+		const struct actor *who;
+		const char *operation, *params;
+	} rows[] = {
+		{ &head, "class_get", IN_CLASS },
+		{ &own, "class_get", IN_CLASS },
+		{ &head, "enrollment_list", IN_CLASS },
+		{ &own, "enrollment_list", IN_CLASS },
+		{ &head, "enrollment_get", place },
+		{ &head, "enrollment_suspend", place },
+		{ &head, "enrollment_restore", place },
+		{ &head, "class_suspend", IN_CLASS },
+		{ &head, "class_restore", IN_CLASS },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct actor *who = rows[i].who;
+		const char *at = rows[i].operation, *params = rows[i].params;
+		calm_down(state);
+		assert_string_equal(code_for(who, ONE_FACTOR, at, params, NULL), "");
+		raise_class("III");
+		assert_string_equal(code_for(who, ONE_FACTOR, at, params, NULL), "");
+		raise_class("II");
+		assert_string_equal(code_for(who, ONE_FACTOR, at, params, NULL), FACTOR);
+		assert_string_equal(code_for(who, STALE, at, params, NULL), "");
+		raise_class("I");
+		assert_string_equal(code_for(who, STALE, at, params, NULL), PASSWORD);
+		assert_string_equal(code_for(who, FRESH, at, params, NULL), "");
+		assert_string_equal(code_for(&other_head, FRESH, at, params, NULL), "not_found");
+	}
+}
+
+/* Neither by its title nor by the cursor of a page, which holds one. */
+static void lists_leave_the_class_out_and_say_so(void **state)
+{
+	const struct actor own = teacher();
+	static const char found[] = "q=%E7%B5%84";
+	const struct actor *const staff[] = { &head, &own };
+	for (size_t i = 0; i < 2; i++) {
+		calm_down(state);
+		assert_true(shows(staff[i], ONE_FACTOR, "class_list", NULL, class_id));
+		assert_false(is_told(staff[i], ONE_FACTOR, "class_list", NULL, "second-factor"));
+		raise_class("II");
+		assert_false(shows(staff[i], ONE_FACTOR, "class_list", NULL, class_id));
+		assert_true(is_told(staff[i], ONE_FACTOR, "class_list", NULL, "second-factor"));
+		assert_true(shows(staff[i], STALE, "class_list", NULL, class_id));
+		assert_false(is_told(staff[i], STALE, "class_list", NULL, "step-up"));
+		assert_false(shows(staff[i], ONE_FACTOR, "search_part", found, class_id));
+		assert_true(shows(staff[i], STALE, "search_part", found, class_id));
+		raise_class("I");
+		assert_false(shows(staff[i], STALE, "class_list", NULL, class_id));
+		assert_true(is_told(staff[i], STALE, "class_list", NULL, "step-up"));
+		assert_true(shows(staff[i], FRESH, "class_list", NULL, class_id));
+	}
+	(void)add_class(&head, "わかば小", "1年1組");
+	struct answer page = as(&head, ONE_FACTOR, "class_list", "limit=1", NULL);
+	assert_int_equal(json_count(items_of(&page)), 1);
+	assert_null(strstr(body_text(&page), CLASS_NAME));
+}
+
+static void nobody_is_named_with_the_class(void **state)
+{
+	const struct actor own = teacher();
+	static const char found[] = "q=%E3%81%BE%E3%82%82%E3%82%8B";
+	assert_true(shows(&head, ONE_FACTOR, "user_get", CHILD, CLASS_NAME));
+	assert_true(shows(&head, ONE_FACTOR, "user_list", IN_CLASS, child));
+	assert_true(shows(&own, ONE_FACTOR, "home_part", NULL, CLASS_NAME));
+	raise_class("II");
+	assert_false(shows(&head, ONE_FACTOR, "user_get", CHILD, CLASS_NAME));
+	assert_false(shows(&head, ONE_FACTOR, "user_list", NULL, CLASS_NAME));
+	assert_true(shows(&head, ONE_FACTOR, "user_list", NULL, child));
+	assert_false(shows(&head, ONE_FACTOR, "user_list", IN_CLASS, child));
+	assert_true(is_told(&head, ONE_FACTOR, "user_list", IN_CLASS, "second-factor"));
+	assert_true(shows(&head, STALE, "user_list", IN_CLASS, child));
+	assert_false(shows(&own, ONE_FACTOR, "home_part", NULL, CLASS_NAME));
+	assert_true(shows(&own, STALE, "home_part", NULL, CLASS_NAME));
+	assert_false(shows(&own, ONE_FACTOR, "search_part", found, child));
+	assert_true(shows(&own, STALE, "search_part", found, child));
+	assert_false(shows(&head, ONE_FACTOR, "search_part", found, class_id));
+	assert_true(shows(&head, ONE_FACTOR, "search_part", found, child));
+}
+
+static void its_pupils_are_in_it(void **state)
+{
+	struct actor own = test_actor(&test, TEST_TENANT, child, ROLE_STUDENT);
+	own.factors = 1;
+	raise_class("II");
+	struct answer home = expect(200, &own, "home_part", NULL, NULL);
+	assert_string_equal(text_of(&home, "classTitle"), CLASS_NAME);
+}
+
+static void a_class_is_lowered_with_a_reason_by_its_own_contract(void **state)
+{
+	static const char lower[] = "{\"label\":\"IV\",\"reason\":\"no_longer_sensitive\"}";
+	const struct actor own = teacher();
+	raise_class("II");
+	assert_string_equal(
+		json_text(json_member(event_of(&event_class_changed, class_id), "label")), "II");
+	assert_string_equal(
+		code_for(&head, FRESH, "class_label_put", IN_CLASS, "{\"label\":\"III\"}"),
+		"label_reason_required");
+	assert_string_equal(
+		code_for(&head, ONE_FACTOR, "class_label_put", IN_CLASS, lower), FACTOR);
+	assert_string_equal(
+		code_for(&other_head, FRESH, "class_label_put", IN_CLASS, lower), "not_found");
+	assert_string_equal(code_for(&own, FRESH, "class_label_put", IN_CLASS, lower), "forbidden");
+	assert_string_equal(code_for(&head, FRESH, "class_label_put", IN_CLASS, lower), "");
+	assert_null(json_member(event_of(&event_class_changed, class_id), "label"));
+	assert_true(shows(&head, ONE_FACTOR, "class_list", NULL, class_id));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +410,12 @@ int main(void)
 			a_user_to_be_deleted_is_left_out_of_the_list_of_those, calm_down),
 		cmocka_unit_test_setup(lowering_takes_a_reason_and_what_its_class_takes, calm_down),
 		cmocka_unit_test_setup(the_others_hear_of_it_and_the_log_why, calm_down),
+		cmocka_unit_test_setup(what_names_the_class_takes_what_its_class_takes, calm_down),
+		cmocka_unit_test_setup(lists_leave_the_class_out_and_say_so, calm_down),
+		cmocka_unit_test_setup(nobody_is_named_with_the_class, calm_down),
+		cmocka_unit_test_setup(its_pupils_are_in_it, calm_down),
+		cmocka_unit_test_setup(
+			a_class_is_lowered_with_a_reason_by_its_own_contract, calm_down),
 		cmocka_unit_test(ids_are_version_7_and_accounts_have_people),
 	};
 	return cmocka_run_group_tests(tests, open_class, close_world);

@@ -43,6 +43,14 @@
 #define PERSON_SOUGHT(reach_)                                                                      \
 	"(p.label IS NULL OR " reach_ "::text IS NULL OR p.label >= " reach_ "::text)"
 
+/* Whether class `k` may be named beside somebody: not where that takes more than the person does.
+ */
+#define CLASS_NAMED "(k.label IS NULL OR k.label > 'II')"
+
+/* Whether the session has proven what the class of class `k` takes; label_reach() is the parameter.
+ */
+#define CLASS_REACHED(reach_) "(k.label IS NULL OR k.label >= " reach_ "::text)"
+
 /* Whether class `k` is shown: to contractors always, to an instructor while it is taught. */
 #define CLASS_VISIBLE_TO(user_, role_)                                                             \
 	"(" role_ " = 'contractor' OR EXISTS (SELECT FROM provisioning.effective_enrollment t"     \
@@ -64,6 +72,11 @@ struct ids {
 /* Run the statement and add the ids it returns. */
 must_check enum err ids_collect(
 	struct call *c, const char *sql, struct db_args args, struct ids *out);
+
+/* ---- classes that were raised (class.c) ---- */
+
+/* Have the answer say whether it lacks classes, or this one, that more proof would show. */
+must_check enum err classes_hide(struct call *c, const char *class_id);
 
 /* ---- before auth is asked (lock.c) ---- */
 

@@ -31,7 +31,8 @@ static const struct problem USERNAME_TAKEN = { ERR_CONFLICT, 409, "username_take
 				  " (SELECT k.title FROM provisioning.effective_enrollment e "     \
 				  "JOIN provisioning.class k"                                      \
 				  "  ON k.tenant_id = e.tenant_id AND k.id = e.class_id"           \
-				  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id ORDER "  \
+				  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id "        \
+				  "AND " CLASS_NAMED " ORDER "                                     \
 				  "BY k.title, k.id LIMIT 1)"                                      \
 				  " AS class_title"
 
@@ -46,12 +47,13 @@ static const char USER_GET_WITH_ETAG[] =
 	"SELECT " USER_COLUMNS ", '\"v' || p.version || '\"' AS etag"
 	" FROM provisioning.person p WHERE p.id = $1::uuid";
 
-static const char LISTED[] = "SELECT p.id, " SEALED(
-	"p.id", "p.name") " FROM provisioning.person p"
-			  " WHERE ($1::text IS NULL OR p.role = $1)"
-			  " AND ($2::uuid IS NULL OR EXISTS (SELECT FROM provisioning.enrollment e"
-			  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.class_id = "
-			  "$2::uuid)) AND " PERSON_SOUGHT("$3");
+static const char LISTED[] = "SELECT p.id, " SEALED("p.id",
+	"p.name") " FROM provisioning.person p"
+		  " WHERE ($1::text IS NULL OR p.role = $1)"
+		  " AND ($2::uuid IS NULL OR EXISTS (SELECT FROM provisioning.enrollment e"
+		  " JOIN provisioning.class k ON k.tenant_id = e.tenant_id AND k.id = e.class_id"
+		  "  WHERE e.tenant_id = p.tenant_id AND e.user_id = p.id AND e.class_id = "
+		  "$2::uuid AND " CLASS_REACHED("$4") ")) AND " PERSON_SOUGHT("$3");
 
 static const char USER_PAGE[] = "SELECT " USER_COLUMNS " FROM provisioning.person p"
 				" WHERE p.id = ANY ($1::uuid[])";
@@ -185,7 +187,11 @@ enum err provisioning_user_list(struct call *c, const struct provisioning_user_l
 	enum err e = page_read(c, in->cursor, in->has_limit, in->limit, 2, &page);
 	if (!e)
 		e = roster_read(c, LISTED,
-			DB_ARGS(in->role, in->class_id, in->q ? label_reach(c) : NULL), &roster);
+			DB_ARGS(in->role, in->class_id, in->q ? label_reach(c) : NULL,
+				label_reach(c)),
+			&roster);
+	if (!e && in->class_id)
+		e = classes_hide(c, in->class_id);
 	if (e)
 		return e;
 	const struct roster_page shown = roster_cut(c, &roster, &page);

@@ -30,8 +30,9 @@ def setUpModule():
     told = base.world.operator.post('/v1/announcements', title='点検', body='あした', audience='contractor')['id']
     user_id = here.tenant.user_id('jido3')  # nobody's session: it is suspended and more
     own = {'operator': {'announcementId': told},
-           'contractor': {'announcementId': here.ids['announcementId'], 'userId': user_id, 'enrollmentId': place_of(user_id)},
-           'instructor': {'mediaId': here.tenant.lesson().model}, 'student': {'mediaId': here.ids['mediaId']}}
+           'contractor': {'announcementId': here.ids['announcementId'], 'userId': user_id, 'enrollmentId': place_of(user_id),
+                          'classId': spare_class(here.admin)},
+           'instructor': {'mediaId': here.tenant.lesson().model, 'classId': here.tenant.lesson().class_id}, 'student': {'mediaId': here.ids['mediaId']}}
     # What is held for a legal reason is asked for like everything, and not erased.
     base.world.stack.sql("UPDATE provisioning.contract SET hold_since = now(), hold_reason = '保全'")
     stay_fresh()
@@ -42,16 +43,23 @@ def place_of(user_id):
     return next(row['id'] for row in enrolled if row['userId'] == user_id)
 
 
+def spare_class(client):
+    return client.post('/v1/classes', title='予備', orgId=here.ids['orgId'])['id']
+
+
 def staff():
     return (('operator', base.world.operator), ('contractor', here.admin), ('instructor', here.teacher))
 
 
 def raise_all(label):
-    """The try, the unit and a user of this side, every announcement; what an operation writes of a class is the same class again."""
-    base.world.stack.sql(f"UPDATE learning.try SET label = '{label}', label_by = 'instructor' WHERE id = '{here.ids['tryId']}'")
-    base.world.stack.sql(f"UPDATE learning.unit SET label = '{label}' WHERE id = '{here.ids['unitId']}'")
-    base.world.stack.sql(f"UPDATE notification.announcement SET label = '{label}'")
-    base.world.stack.sql(f"UPDATE provisioning.person SET label = '{label}' WHERE id = '{own['contractor']['userId']}'")
+    """What can be raised of this side, and every announcement; what an operation writes of a class is the same class again."""
+    mine = own['contractor']
+    base.world.stack.sql(f"""
+        UPDATE learning.try SET label = '{label}', label_by = 'instructor' WHERE id = '{here.ids['tryId']}';
+        UPDATE learning.unit SET label = '{label}' WHERE id = '{here.ids['unitId']}';
+        UPDATE notification.announcement SET label = '{label}';
+        UPDATE provisioning.person SET label = '{label}' WHERE id = '{mine['userId']}';
+        UPDATE provisioning.class SET label = '{label}' WHERE id IN ('{mine['classId']}', '{own['instructor']['classId']}')""")
     here.ids['label'] = label
 
 
@@ -60,7 +68,11 @@ def probe(row, client, role):
     here.ids.update(own[role])
     answer = operation_of(row).call(client, None, None, None)
     if row.name == 'enrollment_delete' and answer.status == 204:  # the next one needs it
-        own[role]['enrollmentId'] = client.post(f'/v1/classes/{here.ids["classId"]}/enrollments', userId=own[role]['userId'])['id']
+        place = f'/v1/classes/{here.tenant.lesson().class_id}/enrollments'
+        own[role]['enrollmentId'] = client.post(place, userId=own[role]['userId'])['id']
+    if row.name == 'class_delete' and answer.status == 204:
+        own[role]['classId'] = spare_class(client)
+        raise_all(here.ids['label'])
     if not answer.body:  # HEAD
         return {403: 'second_factor_required', 404: 'not_found'}.get(answer.status, '')
     code = answer.json['code'] if answer.status >= 400 else ''
@@ -123,6 +135,9 @@ class Raised(FlowTest):
         for client, status in ((here.admin, 403), (here.teacher, 403), (here.pupil, 403), (classmate, 403), (there.admin, 404),
                                (base.world.operator, 403), (base.world.client(), 401)):
             self.assertRefused(status, lambda: client.put(user, label='III', reason=REASON))
+        of_class = f'/v1/classes/{own["instructor"]["classId"]}/label'
+        for client, status in ((here.admin, 403), (here.teacher, 403), (here.pupil, 403), (there.admin, 404), (base.world.client(), 401)):
+            self.assertRefused(status, lambda: client.put(of_class, label='IV', reason=REASON))
         self.assertRefused(403, lambda: here.pupil.put(path, label='III', reason=REASON), 'label_raised_by_teacher')
         here.teacher.enrol()
         here.admin.enrol()
@@ -131,12 +146,14 @@ class Raised(FlowTest):
         self.assertRefused(422, lambda: here.teacher.put(path, label='III', reason='because'))
         self.assertRefused(422, lambda: here.admin.put(told, label='IV'), 'label_reason_required')
         self.assertRefused(422, lambda: here.admin.put(user, label='III'), 'label_reason_required')
+        self.assertRefused(422, lambda: here.admin.put(of_class, label='III'), 'label_reason_required')
         self.assertRefused(422, lambda: here.teacher.put(path, label='IV', reason=REASON))
         found = base.world.stack.sql(f"SELECT label FROM learning.try WHERE id = '{here.ids['tryId']}'")
         self.assertEqual(found, 'II')
         self.assertEqual(here.teacher.put(path, label='III', reason=REASON), {})
         self.assertEqual(here.teacher.put(unit, label='IV', reason=REASON), {})
         self.assertEqual(here.admin.put(user, label='III', reason=REASON), {})
+        self.assertEqual(here.admin.put(of_class, label='IV', reason=REASON), {})
 
     def test_6_the_own_account_stays_open(self):
         """Whatever the class and however long ago the password was proven: of class I, all else of the pupil's wants it anew."""

@@ -222,7 +222,7 @@ class Label(FlowTest):
     def test_9_lowered_the_pupil_is_back_and_the_log_says_why(self):
         path = f'/v1/users/{made["userId"]}'
         self.assertRefused(422, lambda: self.label('III', tenant.admin, path), 'label_reason_required')
-        self.assertRefused(409, lambda: self.label('III', path=f'/v1/tries/{made["id"]}'), 'label_of_user')
+        self.assertRefused(409, lambda: self.label('III', path=f'/v1/tries/{made["id"]}'), 'label_followed')
         self.label('III', tenant.admin, path, reason=REASON)
         eventually(lambda: every(places(classmate)) == {True}, 'the pupil is back', base.SETTLE_S)
 
@@ -239,6 +239,31 @@ class Label(FlowTest):
                               f'it is found as what is of class {label}')
         self.assertEqual(request['line']['metadata']['labels'], [label])
         return request
+
+    def test_a_raised_class_is_seen_by_who_is_in_it(self):
+        """And by staff with two factors; with one, neither the class nor what is done in it is anywhere."""
+        path, title = f'/v1/classes/{lesson.class_id}', '3年1組'
+        shown = {teacher: ('/v1/home', '/v1/assignments', '/v1/classes', f'/v1/search?q={quote(title)}', '/v1/tries'),
+                 tenant.admin: ('/v1/users', '/v1/classes', f'/v1/search?q={quote(title)}')}
+        self.assertEqual(self.label('II', tenant.admin, path), {'label': 'II'})
+        eventually(lambda: teacher.get(lesson.path).get('label') == 'II', 'the lessons of the class have followed', base.SETTLE_S)
+        for client in (pupil, classmate):
+            self.assertEqual(every(places(client)), {True})
+            self.assertIn(title, client.send('GET', '/v1/home').body.decode())
+            self.assertEqual(told(client, *LISTS), {None})
+        self.assertEqual(every(places(teacher)), {True})
+        for client in shown:
+            client.call('DELETE', '/v1/second-factor')
+        for client, paths in shown.items():
+            eventually(lambda: told(client, '/v1/classes') == {'second-factor'}, 'the session is no more than one factor', base.SOON_S)
+            for one in paths:
+                self.assertNotIn(title, client.send('GET', one).body.decode(), one)
+            self.assertRefused(403, lambda: client.get(path), 'second_factor_required')
+        self.assertEqual(every(places(teacher)), {False})
+        for client in shown:
+            client.enrol()
+        self.label('IV', tenant.admin, path, reason=REASON)
+        eventually(lambda: 'label' not in teacher.get(lesson.path), 'the lessons of the class are as before', base.SETTLE_S)
 
     def changes(self, label):
         """Found as what is of class II, though it is no more."""

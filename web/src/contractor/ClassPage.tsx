@@ -11,10 +11,13 @@ import { gradeOptions } from "../shared/person";
 import { Button } from "../ui/button";
 import { ConfirmDialog } from "../ui/dialog";
 import { Form, SelectField, TextField, text } from "../ui/form";
+import { later } from "../ui/later";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, errorText } from "../ui/states";
 import { useToast } from "../ui/toast";
 import { Enrolled } from "./Enrollments";
+
+const ClassLabel = later(async () => (await import("../shared/Label")).ClassLabel);
 
 const CHANGED = ["/v1/classes/{classId}", "/v1/classes"] as const;
 
@@ -140,6 +143,7 @@ export function ClassPage({ params }: { params: { id: string } }) {
 						<p className="lead">{item.orgName}</p>
 						<Enrolled classId={item.id} isActive={item.status === "active"} />
 						<Rename item={item} etag={etag} />
+						<ClassLabel item={item} />
 						<Suspension item={item} />
 						<Delete item={item} />
 					</>

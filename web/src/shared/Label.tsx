@@ -1,7 +1,7 @@
-/* The class of one video, unit or user: raised at once, lowered with a reason. Loaded when it is shown. */
+/* The class of one video, unit, user or school class: raised at once, lowered with a reason. Loaded when it is shown. */
 import { useState } from "react";
 import { useWrite } from "../api/hooks";
-import type { LoweringReason, Try, UnitDetail, User } from "../api/types";
+import type { LoweringReason, SchoolClass, Try, UnitDetail, User } from "../api/types";
 import { type Key, T, t } from "../i18n";
 import { Button } from "../ui/button";
 import { Form, SelectField } from "../ui/form";
@@ -99,6 +99,26 @@ export function UserLabel({ user }: { user: User }) {
 			error={write.error}
 			isPending={write.isPending}
 			onChange={(body) => write.mutate({ params: { userId: user.id }, body }, saved)}
+		/>
+	);
+}
+
+export function ClassLabel({ item }: { item: SchoolClass }) {
+	const write = useWrite("put", "/v1/classes/{classId}/label", [
+		"/v1/classes/{classId}",
+		"/v1/classes",
+	]);
+	const saved = useSaved();
+	const now = item.label ?? "IV";
+	return (
+		<LabelForm
+			key={now}
+			now={now}
+			choices={["IV", "III", "II", "I"]}
+			hint="label.classHint"
+			error={write.error}
+			isPending={write.isPending}
+			onChange={(body) => write.mutate({ params: { classId: item.id }, body }, saved)}
 		/>
 	);
 }
