@@ -4,6 +4,7 @@
 
 #include "libcommon/db.h"
 #include "libcommon/kana.h"
+#include "libcommon/label.h"
 #include "libcommon/personal.h"
 #include "services/learning/learning.h"
 
@@ -14,7 +15,8 @@ static const char ASSIGNMENT_GET[] = DB_PLAN_ONCE
 /*
  * A pupil stands where the try stands that concerns the teacher most: one that waits before the
  * others, a submitted one before one that is only recorded, then the newest. A try that was not
- * submitted is the pupil's own: the board counts it but does not name it.
+ * submitted is the pupil's own: the board counts it but does not name it. A try that is shut to the
+ * session is as if there were none.
  */
 static const char BOARD[] = "SELECT m.id AS user_id, " SEALED("m.id",
 	"m.name") " AS name, m.label,"
@@ -46,10 +48,11 @@ static const char BOARD[] = "SELECT m.id AS user_id, " SEALED("m.id",
 				    "try_count,"
 				    "   s.submitted_at IS NOT NULL AND s.answered_at IS NULL AS "
 				    "is_waiting"
-				    "  FROM learning.try s"
+				    "  FROM learning.labelled_try s"
 				    "  WHERE s.tenant_id = a.tenant_id AND s.assignment_id = a.id "
 				    "AND "
-				    "s.user_id = m.id"
+				    "s.user_id = m.id AND "
+				    "(s.label IS NULL OR s.label >= $2)"
 				    "  ORDER BY is_waiting DESC, (s.submitted_at IS NOT NULL) "
 				    "DESC, s.id DESC"
 				    "  LIMIT 1) t ON true"
@@ -57,6 +60,10 @@ static const char BOARD[] = "SELECT m.id AS user_id, " SEALED("m.id",
 				    "AND w.id = "
 				    "t.id"
 				    " WHERE a.id = $1::uuid LIMIT 500";
+
+/* The gravest class of what is shut of it. */
+static const char SHUT[] = "SELECT min(s.label) FROM learning.labelled_try s"
+			   " WHERE s.assignment_id = $1::uuid AND s.label < $2";
 
 /* ---- the order of readings: names are opened here only ---- */
 
@@ -88,6 +95,23 @@ static void sort(struct call *c, struct learning_board_get_out *out)
 		out->items.items[i] = rows[i].row;
 }
 
+/* What is shut stands there as a row of its class, which the skeleton takes out and tells of. */
+static enum err add_shut(
+	struct call *c, const char *assignment_id, struct learning_board_get_out *out)
+{
+	struct learning_board_row *rows = arena_array(c->arena, out->items.n + 1, sizeof(*rows));
+	const char *label = NULL;
+	enum err e = db_text(c, SHUT, DB_ARGS(assignment_id, label_reach(c)), &label);
+	if (e || !label)
+		return e;
+	if (out->items.n)
+		memcpy(rows, out->items.items, out->items.n * sizeof(*rows));
+	rows[out->items.n] = (struct learning_board_row){ .label = label };
+	out->items.items = rows;
+	out->items.n++;
+	return OK;
+}
+
 enum err learning_board_get(
 	struct call *c, const struct learning_board_get_in *in, struct learning_board_get_out *out)
 {
@@ -96,8 +120,10 @@ enum err learning_board_get(
 		&learning_assignment_shape, out->assignment);
 	if (e)
 		return e;
-	e = db_rows(c, BOARD, DB_ARGS(in->assignment_id), &learning_board_row_shape, &out->items);
-	if (!e)
-		sort(c, out);
-	return e;
+	e = db_rows(c, BOARD, DB_ARGS(in->assignment_id, label_reach(c)), &learning_board_row_shape,
+		&out->items);
+	if (e)
+		return e;
+	sort(c, out);
+	return add_shut(c, in->assignment_id, out);
 }

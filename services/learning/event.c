@@ -159,13 +159,45 @@ static enum err people_of(struct call *c, const char *assignment_id, unsigned au
 	return e;
 }
 
+static enum err emit_change(struct call *c, const struct people *watchers);
+
+/* Of what takes a second factor a teacher who has none is not told by a notice, whose id would say
+ * that it is there: pages look again, and see what their session may. */
+static enum err is_shut(struct call *c, const struct lesson *lesson, bool *out)
+{
+	static const char SHUT[] =
+		"SELECT NOT learning.is_for_pupils(least(t.label, a.label))"
+		" FROM learning.label_of_assignment a LEFT JOIN learning.label_of_try t"
+		"  ON t.tenant_id = a.tenant_id AND t.id = $2::uuid WHERE a.id = $1::uuid";
+	const char *text = "f";
+	enum err e = db_text(c, SHUT, DB_ARGS(lesson->assignment_id, lesson->try_id), &text);
+	*out = text[0] == 't';
+	return e;
+}
+
+static enum err let_teachers_look(struct call *c, const struct lesson *lesson)
+{
+	struct people teachers = { 0 };
+	if (!((lesson->recipients | lesson->watchers) & AUDIENCE_TEACHERS))
+		return OK;
+	enum err e = people_of(c, lesson->assignment_id, AUDIENCE_TEACHERS, NULL, &teachers);
+	return e ? e : emit_change(c, &teachers);
+}
+
 enum err event_lesson(struct call *c, const struct lesson *lesson)
 {
 	struct people recipients = { 0 }, watchers = { 0 };
-	enum err e = people_of(
-		c, lesson->assignment_id, lesson->recipients, lesson->pupil_id, &recipients);
+	bool shut;
+	enum err e = is_shut(c, lesson, &shut);
+	if (e)
+		return e;
+	unsigned told = shut ? AUDIENCE_PUPILS : AUDIENCE_PUPILS | AUDIENCE_TEACHERS;
+	e = people_of(
+		c, lesson->assignment_id, lesson->recipients & told, lesson->pupil_id, &recipients);
 	if (!e)
-		e = people_of(c, lesson->assignment_id, lesson->watchers, NULL, &watchers);
+		e = people_of(c, lesson->assignment_id, lesson->watchers & told, NULL, &watchers);
+	if (!e && shut)
+		e = let_teachers_look(c, lesson);
 	if (e)
 		return e;
 	const struct lesson_happened event = {
@@ -252,22 +284,67 @@ enum err event_try_shared(struct call *c, const char *try_id)
 	return tell_change(c, CLASS_OF_TRY, try_id);
 }
 
+/* Of a try, or of all of a pupil: what is shut now, and whose it is. */
+static const char SHUT_TRIES[] =
+	"SELECT t.id, t.user_id FROM learning.labelled_try t"
+	" WHERE (t.id = $1::uuid OR t.user_id = $1::uuid) AND NOT learning.is_for_pupils(t.label)";
+/* Of a unit, whose pupils do not see it either. */
+static const char SHUT_ASSIGNMENTS[] =
+	"SELECT a.id FROM learning.assignment a"
+	" JOIN learning.unit u ON u.tenant_id = a.tenant_id AND u.id = a.unit_id"
+	" WHERE a.unit_id = $1::uuid AND NOT learning.is_for_pupils(u.label)";
+
+/* Of a school class, whose pupils see it. */
+static const char SHUT_IN_CLASS[] =
+	"SELECT a.id FROM learning.assignment a"
+	" JOIN learning.class k ON k.tenant_id = a.tenant_id AND k.id = a.class_id"
+	" WHERE k.id = $1::uuid AND NOT learning.is_for_pupils(k.label)";
+
+static enum err on_shut_try(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	const char *pupils[] = { columns[1] };
+	const struct lesson_happened event = {
+		.kind = "shut", .try_id = columns[0], .recipients = { pupils, 1 }
+	};
+	return event_emit(c, &event_lesson_happened, &event);
+}
+
+static enum err on_shut_assignment(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	const struct lesson_happened event = { .kind = "shut", .assignment_id = columns[0] };
+	return event_emit(c, &event_lesson_happened, &event);
+}
+
+static enum err on_shut_in_class(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	struct people pupils = { 0 };
+	enum err e = people_of(c, columns[0], AUDIENCE_PUPILS, NULL, &pupils);
+	const struct lesson_happened event = { .kind = "shut",
+		.assignment_id = columns[0],
+		.recipients = { pupils.items, pupils.n } };
+	return e ? e : event_emit(c, &event_lesson_happened, &event);
+}
+
 enum err event_try_labelled(struct call *c, const char *try_id)
 {
-	return tell_change(c, VIEWERS_OF_TRY, try_id);
+	enum err e = db_each(c, SHUT_TRIES, DB_ARGS(try_id), on_shut_try, NULL);
+	return e ? e : tell_change(c, VIEWERS_OF_TRY, try_id);
 }
 
 enum err event_unit_labelled(struct call *c, const char *unit_id)
 {
-	return tell_change(c, VIEWERS_OF_UNIT, unit_id);
+	enum err e = db_each(c, SHUT_ASSIGNMENTS, DB_ARGS(unit_id), on_shut_assignment, NULL);
+	return e ? e : tell_change(c, VIEWERS_OF_UNIT, unit_id);
 }
 
 enum err event_user_labelled(struct call *c, const char *user_id)
 {
-	return tell_change(c, VIEWERS_OF_USER, user_id);
+	enum err e = db_each(c, SHUT_TRIES, DB_ARGS(user_id), on_shut_try, NULL);
+	return e ? e : tell_change(c, VIEWERS_OF_USER, user_id);
 }
 
 enum err event_class_labelled(struct call *c, const char *class_id)
 {
-	return tell_change(c, VIEWERS_OF_CLASS, class_id);
+	enum err e = db_each(c, SHUT_IN_CLASS, DB_ARGS(class_id), on_shut_in_class, NULL);
+	return e ? e : tell_change(c, VIEWERS_OF_CLASS, class_id);
 }

@@ -176,6 +176,27 @@ static void lists_leave_it_out(void **state)
 	assert_non_null(strstr(seen_by(T, FRESH, "try_list", NULL), SHARED));
 }
 
+static void expect_told(enum who who, enum proof proof, const char *operation, const char *params,
+	const char *what);
+
+/* Neither the id nor that there is one. */
+static void the_board_has_no_try_that_is_shut(void **state)
+{
+	static const char board[] = "assignmentId=" ASSIGNMENT;
+	static const char latest[] = "latestTryId";
+	assert_non_null(strstr(seen_by(T, ONE_FACTOR, "board_get", board), latest));
+	test_sql(&test, "UPDATE learning.try SET label = 'II', label_by = 'instructor'");
+	assert_null(strstr(seen_by(T, ONE_FACTOR, "board_get", board), latest));
+	assert_null(strstr(seen_by(T, ONE_FACTOR, "board_get", board), "waiting"));
+	expect_told(T, ONE_FACTOR, "board_get", board, "second-factor");
+	assert_non_null(strstr(seen_by(T, STALE, "board_get", board), latest));
+	expect_told(T, STALE, "board_get", board, NULL);
+	test_sql(&test, "UPDATE learning.try SET label = 'I', label_by = 'instructor'");
+	assert_null(strstr(seen_by(T, STALE, "board_get", board), latest));
+	expect_told(T, STALE, "board_get", board, "step-up");
+	assert_non_null(strstr(seen_by(T, FRESH, "board_get", board), latest));
+}
+
 static void expect_told(
 	enum who who, enum proof proof, const char *operation, const char *params, const char *what)
 {
@@ -432,13 +453,19 @@ static const char *count_events(void)
 		&test, "SELECT count(*) FROM learning.outbox WHERE type = 'lesson.happened'");
 }
 
-static void expect_change(const char *watchers)
+/* The newest; before it, of each thing that is shut now, that notices of it go. */
+static void expect_change_of(const char *events, const char *watchers)
 {
-	assert_string_equal(count_events(), "1");
+	assert_string_equal(count_events(), events);
 	assert_string_equal(event_about(""),
 		arena_printf(test.arena,
 			"{\"kind\":\"change\",\"recipients\":[],\"watchers\":[%s]}", watchers));
 	test_sql(&test, "DELETE FROM learning.outbox");
+}
+
+static void expect_change(const char *watchers)
+{
+	expect_change_of("1", watchers);
 }
 
 #define QUOTED(id_) "\"" id_ "\""
@@ -447,13 +474,28 @@ static void expect_change(const char *watchers)
 static void pages_of_who_could_see_a_try_look_again_and_are_told_no_id(void **state)
 {
 	raise_try("II");
-	expect_change(ITS_CLASS);
+	assert_string_equal(event_about(SHARED),
+		"{\"kind\":\"shut\",\"tryId\":\"" SHARED "\",\"recipients\":[\"" PUPIL "\"]}");
+	expect_change_of("2", ITS_CLASS);
 	expect_code(T, FRESH, "try_label_put", TRY(SHARED),
 		"{\"label\":\"III\",\"reason\":\"consent_given\"}", "");
 	expect_change(ITS_CLASS);
 	/* Of what is not shared classmates are not even told that something happened to it. */
 	expect_code(P, FRESH, "try_label_put", TRY(RECORDED), "{\"label\":\"II\"}", "");
-	expect_change(QUOTED(PUPIL) "," QUOTED(TEACHER));
+	expect_change_of("2", QUOTED(PUPIL) "," QUOTED(TEACHER));
+}
+
+/* Teachers look again, by whatever session, and no notice names the try; its pupil has one. */
+static void what_happens_to_a_raised_try_is_told_to_its_pupil_alone(void **state)
+{
+	raise_try("II");
+	test_sql(&test, "DELETE FROM learning.outbox");
+	expect_code(T, FRESH, "comment_create", TRY(SHARED), "{\"positionMs\":1,\"text\":\"よい\"}",
+		"");
+	assert_non_null(strstr(event_about(SHARED), "\"recipients\":[\"" PUPIL "\"]"));
+	assert_null(strstr(event_about(SHARED), TEACHER));
+	assert_null(strstr(event_about(TEACHER), SHARED));
+	assert_non_null(strstr(event_about(TEACHER), "\"kind\":\"change\""));
 }
 
 static void pages_of_the_class_look_again_when_a_try_is_shared_or_not_any_more(void **state)
@@ -469,7 +511,7 @@ static void pages_of_the_class_look_again_when_a_try_is_shared_or_not_any_more(v
 static void pages_of_all_teachers_and_of_its_classes_look_again_for_a_unit(void **state)
 {
 	raise_unit("II");
-	expect_change(ITS_CLASS "," QUOTED(OTHER_TEACHER));
+	expect_change_of("3", ITS_CLASS "," QUOTED(OTHER_TEACHER));
 }
 
 /* One event names 500 people at most. */
@@ -483,7 +525,7 @@ static void as_many_as_there_are_hear_of_a_unit(void **state)
 		" WHERE m.id = '" TEACHER "'";
 	test_sql(&test, many);
 	raise_unit("II");
-	assert_string_equal(count_events(), "2");
+	assert_string_equal(count_events(), "4"); /* two for its assignments */
 	assert_true(*event_about("01890000-0000-7000-9000-000000000001"));
 	assert_true(*event_about("01890000-0000-7000-9000-000000000996"));
 	test_sql(&test,
@@ -643,6 +685,7 @@ int main(void)
 		AS_IT_WAS(a_raised_try_takes_what_its_class_takes),
 		AS_IT_WAS(its_pupil_sees_it_and_classmates_do_not),
 		AS_IT_WAS(lists_leave_it_out),
+		AS_IT_WAS(the_board_has_no_try_that_is_shut),
 		AS_IT_WAS(an_answer_says_to_those_who_may_see_it_that_something_is_left_out),
 		AS_IT_WAS(a_search_says_the_same_whatever_is_in_what_is_shut),
 		AS_IT_WAS(what_is_refused_has_changed_nothing),
@@ -654,6 +697,7 @@ int main(void)
 		AS_IT_WAS(a_raised_unit_is_not_for_pupils_nor_are_its_assignments),
 		AS_IT_WAS(pupils_are_not_told_of_what_they_do_not_see),
 		AS_IT_WAS(pages_of_who_could_see_a_try_look_again_and_are_told_no_id),
+		AS_IT_WAS(what_happens_to_a_raised_try_is_told_to_its_pupil_alone),
 		AS_IT_WAS(pages_of_the_class_look_again_when_a_try_is_shared_or_not_any_more),
 		AS_IT_WAS(pages_of_all_teachers_and_of_its_classes_look_again_for_a_unit),
 		AS_IT_WAS(as_many_as_there_are_hear_of_a_unit),

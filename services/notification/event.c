@@ -52,6 +52,8 @@ static enum err on_privileged_login(
 static enum err on_lesson(struct call *c, const struct event_text *event, const void *data)
 {
 	const struct lesson_happened *lesson = data;
+	if (strcmp(lesson->kind, "shut") == 0)
+		return notice_shut(c, lesson);
 	bool is_removal = strcmp(lesson->kind, "removal") == 0;
 	return is_removal ? notice_drop(c, lesson) : notice_add(c, lesson);
 }

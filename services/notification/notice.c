@@ -17,6 +17,10 @@ static const char NOTICE_INSERT[] =
 
 static const char OF_TRY_DELETE[] = "DELETE FROM notice WHERE try_id = $1::uuid";
 
+static const char SHUT_DELETE[] =
+	"DELETE FROM notice WHERE user_id <> ALL ($3::uuid[])"
+	" AND CASE WHEN $1::uuid IS NULL THEN assignment_id = $2::uuid ELSE try_id = $1::uuid END";
+
 static const char NOTICES[] =
 	"SELECT id, kind, try_id, assignment_id, position_ms, read_at IS NOT NULL AS read,"
 	" tenancy.stamp(created_at) AS created_at FROM notice WHERE user_id = $1::uuid"
@@ -119,4 +123,11 @@ enum err notice_drop(struct call *c, const struct lesson_happened *lesson)
 {
 	push_hint(c, lesson);
 	return db_exec(c, OF_TRY_DELETE, DB_ARGS(lesson->try_id));
+}
+
+enum err notice_shut(struct call *c, const struct lesson_happened *lesson)
+{
+	return db_exec(c, SHUT_DELETE,
+		DB_ARGS(lesson->try_id, lesson->assignment_id,
+			db_text_array(c, lesson->recipients.items, lesson->recipients.n)));
 }

@@ -267,6 +267,38 @@ static void only_those_who_may_ask_are_answered(void **state)
 
 #define FACT(test_) cmocka_unit_test_setup(test_, empty)
 
+/* Those about it go, but the pupil's own; open pages are told elsewhere, without an id. */
+static void of_what_is_shut_only_its_pupil_keeps_notices(void **state)
+{
+	static const char both[] = "{'kind':'%s','tryId':'" ID("501") "','assignmentId':'" ID(
+		"401") "','recipients':['" TEST_USER "','" TEST_OTHER_USER "']}";
+	static const struct {
+		const char *end, *shut, *left;
+	} rows[] = {
+		{ "711", "{'kind':'shut','tryId':'" ID("501") "','recipients':['" TEST_USER "']}",
+			"1" },
+		{ "712", "{'kind':'shut','tryId':'" ID("502") "','recipients':[]}", "2" },
+		{ "713",
+			"{'kind':'shut','assignmentId':'" ID("401") "','recipients':['" TEST_USER
+								    "']}",
+			"1" },
+		{ "714", "{'kind':'shut','assignmentId':'" ID("401") "','recipients':[]}", "0" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct call c;
+		(void)empty(state);
+		assert_int_equal(bring(ID("701"), "lesson.happened",
+					 arena_printf(test.arena, both, "comment"), &c),
+			204);
+		assert_int_equal(bring(arena_printf(test.arena, ID("%s"), rows[i].end),
+					 "lesson.happened", rows[i].shut, &c),
+			204);
+		assert_string_equal(
+			test_sql_text(&test, "SELECT count(*) FROM notification.notice"),
+			rows[i].left);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +310,7 @@ int main(void)
 		FACT(open_pages_are_told_after_the_commit),
 		FACT(watchers_alone_are_told_without_a_notice),
 		FACT(of_a_change_nothing_is_named),
+		FACT(of_what_is_shut_only_its_pupil_keeps_notices),
 		FACT(what_it_does_not_know_is_refused),
 		FACT(reading_some_leaves_the_others),
 		FACT(pages_follow_one_another_without_gaps),

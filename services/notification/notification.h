@@ -28,6 +28,9 @@ must_check enum err notice_count_unread(struct call *c, const struct shape *shap
 /* What was about its try goes, without a notice; open pages are told. */
 must_check enum err notice_drop(struct call *c, const struct lesson_happened *lesson);
 
+/* What is shut now: notices about it go, but those of whose it is. Nobody's page is told here. */
+must_check enum err notice_shut(struct call *c, const struct lesson_happened *lesson);
+
 /* ---- announcement.c ---- */
 
 /* Open pages of whom it is for fetch anew, once the call has committed; what the operator announces

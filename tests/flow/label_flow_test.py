@@ -157,6 +157,7 @@ class Label(FlowTest):
             self.assertRefused(403, lambda: teacher.get(path), 'second_factor_required')
         self.assertEqual(told(teacher, *LISTS, '/v1/units'), {'second-factor'})
         self.assertEqual(told(teacher, '/v1/notices', '/v1/announcements', '/v1/skills'), {None})
+        self.assertNotIn(made['id'], json.dumps(teacher.get('/v1/notices')))  # nor of what came before it was raised
         for text in ('%E3%83%9E%E3%83%83%E3%83%88', 'zzz'):  # no word of what is shut can be guessed
             self.assertEqual(told(teacher, f'/v1/search?q={text}'), {'second-factor'})
         for client in (pupil, classmate):
