@@ -2,12 +2,14 @@
 #include "libcommon/key_use.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "libcommon/clock.h"
 #include "libcommon/db.h"
 #include "libcommon/keyring.h"
 #include "libcommon/testing.h"
+#include "libcommon/worker.h"
 
 #define HOUR_MS 3600000
 #define VERSIONS 14 /* of the tenant's key, each opened once: so many openings there can be */
@@ -216,6 +218,38 @@ static void one_that_is_being_destroyed_is_not_told(void **state)
 	assert_string_equal(told(TEST_OTHER_TENANT), "");
 }
 
+static void run_keys_job(void)
+{
+	size_t i = 0;
+	while (i < skeleton_jobs_n && strcmp(skeleton_jobs[i].name, "keys") != 0)
+		i++;
+	assert_true(i < skeleton_jobs_n);
+	struct call c = test_call(&test, NULL);
+	bool more = false;
+	assert_int_equal(skeleton_jobs[i].run(&c, &more), OK);
+	assert_int_equal(db_commit(&c), OK);
+}
+
+static uint64_t openings_after_use(void)
+{
+	unsigned char key[KEY_SIZE];
+	const struct data_key which = { .domain = "outbox", .version = 1 };
+	assert_int_equal(keyring_data_key(test.keyring, TEST_TENANT, which, key), OK);
+	return keyring_openings(test.keyring).opened;
+}
+
+/* Asked for at the time at which it was used, so that it is the job that has forgotten it. */
+static void what_is_idle_is_forgotten_by_the_process_itself(void **state)
+{
+	uint64_t opened_before = openings_after_use();
+	run_keys_job();
+	assert_int_equal(openings_after_use(), opened_before);
+	clock_shift_ms(KEYRING_IDLE_MS);
+	run_keys_job();
+	clock_shift_ms(-KEYRING_IDLE_MS);
+	assert_int_equal(openings_after_use(), opened_before + 1);
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup(fact_, begin)
@@ -227,6 +261,7 @@ int main(void)
 		FACT(a_key_that_is_not_the_services_is_told_the_operator),
 		FACT(what_cannot_be_told_now_is_told_later),
 		FACT(one_that_is_being_destroyed_is_not_told),
+		FACT(what_is_idle_is_forgotten_by_the_process_itself),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, open_world, close_world);

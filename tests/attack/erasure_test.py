@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
 import base  # noqa: E402
 from base import FlowTest, clip, eventually  # noqa: E402
 from stack import SERVICES, Stack, postgres_bin, run  # noqa: E402
-from tenant_keys import TenantKeys  # noqa: E402
+from tenant_keys import TenantKeys, keyed_hash, unseal  # noqa: E402
 
 MOMENTS = ('before', 'between', 'after')
 BACKUPS_KEPT = ('before', 'between')  # in which the erased tenant still has rows
@@ -76,6 +76,7 @@ class Side:
         self.names = self.plant_name()
         self.key_files = {path.name: path.read_bytes() for path in keyring().glob(f'{self.id}.*')}
         self.keys = TenantKeys(base.world.stack, self.id)
+        lesson.teacher.enrol()
 
     def plant_name(self):
         """Somebody whose names are found nowhere else."""
@@ -183,6 +184,37 @@ def opened(lines, media):
     return len(texts), len(answers) - len(texts), [part for text in texts for part in (text, *text.split('\x1f'))]
 
 
+# ---- what auth keeps ----
+
+AUTH_KEEPS = (('account', 'id', 'password', 'password-seal', 'pwhash'), ('totp', 'user_id', 'secret', 'totp-seal', 'totp'))
+
+
+def auth_opened(database, tenant):
+    """[(how many passwords opened, how many failed), the same of apps' secrets] with auth's key, which outlives every tenant, and
+    the tenant's salt if it is there; by libsodium and nothing of ours."""
+    auth = bytes.fromhex((base.world.stack.keys / 'password.key').read_text())
+    salt = keyring() / f'{tenant}.login'
+    salt = salt.read_bytes() if salt.exists() else bytes(32)
+    found = []
+    for table, whose, column, purpose, kind in AUTH_KEEPS:
+        rows = database.sql(f"SELECT concat_ws(' ', '{tenant}|' || {whose} || '|{kind}|2', encode({column}, 'hex')) FROM auth.{table}"
+                            f" WHERE tenant_id = '{tenant}' AND {column} IS NOT NULL")
+        found.append(tally(keyed_hash(keyed_hash(auth, purpose.encode()), salt), [row.split() for row in rows]))
+    return found
+
+
+def tally(key, rows):
+    """(how many opened, how many failed)"""
+    n = 0
+    for place, sealed in rows:
+        try:
+            unseal(key, place.encode(), bytes.fromhex(sealed))
+            n += 1
+        except AssertionError:
+            pass
+    return n, len(rows) - n
+
+
 # ---- backups ----
 
 def backup(moment):
@@ -271,6 +303,7 @@ def check_the_check():
             assert any(is_about(line, user) for line in answers), (user, answers)
         assert opened(answers, base.world.directory / 'media')[:2] == (len(answers), 0)
         assert failed == 0 and n >= 6 and {*side.texts, *side.columns, *side.names, side.childs} <= set(words), (n, failed, words)
+        assert all(n and not failed for n, failed in auth_opened(Database(base.world.stack.conninfo()), side.id)), 'auth keeps these'
         assert {uuid.UUID(user) for user in (side.bird, side.child)} <= set(side.keys.slots), 'their slots are known'
         slots = [slot[SLOT_ID:] for slot in side.keys.slots.values()]
         for place in (keyring(), *base.world.stack.replicas.values()):
@@ -296,6 +329,12 @@ class Drill(FlowTest):
                         self.assertNotIn(stays.childs, words)
                         self.assertLessEqual(set(stays.texts + stays.columns + stays.names), set(words))
                         self.assertEqual([database.in_clear(side.id) for side in (erased, stays)], [[], []])
+
+                    with self.subTest(moment=moment, kind=kind, of='auth'):
+                        self.assertEqual([(n, failed > 0) for n, failed in auth_opened(database, erased.id)],
+                                         [(0, moment in BACKUPS_KEPT)] * len(AUTH_KEEPS))
+                        for n, failed in auth_opened(database, stays.id):
+                            self.assertEqual((n > 0, failed), (True, 0))
 
     def test_2_nowhere_stands_what_was_written_or_a_key(self):
         base.world.stack.sql('CHECKPOINT')
