@@ -156,6 +156,8 @@ class KeysInUseTest(FlowTest):
         limits = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, limits)
+        # Who runs the tests in the background of a shell hands on that it is ignored.
+        self.addCleanup(signal.signal, signal.SIGQUIT, signal.signal(signal.SIGQUIT, signal.SIG_DFL))
         with tempfile.TemporaryDirectory() as directory:
             other = subprocess.Popen(['/usr/bin/python3', '-c', 'import os; os.kill(os.getpid(), 3)'], cwd=directory)
             if self.end_of(other) != os.CLD_DUMPED:
