@@ -90,7 +90,7 @@ static void refuse_keys(int n)
 	const struct data_key which = { .domain = "outbox", .version = 1 };
 	int file = openat(
 		keyring_directory(test.keyring), TEST_OTHER_TENANT ".1.key", O_WRONLY | O_CLOEXEC);
-	assert_int_equal(pwrite(file, "x", 1, 20), 1);
+	assert_int_equal(pwrite(file, "xxxxxxxx", 8, 20), 8);
 	close(file);
 	for (int i = 0; i < n; i++)
 		assert_int_equal(keyring_data_key(test.keyring, TEST_OTHER_TENANT, which, key),
