@@ -70,4 +70,9 @@ struct label_change {
  * or ERR_FORBIDDEN, with words for people. */
 must_check enum err label_change_check(struct call *c, const struct label_change *change);
 
+/* The same of a row whose class `sql` finds by the id, and locks: that is what it is changed from.
+ * *raised: what the row keeps from then on (label_change.c). */
+must_check enum err label_change_row(struct call *c, const char *sql, const char *id,
+	struct label_change *change, const char **raised);
+
 #endif

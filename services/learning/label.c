@@ -106,20 +106,11 @@ enum err learning_try_label_put(
 enum err learning_unit_label_put(struct call *c, const struct learning_unit_label_put_in *in,
 	struct learning_unit_label *out)
 {
-	const char *label;
-	enum err e = db_text(c, UNIT_LABEL, DB_ARGS(in->unit_id), &label);
-	if (e)
-		return e;
-	const struct label_change change = {
-		.of_type = learning_unit_shape.label,
-		.from = label_from_name(label),
+	struct label_change change = { .of_type = learning_unit_shape.label,
 		.to = label_from_name(in->label),
-		.reason = in->reason,
-	};
-	e = label_change_check(c, &change);
-	if (e)
-		return e;
-	out->label = label_raised_name(change.to, change.of_type);
-	e = db_exec(c, UNIT_LABEL_PUT, DB_ARGS(in->unit_id, out->label));
+		.reason = in->reason };
+	enum err e = label_change_row(c, UNIT_LABEL, in->unit_id, &change, &out->label);
+	if (!e)
+		e = db_exec(c, UNIT_LABEL_PUT, DB_ARGS(in->unit_id, out->label));
 	return e ? e : event_unit_labelled(c, in->unit_id);
 }

@@ -77,20 +77,13 @@ enum err notification_announcement_label_put(struct call *c,
 	const struct notification_announcement_label_put_in *in,
 	struct notification_announcement *out)
 {
-	const char *label;
-	enum err e = db_text(c, LABEL_GET, DB_ARGS(in->announcement_id), &label);
-	if (e)
-		return e;
-	const struct label_change change = {
-		.of_type = notification_announcement_shape.label,
-		.from = label_from_name(label),
+	const char *raised;
+	struct label_change change = { .of_type = notification_announcement_shape.label,
 		.to = label_from_name(in->label),
-		.reason = in->reason,
-	};
-	e = label_change_check(c, &change);
+		.reason = in->reason };
+	enum err e = label_change_row(c, LABEL_GET, in->announcement_id, &change, &raised);
 	if (!e)
-		e = db_row(c, LABEL_PUT,
-			DB_ARGS(in->announcement_id, label_raised_name(change.to, change.of_type)),
+		e = db_row(c, LABEL_PUT, DB_ARGS(in->announcement_id, raised),
 			&notification_announcement_shape, out);
 	if (!e)
 		announcement_hint(c, out->id, out->audience, out->label);

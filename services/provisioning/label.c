@@ -21,26 +21,13 @@ static const char CLASS_LABEL[] =
 static const char CLASS_LABEL_PUT[] =
 	"UPDATE provisioning.class SET version = version + 1, label = $2 WHERE id = $1::uuid";
 
-/* `raised` is what the row keeps from then on. */
-static enum err check(struct call *c, const char *sql, const char *id, struct label_change *change,
-	const char **raised)
-{
-	const char *label;
-	enum err e = db_text(c, sql, DB_ARGS(id), &label);
-	if (e)
-		return e;
-	change->from = label_from_name(label);
-	*raised = label_raised_name(change->to, change->of_type);
-	return label_change_check(c, change);
-}
-
 enum err provisioning_user_label_put(struct call *c,
 	const struct provisioning_user_label_put_in *in, struct provisioning_user_label *out)
 {
 	struct label_change change = { .of_type = provisioning_user_shape.label,
 		.to = label_from_name(in->label),
 		.reason = in->reason };
-	enum err e = check(c, USER_LABEL, in->user_id, &change, &out->label);
+	enum err e = label_change_row(c, USER_LABEL, in->user_id, &change, &out->label);
 	if (!e)
 		e = db_exec(c, USER_LABEL_PUT, DB_ARGS(in->user_id, out->label));
 	return e ? e : people_tell(c, &in->user_id, 1);
@@ -52,7 +39,7 @@ enum err provisioning_class_label_put(struct call *c,
 	struct label_change change = { .of_type = provisioning_class_shape.label,
 		.to = label_from_name(in->label),
 		.reason = in->reason };
-	enum err e = check(c, CLASS_LABEL, in->class_id, &change, &out->label);
+	enum err e = label_change_row(c, CLASS_LABEL, in->class_id, &change, &out->label);
 	if (!e)
 		e = db_exec(c, CLASS_LABEL_PUT, DB_ARGS(in->class_id, out->label));
 	return e ? e : classes_tell(c, &in->class_id, 1);
