@@ -373,8 +373,8 @@ static void put_map(const char *file, const char *text)
 	close(fd);
 }
 
-/* A disk of 64 KiB in the place of the second replica, which only this process sees. */
-static bool mount_small(void)
+/* A file system that only this process and its children see. */
+static bool mount_hidden(const char *options)
 {
 	unsigned user = geteuid(), group = getegid();
 	if (unshare(user ? CLONE_NEWUSER | CLONE_NEWNS : CLONE_NEWNS))
@@ -385,7 +385,21 @@ static bool mount_small(void)
 		put_map("/proc/self/gid_map", arena_printf(arena, "%u %u 1", group, group));
 	}
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-		mount("none", path("two", ""), "tmpfs", 0, "size=64k,mode=700") == 0;
+		mount("none", path("two", ""), "tmpfs", 0, options) == 0;
+}
+
+/* A disk of 64 KiB in the place of the second replica. Returns what takes it away, if anything has
+ * to: there are no user namespaces in a chroot, so there it is made by sudo. */
+static const char *mount_small(void)
+{
+	const char *options = arena_printf(
+		arena, "size=64k,mode=700,uid=%u,gid=%u", (unsigned)geteuid(), (unsigned)getegid());
+	if (mount_hidden(options))
+		return NULL;
+	const char *by_sudo = arena_printf(
+		arena, "sudo -n mount -t tmpfs -o %s none %s", options, path("two", ""));
+	assert_int_equal(system(by_sudo), 0);
+	return arena_printf(arena, "sudo -n umount %s", path("two", ""));
 }
 
 static void fill(void)
@@ -419,20 +433,15 @@ static void destroy_on_a_full_disk(void)
 /* What cannot be copied for want of room holds up no end of a key. */
 static void a_full_disk_loses_keys_all_the_same(void **state)
 {
-	enum { DONE, SKIPPED = 77 }; /* a failure of its own ends with another one */
-	pid_t child = fork();
+	pid_t child = fork(); /* what is mounted hidden goes with it */
 	int status = 0;
 	if (child == 0) {
-		if (!mount_small())
-			_exit(SKIPPED);
+		const char *unmount = mount_small();
 		destroy_on_a_full_disk();
-		_exit(DONE);
+		_exit(unmount && system(unmount));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == SKIPPED)
-		skip(); /* where nobody may mount anything */
-	assert_int_equal(WEXITSTATUS(status), DONE);
+	assert_int_equal(status, 0);
 }
 
 /* ---- what is never done ---- */
