@@ -1,10 +1,13 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
 	ApiError,
 	address,
 	api,
 	apiAll,
+	apiFile,
 	apiTagged,
+	COOKIE_CHANGES,
 	onPasswordNeeded,
 	problemOf,
 	retryAfter,
@@ -25,6 +28,19 @@ function serve(...answers: Response[]) {
 const sent = (fetched: ReturnType<typeof serve>, call = 0) => fetched.mock.calls[call]?.[1];
 const failure = (promise: Promise<unknown>) => promise.catch((e: unknown) => e as ApiError);
 
+/** Locks for one page: one after the other, as they were asked for. */
+function locks() {
+	let last: Promise<unknown> = Promise.resolve();
+	return {
+		request: (_name: string, _how: object, work: () => Promise<unknown>) => {
+			const done = last.then(work);
+			last = done.catch(() => {});
+			return done;
+		},
+	};
+}
+
+beforeEach(() => vi.stubGlobal("navigator", { locks: locks() }));
 afterEach(() => {
 	vi.unstubAllGlobals();
 	onPasswordNeeded(() => Promise.resolve(false));
@@ -133,23 +149,101 @@ describe("errors", () => {
 });
 
 describe("a session that ended", () => {
+	const over = () => answer(401, { code: "unauthenticated" });
 	it("is renewed, and the same request sent once more", async () => {
-		const fetched = serve(answer(401, { code: "unauthenticated" }), answer(200, { ok: true }));
-		onPasswordNeeded(() => Promise.resolve(true));
-		await api("post", "/v1/tries/{tryId}/submit", { params: { tryId: "t" } });
-		expect(fetched).toHaveBeenCalledTimes(2);
-		expect(sent(fetched, 1)).toEqual(sent(fetched, 0));
-	});
-	it("stays an error when nobody logs in", async () => {
-		serve(answer(401, { code: "unauthenticated" }));
-		expect(await failure(api("get", "/v1/home"))).toMatchObject({ status: 401 });
-	});
-	it("is not asked for where a login is being tried", async () => {
+		const fetched = serve(over(), over(), answer(200, { ok: true }));
 		const ask = vi.fn(() => Promise.resolve(true));
 		onPasswordNeeded(ask);
-		serve(answer(401, { code: "unauthenticated" }));
+		await api("post", "/v1/tries/{tryId}/submit", { params: { tryId: "t" } });
+		expect(ask.mock.calls).toEqual([["login"]]);
+		expect(fetched).toHaveBeenCalledTimes(3);
+		expect(sent(fetched, 2)).toEqual(sent(fetched, 0));
+	});
+	it("stays an error when nobody logs in", async () => {
+		serve(over(), over());
+		expect(await failure(api("get", "/v1/home"))).toMatchObject({ status: 401 });
+	});
+	it("is asked for once, not for ever", async () => {
+		const ask = vi.fn(() => Promise.resolve(true));
+		onPasswordNeeded(ask);
+		serve(over(), over(), over(), over());
+		expect(await failure(api("get", "/v1/home"))).toMatchObject({ status: 401 });
+		expect(ask).toHaveBeenCalledTimes(1);
+	});
+	it("is not asked for where a login is being tried, which is sent once", async () => {
+		const ask = vi.fn(() => Promise.resolve(true));
+		onPasswordNeeded(ask);
+		const fetched = serve(over());
 		await failure(api("get", "/v1/session", { quiet: true }));
 		expect(ask).not.toHaveBeenCalled();
+		expect(fetched).toHaveBeenCalledTimes(1);
+	});
+});
+
+describe("a session that got another token", () => {
+	const refused = () => answer(401, { code: "unauthenticated" });
+	/** Answers come when the test gives them. */
+	function hold() {
+		const answers: ((answer: Response) => void)[] = [];
+		const fetched = vi.fn(() => new Promise<Response>((resolve) => answers.push(resolve)));
+		vi.stubGlobal("fetch", fetched);
+		return { fetched, give: (call: number, given: Response) => answers[call]?.(given) };
+	}
+	const paths = (fetched: ReturnType<typeof hold>["fetched"]) =>
+		fetched.mock.calls.map((call) => (call as unknown[])[0]);
+	const settle = () => new Promise((resolve) => setTimeout(resolve));
+	const proof = () => api("post", "/v1/session/step-up", { body: { password: "p" }, quiet: true });
+
+	it("is not asked for a password by what was under way with the one before", async () => {
+		const ask = vi.fn(() => Promise.resolve(false));
+		onPasswordNeeded(ask);
+		const { fetched, give } = hold();
+		const home = api("get", "/v1/home");
+		const proven = proof();
+		await settle();
+		give(0, refused());
+		await settle();
+		expect(paths(fetched)).toEqual(["/v1/home", "/v1/session/step-up"]); // which cookie, nobody knows yet
+		give(1, answer(204));
+		await proven;
+		await settle();
+		expect(paths(fetched)).toEqual(["/v1/home", "/v1/session/step-up", "/v1/home"]);
+		give(2, answer(200, { fresh: true }));
+		expect(await home).toEqual({ fresh: true });
+		expect(ask).not.toHaveBeenCalled();
+	});
+	it("is ended by its new token", async () => {
+		const { fetched, give } = hold();
+		const proven = proof();
+		const ended = api("delete", "/v1/session", { quiet: true });
+		await settle();
+		expect(paths(fetched)).toEqual(["/v1/session/step-up"]);
+		give(0, answer(422, { code: "invalid" })); // another password would do no harm either
+		expect(await failure(proven)).toMatchObject({ status: 422 });
+		await settle();
+		give(1, answer(204));
+		await ended;
+	});
+	it("gives a file too", async () => {
+		serve(refused(), new Response("a,b"));
+		expect(await (await apiFile("/v1/audit/events/table")).text()).toBe("a,b");
+	});
+	it("does without locks in an old browser", async () => {
+		vi.stubGlobal("navigator", {});
+		serve(answer(204), refused(), answer(200, { ok: true }));
+		await proof();
+		expect(await api("get", "/v1/home")).toEqual({ ok: true });
+	});
+	it("got it by one of the operations whose answers carry a cookie", () => {
+		const found: string[] = [];
+		let [path, method] = ["", ""];
+		const contract = new URL("../../../proto/auth.yaml", import.meta.url);
+		for (const line of readFileSync(contract, "utf8").split("\n")) {
+			path = /^ {2}(\/v1\S+):$/.exec(line)?.[1] ?? path;
+			method = /^ {4}(\w+):$/.exec(line)?.[1] ?? method;
+			if (/^\s+Set-Cookie:/.test(line)) found.push(`${method} ${path}`);
+		}
+		expect(found.toSorted()).toEqual(COOKIE_CHANGES.toSorted());
 	});
 });
 

@@ -1,7 +1,8 @@
 /*
  * The one door to the API: a typed fetch. Errors come out as ApiError, never as a Response.
  * A session that ended, or a password that was proven too long ago for what is dangerous, asks for the
- * password over the open page and then tries once more, so no form is lost.
+ * password over the open page and then tries once more, so no form is lost. What was refused only
+ * because the session has another token by now is sent again without asking.
  */
 import { language } from "../i18n/language";
 import type { Answer, Body, Item, Method, Params, PathWith, Query } from "./types";
@@ -56,7 +57,7 @@ export interface Options<M extends Method, P extends PathWith<M>> {
 	key?: string;
 	ifMatch?: string;
 	signal?: AbortSignal;
-	/** Do not ask for the password when the answer wants it. */
+	/** Do not ask for the password when the answer wants it, and do not send again. */
 	quiet?: boolean;
 }
 
@@ -68,6 +69,31 @@ let askForPassword: ((reason: Reason) => Promise<boolean>) | undefined;
 /** The session module says how to ask for the password; it resolves to false when refused. */
 export function onPasswordNeeded(ask: (reason: Reason) => Promise<boolean>): void {
 	askForPassword = ask;
+}
+
+/** What changes the cookie that all tabs share: the token of the session, or that there is one. */
+export const COOKIE_CHANGES = [
+	"post /v1/sessions",
+	"post /v1/sessions/second-factor",
+	"delete /v1/session",
+	"post /v1/session/step-up",
+	"put /v1/second-factor",
+	"put /v1/password",
+];
+
+/** In whatever tab: one change of the cookie at a time, and who shares waits for those under way. */
+async function holdCookie<T>(mode: LockMode, work: () => Promise<T>): Promise<T> {
+	if (!navigator.locks) return work(); // an old browser: the password may be asked for in vain
+	return navigator.locks.request("manabiya-cookie", { mode }, work);
+}
+
+/**
+ * A new token ends the one before, with which a request may have been on its way: it was refused, so
+ * nothing was done, though the session lives. This waits until the cookie is the newest.
+ */
+async function awaitCookie({ status }: ApiError): Promise<boolean> {
+	if (status === 401) await holdCookie("shared", async () => {});
+	return status === 401;
 }
 
 /** True when the person has given the password that this error wants: it can be sent once more. */
@@ -142,6 +168,40 @@ export interface Tagged<B> {
 	etag: string | undefined;
 }
 
+async function exchange<T>(
+	url: string,
+	init: RequestInit,
+	read: (answer: Response) => Promise<T>,
+): Promise<T> {
+	let answer: Response;
+	let text: string;
+	try {
+		answer = await fetch(url, init);
+		if (answer.ok) return await read(answer);
+		text = await answer.text();
+	} catch (e) {
+		if (init.signal?.aborted) throw e;
+		throw new ApiError(0);
+	}
+	throw problemOf(answer.status, text, answer.headers.get("Retry-After"));
+}
+
+type Remedy = (error: ApiError) => Promise<boolean>;
+
+async function sendAgain<T>(send: () => Promise<T>, remedy: Remedy): Promise<T> {
+	try {
+		return await send();
+	} catch (e) {
+		if (!(e instanceof ApiError) || !(await remedy(e))) throw e;
+	}
+	return send();
+}
+
+/** Sends with the newest token, and once more when the password that the answer wants was given. */
+export function sendProven<T>(send: () => Promise<T>): Promise<T> {
+	return sendAgain(() => sendAgain(send, awaitCookie), provePassword);
+}
+
 export async function apiTagged<M extends Method, P extends PathWith<M>>(
 	method: M,
 	path: P,
@@ -149,37 +209,21 @@ export async function apiTagged<M extends Method, P extends PathWith<M>>(
 ): Promise<Tagged<Answer<M, P>>> {
 	const url = address(path, options.params as object, options.query as object);
 	const init = request(method, options as unknown as Options<Method, never>);
-	for (let attempt = 0; ; attempt++) {
-		let response: Response;
-		let text: string;
-		try {
-			response = await fetch(url, init);
-			text = await response.text();
-		} catch (e) {
-			if (options.signal?.aborted) throw e;
-			throw new ApiError(0);
-		}
-		if (response.ok) {
-			if (method === "get") noteWithheld(url, response.headers.get("Manabiya-Withheld"));
-			const body = (text ? JSON.parse(text) : undefined) as Answer<M, P>;
-			return { body, etag: response.headers.get("ETag") ?? undefined };
-		}
-		const error = problemOf(response.status, text, response.headers.get("Retry-After"));
-		const mayAsk = !options.quiet && attempt === 0;
-		if (!mayAsk || !(await provePassword(error))) throw error;
-	}
+	const read = async (answer: Response) => [answer.headers, await answer.text()] as const;
+	const once = () => exchange(url, init, read);
+	const send = COOKIE_CHANGES.includes(`${method} ${path}`)
+		? () => holdCookie("exclusive", once)
+		: once;
+	const [headers, text] = await (options.quiet ? send() : sendProven(send));
+	if (method === "get") noteWithheld(url, headers.get("Manabiya-Withheld"));
+	const body = (text ? JSON.parse(text) : undefined) as Answer<M, P>;
+	return { body, etag: headers.get("ETag") ?? undefined };
 }
 
 /** What is not JSON, as a file: the browser may keep it on disk. */
-export async function apiFile(path: string): Promise<Blob> {
-	let response: Response;
-	try {
-		response = await fetch(path, { headers: { "Accept-Language": language() } });
-	} catch {
-		throw new ApiError(0);
-	}
-	if (response.ok) return response.blob();
-	throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
+export function apiFile(path: string, more: HeadersInit = {}): Promise<Blob> {
+	const headers = { "Accept-Language": language(), ...more };
+	return sendProven(() => exchange(path, { headers }, (answer) => answer.blob()));
 }
 
 export async function api<M extends Method, P extends PathWith<M>>(

@@ -3,12 +3,11 @@
  * browser saves it by itself, however large it is, and goes on when the line breaks.
  */
 import { type ReactNode, useState } from "react";
-import { ApiError, problemOf, provePassword } from "../api/client";
+import { apiFile } from "../api/client";
 import { useApi, useWrite } from "../api/hooks";
 import type { Export } from "../api/types";
 import { dateTime, fileSize } from "../format/time";
 import { addTexts, T, t } from "../i18n";
-import { language } from "../i18n/language";
 import { Button } from "../ui/button";
 import { Page, Section } from "../ui/page";
 import { Alert, Async, ErrorBox } from "../ui/states";
@@ -19,18 +18,7 @@ addTexts({ ja, en: {} }); // in English all come at once
 const LOOK_AGAIN_MS = 2000;
 
 /** Asks for one byte, so that a password that is wanted is asked for on this page, not in the file. */
-async function prove(path: string): Promise<void> {
-	for (let attempt = 0; ; attempt++) {
-		const headers = { Range: "bytes=0-0", "Accept-Language": language() };
-		const answer = await fetch(path, { headers }).catch(() => {
-			throw new ApiError(0);
-		});
-		const body = await answer.text();
-		if (answer.ok) return;
-		const error = problemOf(answer.status, body, answer.headers.get("Retry-After"));
-		if (attempt > 0 || !(await provePassword(error))) throw error;
-	}
-}
+const prove = (path: string) => apiFile(path, { Range: "bytes=0-0" });
 
 function Fetch({ made }: { made: Export }) {
 	const [isBusy, setBusy] = useState(false);

@@ -1,6 +1,6 @@
 /* Sends one file by tus 1.0. Loaded only when something is to be sent. */
 import { type DetailedError, Upload } from "tus-js-client";
-import { ApiError, problemOf, provePassword } from "../api/client";
+import { ApiError, problemOf, sendProven } from "../api/client";
 import { language } from "../i18n/language";
 
 const CHUNK_BYTES = 1024 * 1024; // what a broken connection can cost at most, unless said otherwise
@@ -30,6 +30,7 @@ function problem(error: Error | DetailedError): ApiError {
 
 function attempt(file: Blob, options: TransferOptions): Promise<string> {
 	return new Promise((resolve, reject) => {
+		options.signal.throwIfAborted(); // it may have been while the password was asked for
 		const upload = new Upload(file, {
 			endpoint: options.endpoint ?? "/v1/media",
 			uploadUrl: options.uploadUrl ?? null,
@@ -55,18 +56,12 @@ function attempt(file: Blob, options: TransferOptions): Promise<string> {
 
 /** The id of what is stored. Rejects with an ApiError, or with the signal's reason. */
 export async function transfer(file: Blob, options: TransferOptions): Promise<string> {
-	options.signal.throwIfAborted();
 	let { uploadUrl } = options;
 	const onUrl = (url: string) => {
 		uploadUrl = url;
 		options.onUrl?.(url);
 	};
-	try {
-		return mediaId(await attempt(file, { ...options, onUrl }));
-	} catch (e) {
-		if (!(e instanceof ApiError) || !(await provePassword(e))) throw e;
-		return mediaId(await attempt(file, { ...options, uploadUrl, onUrl }));
-	}
+	return mediaId(await sendProven(() => attempt(file, { ...options, uploadUrl, onUrl })));
 }
 
 export function mediaId(url: string): string {
