@@ -61,6 +61,13 @@ async function choose(page, name, path) {
 	await page.locator("label", { hasText: name }).locator("input[type=file]").setInputFiles(path);
 }
 
+/** The choice of a class on the open page. */
+function classOf(who) {
+	const chosen = who.page.getByRole("combobox", { name: "大切さ" });
+	const isSaved = async (value) => (await chosen.inputValue()) === value && (await who.button("変更する").count()) === 0;
+	return { chosen, saved: (value) => eventually(() => isSaved(value), `the class ${value} is saved`) };
+}
+
 describe("a PE lesson", () => {
 	let operator, administrator, neighbour, teacher, pupil, classmate;
 	const secrets = {};
@@ -255,12 +262,7 @@ describe("a PE lesson", () => {
 
 	it("the teacher raises the class of the video, and says why it may be lower again", async () => {
 		await teacher.prove(STAFF_PASSWORD); // the class that it is raised to wants it
-		const chosen = teacher.page.getByRole("combobox", { name: "大切さ" });
-		const saved = (value) =>
-			eventually(
-				async () => (await chosen.inputValue()) === value && (await teacher.button("変更する").count()) === 0,
-				`the class ${value} is saved`,
-			);
+		const { chosen, saved } = classOf(teacher);
 		await chosen.selectOption("II");
 		await teacher.button("変更する").click();
 		await saved("II");
@@ -280,12 +282,7 @@ describe("a PE lesson", () => {
 	it("the administrator raises the class of a pupil, of whom the classmate's page then shows nothing", async () => {
 		await administrator.menu("利用者");
 		await administrator.link("青木 はると").first().click();
-		const chosen = administrator.page.getByRole("combobox", { name: "大切さ" });
-		const saved = (value) =>
-			eventually(
-				async () => (await chosen.inputValue()) === value && (await administrator.button("変更する").count()) === 0,
-				`the class ${value} is saved`,
-			);
+		const { chosen, saved } = classOf(administrator);
 		await chosen.selectOption("II");
 		await administrator.shot("user-label");
 		await administrator.button("変更する").click();
@@ -301,6 +298,23 @@ describe("a PE lesson", () => {
 		await administrator.button("変更する").click();
 		await saved("III");
 		await classmate.page.getByRole("link").filter({ hasText: "青木" }).first().waitFor();
+	});
+
+	it("the administrator raises the class of a school class, and says why it may be lower again", async () => {
+		const { page } = administrator;
+		const { chosen, saved } = classOf(administrator);
+		await administrator.menu("クラス");
+		await administrator.link("3年1組").click();
+		await chosen.selectOption("II");
+		await administrator.button("変更する").click();
+		await saved("II");
+		await page.reload();
+		await saved("II");
+		await chosen.selectOption("IV");
+		await page.getByRole("combobox", { name: "下げる理由" }).selectOption("consent_given");
+		await administrator.shot("class-label");
+		await administrator.button("変更する").click();
+		await saved("IV");
 	});
 
 	it("who would see more with two factors is told so, and where to set them up", async () => {
