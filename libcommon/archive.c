@@ -7,6 +7,7 @@
 #include "libcommon/arena.h"
 #include "libcommon/call.h"
 #include "libcommon/db.h"
+#include "libcommon/personal.h"
 
 const struct archived_type *archived_type_find(
 	const struct archived_type *types, size_t n, const char *name)
@@ -33,12 +34,14 @@ enum err archive_lines(struct call *c, const struct archived_type *type, const c
 	if (e)
 		return e;
 	size_t n = rows.n > (size_t)max ? (size_t)max : rows.n;
-	const char *row = rows.items;
+	char *row = rows.items;
 	*out = (struct archived_lines){ .items = arena_array(c->arena, n, sizeof(*out->items)) };
 	for (size_t i = 0; i < n; i++, row += type->shape->size) {
 		struct buf line = { .arena = c->arena };
 		if (i + 1 == n && rows.n > n)
 			out->next_cursor = key_of(type->shape, row);
+		if (c->lost.n && personal_leave_out(type->shape, row))
+			continue; /* of a user who was erased: it goes in a moment */
 		shape_write_json(type->shape, row, &line);
 		out->items[out->n++] = line.data;
 	}

@@ -95,6 +95,10 @@ struct call {
 		const char *tenant_id; /* NULL: the actor's */
 	} about; /* whose key an answer that is kept for a repetition lies under; set by handlers */
 	enum label label; /* of the object, where it was raised above its type; audit and checks */
+	struct {
+		const char *column, *row_id; /* of the first; column NULL: none */
+		unsigned n;
+	} lost; /* what was read and lies under destroyed keys (personal.h) */
 	bool hides; /* a statement left out what the session would see with more proof */
 	const char *recorded; /* audit: codes of the input, a JSON object; NULL: none */
 	const char *content_type; /* of a reply body that is not JSON; set by handlers */

@@ -19,6 +19,7 @@
 #include "libcommon/ocsf.h"
 #include "libcommon/outbox.h"
 #include "libcommon/page.h"
+#include "libcommon/personal.h"
 #include "libcommon/recorded.h"
 #include "libcommon/service.h"
 #include "libcommon/spool.h"
@@ -280,6 +281,20 @@ static enum err withhold(struct call *c, const void *in, void *out, struct reply
 	return check_label(c, shut);
 }
 
+/* What lies under a destroyed key and has no stand-in is left out, too; an answer that is nothing
+ * else is refused. Ids alone are logged, those of the first. */
+static enum err leave_out_lost(struct call *c, void *out)
+{
+	if (!c->lost.n)
+		return OK;
+	log_event(LOG_LEVEL_WARNING, "texts whose keys are destroyed were read",
+		LOG_TEXT("operation", c->op->name), LOG_TEXT("call_id", c->call_id),
+		LOG_TEXT("tenant", c->actor->tenant_id), LOG_TEXT("column", c->lost.column),
+		LOG_TEXT("row", c->lost.row_id), LOG_INT("rows", c->lost.n));
+	bool is_gone = c->op->out && personal_leave_out(c->op->out, out);
+	return is_gone ? fail_with(c, &personal_gone, "%s", c->lost.column) : OK;
+}
+
 static void write_output(struct call *c, const void *in, void *out, struct reply *reply)
 {
 	const struct shape *shape = c->op->out;
@@ -484,6 +499,8 @@ static enum err run_handler(
 	e = check_object(c);
 	if (!e)
 		e = withhold(c, in, out, reply);
+	if (!e)
+		e = leave_out_lost(c, out);
 	if (e)
 		return e;
 	write_output(c, in, out, reply);

@@ -145,10 +145,10 @@ static enum err open_body(
 	const char *inner;
 	struct bytes sealed;
 	enum err e = personal_open(c, &idempotency_body, row_and_sealed, &inner);
+	if (e == ERR_NOT_FOUND || (!e && personal_is_lost(inner)))
+		return fail_with(c, &ANSWER_GONE, "its key is destroyed");
 	if (e)
 		return e;
-	if (inner == personal_erased[0])
-		return fail_with(c, &ANSWER_GONE, "whom it was about was erased");
 	e = derive_own(c, key);
 	if (e)
 		return e;

@@ -259,15 +259,25 @@ static void remember(struct keyring *keyring, const char *tenant_id, uint32_t ve
 	pthread_mutex_unlock(&keyring->lock);
 }
 
+static bool has_receipt(const struct keyring *keyring, const char *tenant_id, uint32_t version)
+{
+	char receipt[sizeof("receipt.") + KEYRING_NAME_SIZE];
+	snprintf(receipt, sizeof(receipt), "receipt.%s.%u", tenant_id, (unsigned)version);
+	return faccessat(keyring->files.directory, receipt, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool keyring_version_has_ended(const struct keyring *keyring, const struct keyring_version *which)
+{
+	return has_receipt(keyring, which->tenant_id, which->version) &&
+		!is_there(keyring, which->tenant_id, which->version);
+}
+
 /* What is being destroyed is noise before it is gone (keyring_destroy.c). */
 static bool is_ending(const struct keyring *keyring, const char *tenant_id, uint32_t version)
 {
-	char receipt[sizeof("receipt.") + KEYRING_NAME_SIZE];
 	struct erasure erasure;
 	struct arena *arena = arena_new();
-	snprintf(receipt, sizeof(receipt), "receipt.%s.%u", tenant_id, (unsigned)version);
-	bool is_ending =
-		faccessat(keyring->files.directory, receipt, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	bool is_ending = has_receipt(keyring, tenant_id, version) ||
 		erasure_find(keyring->ledger, arena, tenant_id, ERASURE_ALL, &erasure) !=
 			ERR_NOT_FOUND;
 	arena_free(arena);

@@ -16,6 +16,7 @@
 #ifndef MANABIYA_KEYRING_H
 #define MANABIYA_KEYRING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "libcommon/crypto.h"
@@ -110,6 +111,10 @@ struct keyring_receipt {
 };
 must_check enum err keyring_version_destroy(struct keyring *keyring, struct arena *arena,
 	const struct keyring_version *which, struct keyring_receipt *out);
+
+/* Whether this version came to its end: its receipt lies here and its key does not. What is merely
+ * missing did not end. */
+bool keyring_version_has_ended(const struct keyring *keyring, const struct keyring_version *which);
 
 /* Destroy what the ledger says is erased: a backup of the store may have brought it back. At
  * start. */

@@ -7,6 +7,7 @@
 #include "libcommon/call.h"
 #include "libcommon/keyring.h"
 #include "libcommon/keyring_user.h"
+#include "libcommon/service.h"
 #include "libcommon/uuid.h"
 
 #define FORMAT 1
@@ -17,6 +18,14 @@ enum { KIND_TENANT, KIND_USER };
 
 const char *const personal_erased[PERSONAL_PARTS_MAX] = { "削除済み", "利用者", "さくじょずみ",
 	"りようしゃ" };
+
+/* An administrator who reads it can write the name anew. */
+const char *const personal_ended[PERSONAL_PARTS_MAX] = { "復元不可", "利用者", "ふくげんふか",
+	"りようしゃ" };
+
+const struct problem personal_gone = { ERR_NOT_FOUND, 410, "content_gone",
+	"この内容は、鍵が破棄されているため、読むことができません。",
+	"The key of this was destroyed, so nobody can read it any more." };
 
 #define ERASED_LOGIN "erased" /* what has an index is a login name, and those are ASCII */
 
@@ -32,6 +41,7 @@ struct sealed_place {
 	const struct personal_kind *kind;
 	const char *row_id;
 	struct header header;
+	const char *const *lost; /* what stands for it where its key is destroyed */
 };
 
 /* The header is in the associated data too: a seal does not commit to its key. */
@@ -86,12 +96,19 @@ static enum err user_key(struct call *c, const struct sealed_place *place, struc
 	return keyring_user_key(c->keyring, place->tenant_id, which, user_id, key);
 }
 
+static bool has_ended(struct call *c, const struct sealed_place *place, uint32_t version)
+{
+	struct keyring_version which = { .version = version };
+	memcpy(which.tenant_id, place->tenant_id, UUID_SIZE); /* the keyring knows it as an id */
+	return keyring_version_has_ended(c->keyring, &which);
+}
+
 /*
- * NOT_FOUND, without a failure noted: of a user who was erased. A tenant without a key is one that
- * was erased whole; without a keyring the service cannot start.
+ * NOT_FOUND, without a failure noted: it was destroyed, and place->lost stands for it. A tenant
+ * without a key that did not end is one that was erased whole, or its keyring is not whole; without
+ * a keyring the service cannot start.
  */
-static enum err data_key(
-	struct call *c, const struct sealed_place *place, unsigned char key[KEY_SIZE])
+static enum err data_key(struct call *c, struct sealed_place *place, unsigned char key[KEY_SIZE])
 {
 	assert(c->keyring); /* a service that has personal fields says so (service.h) */
 	const struct data_key which = { .domain = place->kind->domain,
@@ -102,7 +119,11 @@ static enum err data_key(
 	if (e == ERR_NOT_FOUND) {
 		enum err tenants = keyring_data_key(c->keyring, place->tenant_id, which, key);
 		if (!tenants && place->header.n == HEADER_MAX)
-			return e;
+			place->lost = personal_erased;
+		else if (tenants == ERR_NOT_FOUND && has_ended(c, place, which.version))
+			place->lost = personal_ended;
+		if (place->lost)
+			return ERR_NOT_FOUND;
 		e = tenants;
 	}
 	if (e == ERR_NOT_FOUND)
@@ -126,7 +147,7 @@ static enum err seal(struct call *c, struct sealed_place *place, const char *use
 	write_header(version, user_id, &place->header);
 	enum err e = data_key(c, place, key);
 	if (e == ERR_NOT_FOUND)
-		return fail(c, ERR_NOT_FOUND, "user %s was erased", user_id);
+		return fail(c, ERR_NOT_FOUND, "the key of %s is destroyed", place->row_id);
 	if (e)
 		return e;
 	size_t n = strlen(text), header_n = place->header.n;
@@ -217,16 +238,16 @@ static enum err is_foreign(struct call *c, const struct personal_kind *kind)
 	return fail(c, ERR_INTERNAL, "%s was not sealed for this row", kind->column);
 }
 
-/* *text is NULL when its user was erased. */
+/* *text is NULL when its key is destroyed. */
 static enum err open_sealed(
-	struct call *c, const struct sealed_place *place, struct bytes sealed, const char **text)
+	struct call *c, struct sealed_place *place, struct bytes sealed, const char **text)
 {
 	auto_secret(key, KEY_SIZE);
 	size_t header_n = place->header.n, n = sealed.n - header_n;
 	enum err e = data_key(c, place, key);
 	*text = NULL;
 	if (e)
-		return e == ERR_NOT_FOUND ? OK : e;
+		return place->lost ? OK : e;
 	unsigned char *plain = arena_alloc(c->arena, n); /* the overhead leaves room for the NUL */
 	if (crypto_open(key, associated(c, place), sealed.data + header_n, n, plain))
 		return is_foreign(c, place->kind);
@@ -250,22 +271,44 @@ static enum err read_place(struct call *c, const char *row_and_sealed, struct se
 	return OK;
 }
 
-static enum err open_row(struct call *c, const char *tenant_id, const struct personal_kind *kind,
-	const char *row_and_sealed, const char **text)
+/* Who reads, and writes nothing on from it. */
+static bool is_reader(const struct call *c)
+{
+	return c->op && !(c->op->flags & OP_WRITES) && c->actor->role != ROLE_SERVICE;
+}
+
+static enum err note_lost(struct call *c, const struct sealed_place *place)
+{
+	if (place->lost == personal_ended && !is_reader(c))
+		return fail_with(c, &personal_gone, "%s of %s", place->kind->column, place->row_id);
+	if (!c->lost.n++) {
+		c->lost.column = place->kind->column;
+		c->lost.row_id = place->row_id;
+	}
+	return OK;
+}
+
+/* *text, or else *lost. */
+static enum err open_row(
+	struct call *c, struct sealed_place *place, const char *row_and_sealed, const char **text)
 {
 	struct bytes sealed = { 0 };
-	struct sealed_place place = { .tenant_id = tenant_id, .kind = kind };
-	enum err e = read_place(c, row_and_sealed, &place, &sealed);
-	return e ? e : open_sealed(c, &place, sealed, text);
+	enum err e = read_place(c, row_and_sealed, place, &sealed);
+	if (!e)
+		e = open_sealed(c, place, sealed, text);
+	return !e && place->lost ? note_lost(c, place) : e;
 }
 
 enum err personal_open_of(struct call *c, const char *tenant_id, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **text)
 {
 	const char *opened = NULL;
-	enum err e = open_row(c, tenant_id, kind, row_and_sealed, &opened);
+	struct sealed_place place = { .tenant_id = tenant_id, .kind = kind };
+	enum err e = open_row(c, &place, row_and_sealed, &opened);
+	if (!e && place.lost)
+		opened = kind->index ? ERASED_LOGIN : place.lost[0];
 	if (!e)
-		*text = opened ? opened : kind->index ? ERASED_LOGIN : personal_erased[0];
+		*text = opened;
 	return e;
 }
 
@@ -292,14 +335,78 @@ enum err personal_open_parts(struct call *c, const struct personal_kind *kind,
 	const char *row_and_sealed, const char *parts[PERSONAL_PARTS_MAX])
 {
 	const char *text = NULL;
-	enum err e = open_row(c, c->actor->tenant_id, kind, row_and_sealed, &text);
+	struct sealed_place place = { .tenant_id = c->actor->tenant_id, .kind = kind };
+	enum err e = open_row(c, &place, row_and_sealed, &text);
 	if (e)
 		return e;
 	memset(parts, 0, PERSONAL_PARTS_MAX * sizeof(*parts));
 	if (text)
 		return split(c, kind, text, parts);
-	memcpy(parts, personal_erased, sizeof(personal_erased));
+	bool is_name = strcmp(kind->domain, "name") == 0;
+	for (size_t i = 0; i < PERSONAL_PARTS_MAX; i++)
+		parts[i] = place.lost[is_name ? i : 0];
 	return OK;
+}
+
+/* ---- what nobody can open any more ---- */
+
+bool personal_is_lost(const char *text)
+{
+	return text == personal_erased[0] || text == personal_ended[0];
+}
+
+static bool is_missing(const struct field *field, const char *at)
+{
+	struct personal value = { 0 };
+	if (field->personal && field->required)
+		memcpy(&value, at, sizeof(value));
+	return field->personal && field->required && !value.text;
+}
+
+static void leave_out_items(const struct shape *shape, struct list *list)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < list->n; i++) {
+		char *item = (char *)list->items + i * shape->size;
+		if (personal_leave_out(shape, item))
+			continue;
+		if (kept != i)
+			memcpy((char *)list->items + kept * shape->size, item, shape->size);
+		kept++;
+	}
+	list->n = kept;
+}
+
+/* Whether the whole lacks it. */
+static bool leave_out_member(const struct field *field, char *at)
+{
+	static void *const nothing = NULL;
+	void *object;
+	struct list list;
+	if (field->kind == KIND_ARRAY) {
+		memcpy(&list, at, sizeof(list));
+		leave_out_items(field->shape, &list);
+		memcpy(at, &list, sizeof(list));
+		return false;
+	}
+	memcpy(&object, at, sizeof(object));
+	if (!object || !personal_leave_out(field->shape, object))
+		return false;
+	if (!field->required)
+		memcpy(at, &nothing, sizeof(nothing));
+	return field->required;
+}
+
+bool personal_leave_out(const struct shape *shape, void *object)
+{
+	bool lacks = false;
+	for (size_t i = 0; i < shape->fields_n; i++) {
+		const struct field *field = &shape->fields[i];
+		char *at = (char *)object + field->offset;
+		if (is_missing(field, at) || (field->shape && leave_out_member(field, at)))
+			lacks = true;
+	}
+	return lacks;
 }
 
 /* ---- another version of the key ---- */

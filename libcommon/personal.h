@@ -59,8 +59,13 @@ must_check enum err personal_seal_for(struct call *c, const struct personal_plac
 must_check enum err personal_seal_parts(struct call *c, const struct personal_place *place,
 	const struct personal *parts, size_t n, const char **sealed);
 
-/* What SEALED() gave. Text that was not sealed here for this row and column is ERR_INTERNAL; of a
- * user who was erased it is personal_erased. */
+/*
+ * What SEALED() gave. Text that was not sealed here for this row and column is ERR_INTERNAL. What
+ * lies under a key that was destroyed is counted (c->lost), and another text stands for it: of a
+ * user who was erased personal_erased. Of a version of the tenant's key that ended it is
+ * personal_ended, for people who read; whatever would write it on, a call that changes something
+ * or a service, is personal_gone: an older backup of the keyring may still have the key.
+ */
 must_check enum err personal_open(struct call *c, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **text);
 
@@ -72,7 +77,7 @@ must_check enum err personal_open_parts(struct call *c, const struct personal_ki
 must_check enum err personal_open_of(struct call *c, const char *tenant_id,
 	const struct personal_kind *kind, const char *row_and_sealed, const char **text);
 
-/* What SEALED() gave, under the newest version of the same key; NULL when its user was erased. */
+/* What SEALED() gave, under the newest version of the same key; NULL when its key is destroyed. */
 must_check enum err personal_reseal(struct call *c, const struct personal_kind *kind,
 	const char *row_and_sealed, const char **again);
 
@@ -92,8 +97,17 @@ must_check enum err personal_index(struct call *c, struct personal value, struct
 #define PERSONAL_PREFIX_SIZE 9
 void personal_prefix(uint32_t version, bool of_user, char out[PERSONAL_PREFIX_SIZE]);
 
-/* What stands for the parts of a text, and for a text alone, whose key is destroyed while its row
- * is still there. The parts are those of a name; for what is no free text nothing stands. */
+/* What stands for the parts of a name whose key is destroyed while its row is still there; the
+ * first one stands for any other text. For what is no free text nothing does: it is NULL. */
 extern const char *const personal_erased[PERSONAL_PARTS_MAX];
+extern const char *const personal_ended[PERSONAL_PARTS_MAX];
+bool personal_is_lost(const char *text); /* one of the first two, as opening gave it */
+
+/* 410: the key was destroyed. */
+extern const struct problem personal_gone;
+
+/* Whether an object lacks a member that it must have, because its key is destroyed; what is merely
+ * in it and lacks one is taken out. */
+bool personal_leave_out(const struct shape *shape, void *object);
 
 #endif

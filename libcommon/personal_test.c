@@ -12,9 +12,11 @@
 #include "libcommon/cmocka_call.h"
 #include "libcommon/keyring.h"
 #include "libcommon/keyring_user.h"
+#include "libcommon/service.h"
 
 #define TENANT "01920000-0000-7000-8000-00000000000a"
 #define OTHER_TENANT "01920000-0000-7000-8000-00000000000b"
+#define THIRD_TENANT "01920000-0000-7000-8000-00000000000d"
 #define ROW "01920000-0000-7000-8000-000000000001"
 #define OTHER_ROW "01920000-0000-7000-8000-000000000002"
 #define CHILD "01920000-0000-7000-8000-0000000000c1"
@@ -84,7 +86,8 @@ static int tear_down(void **state)
 {
 	static const char *const names[] = { "root.check", TENANT ".1.key", TENANT ".2.key",
 		OTHER_TENANT ".1.key", TENANT ".users", TENANT ".index.key",
-		OTHER_TENANT ".index.key", TENANT ".login", OTHER_TENANT ".login" };
+		OTHER_TENANT ".index.key", TENANT ".login", OTHER_TENANT ".login",
+		"receipt." THIRD_TENANT ".1", THIRD_TENANT ".index.key", THIRD_TENANT ".login" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlink(arena_printf(call.arena, "%s/%s", directory, names[i]));
 	keyring_close(call.keyring);
@@ -293,7 +296,7 @@ static void of_an_erased_user_only_a_placeholder_is_read(void **state)
 	assert_int_equal(personal_open(&call, &kind, row, &text), OK);
 	assert_string_equal(text, "削除済み");
 	assert_int_equal(personal_open_parts(&call, &kind, row, parts), OK);
-	assert_string_equal(parts[1], "利用者");
+	assert_string_equal(parts[1], "削除済み");
 	assert_int_equal(open_with(&kind, from_row(ROW, rest)), OK);
 	const struct personal_place place = { .row_id = ROW, .user_id = another };
 	assert_int_equal(personal_seal_for(&call, &place,
@@ -361,6 +364,24 @@ static void parts_of_a_column_are_sealed_and_read_together(void **state)
 	assert_int_equal(
 		shape_set_parts(&call, &person_shape, "name", NULL, &person), ERR_INTERNAL);
 	assert_int_equal(shape_set_text(&call, &person_fields[0], row, &person), ERR_INTERNAL);
+}
+
+static void of_an_erased_user_the_name_says_so_in_all_its_parts(void **state)
+{
+	static const char *const another = "01920000-0000-7000-8000-0000000000c5";
+	const struct personal_place place = { .row_id = another, .user_id = another };
+	const struct personal name[] = { { "山田", PART(1, 1) }, { "花子", PART(2, 2) } };
+	struct person person = { 0 };
+	const char *sealed;
+	assert_int_equal(keyring_user_create(call.keyring, TENANT, &another, 1), OK);
+	assert_int_equal(personal_seal_parts(&call, &place, name, 2, &sealed), OK);
+	assert_int_equal(keyring_user_erase(call.keyring, TENANT, another), OK);
+	const char *row = from_row(another, sealed);
+	assert_int_equal(shape_set_parts(&call, &person_shape, "name", row, &person), OK);
+	assert_string_equal(person.family.text, "削除済み");
+	assert_string_equal(person.given.text, "利用者");
+	assert_string_equal(person.both.text, "削除済み 利用者");
+	assert_false(personal_leave_out(&person_shape, &person));
 }
 
 /* ---- what is no free text ---- */
@@ -463,11 +484,46 @@ static void of_an_erased_user_no_mark_is_made_up(void **state)
 	assert_int_equal(keyring_user_create(call.keyring, TENANT, &another, 1), OK);
 	const char *row = sealed_answer(another, "A", "4", "高く");
 	assert_int_equal(keyring_user_erase(call.keyring, TENANT, another), OK);
-	assert_string_equal(read_answer(row), err_name(ERR_NOT_FOUND));
-	assert_int_equal(shape_set_parts(&call, &loose_shape, "content", row, &answer), OK);
+	assert_int_equal(shape_set_parts(&call, &answer_shape, "content", row, &answer), OK);
 	assert_null(answer.mark.text);
 	assert_null(answer.count.text);
-	assert_string_equal(answer.note.text, personal_erased[2]);
+	assert_string_equal(answer.note.text, personal_erased[0]);
+	assert_true(personal_leave_out(&answer_shape, &answer));
+	assert_false(personal_leave_out(&loose_shape, &answer));
+}
+
+/* What must have a mark is left out wherever it stands; the rest stays in its order. */
+static void what_lost_its_mark_is_left_out(void **state)
+{
+	static const struct personal_kind some = { .column = "answer.content" };
+	struct answer answers[] = { { { "A", &some }, { "1", &some }, { 0 } },
+		{ { 0 }, { 0 }, { "x", &some } }, { { "B", &some }, { "2", &some }, { 0 } } };
+	const struct field fields[] = {
+		{ .name = "one", .kind = KIND_OBJECT, .shape = &answer_shape },
+		{ .name = "all",
+			.kind = KIND_ARRAY,
+			.offset = sizeof(void *),
+			.shape = &answer_shape },
+	};
+	const struct shape shape = { "many", 0, fields, 2, LABEL_NONE };
+	struct {
+		struct answer *one;
+		struct {
+			struct answer *items;
+			size_t n;
+		} all;
+	} many = { &(struct answer){ { 0 }, { 0 }, { 0 } }, { answers, 3 } };
+	assert_false(personal_leave_out(&shape, &many));
+	assert_null(many.one);
+	assert_int_equal(many.all.n, 2);
+	assert_string_equal(many.all.items[0].mark.text, "A");
+	assert_string_equal(many.all.items[1].mark.text, "B");
+	many.one = &(struct answer){ { 0 }, { 0 }, { 0 } };
+	struct field must[2];
+	memcpy(must, fields, sizeof(must));
+	must[0].required = true;
+	const struct shape demanding = { "many", 0, must, 2, LABEL_NONE };
+	assert_true(personal_leave_out(&demanding, &many));
 }
 
 static void a_text_cannot_make_itself_two_parts(void **state)
@@ -519,6 +575,58 @@ static void of_another_column_or_tenant_it_has_another(void **state)
 	call.actor = &actor;
 }
 
+/* ---- a version that ended ---- */
+
+/* Destroyed, altered and missing are told apart: only the first has a receipt. */
+static void under_a_version_that_ended_nothing_opens(void **state)
+{
+	static const struct op reading = { .name = "note_get" },
+			       writing = { .name = "note_put", .flags = OP_WRITES };
+	const struct keyring_version first = { THIRD_TENANT, 1 };
+	struct actor third = { .tenant_id = THIRD_TENANT, .user_id = "" };
+	struct keyring_receipt receipt;
+	const char *text, *parts[PERSONAL_PARTS_MAX];
+	call.actor = &third;
+	assert_int_equal(keyring_create(call.keyring, THIRD_TENANT), OK);
+	const char *row = from_row(ROW, sealed_for(ROW));
+	assert_int_equal(keyring_rotate(call.keyring, THIRD_TENANT), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	assert_int_equal(keyring_version_destroy(call.keyring, call.arena, &first, &receipt), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+
+	call.lost.n = 0;
+	call.op = &writing;
+	assert_int_equal(personal_open(&call, &kind, row, &text), ERR_NOT_FOUND);
+	assert_ptr_equal(call.failure.problem, &personal_gone);
+	assert_int_equal(personal_gone.status, 410);
+	assert_int_equal(call.lost.n, 0);
+	call.op = &reading;
+	assert_int_equal(personal_open(&call, &kind, row, &text), OK);
+	assert_true(personal_is_lost(text));
+	assert_string_equal(text, personal_ended[0]);
+	assert_int_equal(personal_open_parts(&call, &kind, row, parts), OK);
+	assert_string_equal(parts[1], personal_ended[0]);
+	assert_int_equal(call.lost.n, 2);
+	assert_string_equal(call.lost.column, kind.column);
+	assert_string_equal(call.lost.row_id, ROW);
+	third.role = ROLE_SERVICE;
+	assert_int_equal(personal_open(&call, &kind, row, &text), ERR_NOT_FOUND);
+	assert_int_equal(personal_reseal(&call, &kind, row, &text), OK);
+	assert_null(text);
+
+	third.role = ROLE_STUDENT;
+	char *never = arena_strdup(call.arena, row);
+	never[strlen(ROW ":AQAAAAA")] = 'J'; /* version 9 */
+	assert_int_equal(personal_open(&call, &kind, never, &text), ERR_INTERNAL);
+	const char *missing = from_row(ROW, sealed_for(ROW));
+	const char *key = arena_printf(call.arena, "%s/" THIRD_TENANT ".2.key", directory);
+	assert_int_equal(unlink(key), 0);
+	clock_shift_ms(2 * KEYRING_TRUST_MS);
+	assert_int_equal(personal_open(&call, &kind, missing, &text), ERR_INTERNAL);
+	call.op = NULL;
+	call.actor = &actor;
+}
+
 static void without_its_key_nothing_opens(void **state)
 {
 	const char *sealed = sealed_for(ROW);
@@ -544,14 +652,17 @@ int main(void)
 		cmocka_unit_test(under_another_users_name_it_does_not_open),
 		cmocka_unit_test(of_an_erased_user_only_a_placeholder_is_read),
 		cmocka_unit_test(parts_of_a_column_are_sealed_and_read_together),
+		cmocka_unit_test(of_an_erased_user_the_name_says_so_in_all_its_parts),
 		cmocka_unit_test(a_text_cannot_make_itself_two_parts),
 		cmocka_unit_test(a_mark_and_a_number_are_sealed_with_the_text_beside_them),
 		cmocka_unit_test(what_does_not_fit_is_refused_on_the_way_out_too),
 		cmocka_unit_test(of_an_erased_user_no_mark_is_made_up),
+		cmocka_unit_test(what_lost_its_mark_is_left_out),
 		cmocka_unit_test(a_request_cannot_name_the_column),
 		cmocka_unit_test(the_same_text_has_the_same_index_whatever_its_case),
 		cmocka_unit_test(of_another_column_or_tenant_it_has_another),
 		cmocka_unit_test(what_another_service_keeps_is_neither_sealed_nor_opened),
+		cmocka_unit_test(under_a_version_that_ended_nothing_opens),
 		cmocka_unit_test(without_its_key_nothing_opens),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

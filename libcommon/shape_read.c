@@ -181,7 +181,7 @@ const struct field *shape_find_part(
 /* For a text that nobody can open any more another stands; for a mark or a number nothing does. */
 static bool is_lost(const struct field *field, const char *const parts[])
 {
-	return parts[0] == personal_erased[0] && (field->kind != KIND_STRING || field->values);
+	return personal_is_lost(parts[0]) && (field->kind != KIND_STRING || field->values);
 }
 
 static enum err set_part(
@@ -190,7 +190,7 @@ static enum err set_part(
 	struct buf text = { .arena = c->arena };
 	struct complaint complaint = { "", "missing", 0 };
 	if (is_lost(field, parts))
-		return field->required ? fail(c, ERR_NOT_FOUND, "its user was erased") : OK;
+		return OK; /* an object that must have it is left out (personal_leave_out()) */
 	for (unsigned i = field->personal->part; i <= field->personal->last; i++) {
 		if (parts[i - 1] == NULL)
 			return field->required || text.n > 0 ? is_our_bug(c, field, complaint.en)

@@ -6,6 +6,7 @@
 #include "libcommon/keyring.h"
 #include "libcommon/keyring_user.h"
 #include "libcommon/reseal.h"
+#include "services/learning/archive.h"
 #include "services/learning/lesson_world.h"
 
 #define ALL 1000 /* turns: more than there are */
@@ -254,6 +255,92 @@ static void of_what_others_keep_there_is_no_key(void **state)
 	assert_false(test_has_key(&test, "index person.login_index", KEYRING_INDEX));
 }
 
+/* ---- keys that are destroyed while rows are still there ---- */
+
+/* What the pupil wrote and is told, as of the shared try. */
+static void add_marks(void)
+{
+	const struct personal_place on_shared = { .row_id = SHARED, .user_id = PUPIL };
+	const struct actor actor = person(&test, T);
+	struct call c = test_call(&test, &actor);
+	static const struct personal_kind kinds[] = {
+		{ .domain = "text", .column = "evaluation.content", .part = 1, .last = 1 },
+		{ .domain = "text", .column = "evaluation.content", .part = 2, .last = 2 },
+		{ .domain = "text", .column = "evaluation.content", .part = 3, .last = 3 },
+	};
+	const struct personal marks[] = { { "A", &kinds[0] }, { "B", &kinds[1] },
+		{ "C", &kinds[2] } };
+	const char *sealed;
+	assert_int_equal(personal_seal_parts(&c, &on_shared, marks, 3, &sealed), OK);
+	db_rollback(c.db);
+	add_words(&test);
+	test_sql(&test,
+		arena_printf(test.arena,
+			"INSERT INTO learning.evaluation (tenant_id, try_id, evaluator_id, content)"
+			" VALUES ('" TEST_TENANT "', '" SHARED "', '" TEACHER "', '%s')",
+			sealed));
+}
+
+static const char *seen(enum who who, const char *operation, const char *params, unsigned status)
+{
+	const struct reply reply = ask(&test, who, operation, params, NULL);
+	expect_status(&reply, status, operation, who);
+	return body_of(&test, &reply);
+}
+
+static size_t goals_in_an_archive(enum err expected)
+{
+	const struct actor actor = test_actor(&test, TEST_TENANT, "learning", ROLE_SERVICE);
+	struct call c = test_call(&test, &actor);
+	struct archived_lines lines = { 0 };
+	const struct archived_type *goals =
+		archived_type_find(learning_archived, LEARNING_ARCHIVED_N, "goal");
+	assert_int_equal(archive_lines(&c, goals, NULL, 1000, &lines), expected);
+	db_rollback(c.db);
+	return lines.n;
+}
+
+/* Its marks have no stand-in: they are left out of what else is there, and are 410 alone. */
+static void of_an_erased_pupil_marks_are_left_out(void **state)
+{
+	add_marks();
+	assert_non_null(strstr(seen(T, "try_get", "tryId=" SHARED, 200), "\"evaluation\":{"));
+	assert_int_equal(goals_in_an_archive(OK), 1);
+	assert_int_equal(keyring_user_erase(test.keyring, TEST_TENANT, PUPIL), OK);
+	const char *try = seen(T, "try_get", "tryId=" SHARED, 200);
+	assert_non_null(strstr(try, "\"familyName\":\"削除済み\""));
+	assert_null(strstr(try, "\"evaluation\""));
+	assert_null(strstr(try, "\"reflection\""));
+	assert_null(strstr(try, "\"goal\""));
+	const char *gone = seen(P, "goal_get", "assignmentId=" ASSIGNMENT, 410);
+	assert_non_null(strstr(gone, "\"code\":\"content_gone\""));
+	assert_non_null(strstr(gone, "鍵が破棄されている"));
+	assert_non_null(strstr(seen(T, "try_list", "assignmentId=" ASSIGNMENT, 200), SHARED));
+	assert_int_equal(goals_in_an_archive(OK), 0);
+}
+
+/* As when the database alone was restored. People see that it is gone, nothing is written on from
+ * it, and what was altered is another matter. */
+static void under_a_version_that_ended_it_is_said_so(void **state)
+{
+	const struct keyring_version first = { TEST_TENANT, 1 };
+	struct keyring_receipt receipt;
+	add_marks();
+	test_sql(&test,
+		"UPDATE learning.media SET sealed_key = 'AQAAAAAB' || substr(sealed_key, 9)");
+	assert_int_equal(keyring_rotate(test.keyring, TEST_TENANT), OK);
+	clock_shift_ms(KEYRING_TRUST_MS);
+	assert_int_equal(keyring_version_destroy(test.keyring, test.arena, &first, &receipt), OK);
+	clock_shift_ms(2 * KEYRING_TRUST_MS);
+	const char *try = seen(T, "try_get", "tryId=" SHARED, 200);
+	assert_non_null(strstr(try, "\"familyName\":\"復元不可\""));
+	assert_null(strstr(try, "\"evaluation\""));
+	(void)seen(P, "goal_get", "assignmentId=" ASSIGNMENT, 410);
+	(void)goals_in_an_archive(ERR_NOT_FOUND);
+	test_sql(&test, "UPDATE learning.goal SET content = 'AQEAAAAC' || substr(content, 9)");
+	(void)seen(P, "goal_get", "assignmentId=" ASSIGNMENT, 500);
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -268,6 +355,8 @@ int main(void)
 		FACT(what_is_damaged_keeps_its_key),
 		FACT(what_waits_for_delivery_keeps_its_key),
 		FACT(what_is_kept_for_a_repetition_keeps_its_key),
+		FACT(of_an_erased_pupil_marks_are_left_out),
+		FACT(under_a_version_that_ended_it_is_said_so),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

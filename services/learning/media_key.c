@@ -22,8 +22,8 @@ enum err media_key_open(struct call *c, const struct personal_kind *kind,
 	enum err e = personal_open(c, kind, row_and_sealed, &hex);
 	if (e)
 		return e;
-	if (hex == personal_erased[0])
-		return fail(c, ERR_NOT_FOUND, "the video is of a pupil who was erased");
+	if (personal_is_lost(hex))
+		return fail_with(c, &personal_gone, "the video's key is destroyed");
 	unsigned char *out = arena_alloc(c->arena, KEY_SIZE);
 	*key = out;
 	return crypto_from_hex(hex, out, KEY_SIZE)

@@ -19,7 +19,8 @@ extern const struct personal_kind media_key_kind; /* column media.sealed_key */
 must_check enum err media_key_make(struct call *c, const struct personal_kind *kind,
 	const struct personal_place *place, const char **sealed);
 
-/* KEY_SIZE bytes in the call's arena from what SEALED() gave. NOT_FOUND when the pupil was erased.
+/* KEY_SIZE bytes in the call's arena from what SEALED() gave. NOT_FOUND when the key of that is
+ * destroyed (personal_gone).
  */
 must_check enum err media_key_open(struct call *c, const struct personal_kind *kind,
 	const char *row_and_sealed, const unsigned char **key);
