@@ -13,7 +13,7 @@ void caller_unref(struct caller *caller)
 	if (--caller->refs)
 		return;
 	outbox_clear(&caller->outbox);
-	crypto_wipe(&caller->link, sizeof(caller->link));
+	link_free(caller->link);
 	free(caller);
 }
 
@@ -93,7 +93,7 @@ static nng_msg *make_welcome(struct caller *caller)
 static nng_msg *make_batch(struct caller *caller)
 {
 	caller->sent++;
-	return outbox_take(&caller->outbox, &caller->link, caller->received);
+	return outbox_take(&caller->outbox, caller->link, caller->received);
 }
 
 static void send_one(struct server *server, struct caller *caller)

@@ -30,15 +30,18 @@ static void send_hello(struct instance *instance)
 {
 	struct link_keys keys;
 	unsigned char hello[LINK_HELLO_MAX];
+	size_t n;
 	nng_msg *message;
 	instance->hello_due = false;
+	link_free(instance->next_link);
+	instance->next_link = NULL;
 	enum err e = link_keys_read(
 		instance->bus->key_directory, instance->bus->name, instance->service, &keys);
 	if (e) {
 		log_error("no usable bus key for %s-%s", instance->bus->name, instance->service);
 		return;
 	}
-	size_t n = link_hello(&instance->next_link, &keys, instance->bus->name, hello);
+	instance->next_link = link_hello(&keys, instance->bus->name, hello, &n);
 	crypto_wipe(&keys, sizeof(keys));
 	if (nng_msg_alloc(&message, 0) || nng_msg_append(message, hello, n))
 		abort();
@@ -55,7 +58,7 @@ void client_flush(struct instance *instance)
 		!outbox_is_empty(&instance->outbox)) {
 		instance->told = instance->received;
 		send_bytes(instance,
-			outbox_take(&instance->outbox, &instance->link, instance->received));
+			outbox_take(&instance->outbox, instance->link, instance->received));
 	}
 }
 
@@ -82,6 +85,19 @@ void client_greet(struct instance *instance, int64_t now_ms)
 	instance->greeted_ms = now_ms;
 	instance->keys_read_ms = now_ms;
 	client_flush(instance);
+}
+
+void client_end_greeting(struct instance *instance)
+{
+	instance->is_greeting = instance->hello_due = false;
+	link_free(instance->next_link);
+	instance->next_link = NULL;
+}
+
+void client_forget(struct instance *instance)
+{
+	link_free(instance->link);
+	instance->link = NULL;
 }
 
 void client_on_sent(void *arg)
@@ -210,10 +226,12 @@ void client_subscribe(struct instance *instance)
 static void take_welcome(struct instance *instance, const unsigned char *body, size_t n)
 {
 	pthread_mutex_lock(&instance->lock);
-	if (instance->is_greeting && !link_accept_welcome(&instance->next_link, body, n)) {
+	if (instance->next_link && !link_accept_welcome(instance->next_link, body, n)) {
 		bool was_up = instance->state == STATE_UP;
+		client_forget(instance);
 		instance->link = instance->next_link;
-		instance->is_greeting = false;
+		instance->next_link = NULL;
+		client_end_greeting(instance);
 		instance->state = STATE_UP;
 		instance->heard_ms = clock_steady_ms();
 		instance->received = instance->told = 0;
@@ -241,19 +259,33 @@ static void acknowledge(struct instance *instance)
 }
 
 /* Messages come one after the other, so nobody else opens anything on this link meanwhile. */
-static void take_data(struct instance *instance, nng_msg *message)
+static bool open_data(struct instance *instance, nng_msg *message, struct bytes *frames)
 {
 	uint64_t ignored;
+	pthread_mutex_lock(&instance->lock);
+	struct link *link = instance->state == STATE_UP ? instance->link : NULL;
+	instance->is_opening = link;
+	pthread_mutex_unlock(&instance->lock);
+	if (!link)
+		return false;
+	bool is_ours = batch_open(link, message, &ignored, frames) == OK;
+	pthread_mutex_lock(&instance->lock);
+	instance->is_opening = false;
+	if (is_ours) {
+		instance->heard_ms = clock_steady_ms();
+		instance->received++;
+	}
+	if (instance->state != STATE_UP)
+		client_forget(instance); /* it was lost meanwhile */
+	pthread_mutex_unlock(&instance->lock);
+	return is_ours;
+}
+
+static void take_data(struct instance *instance, nng_msg *message)
+{
 	struct bytes frames;
-	pthread_mutex_lock(&instance->lock);
-	bool is_up = instance->state == STATE_UP;
-	pthread_mutex_unlock(&instance->lock);
-	if (!is_up || batch_open(&instance->link, message, &ignored, &frames))
+	if (!open_data(instance, message, &frames))
 		return;
-	pthread_mutex_lock(&instance->lock);
-	instance->heard_ms = clock_steady_ms();
-	instance->received++;
-	pthread_mutex_unlock(&instance->lock);
 	deliver(instance, frames);
 	acknowledge(instance);
 }

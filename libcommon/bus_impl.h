@@ -117,7 +117,8 @@ struct instance {
 	nng_aio *send_aio, *receive_aio;
 	enum state state;
 	unsigned pipe_seen;
-	struct link link, next_link; /* the one in use; the one that is being proven */
+	struct link *link, *next_link; /* the one in use; the one that is being proven; or NULL */
+	bool is_opening; /* a message, without the lock: then whoever does frees a lost link */
 	bool is_greeting; /* nothing is sent between hello and welcome */
 	bool sending, receiving, hello_due;
 	unsigned flushes_kept; /* by threads that will call client_flush() */
@@ -175,8 +176,11 @@ void client_subscribe(struct instance *instance);
 /* Flush now, or at the end of a gathering (bus_tasks_later). With the lock held. */
 void client_flush_soon(struct instance *instance);
 
-/* Begin a new link on the connected pipe, also while an older one is in use. With the lock held. */
+/* Begin a new link on the connected pipe, also while an older one is in use; give up the beginning
+ * one; forget the keys of the one that was in use. With the lock held. */
 void client_greet(struct instance *instance, int64_t now_ms);
+void client_end_greeting(struct instance *instance);
+void client_forget(struct instance *instance);
 
 /* Callbacks of the instance's aios. */
 void client_on_sent(void *instance);

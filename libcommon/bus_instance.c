@@ -44,7 +44,10 @@ static void lose(struct instance *instance)
 	pthread_mutex_lock(&instance->lock);
 	bool was_up = instance->state == STATE_UP;
 	instance->state = STATE_DOWN;
-	instance->is_greeting = instance->hello_due = instance->is_draining = false;
+	instance->is_draining = false;
+	client_end_greeting(instance);
+	if (!instance->is_opening)
+		client_forget(instance);
 	pthread_mutex_unlock(&instance->lock);
 	slots_fail(instance, 0, true, 503);
 	pthread_mutex_lock(&instance->lock);
@@ -81,7 +84,7 @@ static bool has_new_key(struct instance *instance, int64_t now_ms)
 	instance->keys_read_ms = now_ms;
 	enum err e = link_keys_read(
 		instance->bus->key_directory, instance->bus->name, instance->service, &keys);
-	bool is_new = !e && !crypto_equal(keys.keys[0], instance->link.key, KEY_SIZE);
+	bool is_new = !e && !link_is_under(instance->link, keys.keys[0]);
 	crypto_wipe(&keys, sizeof(keys));
 	return is_new;
 }
@@ -93,7 +96,7 @@ static void greet_again(struct instance *instance, int64_t now_ms)
 	bool is_mute = instance->is_greeting && now_ms - instance->greeted_ms >= GREETING_MS;
 	if (is_up && is_mute) {
 		log_warning("bus: %s does not accept the new key", instance->service);
-		instance->is_greeting = false; /* go on with the old one */
+		client_end_greeting(instance); /* go on with the old one */
 		client_flush(instance);
 	} else if ((instance->state == STATE_GREETING && is_mute) ||
 		(is_up && !instance->is_greeting && has_new_key(instance, now_ms))) {
@@ -162,8 +165,6 @@ static void hang_up(struct instance *instance)
 	instance->sending = instance->receiving = false;
 	instance->pipe_seen = 0;
 	atomic_store(&instance->pipe, 0);
-	crypto_wipe(&instance->link, sizeof(instance->link));
-	crypto_wipe(&instance->next_link, sizeof(instance->next_link));
 }
 
 static enum err dial(struct instance *instance)

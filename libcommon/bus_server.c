@@ -85,7 +85,7 @@ static void take_data(struct server *server, uint32_t pipe, nng_msg *message)
 	if (caller)
 		caller->refs++;
 	pthread_mutex_unlock(&server->lock);
-	if (caller && batch_open(&caller->link, message, &read, &frames) == OK)
+	if (caller && batch_open(caller->link, message, &read, &frames) == OK)
 		take_frames(server, caller, block, frames, read);
 	block_unref(block);
 	if (!caller)
@@ -96,26 +96,27 @@ static void take_data(struct server *server, uint32_t pipe, nng_msg *message)
 }
 
 static enum err prove(struct server *server, const unsigned char *body, size_t n,
-	char name[LINK_NAME_MAX + 1], struct link *link, unsigned char welcome[LINK_WELCOME_SIZE])
+	char name[LINK_NAME_MAX + 1], unsigned char welcome[LINK_WELCOME_SIZE], struct link **link)
 {
 	struct link_keys keys;
 	enum err e = link_hello_name(body, n, name);
 	if (!e)
 		e = link_keys_read(server->bus->key_directory, name, server->bus->name, &keys);
 	if (!e)
-		e = link_accept_hello(link, &keys, body, n, welcome);
+		e = link_accept_hello(&keys, body, n, welcome, link);
 	crypto_wipe(&keys, sizeof(keys));
 	return e;
 }
 
 /* With the lock held. A caller that has a link already gets a new one: its key was rotated. */
 static void begin_link(struct server *server, struct caller *caller, const char *name,
-	const struct link *link, const unsigned char *welcome)
+	struct link *link, const unsigned char *welcome)
 {
 	static const struct frame draining = { .kind = FRAME_DRAINING };
 	memcpy(caller->name, name, LINK_NAME_MAX + 1);
 	memcpy(caller->welcome, welcome, LINK_WELCOME_SIZE);
-	caller->link = *link;
+	link_free(caller->link);
+	caller->link = link;
 	caller->sent = caller->read = caller->received = 0;
 	caller->heard_ms = clock_steady_ms();
 	caller->welcome_due = true;
@@ -128,19 +129,21 @@ static void begin_link(struct server *server, struct caller *caller, const char 
 static void take_hello(struct server *server, nng_pipe pipe, const unsigned char *body, size_t n)
 {
 	char name[LINK_NAME_MAX + 1] = { 0 };
-	struct link link;
+	struct link *link = NULL;
 	unsigned char welcome[LINK_WELCOME_SIZE];
 	uint32_t id = (uint32_t)nng_pipe_id(pipe);
-	enum err e = prove(server, body, n, name, &link, welcome);
+	enum err e = prove(server, body, n, name, welcome, &link);
 	pthread_mutex_lock(&server->lock);
 	struct caller *caller = caller_find(server, id);
 	bool is_stranger = e && !caller;
 	if (!caller && !e)
 		caller = caller_add(server, id);
-	if (!e && (!*caller->name || strcmp(caller->name, name) == 0))
-		begin_link(server, caller, name, &link, welcome);
+	if (!e && (!*caller->name || strcmp(caller->name, name) == 0)) {
+		begin_link(server, caller, name, link, welcome);
+		link = NULL;
+	}
 	pthread_mutex_unlock(&server->lock);
-	crypto_wipe(&link, sizeof(link));
+	link_free(link);
 	if (e)
 		log_warning("a peer on the bus could not prove its name");
 	if (is_stranger)

@@ -26,7 +26,7 @@ struct caller {
 	unsigned refs; /* its place in the list, and each job */
 	uint32_t pipe, message_id;
 	char name[LINK_NAME_MAX + 1];
-	struct link link;
+	struct link *link;
 	struct outbox outbox;
 	uint64_t sent, read; /* messages; and how many of them the caller says it has read */
 	uint64_t received;

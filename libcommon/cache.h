@@ -15,7 +15,8 @@
 struct cache;
 
 /* `address`: a Unix socket path, or host:port. Never fails: connecting happens at first use. NULL
- * address: always unavailable. */
+ * address: always unavailable. The password's text must live as long as the handle, which makes no
+ * copy of it. */
 struct cache *cache_open(const char *address, const char *password);
 /* As a user of Redis's access list, who may do less than everything. */
 struct cache *cache_open_as(const char *address, const char *user, const char *password);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "libcommon/clock.h"
+#include "libcommon/core_search.h"
 #include "libcommon/testing.h"
 
 static struct arena *arena;
@@ -234,6 +235,28 @@ static void a_stream_gets_all_of_a_batch_or_nothing(void **state)
 	tell("DEL t:whole");
 }
 
+/* Redis is told its hash: hiredis keeps what it sends. */
+static void no_password_is_in_a_core_dump(void **state)
+{
+	unsigned char random[KEY_SIZE], hash[HASH_SIZE];
+	char *password = crypto_secret_alloc(2 * KEY_SIZE + 1);
+	struct cache_counter counter = { "t:count:login", 1, 0 };
+	crypto_random(random, KEY_SIZE);
+	for (size_t i = 0; i < KEY_SIZE; i++)
+		(void)snprintf(password + 2 * i, 3, "%02x", random[i]);
+	crypto_sha256(password, 2 * KEY_SIZE, hash);
+	tell(arena_printf(arena, "ACL SETUSER counts reset on #%s ~t:* +incrby +pexpire",
+		crypto_hex(arena, hash, HASH_SIZE)));
+	struct cache *cache = cache_open_as(test_cache_address(), "counts", password);
+	cache_wait(cache, TEST_CACHE_WAIT_MS);
+	assert_int_equal(cache_count(cache, &counter, 1, 60000), OK);
+	assert_int_equal(core_search((struct bytes){ (unsigned char *)password, 2 * KEY_SIZE }), 0);
+	cache_close(cache);
+	crypto_secret_free(password);
+	tell("ACL DELUSER counts");
+	tell("DEL t:count:login");
+}
+
 /* ---- servers that take their time ---- */
 
 struct slow {
@@ -313,6 +336,7 @@ int main(void)
 		cmocka_unit_test(a_stream_keeps_about_so_many),
 		cmocka_unit_test(what_is_no_stream_says_why),
 		cmocka_unit_test(a_stream_gets_all_of_a_batch_or_nothing),
+		cmocka_unit_test(no_password_is_in_a_core_dump),
 		cmocka_unit_test(who_takes_a_little_at_a_time_has_no_more_time),
 		cmocka_unit_test(who_answers_a_little_at_a_time_has_no_more_time),
 		cmocka_unit_test(a_stranger_is_unavailable),

@@ -2,10 +2,25 @@
  * cut. */
 #include "libcommon/link.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #define KEY_FILE_MAX 256 /* two hex lines */
+
+struct link {
+	unsigned char key[KEY_SIZE]; /* of the pair, while a caller waits for the welcome */
+	unsigned char random[KEY_SIZE]; /* the caller's own, and what makes the key known again */
+	unsigned char mark[HASH_SIZE];
+	unsigned char key_out[KEY_SIZE], key_in[KEY_SIZE];
+	uint64_t sequence_out, sequence_in;
+	bool is_caller, is_proven;
+};
+
+void link_free(struct link *link)
+{
+	crypto_secret_free(link);
+}
 
 static enum err keys_parse(const char *text, struct link_keys *out)
 {
@@ -42,6 +57,8 @@ enum err link_keys_read(
 	memset(out, 0, sizeof(*out));
 	enum err e = keys_parse(text, out);
 	crypto_wipe(text, sizeof(text));
+	if (e)
+		crypto_wipe(out, sizeof(*out)); /* the first line may have been a key */
 	return e;
 }
 
@@ -57,11 +74,11 @@ static void prove(const unsigned char *key, const char *label, const void *a, si
 	crypto_keyed_hash(key, text, n + a_n + KEY_SIZE, out);
 }
 
-size_t link_hello(struct link *link, const struct link_keys *keys, const char *name,
-	unsigned char out[LINK_HELLO_MAX])
+struct link *link_hello(const struct link_keys *keys, const char *name,
+	unsigned char out[LINK_HELLO_MAX], size_t *n)
 {
+	struct link *link = crypto_secret_alloc(sizeof(*link));
 	size_t name_n = strnlen(name, LINK_NAME_MAX);
-	memset(link, 0, sizeof(*link));
 	memcpy(link->key, keys->keys[0], KEY_SIZE);
 	crypto_random(link->random, KEY_SIZE);
 	out[0] = LINK_HELLO;
@@ -69,29 +86,45 @@ size_t link_hello(struct link *link, const struct link_keys *keys, const char *n
 	memcpy(out + 2, name, name_n);
 	memcpy(out + 2 + name_n, link->random, KEY_SIZE);
 	prove(link->key, "hello", name, name_n, link->random, out + 2 + name_n + KEY_SIZE);
-	return 2 + name_n + KEY_SIZE + HASH_SIZE;
+	prove(link->key, "in use", link->random, KEY_SIZE, link->random, link->mark);
+	*n = 2 + name_n + KEY_SIZE + HASH_SIZE;
+	return link;
 }
 
-static void derive(struct link *link, const unsigned char *caller_random,
-	const unsigned char *callee_random, bool is_caller)
+/* The randoms of both. */
+struct randoms {
+	const unsigned char *caller, *callee;
+};
+
+static void establish(
+	struct link *link, const unsigned char *key, struct randoms randoms, bool is_caller)
 {
 	link->is_caller = is_caller;
-	prove(link->key, "to callee", caller_random, KEY_SIZE, callee_random,
+	prove(key, "to callee", randoms.caller, KEY_SIZE, randoms.callee,
 		is_caller ? link->key_out : link->key_in);
-	prove(link->key, "to caller", caller_random, KEY_SIZE, callee_random,
+	prove(key, "to caller", randoms.caller, KEY_SIZE, randoms.callee,
 		is_caller ? link->key_in : link->key_out);
+	link->is_proven = true;
 }
 
 enum err link_accept_welcome(struct link *link, const unsigned char *message, size_t n)
 {
 	unsigned char proof[HASH_SIZE];
-	if (n != LINK_WELCOME_SIZE || message[0] != LINK_WELCOME)
+	if (link->is_proven || n != LINK_WELCOME_SIZE || message[0] != LINK_WELCOME)
 		return ERR_INVALID;
 	prove(link->key, "welcome", link->random, KEY_SIZE, message + 1, proof);
 	if (!crypto_equal(proof, message + 1 + KEY_SIZE, HASH_SIZE))
 		return ERR_UNAUTHENTICATED;
-	derive(link, link->random, message + 1, true);
+	establish(link, link->key, (struct randoms){ link->random, message + 1 }, true);
+	crypto_wipe(link->key, KEY_SIZE);
 	return OK;
+}
+
+bool link_is_under(const struct link *link, const unsigned char key[KEY_SIZE])
+{
+	unsigned char mark[HASH_SIZE];
+	prove(key, "in use", link->random, KEY_SIZE, link->random, mark);
+	return crypto_equal(mark, link->mark, HASH_SIZE);
 }
 
 enum err link_hello_name(const unsigned char *message, size_t n, char out[LINK_NAME_MAX + 1])
@@ -109,8 +142,8 @@ enum err link_hello_name(const unsigned char *message, size_t n, char out[LINK_N
 	return OK;
 }
 
-enum err link_accept_hello(struct link *link, const struct link_keys *keys,
-	const unsigned char *message, size_t n, unsigned char out[LINK_WELCOME_SIZE])
+enum err link_accept_hello(const struct link_keys *keys, const unsigned char *message, size_t n,
+	unsigned char out[LINK_WELCOME_SIZE], struct link **link)
 {
 	char name[LINK_NAME_MAX + 1];
 	unsigned char proof[HASH_SIZE];
@@ -118,16 +151,16 @@ enum err link_accept_hello(struct link *link, const struct link_keys *keys,
 	if (e)
 		return e;
 	const unsigned char *random = message + 2 + message[1];
-	memset(link, 0, sizeof(*link));
 	for (unsigned i = 0; i < keys->n; i++) {
-		prove(keys->keys[i], "hello", name, message[1], random, proof);
+		const unsigned char *key = keys->keys[i];
+		prove(key, "hello", name, message[1], random, proof);
 		if (!crypto_equal(proof, random + KEY_SIZE, HASH_SIZE))
 			continue;
-		memcpy(link->key, keys->keys[i], KEY_SIZE);
 		out[0] = LINK_WELCOME;
 		crypto_random(out + 1, KEY_SIZE);
-		prove(link->key, "welcome", random, KEY_SIZE, out + 1, out + 1 + KEY_SIZE);
-		derive(link, random, out + 1, false);
+		prove(key, "welcome", random, KEY_SIZE, out + 1, out + 1 + KEY_SIZE);
+		*link = crypto_secret_alloc(sizeof(**link));
+		establish(*link, key, (struct randoms){ random, out + 1 }, false);
 		return OK;
 	}
 	return ERR_UNAUTHENTICATED;
@@ -155,6 +188,7 @@ static struct bytes associate(
 void link_seal(struct link *link, const void *plain, size_t n, unsigned char *out)
 {
 	unsigned char associated[ASSOCIATED_SIZE];
+	assert(link->is_proven); /* before that everybody knows its keys, which are zero */
 	uint64_t sequence = ++link->sequence_out;
 	put_head(out, sequence);
 	crypto_stream_seal(link->key_out, sequence, associate(associated, out, link->is_caller),
@@ -165,7 +199,7 @@ enum err link_open(struct link *link, const unsigned char *message, size_t n, un
 {
 	unsigned char associated[ASSOCIATED_SIZE];
 	uint64_t sequence = 0;
-	if (n < LINK_OVERHEAD || message[0] != LINK_DATA)
+	if (!link->is_proven || n < LINK_OVERHEAD || message[0] != LINK_DATA)
 		return ERR_INVALID;
 	for (unsigned i = 0; i < 8; i++)
 		sequence |= (uint64_t)message[1 + i] << (8 * i);

@@ -16,6 +16,10 @@
  *   data     0x03 ‖ sequence (u64, little-endian) ‖ ChaCha20-Poly1305(key of the direction,
  *            nonce = sequence, associated = 0x03 ‖ sequence ‖ direction)
  * and a sequence number that does not rise is refused.
+ *
+ * A link lies in memory of crypto_secret_alloc(), and keeps the key of the pair no longer than
+ * until it is proven. It takes a locked page, and three around it: with at most 64 instances to
+ * call and as many callers half a MiB, of the 8 MiB that a process may lock.
  */
 #ifndef MANABIYA_LINK_H
 #define MANABIYA_LINK_H
@@ -40,30 +44,28 @@ struct link_keys {
 	unsigned n;
 };
 
-/* ERR_NOT_FOUND without such a file, ERR_INVALID for a file that holds anything else. */
+/* ERR_NOT_FOUND without such a file, ERR_INVALID for a file that holds anything else; then there is
+ * nothing to be wiped. */
 must_check enum err link_keys_read(
 	const char *directory, const char *caller, const char *callee, struct link_keys *out);
 
 /* One side of an established or beginning link. */
-struct link {
-	unsigned char key[KEY_SIZE]; /* of the pair; the callee learns which from the hello */
-	unsigned char random[KEY_SIZE]; /* the caller's own */
-	unsigned char key_out[KEY_SIZE], key_in[KEY_SIZE];
-	uint64_t sequence_out, sequence_in;
-	bool is_caller;
-};
+struct link;
+void link_free(struct link *link);
 
-/* The caller's side. Returns the size of the hello. */
-size_t link_hello(struct link *link, const struct link_keys *keys, const char *name,
-	unsigned char out[LINK_HELLO_MAX]);
+/* The caller's side: a link that begins, for link_free(), and *n, the size of the hello. */
+struct link *link_hello(const struct link_keys *keys, const char *name,
+	unsigned char out[LINK_HELLO_MAX], size_t *n);
 must_check enum err link_accept_welcome(struct link *link, const unsigned char *message, size_t n);
+/* Whether the caller proved itself by this key. */
+bool link_is_under(const struct link *link, const unsigned char key[KEY_SIZE]);
 
-/* The callee's side: the name that a hello claims (then read its keys), and the answer if it proves
- * it. */
+/* The callee's side: the name that a hello claims (then read its keys), and, if it proves it, the
+ * answer and a link, for link_free(). */
 must_check enum err link_hello_name(
 	const unsigned char *message, size_t n, char out[LINK_NAME_MAX + 1]);
-must_check enum err link_accept_hello(struct link *link, const struct link_keys *keys,
-	const unsigned char *message, size_t n, unsigned char out[LINK_WELCOME_SIZE]);
+must_check enum err link_accept_hello(const struct link_keys *keys, const unsigned char *message,
+	size_t n, unsigned char out[LINK_WELCOME_SIZE], struct link **link);
 
 /* Seal n bytes into n + LINK_OVERHEAD; open a data message into n - LINK_OVERHEAD. Both may be done
  * in place: `plain` at out + LINK_HEAD, or `out` at message + LINK_HEAD. Sealing and opening touch

@@ -6,15 +6,19 @@ import ctypes
 import ctypes.util
 import hashlib
 import io
+import itertools
+import os
 import re
 import signal
 import uuid
+from array import array
 from pathlib import Path
 
 sodium = ctypes.CDLL(ctypes.util.find_library('sodium'))
 SLOT_SIZE, SLOT_SECRET = 64, 48  # a user's id, random bytes, a check of both
 RESERVED = 1 << 30  # mappings as large are a sanitizer's, with no data
-PIECE = 1 << 16
+PAGE, ENTRY = os.sysconf('SC_PAGE_SIZE'), 8  # bytes of a page, and of what /proc/PID/pagemap says of one
+IS_SOMEWHERE = 0b11 << 62  # in memory or in swap; what is in neither was never written
 
 
 def unseal(key, place, sealed):
@@ -52,6 +56,14 @@ class TenantKeys:
         return keyed_hash(self.of_domain(domain, version), self.slots[uuid.UUID(user_id)])
 
 
+find = ctypes.CDLL(None).memmem  # five times as fast as Python's own, and memory is large
+find.restype, find.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_size_t) * 2
+
+
+def is_in(wanted, data):
+    return find(data, len(data), wanted, len(wanted)) is not None
+
+
 class Haystack:
     """Data in which secrets of 32 bytes are looked for: as they are, as hex and as base64."""
 
@@ -61,7 +73,7 @@ class Haystack:
     def holds(self, secret):
         text = secret.hex().encode()
         forms = text, text.upper(), base64.b64encode(secret).rstrip(b'='), base64.urlsafe_b64encode(secret).rstrip(b'=')
-        return secret in self.data or any(form in self.texts for form in forms)
+        return is_in(secret, self.data) or any(form in self.texts for form in forms)
 
 
 # ---- memory ----
@@ -80,20 +92,30 @@ def memory_of(process):
     parts = io.BytesIO(), io.BytesIO()
     process.signal(signal.SIGSTOP)
     try:
-        with open(f'/proc/{process.pid}/mem', 'rb', buffering=0) as memory:
+        with open(f'/proc/{process.pid}/mem', 'rb', buffering=0) as memory, \
+                open(f'/proc/{process.pid}/pagemap', 'rb', buffering=0) as pagemap:
             for begin, end, is_left_out in mappings(process.pid):
-                copy(memory, begin, end, parts[is_left_out])
+                for first, last in written(pagemap, begin, end):
+                    copy(memory, first, last, parts[is_left_out])
     finally:
         process.signal(signal.SIGCONT)
     return tuple(Haystack(part.getvalue()) for part in parts)
 
 
+def written(pagemap, begin, end):
+    """(begin, end) of each run of pages in which there is something."""
+    pagemap.seek(begin // PAGE * ENTRY)
+    is_there = [bool(entry & IS_SOMEWHERE) for entry in array('Q', pagemap.read((end - begin) // PAGE * ENTRY))]
+    for holds, pages in itertools.groupby(range(len(is_there)), is_there.__getitem__):
+        if holds:
+            pages = list(pages)
+            yield begin + pages[0] * PAGE, begin + (pages[-1] + 1) * PAGE
+
+
 def copy(memory, begin, end, out):
-    for at in range(begin, end, PIECE):
-        memory.seek(at)
-        try:
-            piece = memory.read(min(PIECE, end - at))
-        except OSError:  # a guard page
-            continue
-        if piece.strip(b'\0'):
-            out.write(piece)
+    memory.seek(begin)
+    try:
+        while begin < end:
+            begin += out.write(memory.read(end - begin))
+    except OSError:  # guard pages
+        pass
