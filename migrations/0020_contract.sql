@@ -115,6 +115,7 @@ CREATE TABLE provisioning.key_version (
 	empty_since timestamptz, -- nothing under it needs the key any more
 	destroying_at timestamptz, -- decided; the key may be gone already
 	destroyed_at timestamptz,
+	waits_for text, -- replicas of the keyring in which the key may still be
 	fingerprint text, -- of the key's file, as in its receipt
 	PRIMARY KEY (tenant_id, customer_tenant_id, version)
 );

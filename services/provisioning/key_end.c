@@ -70,7 +70,8 @@ static const char COUNTED[] =
 	" ON CONFLICT (tenant_id, customer_tenant_id, version) DO UPDATE SET tried_at = now(),"
 	"  counted_at = now(), sealed = excluded.sealed, empty_since = CASE WHEN $4::boolean"
 	"   THEN coalesce(CASE WHEN s.destroyed_at IS NULL THEN s.empty_since END, now()) END,"
-	"  destroying_at = NULL, destroyed_at = NULL, fingerprint = NULL RETURNING xmax = 0";
+	"  destroying_at = NULL, destroyed_at = NULL, waits_for = NULL, fingerprint = NULL"
+	" RETURNING xmax = 0";
 
 static const char DECIDE[] =
 	"UPDATE provisioning.key_version SET destroying_at = now(), tried_at = '-infinity'"
@@ -78,16 +79,16 @@ static const char DECIDE[] =
 
 /* The key may be gone already, so it stays decided, whatever was counted a moment ago. */
 static const char AGAIN[] =
-	"UPDATE provisioning.key_version SET destroying_at = now(), tried_at = now()"
-	" WHERE customer_tenant_id = $1::uuid AND version = $2::integer";
+	"UPDATE provisioning.key_version SET destroying_at = now(), tried_at = now(),"
+	" waits_for = $3 WHERE customer_tenant_id = $1::uuid AND version = $2::integer";
 
 static const char IS_DOOMED[] =
 	"SELECT count(*) FROM provisioning.key_version WHERE customer_tenant_id = $1::uuid"
 	" AND version = $2::integer AND destroying_at IS NOT NULL AND destroyed_at IS NULL";
 
 static const char DESTROYED[] =
-	"UPDATE provisioning.key_version SET destroyed_at = $3::timestamptz, fingerprint = $4"
-	" WHERE customer_tenant_id = $1::uuid AND version = $2::integer";
+	"UPDATE provisioning.key_version SET destroyed_at = $3::timestamptz, fingerprint = $4,"
+	" waits_for = NULL WHERE customer_tenant_id = $1::uuid AND version = $2::integer";
 
 /* A version whose turn it is. */
 struct turn {
@@ -254,18 +255,18 @@ static bool is_here(struct call *c, const struct keyring_version *key)
 	return keyring_made(c->keyring, key->tenant_id, key->version, &made_ms) == OK;
 }
 
-/* Here, and in every replica. UNAVAILABLE, and logged, when one is away: later. */
-static enum err destroy_everywhere(
-	struct call *c, const struct turn *turn, struct keyring_receipt *receipt)
+/* Here, and in every replica. UNAVAILABLE, logged and named, when one is away: later. */
+static enum err destroy_everywhere(struct call *c, const struct turn *turn,
+	struct keyring_receipt *receipt, const char **waits_for)
 {
-	const char *waits_for;
+	*waits_for = NULL;
 	enum err e = keyring_version_destroy(c->keyring, c->arena, &turn->key, receipt);
 	if (!e)
-		e = replica_end(c, turn->key.tenant_id, &waits_for);
-	if (e || !waits_for)
+		e = replica_end(c, turn->key.tenant_id, waits_for);
+	if (e || !*waits_for)
 		return e;
 	log_warning("keys: the end of version %u of %s waits for replicas of the keyring: %s",
-		(unsigned)turn->key.version, turn->key.tenant_id, waits_for);
+		(unsigned)turn->key.version, turn->key.tenant_id, *waits_for);
 	return ERR_UNAVAILABLE;
 }
 
@@ -274,7 +275,7 @@ static enum err destroy_everywhere(
 static enum err destroy(struct call *c, const struct turn *turn)
 {
 	struct keyring_receipt receipt;
-	const char *doomed;
+	const char *doomed, *waits_for;
 	enum err e = lock_hold(c, "key_version", turn->key.tenant_id);
 	if (!e)
 		e = db_text(c, IS_DOOMED, DB_ARGS(KEY_ARGS(c, turn)), &doomed);
@@ -286,9 +287,9 @@ static enum err destroy(struct call *c, const struct turn *turn)
 		if (e || !is_empty)
 			return e;
 	}
-	e = destroy_everywhere(c, turn, &receipt);
+	e = destroy_everywhere(c, turn, &receipt, &waits_for);
 	if (e) /* logged there; the others do not wait for somebody to look */
-		return db_exec_one(c, AGAIN, DB_ARGS(KEY_ARGS(c, turn)));
+		return db_exec_one(c, AGAIN, DB_ARGS(KEY_ARGS(c, turn), waits_for));
 	e = db_exec_one(c, DESTROYED, DB_ARGS(KEY_ARGS(c, turn), receipt.at, receipt.key));
 	return e ? e : record(c, turn, &DESTROY);
 }
@@ -318,10 +319,11 @@ static const char LIST[] =
 	"SELECT tenant_id, json_agg(json_strip_nulls(json_build_object('version', version,"
 	" 'madeAt', tenancy.stamp(to_timestamp(made_ms / 1000.0)), 'sealed', sealed,"
 	" 'countedAt', tenancy.stamp(counted_at), 'emptySince', tenancy.stamp(empty_since),"
-	" 'destroyedAt', tenancy.stamp(destroyed_at))) ORDER BY version) AS versions"
+	" 'destroyedAt', tenancy.stamp(destroyed_at), 'waitsFor', waits_for)) ORDER BY version) AS "
+	"versions"
 	" FROM (SELECT coalesce(k.customer, s.customer_tenant_id) AS tenant_id,"
 	"  coalesce(k.version, s.version) AS version, k.made_ms, s.sealed, s.counted_at,"
-	"  s.empty_since, s.destroyed_at"
+	"  s.empty_since, s.destroyed_at, s.waits_for"
 	"  FROM unnest($1::uuid[], $2::integer[], $3::bigint[]) AS k(customer, version, made_ms)"
 	"  FULL JOIN provisioning.key_version s"
 	"   ON s.customer_tenant_id = k.customer AND s.version = k.version) AS v"

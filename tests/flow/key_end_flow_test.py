@@ -99,6 +99,10 @@ class KeyEndFlow(FlowTest):
         text = (self.keyring / f'receipt.{self.id}.1').read_text()
         return re.fullmatch(r'destroyed (\S+)\nkey (1\.key=[0-9a-f]{32})\n', text).groups()
 
+    def told(self):
+        rows = base.world.operator.pages('/v1/keys/versions')
+        return next(row for row in rows if row['tenantId'] == self.id)['versions']
+
     def test_what_is_empty_ends_and_all_is_read_as_before(self):
         eventually((self.replica / self.file(1).name).exists, 'the key is in the replica')
         self.rotate()
@@ -107,13 +111,16 @@ class KeyEndFlow(FlowTest):
         eventually(lambda: f'the end of version 1 of {self.id} waits for replicas of the keyring: nas' in
                    (self.stack.logs / 'provisioning.log').read_text(), 'it waits for the replica')
         self.assertEqual(self.row("coalesce(destroyed_at::text, 'not yet')"), 'not yet')
+        first = eventually(lambda: self.told()[0].get('waitsFor') and self.told()[0], 'the operator is told for which')
+        self.assertEqual((first['version'], first['waitsFor']), (1, 'nas'))
+        self.assertNotIn('destroyedAt', first)
         self.assertTrue((away / self.file(1).name).exists())
         away.rename(self.replica)
         self.until(lambda: self.row('destroyed_at'), 'version 1 is destroyed')
         self.assert_over()
-        rows = base.world.operator.pages('/v1/keys/versions')
-        versions = next(row for row in rows if row['tenantId'] == self.id)['versions']
+        versions = self.told()
         self.assertIn('destroyedAt', versions[0])
+        self.assertNotIn('waitsFor', versions[0])
         self.assertNotIn('madeAt', versions[0])
         self.assertNotIn('destroyedAt', versions[1])
         self.assertGreater(versions[1]['sealed'], 0)

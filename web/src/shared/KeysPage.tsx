@@ -117,8 +117,10 @@ function OwnKeys() {
 
 type TenantVersion = Item<"/v1/keys/versions">["versions"][number];
 
-function stateOf({ emptySince, destroyedAt }: TenantVersion, isNewest: boolean): string {
+function stateOf(version: TenantVersion, isNewest: boolean): string {
+	const { emptySince, destroyedAt, waitsFor } = version;
 	if (destroyedAt) return t("keys.destroyedAt", { time: exactTime(destroyedAt) });
+	if (waitsFor) return t("keys.waitsFor", { replicas: waitsFor });
 	if (isNewest) return t("keys.newest");
 	return emptySince ? t("keys.emptySince", { time: exactTime(emptySince) }) : t("keys.old");
 }
