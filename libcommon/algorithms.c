@@ -20,22 +20,23 @@
 		"tag", BITS(TAG_SIZE)                                                              \
 	}
 #define SEAL "XChaCha20-Poly1305"
-#define PASSWORD_KEY_AND_SALT                                                                      \
-	"derived from `password.key` and the tenant's login salt, which goes with the tenant"
+#define PASSWORD_KEY_AND_SALTS                                                                     \
+	"derived from `password.key`, the tenant's login salt and the user's random bytes in the " \
+	"keyring, which go with tenant and user"
 
 const struct algorithm algorithms[] = {
 	{ "passwordStaff", "Argon2id (RFC 9106)", "passwords of staff", ", sealed with " SEAL,
-		PASSWORD_KEY_AND_SALT,
+		PASSWORD_KEY_AND_SALTS,
 		{ { "memory", PASSWORD_STAFF_MIB }, { "passes", PASSWORD_STAFF_PASSES } } },
 	{ "passwordStudent", "Argon2id (RFC 9106)", "passwords of pupils", ", sealed with " SEAL,
-		PASSWORD_KEY_AND_SALT,
+		PASSWORD_KEY_AND_SALTS,
 		{ { "memory", PASSWORD_STUDENT_MIB }, { "passes", PASSWORD_STUDENT_PASSES } } },
 	{ "oneTimeSecret", "BLAKE2b", "one-time secrets, recovery codes, names in the throttle",
 		" with a key", "derived from `password.key`",
 		{ KEY_FIGURE, { "hash", BITS(HASH_SIZE) } } },
 	{ "secondFactor", "HMAC-SHA-1 (RFC 6238)", "codes of the second factor",
 		", what apps know, sealed with " SEAL,
-		"random for each account; sealed under a key " PASSWORD_KEY_AND_SALT,
+		"random for each account; sealed under a key " PASSWORD_KEY_AND_SALTS,
 		{ { "key", BITS(TOTP_SECRET_SIZE) }, { "digits", TOTP_DIGITS },
 			{ "seconds", TOTP_STEP_MS / 1000 } } },
 	{ "sessionToken", "SHA-256", "session tokens", " of a random token", "none",

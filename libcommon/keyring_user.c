@@ -5,6 +5,7 @@
  */
 #include "libcommon/keyring_user.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -112,16 +113,21 @@ static size_t set_of(const char *tenant_id)
 	return hash % SETS;
 }
 
+static bool is_of(const struct tenant *tenant, const char *tenant_id)
+{
+	return strcmp(tenant->id, tenant_id) == 0;
+}
+
+/* The tenant's own, or the one that it may have. */
 static struct tenant *place_of(struct keyring_users *users, const char *tenant_id)
 {
 	struct tenant *set = users->tenants[set_of(tenant_id)], *oldest = set;
 	for (size_t i = 0; i < WAYS; i++) {
-		if (strcmp(set[i].id, tenant_id) == 0)
+		if (is_of(&set[i], tenant_id))
 			return &set[i];
 		if (set[i].used_ms < oldest->used_ms)
 			oldest = &set[i];
 	}
-	forget(oldest);
 	return oldest;
 }
 
@@ -148,15 +154,28 @@ static bool is_trusted(const struct tenant *tenant, int64_t now_ms)
 	return age_ms >= 0 && age_ms < KEYRING_TRUST_MS;
 }
 
+/* A tenant that does not exist, which anybody may ask for, takes no other's place. */
+static enum err take_place(
+	const struct keyring_users *users, const char *tenant_id, struct tenant *place)
+{
+	struct tenant opened;
+	enum err e = open_tenant(users, tenant_id, &opened);
+	if (e)
+		return e;
+	forget(place);
+	*place = opened;
+	return OK;
+}
+
 /* The tenant with its file open. NOT_FOUND when there is none. */
 static enum err tenant_of(struct keyring_users *users, const char *tenant_id, struct tenant **out)
 {
 	int64_t now_ms = clock_unix_ms();
 	struct tenant *tenant = place_of(users, tenant_id);
-	if (tenant->id[0] && !is_trusted(tenant, now_ms) &&
+	if (is_of(tenant, tenant_id) && !is_trusted(tenant, now_ms) &&
 		!is_named(users, tenant_id, tenant->inode))
 		forget(tenant);
-	enum err e = tenant->id[0] ? OK : open_tenant(users, tenant_id, tenant);
+	enum err e = is_of(tenant, tenant_id) ? OK : take_place(users, tenant_id, tenant);
 	if (e)
 		return e;
 	if (!is_trusted(tenant, now_ms))
@@ -195,28 +214,52 @@ static enum err find(struct keyring_users *users, const char *tenant_id,
 	return e ? ERR_UNAVAILABLE : OK;
 }
 
-enum err keyring_user_key(struct keyring *keyring, const char *tenant_id, struct data_key which,
-	const char *user_id, unsigned char out[KEY_SIZE])
+/* A slot that there is something in. */
+static enum err read_slot(struct keyring_users *users, const char *tenant_id, const char *user_id,
+	struct keyring_slot *slot)
 {
-	struct keyring_users *users = keyring_users_of(keyring);
-	struct keyring_slot slot;
 	unsigned char user[UUID_BYTES];
-	auto_secret(tenant_key, KEY_SIZE);
 	if (!is_uuid(user_id))
 		return ERR_INVALID;
 	uuid_to_bytes(user_id, user);
+	pthread_mutex_lock(&users->lock);
+	enum err e = find(users, tenant_id, user, slot);
+	pthread_mutex_unlock(&users->lock);
+	if (!e && !keyring_slot_is_whole(slot))
+		e = ERR_UNAVAILABLE; /* it is being erased right now */
+	if (!e && keyring_slot_is_erased(slot))
+		e = ERR_NOT_FOUND;
+	return e;
+}
+
+enum err keyring_user_key(struct keyring *keyring, const char *tenant_id, struct data_key which,
+	const char *user_id, unsigned char out[KEY_SIZE])
+{
+	struct keyring_slot slot;
+	auto_secret(tenant_key, KEY_SIZE);
+	if (!is_uuid(user_id))
+		return ERR_INVALID;
 	enum err e = keyring_data_key(keyring, tenant_id, which, tenant_key);
 	if (e)
 		return e;
-	pthread_mutex_lock(&users->lock);
-	e = find(users, tenant_id, user, &slot);
-	pthread_mutex_unlock(&users->lock);
-	if (!e && !keyring_slot_is_whole(&slot))
-		e = ERR_UNAVAILABLE; /* it is being erased right now */
-	if (!e && keyring_slot_is_erased(&slot))
-		e = ERR_NOT_FOUND;
+	e = read_slot(keyring_users_of(keyring), tenant_id, user_id, &slot);
 	if (!e)
 		crypto_keyed_hash(tenant_key, &slot, offsetof(struct keyring_slot, check), out);
+	crypto_wipe(&slot, sizeof(slot));
+	return e;
+}
+
+static_assert(USER_SALT_SIZE == KEY_SIZE, "as the header says");
+
+enum err keyring_user_salt(struct keyring_users *users, const char *tenant_id, const char *user_id,
+	unsigned char out[KEY_SIZE])
+{
+	struct keyring_slot slot;
+	if (!is_uuid(tenant_id))
+		return ERR_INVALID;
+	enum err e = read_slot(users, tenant_id, user_id, &slot);
+	if (!e)
+		memcpy(out, slot.salt, KEY_SIZE);
 	crypto_wipe(&slot, sizeof(slot));
 	return e;
 }

@@ -42,7 +42,7 @@ must_check enum err keyring_user_fingerprint(struct keyring *keyring, struct are
 must_check enum err keyring_user_erase(
 	struct keyring *keyring, const char *tenant_id, const char *user_id);
 
-/* ---- for keyring.c ---- */
+/* ---- slots without a keyring: for who has the directory alone, and for keyring.c ---- */
 
 struct keyring_users;
 
@@ -52,5 +52,10 @@ void keyring_users_free(struct keyring_users *users);
 /* Close the files that were not used for KEYRING_IDLE_MS. */
 void keyring_users_drop_idle(struct keyring_users *users);
 struct keyring_users *keyring_users_of(struct keyring *keyring);
+
+/* The random bytes of a user's slot, for a key that shall go with the user. NOT_FOUND when the user
+ * was erased, UNAVAILABLE when there is no slot or it is being erased. Thread-safe. */
+must_check enum err keyring_user_salt(struct keyring_users *users, const char *tenant_id,
+	const char *user_id, unsigned char out[KEY_SIZE]);
 
 #endif

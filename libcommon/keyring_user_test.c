@@ -311,6 +311,33 @@ static void idle_files_are_closed_and_opened_again(void **state)
 	assert_int_equal(key_of(HANAKO, key), OK);
 }
 
+/* As auth reads them, which opens no key. */
+static void a_slot_is_read_without_a_keyring(void **state)
+{
+	unsigned char hanako[KEY_SIZE], taro[KEY_SIZE], salt[KEY_SIZE];
+	const char *both[] = { HANAKO, TARO };
+	int file = open(directory, O_RDONLY | O_DIRECTORY);
+	struct keyring_users *users = keyring_users_new(file);
+	assert_int_equal(keyring_user_salt(users, TENANT, HANAKO, salt), ERR_UNAVAILABLE);
+	assert_int_equal(keyring_user_create(keyring, TENANT, both, 2), OK);
+	assert_int_equal(keyring_user_salt(users, TENANT, HANAKO, hanako), OK);
+	assert_int_equal(keyring_user_salt(users, TENANT, TARO, taro), OK);
+	assert_true(file_holds(hanako, KEY_SIZE));
+	assert_memory_not_equal(hanako, taro, KEY_SIZE);
+	assert_int_equal(keyring_rotate(keyring, TENANT), OK);
+	assert_int_equal(keyring_user_erase(keyring, TENANT, TARO), OK);
+	assert_int_equal(keyring_user_salt(users, TENANT, TARO, salt), ERR_NOT_FOUND);
+	clock_shift_ms(2 * KEYRING_IDLE_MS);
+	keyring_users_drop_idle(users);
+	assert_int_equal(keyring_user_salt(users, TENANT, HANAKO, salt), OK);
+	assert_memory_equal(salt, hanako, KEY_SIZE);
+	assert_int_equal(keyring_user_salt(users, TENANT, "nobody", salt), ERR_INVALID);
+	assert_int_equal(keyring_user_salt(users, "..", HANAKO, salt), ERR_INVALID);
+	assert_int_equal(keyring_user_salt(users, OTHER_TENANT, HANAKO, salt), ERR_UNAVAILABLE);
+	keyring_users_free(users);
+	close(file);
+}
+
 /* Prints what it takes; a machine may be slow, but nobody may be missing. */
 static void ten_thousand_users_are_made_and_found(void **state)
 {
@@ -348,6 +375,7 @@ int main(void)
 		FACT(a_file_that_was_replaced_is_read_anew),
 		FACT(several_processes_make_each_user_once),
 		FACT(idle_files_are_closed_and_opened_again),
+		FACT(a_slot_is_read_without_a_keyring),
 		FACT(ten_thousand_users_are_made_and_found),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -21,8 +21,6 @@ static size_t secrets_in(const struct answer *answer)
 	return json_count(json_member(answer->json, "secrets"));
 }
 
-#define NEW_USER "01890000-0000-7000-8000-0000000000e1"
-
 static void accounts_not_in_use_get_a_secret(void **state)
 {
 	struct actor actor = head_actor();

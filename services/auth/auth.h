@@ -26,7 +26,7 @@ struct auth_conf {
 	const char *capability_key, *tenant_mac_key, *password_key; /* hex */
 	const char *bootstrap_secret; /* "" for none */
 	const char *second_factor_required;
-	const char *keyring; /* directory: of it only the login salts (libcommon/keyring_salt.h) */
+	const char *keyring; /* directory: of it only login salts and slots (keyring_user.h) */
 };
 extern struct auth_conf auth_conf;
 
@@ -34,6 +34,8 @@ extern struct auth_conf auth_conf;
  * logged. */
 must_check enum err keys_open(void);
 void keys_close(void);
+/* A job: files of the keyring that nobody logs in by. */
+enum err keys_drop_idle(struct call *c, bool *more);
 
 /* The key with which the database lets this call into the tenant; outlives any capability. */
 const char *tenant_key_of(struct call *c, const char *tenant_id);
@@ -42,9 +44,9 @@ const char *tenant_key_of(struct call *c, const char *tenant_id);
 const char *capability_of(struct call *c, struct actor *actor);
 
 /*
- * The Argon2id text, sealed for one account under a key of its tenant, as bytea text; and back from
- * hex. `phc` is NULL, by the same work, when `sealed_hex` is, or when the tenant has no login salt
- * any more: whoever is erased is to others as if there had never been a password.
+ * The Argon2id text, sealed for one account under a key of its user, as bytea text; and back from
+ * hex. `phc` is NULL, by the same work, when `sealed_hex` is. NOT_FOUND, without a failure noted
+ * and by the same work, when user or tenant is erased: to others there never was such an account.
  */
 must_check enum err password_seal(struct call *c, const char *tenant_id, const char *user_id,
 	const char *phc, const char **out);
@@ -57,8 +59,7 @@ const char *entry_seal(struct call *c, const char *key, const char *text);
 must_check enum err entry_open(
 	struct call *c, const char *key, const char *sealed, const char **text);
 
-/* The secret of an authenticator app, the same way. NOT_FOUND when the tenant has no login salt any
- * more. */
+/* The secret of an authenticator app, the same way. */
 must_check enum err totp_seal(struct call *c, const char *tenant_id, const char *user_id,
 	const unsigned char secret[TOTP_SECRET_SIZE], const char **out);
 must_check enum err totp_unseal(struct call *c, const char *tenant_id, const char *user_id,

@@ -11,6 +11,7 @@
 #include "libcommon/cache.h"
 #include "libcommon/clock.h"
 #include "libcommon/json.h"
+#include "libcommon/keyring_user.h"
 #include "libcommon/uuid.h"
 #include "services/auth/auth.h"
 
@@ -20,6 +21,7 @@
 #define HEAD "01890000-0000-7000-8000-0000000000c1" /* contractor of TEST_TENANT */
 #define TEACHER "01890000-0000-7000-8000-0000000000c2"
 #define PUPIL "01890000-0000-7000-8000-0000000000c3"
+#define NEW_USER "01890000-0000-7000-8000-0000000000e1" /* without an account at first */
 #define OTHER_HEAD "01890000-0000-7000-8000-0000000000d1" /* contractor of TEST_OTHER_TENANT */
 
 #define GOOD_PASSWORD "correct horse battery 9"
@@ -213,6 +215,15 @@ static inline void wait_ms(int64_t ms)
 	test.cache = cache_open(NULL, NULL);
 }
 
+/* As provisioning does before it tells of anybody. */
+static inline void make_slots(void)
+{
+	static const char *const ours[] = { HEAD, TEACHER, PUPIL, NEW_USER };
+	static const char *const theirs = OTHER_HEAD;
+	test_people(&test, TEST_TENANT, ours, sizeof ours / sizeof *ours);
+	test_people(&test, TEST_OTHER_TENANT, &theirs, 1);
+}
+
 static inline int open_auth(void **state)
 {
 	const char *mac_key = getenv("MANABIYA_TEST_MAC_KEY");
@@ -225,6 +236,7 @@ static inline int open_auth(void **state)
 	};
 	test_open(&test, &AUTH);
 	auth_conf.keyring = test_keyring_directory(&test);
+	make_slots();
 	provisioned = test.keyring;
 	test.keyring = NULL;
 	move_clock_to_morning();

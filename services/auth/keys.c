@@ -1,7 +1,7 @@
 /*
  * The keys that only auth holds, and what is made with them. Nothing here touches the database; of
- * the keyring only the salts are read, each time anew: it costs microseconds beside an Argon2, and
- * a tenant's end is noticed at once.
+ * the keyring only the tenants' salts and the users' slots are read, each time anew: it costs
+ * microseconds beside an Argon2, and the end of a tenant or of a user is noticed at once.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include "libcommon/capability.h"
 #include "libcommon/clock.h"
 #include "libcommon/keyring_salt.h"
+#include "libcommon/keyring_user.h"
 #include "libcommon/log.h"
 #include "services/auth/auth.h"
 
@@ -20,13 +21,13 @@
 
 #define SECRET_GROUPS 4 /* 80 bit */
 #define SECRET_LIFETIME_MS (30 * INT64_C(86400000)) /* of one on paper that nobody used */
-#define SEAL_VERSION "2" /* 1 was without the tenant's salt */
+#define SEAL_VERSION "3" /* rises when keys are made of something else */
 
 struct auth_conf auth_conf;
 
 /* One purpose each; all but the first two are derived from the password key. With those that seal
- * what lies in the database nothing is sealed as they are, but with a tenant's (key_find()): who
- * has this process's keys and a backup opens nothing of a tenant that is erased. */
+ * what lies in the database nothing is sealed as they are, but with a user's (user_key_find()): who
+ * has this process's keys and a backup opens nothing of who is erased. */
 static struct keys {
 	unsigned char signing[SIGNING_KEY_SIZE];
 	unsigned char tenant_mac[KEY_SIZE];
@@ -38,6 +39,7 @@ static struct keys {
 	unsigned char login[KEY_SIZE];
 } * keys;
 static int salts = -1; /* the keyring's directory */
+static struct keyring_users *slots;
 
 static enum err read_key(const char *option, const char *hex, unsigned char out[KEY_SIZE])
 {
@@ -51,8 +53,10 @@ static enum err read_key(const char *option, const char *hex, unsigned char out[
 static enum err open_salts(void)
 {
 	salts = open(auth_conf.keyring, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (salts >= 0)
+	if (salts >= 0) {
+		slots = keyring_users_new(salts);
 		return OK;
+	}
 	log_event(LOG_LEVEL_ERROR, "the keyring's directory cannot be opened",
 		LOG_TEXT("directory", auth_conf.keyring));
 	return ERR_INVALID;
@@ -87,9 +91,18 @@ void keys_close(void)
 {
 	crypto_secret_free(keys);
 	keys = NULL;
+	keyring_users_free(slots);
+	slots = NULL;
 	if (salts >= 0)
 		(void)close(salts);
 	salts = -1;
+}
+
+enum err keys_drop_idle(struct call *c, bool *more)
+{
+	*more = false;
+	keyring_users_drop_idle(slots);
+	return OK;
 }
 
 static struct bytes bytes_of(const char *text)
@@ -156,6 +169,40 @@ static enum err key_of(struct call *c, const unsigned char key[KEY_SIZE], const 
 	return e == ERR_NOT_FOUND ? fail(c, ERR_UNAVAILABLE, "%s has no login salt", tenant_id) : e;
 }
 
+/* ---- keys of one user ---- */
+
+/*
+ * Of the process's key, the tenant's salt and the user's slot. NOT_FOUND when one of them is
+ * erased, UNAVAILABLE when the user has no slot, no failure noted: `out` is then the key of nobody,
+ * made by the same work. The provider's own people have none: they are in no roster, and never
+ * erased.
+ */
+static enum err user_key_find(const unsigned char key[KEY_SIZE], const char *tenant_id,
+	const char *user_id, unsigned char out[KEY_SIZE])
+{
+	auto_secret(both, 2 * KEY_SIZE);
+	enum err of_tenant = keyring_salt_read(salts, tenant_id, both);
+	enum err of_user = strcmp(tenant_id, OPERATOR_TENANT) == 0
+		? OK
+		: keyring_user_salt(slots, tenant_id, user_id, both + KEY_SIZE);
+	crypto_keyed_hash(key, both, sizeof both, out);
+	return of_tenant ? of_tenant : of_user;
+}
+
+static enum err has_no_key(struct call *c, const char *tenant_id, const char *user_id, enum err e)
+{
+	return fail(
+		c, ERR_UNAVAILABLE, "salts of user %s of %s: %s", user_id, tenant_id, err_name(e));
+}
+
+/* The same where the user must have one. */
+static enum err user_key_of(struct call *c, const unsigned char key[KEY_SIZE],
+	const char *tenant_id, const char *user_id, unsigned char out[KEY_SIZE])
+{
+	enum err e = user_key_find(key, tenant_id, user_id, out);
+	return e ? has_no_key(c, tenant_id, user_id, e) : OK;
+}
+
 /* ---- passwords ---- */
 
 static struct bytes seal_context(
@@ -171,7 +218,7 @@ enum err password_seal(struct call *c, const char *tenant_id, const char *user_i
 	auto_secret(key, KEY_SIZE);
 	size_t n = strlen(phc);
 	unsigned char *sealed = arena_alloc(c->arena, n + SEAL_OVERHEAD);
-	enum err e = key_of(c, keys->password_seal, tenant_id, key);
+	enum err e = user_key_of(c, keys->password_seal, tenant_id, user_id, key);
 	if (e)
 		return e;
 	crypto_seal(key, seal_context(c, tenant_id, user_id, "pwhash"), phc, n, sealed);
@@ -199,9 +246,13 @@ enum err password_unseal(struct call *c, const char *tenant_id, const char *user
 {
 	auto_secret(key, KEY_SIZE);
 	*phc = NULL;
-	enum err e = key_find(c, keys->password_seal, tenant_id, key);
-	if (e || !sealed_hex)
-		return e == ERR_NOT_FOUND ? OK : e;
+	enum err e = user_key_find(keys->password_seal, tenant_id, user_id, key);
+	if (e == ERR_NOT_FOUND)
+		return e;
+	if (!sealed_hex) /* perhaps of nobody, who has no slot */
+		return OK;
+	if (e)
+		return has_no_key(c, tenant_id, user_id, e);
 	return open_password(
 		c, key, seal_context(c, tenant_id, user_id, "pwhash"), sealed_hex, phc);
 }
@@ -213,7 +264,7 @@ enum err totp_seal(struct call *c, const char *tenant_id, const char *user_id,
 {
 	auto_secret(key, KEY_SIZE);
 	unsigned char sealed[TOTP_SECRET_SIZE + SEAL_OVERHEAD];
-	enum err e = key_of(c, keys->totp_seal, tenant_id, key);
+	enum err e = user_key_of(c, keys->totp_seal, tenant_id, user_id, key);
 	if (e)
 		return e;
 	crypto_seal(
@@ -227,9 +278,9 @@ enum err totp_unseal(struct call *c, const char *tenant_id, const char *user_id,
 {
 	auto_secret(key, KEY_SIZE);
 	unsigned char sealed[TOTP_SECRET_SIZE + SEAL_OVERHEAD];
-	enum err e = key_find(c, keys->totp_seal, tenant_id, key);
+	enum err e = user_key_find(keys->totp_seal, tenant_id, user_id, key);
 	if (e)
-		return e;
+		return e == ERR_NOT_FOUND ? e : has_no_key(c, tenant_id, user_id, e);
 	e = crypto_from_hex(sealed_hex, sealed, sizeof sealed);
 	if (!e)
 		e = crypto_open(key, seal_context(c, tenant_id, user_id, "totp"), sealed,

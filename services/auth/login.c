@@ -94,6 +94,12 @@ static enum err find_tenant(struct call *c, struct login *login)
 	return OK;
 }
 
+/* Whose keys are asked for: somebody's also when nobody is there. */
+static const char *whose(const struct entry *entry)
+{
+	return entry->user_id ? entry->user_id : entry->tenant_id;
+}
+
 static enum err find_account(struct call *c, struct login *login)
 {
 	struct entry *entry = &login->entry;
@@ -103,10 +109,13 @@ static enum err find_account(struct call *c, struct login *login)
 	if (!e)
 		e = db_each(c, ACCOUNT_FIND, DB_ARGS(login->index, db_integer(c, clock_unix_ms())),
 			read_account, login);
-	if (!e) /* also of who has none, or is not there: it reads the tenant's salt */
+	if (!e) /* also of who has none, or is not there: it reads salt and slot */
 		e = password_unseal(
-			c, entry->tenant_id, entry->user_id, login->password, &login->phc);
-	return e;
+			c, entry->tenant_id, whose(entry), login->password, &login->phc);
+	if (e != ERR_NOT_FOUND)
+		return e;
+	login->is_active = false; /* erased, and back from a backup: nor does a secret get in */
+	return OK;
 }
 
 /* ---- is it them ---- */
@@ -114,8 +123,7 @@ static enum err find_account(struct call *c, struct login *login)
 static bool is_secret_right(struct call *c, const struct login *login)
 {
 	const struct entry *entry = &login->entry;
-	const char *user_id = entry->user_id ? entry->user_id : entry->tenant_id;
-	const char *hash = secret_hash(c, entry->tenant_id, user_id, login->in->password);
+	const char *hash = secret_hash(c, entry->tenant_id, whose(entry), login->in->password);
 	return login->secret_hash && !login->password && login->is_secret_usable &&
 		crypto_equal(hash, login->secret_hash, 2 * HASH_SIZE);
 }

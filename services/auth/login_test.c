@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "libcommon/keyring_slots.h"
 #include "services/auth/auth_test.h"
 
 static void one_time_secret_only_lets_its_owner_replace_it(void **state)
@@ -237,13 +238,95 @@ static void with_its_tenants_salt_a_hash_is_gone(void **state)
 	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), OK);
 	assert_memory_equal(opened, "$argon2id$", 10);
 	assert_int_equal(unlink(salt_file()), 0);
-	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), OK);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), ERR_NOT_FOUND);
 	assert_null(opened);
 	assert_int_equal(password_seal(&c, TEST_TENANT, PUPIL, "$", &opened), ERR_UNAVAILABLE);
 	FILE *other = fopen(salt_file(), "w");
 	assert_non_null(other);
 	assert_true(fputs("thirty-two bytes, but not those.", other) > 0 && fclose(other) == 0);
 	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), ERR_INTERNAL);
+}
+
+/* So is one child's, while the classmate's opens. */
+static void with_its_users_slot_a_hash_is_gone(void **state)
+{
+	settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	settle("minami", "teacher", secrets.teacher, GOOD_PASSWORD);
+	const char *pupils = stored_password(PUPIL), *teachers = stored_password(TEACHER), *opened;
+	struct call c = test_call(&test, NULL);
+	db_rollback(test.db);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, pupils, &opened), OK);
+	assert_memory_equal(opened, "$argon2id$", 10);
+	assert_int_equal(keyring_user_erase(provisioned, TEST_TENANT, PUPIL), OK);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, pupils, &opened), ERR_NOT_FOUND);
+	assert_null(opened);
+	assert_int_equal(password_seal(&c, TEST_TENANT, PUPIL, "$", &opened), ERR_UNAVAILABLE);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, TEACHER, teachers, &opened), OK);
+	assert_memory_equal(opened, "$argon2id$", 10);
+}
+
+static void read_slots(struct keyring_slot slots[3])
+{
+	FILE *file = fopen(printf_text("%s/" TEST_TENANT ".users", auth_conf.keyring), "r+");
+	assert_non_null(file);
+	assert_int_equal(fread(slots, sizeof(*slots), 3, file), 3);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void write_slots(const struct keyring_slot slots[3])
+{
+	FILE *file = fopen(printf_text("%s/" TEST_TENANT ".users", auth_conf.keyring), "r+");
+	assert_non_null(file);
+	assert_int_equal(fwrite(slots, sizeof(*slots), 3, file), 3);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* What is left of an erased child is to be guessed at with nobody else's. */
+static void another_users_slot_opens_nothing(void **state)
+{
+	struct keyring_slot slots[3];
+	settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	const char *stored = stored_password(PUPIL), *opened;
+	struct call c = test_call(&test, NULL);
+	db_rollback(test.db);
+	read_slots(slots); /* HEAD's, TEACHER's, PUPIL's */
+	const struct keyring_slot pupils = slots[2];
+	memcpy(slots[2].salt, slots[1].salt, USER_SALT_SIZE);
+	keyring_slot_seal(&slots[2]);
+	write_slots(slots);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), ERR_INTERNAL);
+	slots[2] = pupils;
+	write_slots(slots);
+	assert_int_equal(password_unseal(&c, TEST_TENANT, PUPIL, stored, &opened), OK);
+}
+
+static void refused_like_nobody(const char *username, const char *password)
+{
+	struct answer nobody = log_in("minami", "nobody", password);
+	struct answer found = log_in("minami", username, password);
+	assert_int_equal(found.reply.status, 401);
+	assert_string_equal(text_without_trace(&found), text_without_trace(&nobody));
+}
+
+/* Rows of before, as a backup that is put back has them, until provisioning erases them again. */
+static void who_is_erased_is_refused_like_anybody(void **state)
+{
+	struct actor actor;
+	const char *token = settle("minami", "pupil", secrets.pupil, PUPIL_PASSWORD);
+	assert_int_equal(actor_of(token, &actor), OK);
+	assert_int_equal(keyring_user_erase(provisioned, TEST_TENANT, PUPIL), OK);
+	assert_int_equal(keyring_user_erase(provisioned, TEST_TENANT, TEACHER), OK);
+	refused_like_nobody("pupil", PUPIL_PASSWORD);
+	refused_like_nobody("teacher", secrets.teacher);
+	struct answer answer = change_password(&actor, PUPIL_PASSWORD, "another horse battery 8");
+	assert_int_equal(answer.reply.status, 401);
+}
+
+/* An account without a password whose slot nobody made, because the user's making failed. */
+static void who_has_no_slot_yet_is_refused_like_anybody(void **state)
+{
+	(void)put_account("01890000-0000-7000-8000-0000000000c4", "half", "student");
+	refused_like_nobody("half", PUPIL_PASSWORD);
 }
 
 /* The salt goes between the search for the name and the opening of the hash: here the name is the
@@ -291,6 +374,10 @@ int main(void)
 		FACT(password_is_hashed_anew_when_the_cost_rises),
 		FACT(stolen_hash_does_not_fit_another_account),
 		FACT(with_its_tenants_salt_a_hash_is_gone),
+		FACT(with_its_users_slot_a_hash_is_gone),
+		FACT(another_users_slot_opens_nothing),
+		FACT(who_is_erased_is_refused_like_anybody),
+		FACT(who_has_no_slot_yet_is_refused_like_anybody),
 		FACT(who_is_found_when_the_salt_has_gone_is_refused_like_anybody),
 		FACT(each_login_begins_another_session),
 	};

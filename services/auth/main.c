@@ -20,12 +20,13 @@ static const struct option options[] = {
 		"`privileged` (operators and contractors), or `none: ` and the reason why not" },
 	{ "keyring", OPTION_READS, NULL, AT(keyring), 1, 4096,
 		"directory of the tenant keys: auth reads the salts that it finds login names "
-		"with" },
+		"and seals passwords with" },
 };
 
 static const struct job jobs[] = {
 	{ .name = "bootstrap", .every_ms = 2000, .run = tenant_bootstrap },
 	{ .name = "session_expire", .every_ms = 600000, .run = session_expire },
+	{ .name = "slots", .every_ms = 60000, .run = keys_drop_idle },
 };
 
 /* Two workers stay free of Argon2, whatever comes in. */

@@ -62,6 +62,8 @@ enum err proof_check(struct call *c, const char *given, const char *pointer, str
 	if (!e)
 		e = password_unseal(
 			c, c->actor->tenant_id, c->actor->user_id, proof->password, &phc);
+	if (e == ERR_NOT_FOUND)
+		return fail(c, ERR_UNAUTHENTICATED, "the user is erased");
 	if (!e)
 		e = hash_pool_verify(c, policy_of(c->actor->role), phc, given, &is_right);
 	if (e || is_right || is_secret_right(c, proof, given))

@@ -75,7 +75,7 @@ static enum err use_app_code(
 	if (!e)
 		e = totp_unseal(c, tenant_id, user_id, sealed, secret);
 	if (e)
-		return e == ERR_NOT_FOUND ? OK : e; /* there is none, or its tenant is erased */
+		return e == ERR_NOT_FOUND ? OK : e; /* there is none, or whose it was is erased */
 	int64_t step = totp_find(c->arena, secret, code, clock_unix_ms());
 	return step ? db_count(c, STEP_USE, DB_ARGS(user_id, db_integer(c, step)), used) : OK;
 }

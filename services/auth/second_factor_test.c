@@ -136,11 +136,14 @@ static void a_sealed_secret_belongs_to_its_account(void **state)
 	assert_int_equal(totp_unseal(&c, TEST_TENANT, TEACHER, sealed, opened), OK);
 	assert_memory_equal(opened, secret, sizeof secret);
 	assert_int_equal(totp_unseal(&c, TEST_TENANT, PUPIL, sealed, opened), ERR_INTERNAL);
+	assert_int_equal(keyring_user_create(provisioned, TEST_OTHER_TENANT,
+				 (const char *const[]){ TEACHER }, 1),
+		OK);
 	assert_int_equal(totp_unseal(&c, TEST_OTHER_TENANT, TEACHER, sealed, opened), ERR_INTERNAL);
 }
 
-/* As a hash does, so that of an erased tenant no backup gives one. */
-static void a_sealed_secret_goes_with_its_tenants_salt(void **state)
+/* Opened before, and after `erase` no more: not even to who has the password's half of a login. */
+static void is_gone_after(void (*erase)(void))
 {
 	unsigned char opened[TOTP_SECRET_SIZE];
 	enrolled_teacher();
@@ -150,11 +153,32 @@ static void a_sealed_secret_goes_with_its_tenants_salt(void **state)
 	db_rollback(test.db);
 	assert_int_equal(totp_unseal(&c, TEST_TENANT, TEACHER, sealed, opened), OK);
 	assert_memory_equal(opened, app, sizeof opened);
-	assert_int_equal(unlink(printf_text("%s/" TEST_TENANT ".login", auth_conf.keyring)), 0);
+	erase();
 	assert_int_equal(totp_unseal(&c, TEST_TENANT, TEACHER, sealed, opened), ERR_NOT_FOUND);
 	struct answer answer = show(challenge, next_code());
 	assert_int_equal(answer.reply.status, 401);
 	assert_string_equal(text_in(&answer, "code"), "code_wrong");
+}
+
+static void remove_salt(void)
+{
+	assert_int_equal(unlink(printf_text("%s/" TEST_TENANT ".login", auth_conf.keyring)), 0);
+}
+
+static void erase_teacher(void)
+{
+	assert_int_equal(keyring_user_erase(provisioned, TEST_TENANT, TEACHER), OK);
+}
+
+/* As a hash does, so that of an erased tenant no backup gives one. */
+static void a_sealed_secret_goes_with_its_tenants_salt(void **state)
+{
+	is_gone_after(remove_salt);
+}
+
+static void a_sealed_secret_goes_with_its_users_slot(void **state)
+{
+	is_gone_after(erase_teacher);
 }
 
 static void setting_up_needs_the_password_anew_and_happens_once(void **state)
@@ -422,6 +446,7 @@ int main(void)
 		FACT(the_secret_is_stored_sealed_and_the_codes_hashed),
 		FACT(a_sealed_secret_belongs_to_its_account),
 		FACT(a_sealed_secret_goes_with_its_tenants_salt),
+		FACT(a_sealed_secret_goes_with_its_users_slot),
 		FACT(setting_up_needs_the_password_anew_and_happens_once),
 		FACT(pupils_have_none),
 		FACT(a_login_is_complete_with_a_code_only),

@@ -2,7 +2,7 @@
 
 Backups are made before, between (the contract is closed, nothing is purged yet) and after, each as a
 dump and as a copy of the cluster with its WAL. Of the erased tenant nothing opens in any of them, of
-the other everything but what was a child's that is erased there; nowhere in keyring, its replicas, backups, WAL,
+the other everything but what was a child's and a teacher's who are erased there; nowhere in keyring, its replicas, backups, WAL,
 Redis files, media or logs stands what people wrote or a key of theirs; and a product that is started
 on the oldest backup erases both again.
 """
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'flow'))
 import base  # noqa: E402
 from base import FlowTest, clip, eventually  # noqa: E402
 from stack import SERVICES, Stack, postgres_bin, run  # noqa: E402
-from tenant_keys import TenantKeys, keyed_hash, unseal  # noqa: E402
+from tenant_keys import SLOT_SECRET, TenantKeys, keyed_hash, slots_of, unseal  # noqa: E402
 
 MOMENTS = ('before', 'between', 'after')
 BACKUPS_KEPT = ('before', 'between')  # in which the erased tenant still has rows
@@ -73,7 +73,9 @@ class Side:
         self.child, self.childs = self.tenant.user_id('jido2'), f'カナリア子{uuid.uuid4()}'
         self.tenant.enter('jido2').put(f'{lesson.path}/goal', goal=self.childs, condition=3)
         lesson.make_try(self.tenant.enter('jido2'))  # of which the answer is kept
+        self.classmate, self.colleague = (self.tenant.user_id(username) for username in ('jido1', 'sensei'))
         self.names = self.plant_name()
+        self.leaves = self.plant_teacher()
         self.key_files = {path.name: path.read_bytes() for path in keyring().glob(f'{self.id}.*')}
         self.keys = TenantKeys(base.world.stack, self.id)
         lesson.teacher.enrol()
@@ -86,6 +88,19 @@ class Side:
                                       kanaFamilyName='かなりあ', kanaGivenName='すずめ', grade='P3')
         self.bird = made['user']['id']
         return [family, given, login]
+
+    def plant_teacher(self):
+        """Somebody with an app, as no pupil has."""
+        made = self.tenant.admin.post('/v1/users', username='sensei2', role='instructor', familyName='山田', givenName='一郎',
+                                      kanaFamilyName='やまだ', kanaGivenName='いちろう')
+        teacher = base.world.client()
+        teacher.login_first(self.code, 'sensei2', made['initialSecret'], base.PASSWORD)
+        teacher.enrol()
+        return made['user']['id']
+
+    def gone(self):
+        """Whose keys are destroyed while the tenant stays."""
+        return {self.child, self.leaves}
 
     def canaries(self):
         return [text.encode() for text in [*self.texts, *self.names, self.childs]] + [self.video, MARKS_IN_CLEAR]
@@ -190,29 +205,28 @@ AUTH_KEEPS = (('account', 'id', 'password', 'password-seal', 'pwhash'), ('totp',
 
 
 def auth_opened(database, tenant):
-    """[(how many passwords opened, how many failed), the same of apps' secrets] with auth's key, which outlives every tenant, and
-    the tenant's salt if it is there; by libsodium and nothing of ours."""
+    """[({whose password opened}, {whose did not}), the same of apps' secrets] with auth's key, which outlives everybody, and what
+    there is of the tenant's salt and the users' slots; by libsodium and nothing of ours."""
     auth = bytes.fromhex((base.world.stack.keys / 'password.key').read_text())
     salt = keyring() / f'{tenant}.login'
     salt = salt.read_bytes() if salt.exists() else bytes(32)
-    found = []
+    slots, found = slots_of(keyring(), tenant), []
     for table, whose, column, purpose, kind in AUTH_KEEPS:
-        rows = database.sql(f"SELECT concat_ws(' ', '{tenant}|' || {whose} || '|{kind}|2', encode({column}, 'hex')) FROM auth.{table}"
-                            f" WHERE tenant_id = '{tenant}' AND {column} IS NOT NULL")
-        found.append(tally(keyed_hash(keyed_hash(auth, purpose.encode()), salt), [row.split() for row in rows]))
+        key, sides = keyed_hash(auth, purpose.encode()), (set(), set())
+        for user, sealed in (row.split('|') for row in database.sql(
+                f"SELECT {whose}, encode({column}, 'hex') FROM auth.{table} WHERE tenant_id = '{tenant}' AND {column} IS NOT NULL")):
+            slot = slots.get(uuid.UUID(user), bytes(SLOT_SECRET))[SLOT_ID:]
+            sides[not opens(keyed_hash(key, salt + slot), f'{tenant}|{user}|{kind}|3', sealed)].add(user)
+        found.append(sides)
     return found
 
 
-def tally(key, rows):
-    """(how many opened, how many failed)"""
-    n = 0
-    for place, sealed in rows:
-        try:
-            unseal(key, place.encode(), bytes.fromhex(sealed))
-            n += 1
-        except AssertionError:
-            pass
-    return n, len(rows) - n
+def opens(key, place, sealed):
+    try:
+        unseal(key, place.encode(), bytes.fromhex(sealed))
+    except AssertionError:
+        return False
+    return True
 
 
 # ---- backups ----
@@ -285,7 +299,8 @@ def setUpModule():
     eventually(lambda: base.world.stack.sql("SELECT count(*) FROM provisioning.outbox WHERE kind = 'event'") == '0', 'events are out')
     backup('before')
     check_the_check()
-    base.erase_user(stays.tenant.admin, stays.child)  # one child of the tenant that stays
+    for user in stays.gone():
+        base.erase_user(stays.tenant.admin, user)
     act(erased, 'close')
     backup('between')
     base.world.stack.sql("UPDATE provisioning.contract SET due_at = now() WHERE code = 'owari'")
@@ -299,12 +314,13 @@ def check_the_check():
         lines = list(Database(base.world.stack.conninfo()).lines(side.id))
         n, failed, words = opened(lines, base.world.directory / 'media')
         answers = [line for line in lines if f' {ANSWER} ' in line]
-        for user in (side.child, side.bird, side.tenant.user_id('jido1')):
+        for user in (side.child, side.bird, side.classmate):
             assert any(is_about(line, user) for line in answers), (user, answers)
         assert opened(answers, base.world.directory / 'media')[:2] == (len(answers), 0)
         assert failed == 0 and n >= 6 and {*side.texts, *side.columns, *side.names, side.childs} <= set(words), (n, failed, words)
-        assert all(n and not failed for n, failed in auth_opened(Database(base.world.stack.conninfo()), side.id)), 'auth keeps these'
-        assert {uuid.UUID(user) for user in (side.bird, side.child)} <= set(side.keys.slots), 'their slots are known'
+        passwords, apps = auth_opened(Database(base.world.stack.conninfo()), side.id)
+        assert not passwords[1] | apps[1] and side.gone() < passwords[0] and apps[0] == {side.leaves, side.colleague}, 'auth keeps these'
+        assert {uuid.UUID(user) for user in (side.bird, *side.gone())} <= set(side.keys.slots), 'their slots are known'
         slots = [slot[SLOT_ID:] for slot in side.keys.slots.values()]
         for place in (keyring(), *base.world.stack.replicas.values()):
             eventually(lambda place=place, slots=slots: set(slots) == {needle for _, needle in standing(slots, [place])},
@@ -324,27 +340,32 @@ class Drill(FlowTest):
                         n, failed, _ = opened(list(database.lines(erased.id)), media)
                         self.assertEqual((n, failed > OPENINGS), (0, moment in BACKUPS_KEPT))
                         n, failed, words = opened(list(database.lines(stays.id)), media)
-                        self.assertEqual(failed, sum(is_about(line, stays.child) for line in database.lines(stays.id)))
+                        self.assertEqual(failed, sum(is_about(line, user) for line in database.lines(stays.id)
+                                                     for user in stays.gone()))
                         self.assertTrue(failed > 0 or moment != 'before')
                         self.assertNotIn(stays.childs, words)
                         self.assertLessEqual(set(stays.texts + stays.columns + stays.names), set(words))
                         self.assertEqual([database.in_clear(side.id) for side in (erased, stays)], [[], []])
 
                     with self.subTest(moment=moment, kind=kind, of='auth'):
-                        self.assertEqual([(n, failed > 0) for n, failed in auth_opened(database, erased.id)],
-                                         [(0, moment in BACKUPS_KEPT)] * len(AUTH_KEEPS))
-                        for n, failed in auth_opened(database, stays.id):
-                            self.assertEqual((n > 0, failed), (True, 0))
+                        self.assertEqual([(opened, bool(failed)) for opened, failed in auth_opened(database, erased.id)],
+                                         [(set(), moment in BACKUPS_KEPT)] * len(AUTH_KEEPS))
+                        (passwords, lost_passwords), (apps, lost_apps) = auth_opened(database, stays.id)
+                        lost = (stays.gone(), {stays.leaves}) if moment == 'before' else (set(), set())
+                        self.assertEqual((lost_passwords, lost_apps), lost)
+                        self.assertLessEqual({stays.classmate, stays.colleague}, passwords)
+                        self.assertEqual(apps, {stays.colleague})
 
     def test_2_nowhere_stands_what_was_written_or_a_key(self):
         base.world.stack.sql('CHECKPOINT')
-        needles = [*erased.canaries(), *stays.canaries(), *forms([*erased.secrets(), *stays.secrets_of(stays.child)])]
+        needles = [*erased.canaries(), *stays.canaries(), *forms(
+            [*erased.secrets(), *(secret for user in stays.gone() for secret in stays.secrets_of(user))])]
         places = [base.world.directory, base.world.stack.cluster]
         files = {path for place in places for path in place.rglob('*') if path.is_file() and not path.is_symlink()}
         names = {path.name for path in files}
         self.assertTrue({'dump.sql', 'audit.ndjson', 'learning.log', 'erased.ledger'} <= names and
                         any(path.parent.name == 'pg_wal' for path in files) and any(name.endswith('.rdb') for name in names))
-        # The keyring and its replicas are searched like all else: the child's slot is there still, and holds nothing.
+        # The keyring and its replicas are searched like all else: the slots are there still, and hold nothing.
         self.assertEqual({path.parent for path in files if path.name == f'{stays.id}.users'},
                          {keyring(), *base.world.stack.replicas.values()})
         self.assertEqual([f'{path}: {needle[:24]!r}' for path, needle in standing(needles, places)], [])
@@ -364,8 +385,9 @@ class Drill(FlowTest):
         said = run(base.BUILD / 'ctl/manabiyactl', 'erased', '--database', stack.conninfo(), '--erasure-ledger',
                    keyring() / 'erased.ledger')
         self.assertIn(f'{erased.id}\t-\t', said)
-        self.assertIn(f'{stays.id}\t{stays.child}\t', said)
-        self.assertIn('2 erased, 2 are back', said)
+        for user in stays.gone():
+            self.assertIn(f'{stays.id}\t{user}\t', said)
+        self.assertIn('3 erased, 3 are back', said)
         stack.start()
         self.assertRefused(401, lambda: base.world.client().login(erased.code, 'jido1', base.PASSWORD), 'login_failed')
         operator = base.world.operator = base.world.client()
@@ -376,9 +398,10 @@ class Drill(FlowTest):
         pupil = base.world.client()
         pupil.login(stays.code, 'jido1', base.PASSWORD)
         self.assertLessEqual({'knowledgeAndSkills': 'C', 'note': stays.note}.items(), pupil.get(stays.path)['evaluation'].items())
-        eventually(lambda: stack.sql(f"SELECT count(*) FROM provisioning.person WHERE id = '{stays.child}'") == '0', 'the child too')
-        # Erased twice is erased once: the ledger has one line.
-        self.assertEqual((keyring() / 'erased.ledger').read_text().count('\n'), 2)
+        for user in stays.gone():
+            eventually(lambda user=user: stack.sql(f"SELECT count(*) FROM provisioning.person WHERE id = '{user}'") == '0', 'they too')
+        # Erased twice is erased once: the ledger has one line of each.
+        self.assertEqual((keyring() / 'erased.ledger').read_text().count('\n'), 3)
 
 
 def go(key, text):

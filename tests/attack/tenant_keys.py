@@ -40,14 +40,20 @@ def open_file(root, name, content):
     return unseal(root, name.encode(), content[1:])
 
 
+def slots_of(keyring, tenant_id):
+    """{user: id and random bytes}, zeros of who is erased; of nobody when the tenant has no file (any more)."""
+    path = keyring / f'{tenant_id}.users'
+    slots = path.read_bytes() if path.exists() else b''
+    return {uuid.UUID(bytes=slots[at:at + 16]): slots[at:at + SLOT_SECRET] for at in range(0, len(slots), SLOT_SIZE)}
+
+
 class TenantKeys:
     def __init__(self, stack, tenant_id):
         self.root = bytes.fromhex((stack.keys / 'keyring-root.key').read_text())
         keyring = stack.directory / 'keyring'
         self.versions = {path.name.split('.')[1]: open_file(self.root, path.name, path.read_bytes())
                          for path in keyring.glob(f'{tenant_id}.*.key')}
-        slots = (keyring / f'{tenant_id}.users').read_bytes()
-        self.slots = {uuid.UUID(bytes=slots[at:at + 16]): slots[at:at + SLOT_SECRET] for at in range(0, len(slots), SLOT_SIZE)}
+        self.slots = slots_of(keyring, tenant_id)
 
     def of_domain(self, domain, version='1'):
         return keyed_hash(self.versions[version], domain.encode())
