@@ -22,6 +22,18 @@ CREATE INDEX notice_unread ON notification.notice (tenant_id, user_id) WHERE rea
 CREATE INDEX notice_try ON notification.notice (tenant_id, try_id) WHERE try_id IS NOT NULL; -- when a try goes, its notices go
 SELECT tenancy.unwatch('notification', 'notice', '{UPDATE}', '{read_at}', 'that somebody has read a notice');
 
+-- What was shut (raised to a class of which no notice tells), by which transaction of learning's, and whose notices stay.
+-- What happened without having seen that is refused when it comes later (services/notification/notice.c).
+CREATE TABLE notification.shut (
+	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
+	object_id uuid NOT NULL, -- a try or an assignment
+	xact xid8 NOT NULL,
+	kept uuid[] NOT NULL,
+	PRIMARY KEY (tenant_id, object_id, xact)
+);
+SELECT tenancy.protect('notification.shut');
+SELECT tenancy.unwatch('notification', 'shut', '{INSERT,UPDATE,DELETE}', NULL, 'of what was raised notices are refused; raising is an event');
+
 CREATE TABLE notification.announcement (
 	tenant_id uuid NOT NULL DEFAULT tenancy.tenant(),
 	id uuid NOT NULL,

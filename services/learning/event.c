@@ -163,16 +163,26 @@ static enum err emit_change(struct call *c, const struct people *watchers);
 
 /* Of what takes a second factor a teacher who has none is not told by a notice, whose id would say
  * that it is there: pages look again, and see what their session may. */
-static enum err is_shut(struct call *c, const struct lesson *lesson, bool *out)
+struct sight {
+	bool shut;
+	const char *snapshot; /* in which it is so */
+};
+
+static enum err on_sight(struct call *c, void *arg, const char *const *columns, size_t n)
+{
+	*(struct sight *)arg = (struct sight){ columns[0] && columns[0][0] == 't',
+		arena_strdup(c->arena, columns[1]) };
+	return OK;
+}
+
+static enum err look(struct call *c, const struct lesson *lesson, struct sight *out)
 {
 	static const char SHUT[] =
-		"SELECT NOT learning.is_for_pupils(least(t.label, a.label))"
+		"SELECT NOT learning.is_for_pupils(least(t.label, a.label)), pg_current_snapshot()"
 		" FROM learning.label_of_assignment a LEFT JOIN learning.label_of_try t"
 		"  ON t.tenant_id = a.tenant_id AND t.id = $2::uuid WHERE a.id = $1::uuid";
-	const char *text = "f";
-	enum err e = db_text(c, SHUT, DB_ARGS(lesson->assignment_id, lesson->try_id), &text);
-	*out = text[0] == 't';
-	return e;
+	*out = (struct sight){ .shut = false };
+	return db_each(c, SHUT, DB_ARGS(lesson->assignment_id, lesson->try_id), on_sight, out);
 }
 
 static enum err let_teachers_look(struct call *c, const struct lesson *lesson)
@@ -187,16 +197,16 @@ static enum err let_teachers_look(struct call *c, const struct lesson *lesson)
 enum err event_lesson(struct call *c, const struct lesson *lesson)
 {
 	struct people recipients = { 0 }, watchers = { 0 };
-	bool shut;
-	enum err e = is_shut(c, lesson, &shut);
+	struct sight sight;
+	enum err e = look(c, lesson, &sight);
 	if (e)
 		return e;
-	unsigned told = shut ? AUDIENCE_PUPILS : AUDIENCE_PUPILS | AUDIENCE_TEACHERS;
+	unsigned told = sight.shut ? AUDIENCE_PUPILS : AUDIENCE_PUPILS | AUDIENCE_TEACHERS;
 	e = people_of(
 		c, lesson->assignment_id, lesson->recipients & told, lesson->pupil_id, &recipients);
 	if (!e)
 		e = people_of(c, lesson->assignment_id, lesson->watchers & told, NULL, &watchers);
-	if (!e && shut)
+	if (!e && sight.shut)
 		e = let_teachers_look(c, lesson);
 	if (e)
 		return e;
@@ -208,6 +218,7 @@ enum err event_lesson(struct call *c, const struct lesson *lesson)
 		.position_ms = lesson->position_ms ? *lesson->position_ms : 0,
 		.recipients = { recipients.items, recipients.n },
 		.watchers = { watchers.items, watchers.n },
+		.seen = recipients.n ? sight.snapshot : NULL,
 	};
 	return event_emit(c, &event_lesson_happened, &event);
 }
@@ -286,32 +297,35 @@ enum err event_try_shared(struct call *c, const char *try_id)
 
 /* Of a try, or of all of a pupil: what is shut now, and whose it is. */
 static const char SHUT_TRIES[] =
-	"SELECT t.id, t.user_id FROM learning.labelled_try t"
+	"SELECT t.id, pg_current_xact_id(), t.user_id FROM learning.labelled_try t"
 	" WHERE (t.id = $1::uuid OR t.user_id = $1::uuid) AND NOT learning.is_for_pupils(t.label)";
 /* Of a unit, whose pupils do not see it either. */
 static const char SHUT_ASSIGNMENTS[] =
-	"SELECT a.id FROM learning.assignment a"
+	"SELECT a.id, pg_current_xact_id() FROM learning.assignment a"
 	" JOIN learning.unit u ON u.tenant_id = a.tenant_id AND u.id = a.unit_id"
 	" WHERE a.unit_id = $1::uuid AND NOT learning.is_for_pupils(u.label)";
 
 /* Of a school class, whose pupils see it. */
 static const char SHUT_IN_CLASS[] =
-	"SELECT a.id FROM learning.assignment a"
+	"SELECT a.id, pg_current_xact_id() FROM learning.assignment a"
 	" JOIN learning.class k ON k.tenant_id = a.tenant_id AND k.id = a.class_id"
 	" WHERE k.id = $1::uuid AND NOT learning.is_for_pupils(k.label)";
 
 static enum err on_shut_try(struct call *c, void *arg, const char *const *columns, size_t n)
 {
-	const char *pupils[] = { columns[1] };
-	const struct lesson_happened event = {
-		.kind = "shut", .try_id = columns[0], .recipients = { pupils, 1 }
-	};
+	const char *pupils[] = { columns[2] };
+	const struct lesson_happened event = { .kind = "shut",
+		.try_id = columns[0],
+		.recipients = { pupils, 1 },
+		.xact = columns[1] };
 	return event_emit(c, &event_lesson_happened, &event);
 }
 
 static enum err on_shut_assignment(struct call *c, void *arg, const char *const *columns, size_t n)
 {
-	const struct lesson_happened event = { .kind = "shut", .assignment_id = columns[0] };
+	const struct lesson_happened event = {
+		.kind = "shut", .assignment_id = columns[0], .xact = columns[1]
+	};
 	return event_emit(c, &event_lesson_happened, &event);
 }
 
@@ -321,7 +335,8 @@ static enum err on_shut_in_class(struct call *c, void *arg, const char *const *c
 	enum err e = people_of(c, columns[0], AUDIENCE_PUPILS, NULL, &pupils);
 	const struct lesson_happened event = { .kind = "shut",
 		.assignment_id = columns[0],
-		.recipients = { pupils.items, pupils.n } };
+		.recipients = { pupils.items, pupils.n },
+		.xact = columns[1] };
 	return e ? e : event_emit(c, &event_lesson_happened, &event);
 }
 

@@ -62,8 +62,12 @@ static enum err on_lesson(struct call *c, const struct event_text *event, const 
 
 static enum err on_user_erased(struct call *c, const struct event_text *event, const void *data)
 {
+	static const char FORGET[] =
+		"UPDATE notification.shut SET kept = array_remove(kept, $1::uuid)"
+		" WHERE $1::uuid = ANY (kept)";
 	const struct user_erased *user = data;
-	return db_exec(c, "DELETE" NOTICES_OF, DB_ARGS(user->user_id));
+	enum err e = db_later(c, FORGET, DB_ARGS(user->user_id));
+	return e ? e : db_exec(c, "DELETE" NOTICES_OF, DB_ARGS(user->user_id));
 }
 
 static const struct event_taker takers[] = {

@@ -13,7 +13,18 @@ static const char NOTICE_INSERT[] =
 	"INSERT INTO notice (id, user_id, kind, assignment_id, try_id, position_ms)"
 	" SELECT n.id, n.user_id, $3, $4::uuid, $5::uuid, $6::integer"
 	" FROM (SELECT DISTINCT ON (g.user_id) g.id, g.user_id"
-	"  FROM unnest($1::uuid[], $2::uuid[]) AS g (id, user_id) ORDER BY g.user_id) n";
+	"  FROM unnest($1::uuid[], $2::uuid[]) AS g (id, user_id) ORDER BY g.user_id) n"
+	" WHERE NOT EXISTS (SELECT FROM shut s WHERE s.object_id IN ($4::uuid, $5::uuid)"
+	"  AND n.user_id <> ALL (s.kept) AND NOT pg_visible_in_snapshot(s.xact, $7::pg_snapshot))";
+
+/* A call that timed out at its sender may still run beside the next: one of them sees the other. */
+static const char LOCK[] =
+	"SELECT pg_advisory_xact_lock(hashtextextended('notice/' || tenancy.tenant(), 0))";
+
+static const char SHUT_PUT[] = "INSERT INTO shut (object_id, xact, kept)"
+			       " VALUES (coalesce($1::uuid, $2::uuid), $3::xid8, $4::uuid[])"
+			       " ON CONFLICT DO NOTHING";
+static const char SHUT_REMOVE[] = "DELETE FROM shut WHERE object_id = $1::uuid";
 
 static const char OF_TRY_DELETE[] = "DELETE FROM notice WHERE try_id = $1::uuid";
 
@@ -114,20 +125,30 @@ enum err notice_add(struct call *c, const struct lesson_happened *lesson)
 	push_hint(c, lesson);
 	if (!n)
 		return OK;
+	enum err e = db_later(c, LOCK, DB_NONE);
+	if (e)
+		return e;
 	return db_exec(c, NOTICE_INSERT,
 		DB_ARGS(db_text_array(c, ids, n), db_text_array(c, lesson->recipients.items, n),
-			lesson->kind, lesson->assignment_id, lesson->try_id, position));
+			lesson->kind, lesson->assignment_id, lesson->try_id, position,
+			lesson->seen));
 }
 
 enum err notice_drop(struct call *c, const struct lesson_happened *lesson)
 {
 	push_hint(c, lesson);
-	return db_exec(c, OF_TRY_DELETE, DB_ARGS(lesson->try_id));
+	enum err e = db_later(c, SHUT_REMOVE, DB_ARGS(lesson->try_id));
+	return e ? e : db_exec(c, OF_TRY_DELETE, DB_ARGS(lesson->try_id));
 }
 
 enum err notice_shut(struct call *c, const struct lesson_happened *lesson)
 {
-	return db_exec(c, SHUT_DELETE,
-		DB_ARGS(lesson->try_id, lesson->assignment_id,
-			db_text_array(c, lesson->recipients.items, lesson->recipients.n)));
+	const char *kept = db_text_array(c, lesson->recipients.items, lesson->recipients.n);
+	enum err e = db_later(c, LOCK, DB_NONE);
+	if (!e && lesson->xact)
+		e = db_later(c, SHUT_PUT,
+			DB_ARGS(lesson->try_id, lesson->assignment_id, lesson->xact, kept));
+	if (e)
+		return e;
+	return db_exec(c, SHUT_DELETE, DB_ARGS(lesson->try_id, lesson->assignment_id, kept));
 }

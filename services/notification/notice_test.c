@@ -32,7 +32,9 @@ static int close_world(void **state)
 
 static int empty(void **state)
 {
-	test_sql(&test, "DELETE FROM notification.notice; DELETE FROM notification.inbox");
+	test_sql(&test,
+		"DELETE FROM notification.notice; DELETE FROM notification.inbox;"
+		" DELETE FROM notification.shut");
 	return 0;
 }
 
@@ -299,6 +301,68 @@ static void of_what_is_shut_only_its_pupil_keeps_notices(void **state)
 	}
 }
 
+/* It was on its way when the object was raised, and is overtaken. What happens when it is lowered
+ * again has seen that it was shut. */
+static void what_had_not_seen_it_shut_makes_no_notice(void **state)
+{
+	static const char shut_try[] = "{'kind':'shut','tryId':'" ID(
+		"501") "','recipients':['" TEST_USER "'],'xact':'1000'}",
+			  shut_assignment[] = "{'kind':'shut','assignmentId':'" ID(
+				  "401") "','recipients':[],'xact':'1000'}",
+			  shut_other[] = "{'kind':'shut','tryId':'" ID(
+				  "502") "','recipients':[],'xact':'1000'}";
+	static const struct {
+		const char *shut, *seen, *left;
+	} rows[] = {
+		{ shut_try, "900:900:", "1" }, /* before */
+		{ shut_try, "1000:1002:1000", "1" }, /* beside it, although its id is higher */
+		{ shut_try, "1001:1001:", "2" }, /* later */
+		{ shut_assignment, "900:900:", "0" },
+		{ shut_assignment, "1001:1001:", "2" },
+		{ shut_other, "900:900:", "2" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)empty(state);
+		assert_int_equal(bring(ID("701"), "lesson.happened", rows[i].shut, NULL), 204);
+		assert_int_equal(
+			bring(ID("702"), "lesson.happened",
+				arena_printf(test.arena,
+					"{'kind':'comment','tryId':'" ID(
+						"501") "','assignmentId':'" ID("401") "',"
+										      "'recipients'"
+										      ":["
+										      "'" TEST_USER
+										      "',"
+										      "'" TEST_OTHER_USER
+										      "'],'seen':'%"
+										      "s'}",
+					rows[i].seen),
+				NULL),
+			204);
+		assert_string_equal(
+			test_sql_text(&test, "SELECT count(*) FROM notification.notice"),
+			rows[i].left);
+	}
+}
+
+static void who_is_erased_is_forgotten_here_too(void **state)
+{
+	assert_int_equal(bring(ID("701"), "lesson.happened",
+				 "{'kind':'shut','tryId':'" ID("501") "','recipients':['" TEST_USER
+								      "','" TEST_OTHER_USER
+								      "'],'xact':'1000'}",
+				 NULL),
+		204);
+	assert_int_equal(bring(ID("702"), "user.erased", "{'userId':'" TEST_USER "'}", NULL), 204);
+	assert_string_equal(test_sql_text(&test, "SELECT kept::text FROM notification.shut"),
+		"{" TEST_OTHER_USER "}");
+	assert_int_equal(
+		bring(ID("703"), "lesson.happened",
+			"{'kind':'removal','tryId':'" ID("501") "','recipients':[]}", NULL),
+		204);
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM notification.shut"), "0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +375,8 @@ int main(void)
 		FACT(watchers_alone_are_told_without_a_notice),
 		FACT(of_a_change_nothing_is_named),
 		FACT(of_what_is_shut_only_its_pupil_keeps_notices),
+		FACT(what_had_not_seen_it_shut_makes_no_notice),
+		FACT(who_is_erased_is_forgotten_here_too),
 		FACT(what_it_does_not_know_is_refused),
 		FACT(reading_some_leaves_the_others),
 		FACT(pages_follow_one_another_without_gaps),
