@@ -252,14 +252,27 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 JOIN pg_catalog.pg_roles r ON r.rolname = 'manabiya_' || n.nspname
 WHERE c.relkind = 'r' AND pg_catalog.has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE');
 
+-- TRUNCATE fires no trigger that could see rows, and so would take them without a note. Nothing of ours needs it, so it
+-- is refused rather than counted: nothing is gone then that would have to be named. Whoever can drop this trigger can
+-- drop the others as well.
+CREATE FUNCTION tenancy.refuse_truncate() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+	RAISE EXCEPTION 'TRUNCATE of %.% is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME
+		USING HINT = 'It would leave no note of the rows that it takes; DELETE does.';
+END
+$$;
+REVOKE ALL ON FUNCTION tenancy.refuse_truncate() FROM PUBLIC;
+
 -- The triggers that must be there. `watches` are the columns that do not count, so that one which is added
--- counts without anything being made anew.
+-- counts without anything being made anew. A TRUNCATE is a DELETE, and excused where that is.
 CREATE VIEW tenancy.wanted_trigger AS
 SELECT t.relation, t.service, 'ledger_' || lower(v.verb) AS name, v.verb,
 	array_to_string(u.columns, ',') COLLATE "C" AS watches
 FROM tenancy.tenant_table t
-CROSS JOIN unnest('{INSERT,UPDATE,DELETE}'::text[]) AS v (verb)
-LEFT JOIN tenancy.unwatched u ON u.service IN (t.service, '*') AND u.relation = t.name AND u.verb = v.verb
+CROSS JOIN unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) AS v (verb)
+LEFT JOIN tenancy.unwatched u ON u.service IN (t.service, '*') AND u.relation = t.name
+	AND u.verb = CASE v.verb WHEN 'TRUNCATE' THEN 'DELETE' ELSE v.verb END
 WHERE u.verb IS NULL OR u.columns IS NOT NULL;
 
 CREATE FUNCTION tenancy.watch() RETURNS void
@@ -269,7 +282,7 @@ DECLARE
 	old record;
 BEGIN
 	FOR old IN SELECT t.tgname, t.tgrelid::regclass AS relation FROM pg_trigger t
-		WHERE t.tgname ~ '^ledger_(insert|update|delete)$' AND NOT EXISTS (SELECT FROM tenancy.wanted_trigger w
+		WHERE t.tgname ~ '^ledger_(insert|update|delete|truncate)$' AND NOT EXISTS (SELECT FROM tenancy.wanted_trigger w
 			WHERE w.relation = t.tgrelid AND w.name = t.tgname)
 	LOOP
 		EXECUTE format('DROP TRIGGER %I ON %s', old.tgname, old.relation);
@@ -282,7 +295,10 @@ BEGIN
 		IF wanted.is_old THEN
 			EXECUTE format('DROP TRIGGER %I ON %s', wanted.name, wanted.relation);
 		END IF;
-		IF wanted.watches IS NULL THEN
+		IF wanted.verb = 'TRUNCATE' THEN
+			EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %s FOR EACH STATEMENT'
+				' EXECUTE FUNCTION tenancy.refuse_truncate()', wanted.name, wanted.relation);
+		ELSIF wanted.watches IS NULL THEN
 			EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s TABLE AS changed FOR EACH STATEMENT'
 				' EXECUTE FUNCTION %I.ledger_statement()', wanted.name, wanted.verb, wanted.relation,
 				CASE wanted.verb WHEN 'DELETE' THEN 'OLD' ELSE 'NEW' END, wanted.service);

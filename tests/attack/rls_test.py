@@ -159,6 +159,8 @@ class Ledger(unittest.TestCase):
                    "DELETE FROM learning.fresh WHERE id = 9; DELETE FROM learning.fresh")
         self.assertEqual(self.noted().split("\n"),
                          ["effect fresh INSERT 2 t", "effect fresh UPDATE 1 t", "effect fresh DELETE 2 t"])
+        with self.assertRaisesRegex(Refused, "TRUNCATE of learning.fresh is refused"):
+            self.database.sql("TRUNCATE learning.fresh")
 
     def test_columns_that_say_nothing_are_told_from_those_that_do_also_when_they_come_and_go(self):
         self.migrate("DROP VIEW learning.kept_record; ALTER TABLE learning.media DROP COLUMN uploader_role, DROP CONSTRAINT media_sealed_key_check, ADD loud int")
@@ -198,15 +200,17 @@ class Walk(unittest.TestCase):
             AND c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))""")
 
     def test_no_change_of_a_tenants_rows_goes_unnoted(self):
-        # Written anew here: tenancy.watch() must not be its own witness. tgtype: 4 insert, 8 delete, 16 update.
+        # Written anew here: tenancy.watch() must not be its own witness. tgtype: 4 insert, 8 delete, 16 update, 32 truncate.
         self.offenders(f"""SELECT c.oid::regclass, v.verb FROM {TENANT_TABLES.replace(
-            "WHERE", "CROSS JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16)) AS v (verb, bit) WHERE")}
+            "WHERE", "CROSS JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS v (verb, bit) WHERE")}
             AND has_any_column_privilege('manabiya_' || n.nspname, c.oid, 'INSERT, UPDATE')
             AND NOT EXISTS (SELECT FROM tenancy.unwatched u WHERE u.service IN (n.nspname, '*') AND u.relation = c.relname
-                AND u.verb = v.verb AND u.columns IS NULL)
+                AND u.verb = replace(v.verb, 'TRUNCATE', 'DELETE') AND u.columns IS NULL)
             AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = c.oid
-                AND t.tgenabled = 'O' AND t.tgtype & v.bit <> 0 AND p.pronamespace = c.relnamespace
-                AND p.proname = CASE WHEN t.tgtype & 1 = 0 THEN 'ledger_statement' ELSE 'ledger_row' END)""")
+                AND t.tgenabled = 'O' AND t.tgtype & v.bit <> 0 AND CASE v.verb
+                    WHEN 'TRUNCATE' THEN p.oid = 'tenancy.refuse_truncate'::regproc
+                    ELSE p.pronamespace = c.relnamespace
+                        AND p.proname = CASE WHEN t.tgtype & 1 = 0 THEN 'ledger_statement' ELSE 'ledger_row' END END)""")
 
     def test_what_needs_no_event_is_there_and_has_a_reason(self):
         self.offenders("""SELECT u.service, u.relation FROM tenancy.unwatched u WHERE length(u.reason) < 10

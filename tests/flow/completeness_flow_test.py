@@ -104,6 +104,8 @@ class CompletenessFlow(FlowTest):
         gap = self.named(kind='effect_without_event', service='learning', relation='comment', verb='UPDATE')
         self.assertGreaterEqual(gap['changed'], 1)
         self.assertEqual(gap['byWhom'], 'postgres psql')
+        with self.assertRaisesRegex(Exception, 'TRUNCATE of learning.comment is refused'):
+            self.stack.sql('TRUNCATE learning.comment CASCADE')
 
     def test_3_so_is_an_injected_statement(self):
         self.as_service('learning', 'DELETE FROM learning.goal')
