@@ -32,7 +32,8 @@ CREATE INDEX untold_ask ON audit.untold (service, ask_at);
 CREATE TABLE audit.gap (
 	tenant_id uuid NOT NULL,
 	id uuid NOT NULL,
-	kind text NOT NULL CHECK (kind IN ('effect_without_event', 'event_missing', 'event_unknown', 'accesses_missing')),
+	kind text NOT NULL CHECK (kind IN ('effect_without_event', 'event_missing', 'event_unknown', 'accesses_missing',
+		'event_removed', 'event_changed')),
 	service text NOT NULL,
 	mark text NOT NULL, -- of the effect or the event, so that it is named once
 	operation text, -- of an event
@@ -42,6 +43,8 @@ CREATE TABLE audit.gap (
 	changed bigint,
 	by_whom text,
 	run_id uuid, -- whose accesses (0058_access_run.sql)
+	first_sequence bigint, -- of events that were in the log and are not, or not as they were (0059_log_compare.sql)
+	last_sequence bigint,
 	at timestamptz NOT NULL,
 	found_at timestamptz NOT NULL DEFAULT now(),
 	alarmed boolean NOT NULL DEFAULT false,

@@ -112,6 +112,9 @@ must_check enum err anomaly_put(struct call *c, const char *kind, const char *co
 must_check enum err completeness_run(struct call *c, bool *more);
 void completeness_metrics(struct buf *out);
 
+/* Compare some of what is stored with its tree; goes round all logs. A job (service.h). */
+must_check enum err compare_run(struct call *c, bool *more);
+
 /* For how long a run of the gateway may say nothing. Set at start, before the first job. */
 extern int64_t access_silence_s;
 

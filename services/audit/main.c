@@ -108,6 +108,7 @@ static const struct job jobs[] = {
 	{ .name = "terms", .every_ms = 2000, .run = terms_run },
 	{ .name = "anomaly", .every_ms = 5000, .run = anomaly_run },
 	{ .name = "accesses", .every_ms = 1000, .run = access_run },
+	{ .name = "compare", .every_ms = 5000, .run = compare_run },
 	{ .name = "completeness", .every_ms = 5000, .run = completeness_run },
 	{ .name = "retention", .every_ms = 60000, .run = retention_run },
 };

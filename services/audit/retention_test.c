@@ -1,4 +1,5 @@
 /* What is old goes by tiles; what anybody could prove before, he can prove after. */
+#include "libcommon/log.h"
 #include "services/audit/log_world.h"
 #include "services/audit/tile.h"
 
@@ -129,6 +130,25 @@ static void what_is_gone_is_said_to_be_gone(void **state)
 	assert_int_equal(ask_log(&test, "log_entries_deep", "x=002.p&n=100").status, 200);
 }
 
+static const char *gaps_found(void)
+{
+	bool more;
+	struct call c = test_call(&test, NULL);
+	assert_int_equal(compare_run(&c, &more), OK);
+	assert_int_equal(db_commit(&c), OK);
+	return test_sql_text(&test, "SELECT count(*) FROM audit.gap");
+}
+
+/* Where the log is compared with its tree (completeness_test.c). */
+static void what_is_gone_is_not_missed(void **state)
+{
+	prune();
+	assert_string_equal(gaps_found(), "0");
+	test_sql(&test, "DELETE FROM audit.event WHERE sequence = 513");
+	log_open("test", LOG_LEVEL_ERROR + 1);
+	assert_string_equal(gaps_found(), "1");
+}
+
 static void the_log_goes_on(void **state)
 {
 	prune();
@@ -183,6 +203,7 @@ int main(void)
 		FACT(every_proof_is_the_same_as_before),
 		FACT(so_does_what_they_are_found_by),
 		FACT(what_is_gone_is_said_to_be_gone),
+		FACT(what_is_gone_is_not_missed),
 		FACT(the_log_goes_on),
 		FACT(nobody_empties_the_log),
 		FACT(what_may_still_be_needed_stays),

@@ -147,6 +147,13 @@ class CompletenessFlow(FlowTest):
         eventually(lambda: self.admin.send('GET', '/v1/audit/completeness').status == 200, 'audit answers again', AGREE_S)
         self.named(kind='event_missing', service='learning', operation='learning.comment_create', eventId=event)
 
+    def test_4_an_event_that_is_taken_out_of_the_log_later_is_named(self):
+        self.comment()
+        self.settled()
+        last = f"tenant_id = '{self.tenant_id}' AND operation = 'learning.comment_create' ORDER BY sequence DESC LIMIT 1"
+        gone = int(self.stack.sql(f"DELETE FROM audit.event WHERE id = (SELECT id FROM audit.event WHERE {last}) RETURNING sequence"))
+        self.named(kind='event_removed', service='audit', firstSequence=gone, lastSequence=gone)
+
     def test_5_an_event_that_nobody_wrote_is_named(self):
         event = str(uuid.uuid4())
         line = json.dumps({'api': {'operation': 'learning.try_submit'}, 'status_id': 1, 'time': 1767225600000,

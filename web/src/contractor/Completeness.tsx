@@ -17,6 +17,8 @@ const TEXTS: Record<LogGap["kind"], Key> = {
 	event_missing: "complete.missing",
 	event_unknown: "complete.unknown",
 	accesses_missing: "complete.accesses",
+	event_removed: "complete.removed",
+	event_changed: "complete.changed",
 };
 
 /** What the gateway had no room for it has counted; what it held when it was killed nobody has. */
@@ -26,11 +28,13 @@ function textOf(gap: LogGap): Key {
 
 function Row({ gap }: { gap: LogGap }) {
 	const what = gap.operation ?? `${gap.relation} (${gap.verb})`;
+	const values = { service: gap.service, what, n: gap.changed ?? 0 };
+	const numbers = { first: gap.firstSequence ?? 0, last: gap.lastSequence ?? 0 };
 	return (
 		<li className="audit-event">
 			<time dateTime={gap.at}>{dateTime(gap.at)}</time>
 			<p className="audit-text">
-				<T k={textOf(gap)} service={gap.service} what={what} n={gap.changed ?? 0} />
+				<T k={textOf(gap)} {...values} {...numbers} />
 				<span className="small">{gap.byWhom ?? gap.eventId ?? gap.runId}</span>
 			</p>
 		</li>
