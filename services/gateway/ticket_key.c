@@ -5,31 +5,34 @@
 
 #include "libcommon/crypto.h"
 
-static struct ticket_key make(int64_t now_ms)
+/* In its place: no copy stays on the stack. */
+static void make(struct ticket_key *key, int64_t now_ms)
 {
-	struct ticket_key key = { .made_ms = now_ms };
-	crypto_random(key.name, sizeof key.name);
-	crypto_random(key.cipher, sizeof key.cipher);
-	crypto_random(key.mac, sizeof key.mac);
-	return key;
+	key->made_ms = now_ms;
+	crypto_random(key->name, sizeof key->name);
+	crypto_random(key->cipher, sizeof key->cipher);
+	crypto_random(key->mac, sizeof key->mac);
 }
 
-void ticket_keys_init(struct ticket_keys *keys, int64_t lifetime_ms, int64_t now_ms)
+struct ticket_keys *ticket_keys_new(int64_t lifetime_ms, int64_t now_ms)
 {
-	*keys = (struct ticket_keys){ .current = make(now_ms), .lifetime_ms = lifetime_ms };
-	keys->previous = make(now_ms); /* a name that no ticket carries */
+	struct ticket_keys *keys = crypto_secret_alloc(sizeof *keys);
+	keys->lifetime_ms = lifetime_ms;
+	make(&keys->current, now_ms);
+	make(&keys->previous, now_ms); /* a name that no ticket carries */
+	return keys;
 }
 
-void ticket_keys_fini(struct ticket_keys *keys)
+void ticket_keys_free(struct ticket_keys *keys)
 {
-	crypto_wipe(keys, sizeof *keys);
+	crypto_secret_free(keys);
 }
 
 const struct ticket_key *ticket_keys_current(struct ticket_keys *keys, int64_t now_ms)
 {
 	if (now_ms - keys->current.made_ms >= keys->lifetime_ms) {
 		keys->previous = keys->current;
-		keys->current = make(now_ms);
+		make(&keys->current, now_ms);
 	}
 	return &keys->current;
 }

@@ -23,8 +23,8 @@ struct ticket_keys {
 	int64_t lifetime_ms;
 };
 
-void ticket_keys_init(struct ticket_keys *keys, int64_t lifetime_ms, int64_t now_ms);
-void ticket_keys_fini(struct ticket_keys *keys);
+struct ticket_keys *ticket_keys_new(int64_t lifetime_ms, int64_t now_ms); /* guarded memory */
+void ticket_keys_free(struct ticket_keys *keys);
 
 /* The key to seal with; a new one when the old is due. */
 const struct ticket_key *ticket_keys_current(struct ticket_keys *keys, int64_t now_ms);

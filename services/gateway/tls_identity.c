@@ -51,7 +51,7 @@ struct directory {
 	size_t n;
 };
 
-static struct ticket_keys tickets;
+static struct ticket_keys *tickets;
 static int directory_index = -1; /* of SSL_CTX's extra data */
 
 /* The foreign reason in words, and an empty queue for the next call. */
@@ -85,8 +85,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 {
 	enum { FAILED = -1, UNKNOWN = 0, GOOD = 1, GOOD_BUT_RENEW = 2 };
 	int64_t now_ms = clock_steady_ms();
-	const struct ticket_key *key = is_sealing ? ticket_keys_current(&tickets, now_ms)
-						  : ticket_keys_find(&tickets, name, now_ms);
+	const struct ticket_key *key = is_sealing ? ticket_keys_current(tickets, now_ms)
+						  : ticket_keys_find(tickets, name, now_ms);
 	if (!key)
 		return UNKNOWN; /* a full handshake then */
 	if (is_sealing) {
@@ -96,17 +96,18 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	if (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, is_sealing) != 1 ||
 		!start_mac(mac, key))
 		return FAILED;
-	return key == &tickets.current ? GOOD : GOOD_BUT_RENEW;
+	return key == &tickets->current ? GOOD : GOOD_BUT_RENEW;
 }
 
 void tls_tickets_start(int64_t lifetime_ms)
 {
-	ticket_keys_init(&tickets, lifetime_ms, clock_steady_ms());
+	tickets = ticket_keys_new(lifetime_ms, clock_steady_ms());
 }
 
 void tls_tickets_stop(void)
 {
-	ticket_keys_fini(&tickets);
+	ticket_keys_free(tickets);
+	tickets = NULL;
 }
 
 /* ---- what every context has ---- */
@@ -139,7 +140,7 @@ static bool configure_tickets(SSL_CTX *context, const struct tls_settings *setti
 		SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 		return SSL_CTX_set_num_tickets(context, 0) == 1;
 	}
-	SSL_CTX_set_timeout(context, tickets.lifetime_ms / 1000);
+	SSL_CTX_set_timeout(context, tickets->lifetime_ms / 1000);
 	return SSL_CTX_set_num_tickets(context, 1) == 1 &&
 		SSL_CTX_set_max_early_data(context, 0) == 1 &&
 		SSL_CTX_set_session_id_context(context, id, sizeof id - 1) == 1 &&
