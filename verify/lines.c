@@ -55,9 +55,10 @@ enum finding check_line(
 	if (finding != GOOD)
 		return finding;
 	merkle_leaf(line.data, line.n, &leaf);
+	unsigned long long sequence = index + 1; /* as the line itself has it */
 	if (!merkle_has_leaf(&checkpoint.root, checkpoint.size, index, &leaf, &proof))
-		return found(request, NOT_IN_LOG, "%llu", (unsigned long long)index);
-	return found(request, GOOD, "%s, %llu", checkpoint.origin, (unsigned long long)index);
+		return found(request, NOT_IN_LOG, "%llu", sequence);
+	return found(request, GOOD, "%s, %llu", checkpoint.origin, sequence);
 }
 
 /* ---- an export ---- */

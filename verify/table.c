@@ -108,7 +108,7 @@ static enum finding check_found_row(struct table *table, const char *const *cell
 	return merkle_has_leaf(
 		       &table->checkpoint->root, table->checkpoint->size, index, &leaf, &proof)
 		? GOOD
-		: found(table->request, NOT_IN_LOG, "%llu", (unsigned long long)index);
+		: found(table->request, NOT_IN_LOG, "%llu", (unsigned long long)index + 1);
 }
 
 /* The line first: that one is dropped or moved says more than that its cells are another's. */

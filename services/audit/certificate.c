@@ -55,6 +55,13 @@ struct erased {
 	size_t stores_n;
 };
 
+/* Of a replica of the keyring is known that nothing is there any more, not that all of it ever was:
+ * it may be younger than the key, or have lost its disk. */
+static const char *verb_of(const struct common_purged_store *store)
+{
+	return strncmp(store->store, "keyring.", 8) == 0 ? "gone" : "removed";
+}
+
 static void add_erased(
 	struct call *c, struct buf *out, const struct erased *erased, const char *line)
 {
@@ -62,7 +69,8 @@ static void add_erased(
 		one_line(c->arena, erased->ledger_hash));
 	add_keys(c, out, erased->keys);
 	for (size_t i = 0; i < erased->stores_n; i++)
-		buf_printf(out, "removed %lld %s\n", (long long)erased->stores[i].removed,
+		buf_printf(out, "%s %lld %s\n", verb_of(&erased->stores[i]),
+			(long long)erased->stores[i].removed,
 			one_line(c->arena, erased->stores[i].store));
 	buf_printf(out, "event %s\n", line);
 }

@@ -68,9 +68,11 @@ static const char DUE[] = "SELECT id, CASE state WHEN 'closed' THEN 'grace' ELSE
 			  " FROM provisioning.contract WHERE due_at <= now() AND hold_since IS NULL"
 			  " ORDER BY due_at LIMIT 1";
 
-/* A second hold is the first one with another reason. */
+/* Since deletions are over that were under way (lock_legal_hold()); a second hold is the first one
+ * with another reason. */
 static const char HOLD[] = "UPDATE provisioning.contract SET hold_reason = $2, reason = $2,"
-			   " hold_since = coalesce(hold_since, now()), version = version + 1"
+			   " hold_since = coalesce(hold_since, clock_timestamp()),"
+			   " version = version + 1"
 			   " WHERE id = $1::uuid";
 
 /* The time that was held does not count. */
@@ -258,6 +260,8 @@ enum err provisioning_contract_hold_put(struct call *c,
 	enum err e = take(c, in->contract_id, in->if_match, &contract);
 	if (!e && (strcmp(contract.state, "purging") == 0 || strcmp(contract.state, "erased") == 0))
 		e = fail_with(c, &WRONG_STATE, "%s", contract.state);
+	if (!e)
+		e = lock_legal_hold(c, contract.tenant_id);
 	if (!e)
 		e = change_for_customer(c, in->contract_id, contract.tenant_id,
 			in->held ? NULL : USERS_RELEASE, DB_NONE);

@@ -13,6 +13,9 @@ static const struct problem IMPORT_RUNNING = { ERR_CONFLICT, 409, "import_runnin
 
 static const char HOLD[] = "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))";
 
+static const char HOLD_SHARE[] =
+	"SELECT pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))";
+
 /* A worker that waited for an import of thousands would be missed by everybody else. */
 static const char SHARE[] =
 	"SELECT pg_try_advisory_xact_lock_shared(hashtextextended($1::text, 0))::text";
@@ -30,6 +33,21 @@ enum err lock_hold(struct call *c, const char *kind, const char *name)
 {
 	return db_later(c, HOLD,
 		DB_ARGS(arena_printf(c->arena, "%s/%s/%s", c->actor->tenant_id, kind, name)));
+}
+
+static const char *legal_hold_of(struct call *c, const char *tenant_id)
+{
+	return arena_printf(c->arena, "%s/legal hold/", tenant_id);
+}
+
+enum err lock_legal_hold(struct call *c, const char *tenant_id)
+{
+	return db_later(c, HOLD, DB_ARGS(legal_hold_of(c, tenant_id)));
+}
+
+enum err lock_legal_hold_share(struct call *c)
+{
+	return db_later(c, HOLD_SHARE, DB_ARGS(legal_hold_of(c, c->actor->tenant_id)));
 }
 
 enum err lock_roster_held(struct call *c)

@@ -88,6 +88,14 @@ const char *login_key(struct arena *arena, const char *text);
 must_check enum err lock_hold(struct call *c, const char *kind, const char *name);
 
 /*
+ * A legal hold of this tenant is put and answered when no deletion of its people is under way, and
+ * what has the second then sees it. It is taken before the other locks here: who waits for it while
+ * having one of those could wait for itself.
+ */
+must_check enum err lock_legal_hold(struct call *c, const char *tenant_id);
+must_check enum err lock_legal_hold_share(struct call *c);
+
+/*
  * Whoever makes or deletes people, schools, classes or enrolments of this contract. An import is
  * alone with them: it has no lock per name, PostgreSQL keeps no thousands of them. It waits for
  * those who share; they do not wait for it: CONFLICT. CONFLICT for both while the roster is held

@@ -25,8 +25,8 @@ must_check enum err replica_end(struct call *c, const char *tenant_id, const cha
 /* The names of all, as replica_end() has them; NULL when there are none. */
 const char *replica_all(struct call *c);
 
-/* What a certificate says of a key's end: the stores in which `removed` files or slots were
- * overwritten, the keyring and each of its replicas. */
+/* What a certificate says of a key's end: the keyring, in which `removed` files or slots were
+ * overwritten, and each of its replicas, where nothing of these is any more. */
 struct replica_stores {
 	struct common_purged_store *items;
 	size_t n;

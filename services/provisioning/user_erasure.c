@@ -29,10 +29,10 @@ static const struct op CERTIFY = { .name = "user_certify",
 static const char NEXT[] =
 	"SELECT tenant_id, id, user_id, step FROM provisioning.user_erasure_next($1::uuid)";
 
-/* Restored meanwhile? Behind the lock that whoever restores holds too. */
-static const char IS_DUE[] =
-	"SELECT EXISTS (SELECT FROM provisioning.user_erasure"
-	" WHERE id = $1::uuid AND due_at <= now() AND erased_at IS NULL)::text";
+/* Restored meanwhile, or held? Behind the locks that whoever does it has too. */
+static const char IS_DUE[] = "SELECT EXISTS (SELECT FROM provisioning.user_erasure"
+			     " WHERE id = $1::uuid AND due_at <= now() AND erased_at IS NULL"
+			     " AND provisioning.held_since() IS NULL)::text";
 
 static const char OWN_ROWS[] =
 	"SELECT 'provisioning.person' AS store, count(*) AS rows FROM provisioning.person"
@@ -153,7 +153,9 @@ enum err user_erase(struct call *c, const char *user_id)
 static enum err erase(struct call *c, const struct ending *ending, bool *more)
 {
 	const char *is_due = "";
-	enum err e = lock_roster_share(c);
+	enum err e = lock_legal_hold_share(c);
+	if (!e)
+		e = lock_roster_share(c);
 	if (e == ERR_CONFLICT) /* an archive or an import is on its way in: later */
 		return OK;
 	if (!e)

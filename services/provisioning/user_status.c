@@ -113,16 +113,18 @@ enum err provisioning_user_restore(struct call *c, const struct provisioning_use
 	return e ? e : db_exec(c, UNMARK, DB_ARGS(in->user_id));
 }
 
-/* What a legal hold keeps, of one person too. */
+/* What a legal hold keeps, of one person too; one that is asked for now waits for us. */
 static enum err contract_hold_check(struct call *c)
 {
 	static const struct problem held = { ERR_CONFLICT, 409, "contract_held",
 		"法的な保全の対象になっているため、いまは利用者を削除できません。停止することはでき"
 		"ます。",
-		"A legal hold keeps all that is of this contract: suspend the user instead." };
+		"A legal hold: no user is deleted as long as it lasts. Suspend the user instead." };
 	const char *is_held;
-	enum err e = db_text(
-		c, "SELECT (provisioning.held_since() IS NOT NULL)::text", DB_NONE, &is_held);
+	enum err e = lock_legal_hold_share(c);
+	if (!e)
+		e = db_text(c, "SELECT (provisioning.held_since() IS NOT NULL)::text", DB_NONE,
+			&is_held);
 	return !e && strcmp(is_held, "true") == 0 ? fail_as(c, &held) : e;
 }
 
@@ -158,9 +160,7 @@ enum err user_remove(struct call *c, const char *user_id, struct erasure *receip
 {
 	const char *nobody = NULL;
 	const struct user_erased event = { .user_id = user_id };
-	enum err e = contract_hold_check(c);
-	if (!e)
-		e = lock_roster_share(c);
+	enum err e = lock_roster_share(c);
 	if (!e)
 		e = take(c, user_id);
 	if (!e)

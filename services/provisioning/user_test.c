@@ -389,6 +389,8 @@ static void another_tenant_sees_none_of_it(void **state)
 	assert_string_equal(account_status(id), "active");
 }
 
+#define HELD_CONTRACT "01890000-0000-7000-8000-0000000000e3"
+
 static void nobody_is_deleted_while_the_contract_is_held(void **state)
 {
 	const char *due = add_user(&head, "hikitome", "student", "まつ", "ひと");
@@ -399,9 +401,8 @@ static void nobody_is_deleted_while_the_contract_is_held(void **state)
 	const char *params = params_of("userId", id);
 	test_sql(&test,
 		"INSERT INTO provisioning.contract (tenant_id, id, customer_tenant_id, code, name,"
-		" hold_reason, hold_since) VALUES ('" TEST_OPERATOR_TENANT
-		"', '01890000-0000-7000-8000-0000000000e3', '" TEST_TENANT
-		"', 'held', 'Held', '訴訟', now())");
+		" hold_reason, hold_since) VALUES ('" TEST_OPERATOR_TENANT "', '" HELD_CONTRACT
+		"', '" TEST_TENANT "', 'held', 'Held', '訴訟', now())");
 	struct answer answer = expect(409, &head, "user_delete", params, NULL);
 	assert_string_equal(text_of(&answer, "code"), "contract_held");
 	assert_string_equal(account_status(id), "active");
@@ -428,6 +429,67 @@ static void settle(void)
 	assert_int_equal(access_ask_run(&c, &more), OK);
 	assert_int_equal(db_commit(&c), OK);
 	assert_true(more);
+}
+
+static void *erase_beside(void *arg)
+{
+	struct test beside = test;
+	bool more;
+	beside.arena = arena_new();
+	beside.db = db_open(test.database, "provisioning");
+	struct call c = test_call(&beside, NULL);
+	assert_int_equal(user_erasure_run(&c, &more), OK);
+	assert_int_equal(db_commit(&c), OK);
+	db_close(beside.db);
+	arena_free(beside.arena);
+	capability_cache_free();
+	return NULL;
+}
+
+static bool somebody_waits_for_a_lock(void)
+{
+	bool waits = false;
+	for (int i = 0; i < 1000 && !waits; i++) {
+		waits = *test_sql_text(&test,
+				"SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
+				"'advisory' AND datname = current_database()") == '1';
+		(void)usleep(10000);
+	}
+	return waits;
+}
+
+/* Answered, a hold is true: what was being deleted is gone before, and nothing else goes. */
+static void a_hold_waits_for_what_is_being_deleted(void **state)
+{
+	pthread_t job, holds;
+	const char *id = add_user(&head, "mori", "student", "もり", "きえる");
+	test_sql(&test, "DELETE FROM provisioning.user_erasure"); /* of other tests */
+	(void)expect(204, &head, "user_delete", params_of("userId", id), NULL);
+	(void)expect(204, &head, "user_erasure_hasten", params_of("userId", id), NULL);
+	test_sql(&test, "UPDATE provisioning.user_erasure SET counted_at = now()");
+	test_sql(&test,
+		"INSERT INTO provisioning.contract (tenant_id, id, customer_tenant_id, code, name)"
+		" VALUES ('" TEST_OPERATOR_TENANT "', '" HELD_CONTRACT "', '" TEST_TENANT
+		"', 'held', 'Held')");
+	struct held held = { "contract_hold_put", "contractId=" HELD_CONTRACT "&ifMatch=%22v1%22",
+		"{\"held\":true,\"reason\":\"訴訟\"}", 0, &operator};
+	PGconn *superuser = PQconnectdb(test.superuser);
+	PQclear(PQexec(superuser, "BEGIN; LOCK auth.account IN EXCLUSIVE MODE"));
+	assert_int_equal(pthread_create(&job, NULL, erase_beside, NULL), 0);
+	const char *xid = id_while_auth_waits();
+	assert_int_equal(pthread_create(&holds, NULL, ask_beside, &held), 0);
+	bool waits = somebody_waits_for_a_lock();
+	PQclear(PQexec(superuser, "COMMIT"));
+	PQfinish(superuser);
+	assert_int_equal(pthread_join(job, NULL) | pthread_join(holds, NULL), 0);
+	const char *is_before = test_sql_text(&test,
+		"SELECT x.erased_at < k.hold_since FROM provisioning.user_erasure x,"
+		" provisioning.contract k WHERE k.code = 'held'");
+	test_sql(&test, "DELETE FROM provisioning.contract WHERE code = 'held'");
+	assert_string_equal(xid, "none");
+	assert_true(waits);
+	assert_int_equal(held.status, 200);
+	assert_string_equal(is_before, "t");
 }
 
 /* Of one who is restored half way nobody would know that he is in until the erasure. */
@@ -564,6 +626,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_searched_by_reading_or_part_of_the_name),
 		cmocka_unit_test(another_tenant_sees_none_of_it),
 		cmocka_unit_test(nobody_is_deleted_while_the_contract_is_held),
+		cmocka_unit_test(a_hold_waits_for_what_is_being_deleted),
 		cmocka_unit_test(what_failed_half_way_is_made_to_agree),
 		cmocka_unit_test(only_contractors_manage_users),
 		cmocka_unit_test(of_what_others_keep_there_is_no_key),

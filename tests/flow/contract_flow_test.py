@@ -247,9 +247,9 @@ class Replicas(FlowTest):
 
         text = operator.send('GET', f'{path}/certificate').body.decode()
         childs = stays.admin.send('GET', f'/v1/erasures/{erasure["id"]}/certificate').body.decode()
-        for store in ('keyring', 'keyring.nas', 'keyring.vault'):
-            self.assertIn(f'\nremoved {files} {store}\n', text)
-            self.assertIn(f'\nremoved 1 {store}\n', childs)
+        for verb, store in (('removed', 'keyring'), ('gone', 'keyring.nas'), ('gone', 'keyring.vault')):
+            self.assertIn(f'\n{verb} {files} {store}\n', text)
+            self.assertIn(f'\n{verb} 1 {store}\n', childs)
         self.assertEqual(verify(text, operator.get('/v1/audit/log/key')['keys'][0]), 'GOOD')
         self.assertEqual(verify(childs, stays.admin.get('/v1/audit/log/key')['keys'][0]), 'GOOD')
         eventually(self.are_level, 'the replicas are level')

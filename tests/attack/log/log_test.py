@@ -164,6 +164,7 @@ class FileTest(Files):
         proof = self.put('proof', base.eventually(lambda: self.signed_proof(events[0]['id']), 'the event is signed'))
         line = self.put('line', events[0]['line'].encode())
         self.assertFound('GOOD', 'event', self.log.keys, line, proof=proof)
+        self.assertIn(f', {json.loads(events[0]["line"])["metadata"]["sequence"]}\n', self.said)
         line.write_bytes(events[1]['line'].encode())
         self.assertFound('NOT-IN-LOG', 'event', self.log.keys, line, proof=proof)
         self.assertFound('MALFORMED', 'event', self.log.keys, line, proof=line)
