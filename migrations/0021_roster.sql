@@ -32,6 +32,7 @@ CREATE TABLE provisioning.person (
 	UNIQUE (tenant_id, login_index)
 );
 SELECT tenancy.protect('provisioning.person');
+CREATE INDEX person_label ON provisioning.person (tenant_id, label) WHERE label IS NOT NULL; -- few; counts leave them out
 
 -- Users who came with an archive: their administrators fetch one-time secrets for those of them who
 -- have not set a password yet, as often as they need to.

@@ -15,10 +15,14 @@
 static const struct problem TITLE_TAKEN = { ERR_CONFLICT, 409, "class_title_taken",
 	"この学校に同じ名前のクラスがあります。", "The school has a class of this name." };
 
-#define CLASS_COLUMNS                                                                              \
+/* Pupils are counted whom the session may see, or a count beside a list would say how many it left
+ * out. Who was raised above that are few, and looked up once for each statement (person_label). */
+#define CLASS_COLUMNS(reach_)                                                                      \
 	"k.id, k.title, k.org_id, o.name AS org_name, k.grade, k.status, k.version, k.label,"      \
 	" (SELECT count(*) FROM provisioning.enrollment e WHERE e.tenant_id = k.tenant_id"         \
-	"  AND e.class_id = k.id AND e.role = 'student') AS student_count"
+	"  AND e.class_id = k.id AND e.role = 'student' AND e.user_id <> ALL (ARRAY("              \
+	"   SELECT p.id FROM provisioning.person p WHERE p.label < " reach_ "::text)))"            \
+	" AS student_count"
 
 #define CLASS_TABLES                                                                               \
 	" FROM provisioning.class k"                                                               \
@@ -27,14 +31,13 @@ static const struct problem TITLE_TAKEN = { ERR_CONFLICT, 409, "class_title_take
 static const char CLASS_CREATE[] = "INSERT INTO provisioning.class (id, org_id, title, grade)"
 				   " VALUES ($1::uuid, $2::uuid, $3, $4)";
 
-static const char CLASS_GET[] = "SELECT " CLASS_COLUMNS CLASS_TABLES " WHERE k.id = $1::uuid";
+static const char CLASS_GET[] = "SELECT " CLASS_COLUMNS("$2") CLASS_TABLES " WHERE k.id = $1::uuid";
 
 static const char CLASS_GET_WITH_ETAG[] =
-	"SELECT " CLASS_COLUMNS ", '\"v' || k.version || '\"' AS etag" CLASS_TABLES
-	" WHERE k.id = $1::uuid AND " CLASS_VISIBLE_TO("$2", "$3");
+	"SELECT " CLASS_COLUMNS("$4") ", '\"v' || k.version || '\"' AS etag" CLASS_TABLES
+				      " WHERE k.id = $1::uuid AND " CLASS_VISIBLE_TO("$2", "$3");
 
-static const char CLASS_LIST[] =
-	"SELECT " CLASS_COLUMNS CLASS_TABLES
+static const char CLASS_LIST[] = "SELECT " CLASS_COLUMNS("$8") CLASS_TABLES
 	" WHERE " CLASS_VISIBLE_TO("$1", "$2") " AND " CLASS_REACHED(
 		"$8") " AND ($6::uuid IS NULL OR (o.name, provisioning.grade_order(k.grade), "
 		      "k.title, k.id)"
@@ -75,7 +78,9 @@ enum err provisioning_class_create(struct call *c, const struct provisioning_cla
 		return fail_as(c, &TITLE_TAKEN);
 	if (!e)
 		e = classes_tell(c, &id, 1);
-	return e ? e : db_row(c, CLASS_GET, DB_ARGS(id), &provisioning_class_shape, out);
+	return e
+		? e
+		: db_row(c, CLASS_GET, DB_ARGS(id, label_reach(c)), &provisioning_class_shape, out);
 }
 
 /* A cursor holds the title of the last class of a page, so a list leaves out in SQL what the
@@ -91,7 +96,7 @@ enum err classes_hide(struct call *c, const char *class_id)
 enum err provisioning_class_get(struct call *c, const struct provisioning_class_get_in *in,
 	struct provisioning_class_get_out *out)
 {
-	return db_row(c, CLASS_GET_WITH_ETAG, DB_ARGS(in->class_id, ACTOR(c)),
+	return db_row(c, CLASS_GET_WITH_ETAG, DB_ARGS(in->class_id, ACTOR(c), label_reach(c)),
 		&provisioning_class_get_out_shape, out);
 }
 
@@ -129,7 +134,7 @@ enum err provisioning_class_update(struct call *c, const struct provisioning_cla
 	if (!e)
 		e = classes_tell(c, &in->class_id, 1);
 	return e ? e
-		 : db_row(c, CLASS_GET_WITH_ETAG, DB_ARGS(in->class_id, ACTOR(c)),
+		 : db_row(c, CLASS_GET_WITH_ETAG, DB_ARGS(in->class_id, ACTOR(c), label_reach(c)),
 			   &provisioning_class_update_out_shape, out);
 }
 

@@ -4,15 +4,15 @@
 #include "libcommon/personal.h"
 #include "services/provisioning/provisioning.h"
 
-/* The first class by name stands for the school day; a contractor sees how many people there are.
- */
+/* The first class by name stands for the school day; a contractor sees how many people there
+ * are whom the session may see. */
 static const char HOME[] = "SELECT " SEALED("p.id",
 	"p.name") " AS name,"
 		  " coalesce(k.org_name, (SELECT o.name FROM provisioning.org o WHERE o.type = "
 		  "'district'"
 		  "  AND p.role = 'contractor' LIMIT 1)) AS org_name, k.class_title,"
-		  " CASE p.role WHEN 'contractor' THEN (SELECT count(*) FROM provisioning.person) "
-		  "END"
+		  " CASE p.role WHEN 'contractor' THEN (SELECT count(*) FROM provisioning.person o "
+		  "WHERE o.label IS NULL OR o.label >= $2::text) END"
 		  " AS user_count"
 		  " FROM provisioning.person p LEFT JOIN LATERAL ("
 		  "  SELECT o.name AS org_name, k.title AS class_title"

@@ -163,6 +163,47 @@ static void lists_leave_the_user_out_and_say_so_to_who_could_see_more(void **sta
 	}
 }
 
+static int64_t count_in(const struct actor *who, enum proof proof, const char *operation,
+	const char *params, const char *name)
+{
+	const struct answer answer = as(who, proof, operation, params, NULL);
+	const struct json *of = answer.json;
+	if (strcmp(operation, "class_list") == 0)
+		of = json_first(items_of(&answer));
+	return json_integer(json_member(of, name), -1);
+}
+
+/* With the length of the list beside it a count would say how many are left out. */
+static void counts_are_of_whom_the_session_may_see(void **state)
+{
+	const struct actor own = teacher();
+	const char *in_class = params_of("classId", class_id);
+	const struct {
+		const struct actor *who;
+		const char *operation, *params, *name;
+	} counts[] = {
+		{ &head, "class_get", in_class, "studentCount" },
+		{ &own, "class_get", in_class, "studentCount" },
+		{ &head, "class_list", NULL, "studentCount" },
+		{ &own, "class_list", NULL, "studentCount" },
+		{ &head, "home_part", NULL, "userCount" },
+	};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		const struct actor *who = counts[i].who;
+		const char *at = counts[i].operation, *params = counts[i].params;
+		const char *name = counts[i].name;
+		calm_down(state);
+		int64_t all = count_in(who, ONE_FACTOR, at, params, name);
+		assert_true(all > 1);
+		raise_child("II");
+		assert_int_equal(count_in(who, ONE_FACTOR, at, params, name), all - 1);
+		assert_int_equal(count_in(who, STALE, at, params, name), all);
+		raise_child("I");
+		assert_int_equal(count_in(who, STALE, at, params, name), all - 1);
+		assert_int_equal(count_in(who, FRESH, at, params, name), all);
+	}
+}
+
 /* Neither a gap in a page nor a header says that a name was found. */
 static void a_search_says_the_same_whether_the_user_is_here_or_not(void **state)
 {
@@ -404,6 +445,7 @@ int main(void)
 			lists_leave_the_user_out_and_say_so_to_who_could_see_more, calm_down),
 		cmocka_unit_test_setup(
 			a_search_says_the_same_whether_the_user_is_here_or_not, calm_down),
+		cmocka_unit_test_setup(counts_are_of_whom_the_session_may_see, calm_down),
 		cmocka_unit_test_setup(the_user_sees_the_own_account_whatever_its_class, calm_down),
 		cmocka_unit_test_setup(who_may_not_see_the_user_puts_it_nowhere, calm_down),
 		cmocka_unit_test_setup(
