@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -30,6 +31,7 @@
 #define TEXT_MAX 1024 /* of a member, before escaping */
 #define MESSAGE_MAX 512
 #define GATHER_MS 20 /* what a process that is killed may leave unsaid */
+#define HUNG_MS 1000 /* who reads nothing for so long is not waited for any more */
 
 static const char *service_name = "";
 static enum log_level least_level = LOG_LEVEL_INFO;
@@ -133,7 +135,42 @@ static void put_pair(struct line *line, const struct log_pair *pair)
 		line->n = before;
 }
 
-static void write_out(const char *data, size_t n)
+static void begin_line(struct line *line, enum log_level level, const char *message)
+{
+	char time[TIMESTAMP_SIZE];
+	clock_format(clock_unix_ms(), time);
+	put(line, "{", 1);
+	put_pair(line, &LOG_TEXT("time", time));
+	put_pair(line, &LOG_TEXT("level", LEVELS[level]));
+	put_pair(line, &LOG_TEXT("service", service_name));
+	put_pair(line, &LOG_TEXT("message", message));
+}
+
+static void end_line(struct line *line)
+{
+	memcpy(line->data + line->n, "}\n", LINE_TAIL);
+	line->n += LINE_TAIL;
+}
+
+/* ---- a reader that hangs ---- */
+
+static atomic_bool is_hung;
+static atomic_uint lost_lines;
+
+/* Whether one write goes through: what can be written to takes PIPE_BUF without blocking. Everybody
+ * who logs waits here, but once. */
+static bool is_read(void)
+{
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int ready;
+	do
+		ready = poll(&out, 1, is_hung ? 0 : HUNG_MS);
+	while (ready < 0 && errno == EINTR);
+	is_hung = ready == 0;
+	return !is_hung;
+}
+
+static void write_all(const char *data, size_t n)
 {
 	size_t done = 0;
 	while (done < n) {
@@ -143,6 +180,29 @@ static void write_out(const char *data, size_t n)
 		if (written > 0)
 			done += (size_t)written;
 	}
+}
+
+static void tell_lost(void)
+{
+	struct line line = { .n = 0 };
+	begin_line(&line, LOG_LEVEL_WARNING, "nobody has read the log: lines were lost");
+	put_pair(&line, &LOG_INT("lines", atomic_exchange(&lost_lines, 0)));
+	end_line(&line);
+	write_all(line.data, line.n);
+}
+
+static void write_out(const char *data, size_t n)
+{
+	if (lost_lines && is_read()) {
+		tell_lost();
+		is_hung = true; /* the room may have been for that line alone */
+	}
+	if (n == 0 || is_read()) {
+		write_all(data, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		lost_lines += data[i] == '\n';
 }
 
 /* ---- lines that wait for others ---- */
@@ -248,19 +308,12 @@ void log_write(
 	if (level < least_level)
 		return;
 	int saved_errno = errno;
-	char time[TIMESTAMP_SIZE];
-	clock_format(clock_unix_ms(), time);
 	struct line line = { .n = 0 };
-	put(&line, "{", 1);
-	put_pair(&line, &LOG_TEXT("time", time));
-	put_pair(&line, &LOG_TEXT("level", LEVELS[level]));
-	put_pair(&line, &LOG_TEXT("service", service_name));
-	put_pair(&line, &LOG_TEXT("message", message));
+	begin_line(&line, level, message);
 	for (unsigned i = 0; i < pairs_n && !line.full; i++)
 		if (pairs[i].is_integer || pairs[i].text)
 			put_pair(&line, &pairs[i]);
-	memcpy(line.data + line.n, "}\n", LINE_TAIL);
-	line.n += LINE_TAIL;
+	end_line(&line);
 	if (gathered.is_on)
 		gather(&line, level >= LOG_LEVEL_WARNING);
 	else

@@ -1,7 +1,8 @@
 /*
  * One JSON object per line on stderr: {"time":…,"level":…,"service":…,"message":…,…}.
  * No personal data, no secrets. A write(2) holds whole lines, so those of several threads never
- * mix.
+ * mix. Who reads nothing for a second is not waited for any more: lines are lost then, and one that
+ * says how many comes before the next that is read.
  */
 #ifndef MANABIYA_LOG_H
 #define MANABIYA_LOG_H

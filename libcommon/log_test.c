@@ -161,6 +161,30 @@ static void threads_do_not_mix(void **state)
 	arena_free(arena);
 }
 
+/* A pipe with room for one write, of which nobody takes any. */
+static void a_reader_that_hangs_holds_nobody_up(void **state)
+{
+	struct arena *arena = arena_new();
+	assert_int_equal(fcntl(pipe_ends[1], F_SETFL, O_DIRECT), 0);
+	assert_true(fcntl(pipe_ends[1], F_SETPIPE_SZ, 4096) > 0);
+	alarm(20); /* instead of a test that hangs, too */
+	for (int i = 0; i < 5; i++)
+		log_info("line %d", i);
+	alarm(0);
+	assert_non_null(strstr(next_write(), "\"line 0\""));
+	assert_string_equal(next_write(), "");
+	log_info("again"); /* there is room for what was lost alone */
+	const struct json *lost = parse_line(arena, next_write());
+	assert_string_equal(json_text(json_member(lost, "level")), "warning");
+	assert_int_equal(json_integer(json_member(lost, "lines"), 0), 4);
+	assert_true(fcntl(pipe_ends[1], F_SETPIPE_SZ, 65536) > 0);
+	log_info("at last");
+	lost = parse_line(arena, next_write());
+	assert_int_equal(json_integer(json_member(lost, "lines"), 0), 1);
+	assert_non_null(strstr(next_write(), "\"at last\""));
+	arena_free(arena);
+}
+
 /* While nothing is gathered here: a fork may not meet the lock in another thread's hands. */
 static void a_crash_writes_what_waits(void **state)
 {
@@ -237,6 +261,7 @@ int main(void)
 		FACT(lower_levels_are_silent),
 		FACT(errno_is_kept),
 		FACT(threads_do_not_mix),
+		FACT(a_reader_that_hangs_holds_nobody_up),
 		FACT(a_crash_writes_what_waits),
 		FACT(a_warning_takes_along_what_waits),
 		FACT(gathered_lines_are_written_without_a_warning),

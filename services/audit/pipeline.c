@@ -59,7 +59,7 @@ static enum err complain(const char *option, const char *why)
 	return ERR_INVALID;
 }
 
-/* The process's own log would wait for who reads the events, and with it whoever writes a line. */
+/* The process's own log would wait for who reads the events, and lose lines to them. */
 static bool is_log_held_up(void)
 {
 	struct stat out, log;
