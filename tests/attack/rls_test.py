@@ -226,6 +226,19 @@ class Walk(unittest.TestCase):
         table = page.split("| table | change | why |\n|---|---|---|\n")[1].split("\n\n")[0].splitlines()
         self.assertEqual(sorted(table), sorted(rows))
 
+    def test_what_lies_in_clear_is_written_down(self):
+        rows = self.database.sql(f"""SELECT format('%s: %s', regexp_replace(c.oid::regclass::text,
+                '^[a-z]+\\.(audit_stop|idempotency|inbox|ledger|ledger_count|outbox)$', '\\1'), string_agg(b.attname, ', ' ORDER BY b.attnum))
+            FROM {TENANT_TABLES[TENANT_TABLES.index("pg_class"):TENANT_TABLES.index("WHERE")]}
+            JOIN pg_attribute b ON b.attrelid = c.oid AND b.attnum > 0 AND NOT b.attisdropped
+            WHERE c.relkind IN ('r', 'p') AND {SCHEMAS}
+                AND b.atttypid NOT IN ('uuid'::regtype, 'uuid[]'::regtype, 'timestamptz'::regtype, 'boolean'::regtype)
+                AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid
+                    AND pg_get_constraintdef(k.oid) ~ ('is_sealed\\w*\\(.*\\m' || b.attname || '\\M'))
+            GROUP BY c.oid""").splitlines()
+        page = (Path(__file__).parent / "in_clear.txt").read_text().splitlines()
+        self.assertEqual([line for line in page if not line.startswith("#")], sorted(set(rows)))
+
     def test_every_policy_for_a_service_asks_for_the_tenant(self):
         self.offenders("""SELECT p.polrelid::regclass, p.polname FROM pg_policy p
             WHERE p.polroles <> ARRAY['manabiya_owner'::regrole::oid]
