@@ -8,6 +8,7 @@ tests/attack/access_test.py asks a running gateway about every cell.
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,10 +89,12 @@ class Row:
         return f'own {password}'.strip() if self.object in OWNED else 'hidden'
 
 
+@cache
 def rows():
+    """Made once: the schemas are long, and every type asks who may raise one."""
     documents = Documents(str(ROOT / 'proto'))
     found = [o for name in (*SERVICES, 'gateway') for o in operations(documents, name) if not o.internal]
-    return [Row(o) for o in sorted(found, key=lambda o: ((*SERVICES, 'gateway').index(o.service), o.path, o.method))]
+    return tuple(Row(o) for o in sorted(found, key=lambda o: ((*SERVICES, 'gateway').index(o.service), o.path, o.method)))
 
 
 def table(service, found):

@@ -4,6 +4,7 @@ import os
 import yaml
 
 SCALARS = yaml.SafeLoader('')
+LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)  # libyaml's where there is one: it takes a tenth of the time
 
 
 class Fault(Exception):
@@ -45,7 +46,7 @@ def load(path):
     name = os.path.basename(path)
     try:
         with open(path, encoding='utf-8') as stream:
-            root = yaml.compose(stream, Loader=yaml.SafeLoader)
+            root = yaml.compose(stream, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         raise Fault(f'{name}:{error.problem_mark.line + 1}: {error.problem}') from error
     demand(isinstance(root, yaml.MappingNode), f'{name}:1', 'not a mapping')
