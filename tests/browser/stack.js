@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, cpSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -23,7 +23,7 @@ export function openStack() {
 
 export function closeStack({ directory }) {
 	stack("down", directory);
-	cpSync(join(directory, "logs"), join(OUTPUT, "logs"), { recursive: true });
+	cpSync(join(directory, "logs"), join(OUTPUT, "logs", basename(process.argv[1], ".test.js")), { recursive: true });
 	rmSync(directory, { recursive: true });
 }
 

@@ -3,7 +3,7 @@
     class SomeFlow(base.FlowTest): ...      and in the module: setUpModule = base.open_world
 
 MANABIYA_BUILD names the build directory (default: build). Logs of a module are kept under
-.manabiya/test/logs. A report of a sanitizer in any log fails the module.
+.manabiya/test/logs/<build>. A report of a sanitizer in any log fails the module.
 """
 
 import email
@@ -107,7 +107,7 @@ class World:
         for client in self.clients:
             client.close()
         self.stack.stop()
-        kept = LOGS / name.rpartition('.')[2]
+        kept = LOGS / BUILD.name / name.rpartition('.')[2]
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(self.stack.logs, kept)
         findings = self.stack.sanitizer_findings()
