@@ -37,12 +37,14 @@ class Auditor(base.FlowTest):
         login = {'tenantCode': 'kansa', 'username': 'kanri', 'password': base.PASSWORD, 'delivery': 'bearer'}
         (self.folder / 'login.json').write_text(json.dumps(login))
         base.eventually(lambda: admin.send('GET', '/v1/audit/log/checkpoint').status == 200, 'the log is signed')
+        admin.step_up()
+        self.codes = admin.call('POST', '/v1/second-factor/recovery-codes')['recoveryCodes']
 
     def run_blocks(self, *blocks):
         """What they say, and the exit status; each has the session of the first."""
         login, *_ = commands()
         self.assertIn(EXAMPLE, login)
-        code = self.tenant.admin.app.code()
+        code = self.codes.pop(0)
         text = '\n'.join(['set -euo pipefail', login.replace(EXAMPLE, f'URL={base.world.stack.address} CODE={code}\n'), *blocks])
         done = subprocess.run(['bash', '-c', text], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                               env={**os.environ, 'CURL_CA_BUNDLE': str(base.world.stack.ca), 'PATH': f'{base.BUILD / "verify"}:{os.environ["PATH"]}'})
@@ -50,6 +52,7 @@ class Auditor(base.FlowTest):
 
     def test_the_commands_of_the_page(self):
         _, begin, month, event, table = commands()
+        self.codes.insert(0, self.tenant.admin.app.code())  # once: a recovery code does as well, and the app has the next in half a minute
         status, said = self.run_blocks(begin, month)
         self.assertEqual((status, said.count('GOOD')), (0, 2), said)
         self.tenant.admin.post('/v1/orgs', name='新しい学校')
