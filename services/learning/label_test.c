@@ -179,6 +179,41 @@ static void lists_leave_it_out(void **state)
 static void expect_told(enum who who, enum proof proof, const char *operation, const char *params,
 	const char *what);
 
+/* How many wait for the teacher at home, who is told that this is not all where it is not. */
+static void expect_waiting(enum proof proof, const char *waiting, const char *told)
+{
+	const char *part = strstr(seen_by(T, proof, "home_part", NULL), "\"waiting\":");
+	assert_non_null(part);
+	assert_string_equal(part, arena_printf(test.arena, "\"waiting\":%s}", waiting));
+	expect_told(T, proof, "home_part", NULL, told);
+}
+
+static void expect_waiting_with(const char *raised, const char *one_factor, const char *stale)
+{
+	test_sql(&test, raised);
+	expect_waiting(ONE_FACTOR, one_factor, "second-factor");
+	expect_waiting(STALE, stale, strcmp(stale, "2") == 0 ? NULL : "step-up");
+	expect_waiting(FRESH, "2", NULL);
+	calm_down(NULL);
+}
+
+/* Or the number would tell of it, and of the next one that comes. */
+static void home_counts_no_try_that_is_shut(void **state)
+{
+	test_sql(&test, "UPDATE learning.try SET answered_at = NULL");
+	expect_waiting(ONE_FACTOR, "2", NULL);
+	expect_waiting_with("UPDATE learning.try SET label = 'II', label_by = 'instructor'"
+			    " WHERE id = '" SHARED "'",
+		"1", "2");
+	expect_waiting_with("UPDATE learning.try SET label = 'I', label_by = 'instructor'"
+			    " WHERE id = '" SHARED "'",
+		"1", "1");
+	expect_waiting_with(
+		"UPDATE learning.member SET label = 'I' WHERE id = '" PUPIL "'", "0", "0");
+	expect_waiting_with(
+		"UPDATE learning.class SET label = 'II' WHERE id = '" CLASS "'", "0", "2");
+}
+
 /* Neither the id nor that there is one. */
 static void the_board_has_no_try_that_is_shut(void **state)
 {
@@ -732,6 +767,7 @@ int main(void)
 		AS_IT_WAS(a_raised_try_takes_what_its_class_takes),
 		AS_IT_WAS(its_pupil_sees_it_and_classmates_do_not),
 		AS_IT_WAS(lists_leave_it_out),
+		AS_IT_WAS(home_counts_no_try_that_is_shut),
 		AS_IT_WAS(the_board_has_no_try_that_is_shut),
 		AS_IT_WAS(an_answer_says_to_those_who_may_see_it_that_something_is_left_out),
 		AS_IT_WAS(a_search_says_the_same_whatever_is_in_what_is_shut),
