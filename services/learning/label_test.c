@@ -713,6 +713,18 @@ static void a_try_is_not_lowered_below_its_pupil(void **state)
 	expect_code(T, STALE, "try_get", TRY(SHARED), NULL, "");
 }
 
+/* And are told no id. */
+static void its_teachers_look_again_though_there_is_no_try(void)
+{
+	test_sql(&test, "DELETE FROM learning.outbox");
+	expect_code(P, FRESH, "goal_put", "assignmentId=" ASSIGNMENT,
+		"{\"goal\":\"高く\",\"condition\":5}", "");
+	assert_non_null(strstr(event_about(TEACHER), "\"kind\":\"change\""));
+	assert_null(strstr(event_about(TEACHER), ASSIGNMENT));
+	assert_null(strstr(event_about(ASSIGNMENT), TEACHER));
+	test_sql(&test, "DELETE FROM learning.goal WHERE id <> '" GOAL "'");
+}
+
 /* Its pupils are in it and see it; of the staff it takes what its class takes. */
 static void what_is_made_in_a_raised_class_is_of_that_class(void **state)
 {
@@ -742,6 +754,7 @@ static void what_is_made_in_a_raised_class_is_of_that_class(void **state)
 		"{\"unitId\":\"" UNIT "\",\"classId\":\"" CLASS "\"}", "");
 	assert_non_null(strstr(event_about(CLASSMATE), "\"recipients\":[\""));
 	test_sql(&test, "DELETE FROM learning.assignment WHERE id <> '" ASSIGNMENT "'");
+	its_teachers_look_again_though_there_is_no_try();
 	assert_string_equal(
 		test_sql_text(&test,
 			"SELECT string_agg(DISTINCT label, ' ') FROM learning.kept_record"
@@ -749,15 +762,42 @@ static void what_is_made_in_a_raised_class_is_of_that_class(void **state)
 		"II");
 }
 
-/* How long things are kept goes by their class, so it follows, too. */
+static void expect_kept(const char *user_id, const char *kinds_and_labels)
+{
+	assert_string_equal(
+		test_sql_text(&test,
+			arena_printf(test.arena,
+				"SELECT string_agg(DISTINCT concat_ws(' ', kind, label), ', ')"
+				" FROM learning.kept_record WHERE user_id = '%s'",
+				user_id)),
+		kinds_and_labels);
+}
+
+/* How long things are kept goes by their class, so it follows, too: also of what was not sent. */
 static void what_is_kept_of_a_raised_pupil_is_of_that_class(void **state)
 {
 	raise_user(PUPIL, "II");
-	assert_string_equal(
-		test_sql_text(&test,
-			"SELECT string_agg(DISTINCT label, ' ') FROM learning.kept_record"
-			" WHERE user_id = '" PUPIL "'"),
-		"II");
+	expect_kept(PUPIL, "try II");
+	test_sql(&test,
+		"INSERT INTO learning.goal (tenant_id, id, assignment_id, user_id, content)"
+		" VALUES ('" TEST_TENANT
+		"', '" ID("305") "', '" ASSIGNMENT "', '" CLASSMATE "', " NO_MEDIA_KEY ");"
+				 "INSERT INTO learning.media (tenant_id, id, uploader_id, "
+				 "uploader_role, size,"
+				 " received, content_type, completed_at, sealed_key) VALUES "
+				 "('" TEST_TENANT
+				 "', '" ID("405") "', '" CLASSMATE
+						  "', 'student', 9, 9, 'video/mp4', now(),"
+						  " " NO_MEDIA_KEY ")");
+	expect_kept(CLASSMATE, "goal III, media III");
+	raise_user(CLASSMATE, "II");
+	expect_kept(CLASSMATE, "goal II, media II");
+	test_sql(&test, "UPDATE learning.class SET label = 'I' WHERE id = '" CLASS "'");
+	expect_kept(CLASSMATE, "goal I, media II");
+	test_sql(&test,
+		"DELETE FROM learning.goal WHERE id = '" ID(
+			"305") "';"
+			       "DELETE FROM learning.media WHERE id = '" ID("405") "'");
 }
 
 int main(void)

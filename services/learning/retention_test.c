@@ -271,6 +271,24 @@ static void what_would_go_is_counted(void **state)
 	assert_string_equal(count_of("try"), "3");
 }
 
+static void what_was_not_sent_goes_by_the_class_of_its_pupil_and_school_class(void **state)
+{
+	age(100);
+	test_sql(&test, "DELETE FROM learning.reflection; DELETE FROM learning.try");
+	assert_string_equal(counted("III", 90), "{\"count\":4}"); /* a goal and three videos */
+	test_sql(&test, "UPDATE learning.member SET label = 'II' WHERE id = '" PUPIL "'");
+	assert_string_equal(counted("III", 90), "{\"count\":0}");
+	assert_string_equal(counted("II", 90), "{\"count\":4}");
+	test_sql(&test, "UPDATE learning.class SET label = 'I' WHERE id = '" CLASS "'");
+	assert_string_equal(counted("I", 90), "{\"count\":1}");
+	assert_int_equal(remove_old("III", 90), 0);
+	assert_int_equal(remove_old("I", 90), 1);
+	assert_string_equal(count_of("goal"), "0");
+	assert_string_equal(count_of("media WHERE uploader_role = 'student'"), "3");
+	assert_int_equal(remove_old("II", 90), 1);
+	assert_string_equal(count_of("media WHERE uploader_role = 'student'"), "0");
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -289,6 +307,7 @@ int main(void)
 		FACT(another_tenant_keeps_its_own),
 		FACT(nobody_but_provisioning_may_ask),
 		FACT(what_would_go_is_counted),
+		FACT(what_was_not_sent_goes_by_the_class_of_its_pupil_and_school_class),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

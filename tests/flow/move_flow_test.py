@@ -23,7 +23,10 @@ def data_of(archive):
 class Move(FlowTest):
     def test_what_comes_out_again_is_what_went_in(self):
         old, made_try = exports.school('minato')
-        old.lesson().teacher.put(f'/v1/units/{old.lesson().unit["id"]}/label', label='III')
+        lesson = old.lesson()
+        lesson.teacher.put(f'/v1/units/{lesson.unit["id"]}/label', label='III')
+        old.admin.put(f'/v1/classes/{lesson.class_id}/label', label='II')
+        base.eventually(lambda: lesson.teacher.get(lesson.path).get('label') == 'II', 'the lessons of the class have followed')
         old.admin.post('/v1/announcements', title='会議', body='職員だけ', audience='everyone', label='II')
         exports.begin(old.admin)
         archive = exports.fetch(old.admin, exports.made(old.admin)).body
@@ -35,13 +38,16 @@ class Move(FlowTest):
         exports.begin(new)
         again = exports.fetch(new, exports.made(new)).body
         (lines, videos), (lines_before, videos_before) = data_of(again), data_of(archive)
+        self.assertEqual([row.get('label') for row in lines['class']], ['II'])
         for kind in exports.DATA:
             self.assertEqual(lines[kind], lines_before[kind], kind)
         self.assertTrue(videos == videos_before, 'videos are the same bytes')
 
         pupil = base.world.client()
         base.world.arrive(pupil, 'atarashii', 'jido1', imports.secrets(new)['jido1'], is_staff=False)
-        [comment] = base.eventually(lambda: pupil.get(f'/v1/tries/{made_try["id"]}/comments')['items'], 'the comment is there')
+        path = f'/v1/tries/{made_try["id"]}'
+        base.eventually(lambda: pupil.get(path)['try'].get('label') == 'II', 'what was made in the class is as the class was raised')
+        [comment] = base.eventually(lambda: pupil.get(path + '/comments')['items'], 'the comment is there')
         self.assertEqual((comment['positionMs'], comment['text']), (1500, 'きれい,"とても"\nよい'))
 
     def test_a_flipped_bit_of_the_list_is_named(self):
