@@ -56,8 +56,8 @@ static const char DONE[] = "SELECT audit.anomaly_done($1::bigint)";
 
 /*
  * The events from $1 to $2 say which windows to count; in those, all up to $2 count. The columns
- * are kind, user, begin, count, end, and how long a window is, where those that overlap are one
- * anomaly.
+ * are kind, user, begin, count, end (what is counted lies before it), and how long a window is,
+ * where those that overlap are one anomaly.
  *
  * What has a limit ($3, $4) is counted in every hour, or ten minutes, that ends with such an event:
  * with fixed windows nearly twice the limit would pass around the turn of the hour. How many
@@ -87,11 +87,12 @@ static const char FIND_MANY[] =
 	"  AND e.outcome = 'failure'"
 	"  WINDOW ten AS (ORDER BY e.time RANGE BETWEEN '10 min' PRECEDING AND CURRENT ROW))"
 	" SELECT 'many_videos', k.actor_id, min(w.time) AS began, count(DISTINCT w.object_id),"
-	"  NULL, '1 hour'"
+	"  k.time + interval '1 ms', '1 hour'"
 	"  FROM crowded k JOIN viewed w ON w.actor_id = k.actor_id"
 	"   AND w.time > k.time - interval '1 hour' AND w.time <= k.time"
 	"  GROUP BY k.actor_id, k.time HAVING count(DISTINCT w.object_id) >= $3::bigint"
-	" UNION ALL SELECT 'many_failures', NULL, f.began, max(f.n), NULL, '10 min'"
+	" UNION ALL SELECT 'many_failures', NULL, f.began, max(f.n),"
+	"  max(f.time) + interval '1 ms', '10 min'"
 	"  FROM failed f WHERE f.time >= f.first AND f.n >= $4::bigint GROUP BY f.began"
 	" ORDER BY began";
 
@@ -133,33 +134,42 @@ static const char FIND_ANY[] =
 	"   ELSE n.hour >= $3::integer AND n.hour < $4::integer END"
 	"  GROUP BY n.actor_id, n.began";
 
+/*
+ * Of windows that overlap the one with the most is told, its begin and end with its count: the link
+ * behind it leads to what was counted. Which overlap is asked of the first that was found: what
+ * goes on and grows would otherwise draw one anomaly along with it and be told once.
+ */
 static const char PUT[] =
-	"WITH known AS (UPDATE anomaly a SET count = greatest(a.count, $5::integer)"
-	" WHERE a.kind = $2 AND a.user_id IS NOT DISTINCT FROM $3::uuid"
-	" AND a.began_at > $4::timestamptz - $7::interval"
-	" AND a.began_at < $4::timestamptz + $7::interval RETURNING a.id)"
-	" INSERT INTO anomaly AS a (id, kind, user_id, began_at, count, ended_at)"
-	" SELECT $1::uuid, $2, $3::uuid, $4::timestamptz, $5::integer,"
+	"WITH known AS (SELECT a.id FROM anomaly a"
+	"  WHERE a.kind = $2 AND a.user_id IS NOT DISTINCT FROM $3::uuid"
+	"  AND a.first_at > $4::timestamptz - $7::interval"
+	"  AND a.first_at < $4::timestamptz + $7::interval ORDER BY a.first_at DESC LIMIT 1),"
+	" grown AS (UPDATE anomaly a SET began_at = $4::timestamptz, count = $5::integer,"
+	"  ended_at = $6::timestamptz FROM known k WHERE a.id = k.id AND a.count < $5::integer)"
+	" INSERT INTO anomaly AS a (id, kind, user_id, first_at, began_at, count, ended_at)"
+	" SELECT $1::uuid, $2, $3::uuid, $4::timestamptz, $4::timestamptz, $5::integer,"
 	" $6::timestamptz WHERE NOT EXISTS (SELECT FROM known)"
-	" ON CONFLICT (tenant_id, kind, began_at,"
+	" ON CONFLICT (tenant_id, kind, first_at,"
 	"  coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid))"
-	" DO UPDATE SET count = greatest(a.count, excluded.count)";
+	" DO UPDATE SET count = excluded.count, ended_at = excluded.ended_at"
+	" WHERE a.count < excluded.count";
 
-static const char ADD[] = "INSERT INTO anomaly AS a (id, kind, began_at, count)"
-			  " VALUES ($1::uuid, $2, date_trunc('hour', now()), $3::integer)"
-			  " ON CONFLICT (tenant_id, kind, began_at,"
+static const char ADD[] = "INSERT INTO anomaly AS a (id, kind, first_at, began_at, count)"
+			  " VALUES ($1::uuid, $2, date_trunc('hour', now()),"
+			  "  date_trunc('hour', now()), $3::integer)"
+			  " ON CONFLICT (tenant_id, kind, first_at,"
 			  "  coalesce(user_id, '00000000-0000-0000-0000-000000000000'::uuid))"
 			  " DO UPDATE SET count = a.count + excluded.count";
 
 static const char LIST[] = "SELECT a.id, a.kind, a.user_id, tenancy.stamp(a.began_at) AS began_at,"
 			   " tenancy.stamp(a.ended_at) AS ended_at,"
-			   " a.count, a.seen_at IS NOT NULL AS seen FROM anomaly a"
+			   " a.count, a.seen FROM anomaly a"
 			   " WHERE $1::uuid IS NULL OR a.id < $1::uuid"
 			   " ORDER BY a.id DESC LIMIT $2::integer";
 static const char UNSEEN[] = "SELECT least(count(*), 1000000) AS unseen_count FROM anomaly"
-			     " WHERE seen_at IS NULL";
-static const char SEE[] = "UPDATE anomaly SET seen_at = now() WHERE id = $1::uuid"
-			  " AND seen_at IS NULL";
+			     " WHERE NOT seen";
+static const char SEE[] = "UPDATE anomaly SET seen_at = now(), seen_count = count"
+			  " WHERE id = $1::uuid AND NOT seen";
 static const char EXISTS[] = "SELECT id FROM anomaly WHERE id = $1::uuid";
 
 struct anomaly_limits anomaly_limits;

@@ -100,17 +100,44 @@ static const char *ask(
 	return arena_strndup(test.arena, (const char *)reply.body.data, reply.body.n);
 }
 
-/* What has been told so far, as "kind count, …", newest first. */
+/* The text of a field of one anomaly, which ends with its object. */
+static const char *field(const char *anomaly, const char *name)
+{
+	const char *mark = arena_printf(test.arena, "\"%s\":\"", name);
+	const char *at = strstr(anomaly, mark), *end = strchr(anomaly, '}');
+	return at && at < end ? at + strlen(mark) : NULL;
+}
+
+/* What has been told so far, as "kind count user began, …", newest first. The user is "he", or "-"
+ * for nobody; the begin is "08T00:31", day, hour and minute. */
 static const char *told(const char *tenant_id)
 {
 	struct buf out = { .arena = test.arena };
 	const char *body = ask(tenant_id, "anomaly_list", NULL, 200);
-	for (const char *at = body; (at = strstr(at, "\"kind\":\"")); at++) {
-		const char *kind = at + strlen("\"kind\":\""), *count = strstr(kind, "\"count\":");
-		buf_printf(&out, "%s%.*s %d", out.n ? ", " : "", (int)strcspn(kind, "\""), kind,
-			(int)strtol(count + strlen("\"count\":"), NULL, 10));
+	for (const char *at = body; (at = strstr(at, "{\"id\":")); at++) {
+		const char *kind = field(at, "kind"), *user = field(at, "userId");
+		if (user && strncmp(user, TEST_USER, strlen(TEST_USER)) == 0)
+			user = "he\"";
+		buf_printf(&out, "%s%.*s %d %.*s %.8s", out.n ? ", " : "", (int)strcspn(kind, "\""),
+			kind,
+			(int)strtol(strstr(at, "\"count\":") + strlen("\"count\":"), NULL, 10),
+			user ? (int)strcspn(user, "\"") : 1, user ? user : "-",
+			field(at, "beganAt") + strlen("2026-04-"));
 	}
 	return out.data ? out.data : "";
+}
+
+/* How many there are in the log from the begin to the end of each that is told, oldest first. */
+static const char *behind(void)
+{
+	return test_sql_text(&test,
+		"SELECT string_agg(n::text, ' ' ORDER BY id) FROM (SELECT a.id,"
+		" CASE a.kind WHEN 'many_videos' THEN count(DISTINCT e.object_id) ELSE count(*) END"
+		" AS n FROM audit.anomaly a JOIN audit.event e ON e.tenant_id = a.tenant_id"
+		" AND e.time >= a.began_at AND e.time < a.ended_at AND CASE a.kind"
+		" WHEN 'many_videos' THEN e.operation = 'learning.media_content'"
+		" AND e.actor_id = a.user_id ELSE e.outcome = 'failure' END GROUP BY a.id, a.kind) "
+		"AS b");
 }
 
 static void many_videos_of_one_hour_are_told_once(void **state)
@@ -125,10 +152,10 @@ static void many_videos_of_one_hour_are_told_once(void **state)
 	assert_string_equal(told(TEST_TENANT), "");
 	view(TEST_TENANT, NULL, MORNING + 5);
 	look();
-	assert_string_equal(told(TEST_TENANT), "many_videos 5");
+	assert_string_equal(told(TEST_TENANT), "many_videos 5 he 08T00:30");
 	view(TEST_TENANT, NULL, MORNING + 6);
 	look();
-	assert_string_equal(told(TEST_TENANT), "many_videos 6");
+	assert_string_equal(told(TEST_TENANT), "many_videos 6 he 08T00:30");
 }
 
 /* Fixed hours would let nearly twice as many pass around their turn. */
@@ -140,13 +167,14 @@ static void nor_does_the_turn_of_an_hour_hide_them(void **state)
 		view(TEST_TENANT, NULL, turn + 2);
 	}
 	look();
-	assert_string_equal(told(TEST_TENANT), "many_videos 6");
+	assert_string_equal(told(TEST_TENANT), "many_videos 6 he 08T00:58");
 	for (int i = 0; i < 2; i++) {
 		log_in("anonymous", turn - 1, true);
 		log_in("anonymous", turn + 1, true);
 	}
 	look();
-	assert_string_equal(told(TEST_TENANT), "many_failures 4, many_videos 6");
+	assert_string_equal(
+		told(TEST_TENANT), "many_failures 4 - 08T00:59, many_videos 6 he 08T00:58");
 }
 
 /* What goes on for hours is told about once an hour. */
@@ -157,7 +185,42 @@ static void what_goes_on_is_told_again_each_hour(void **state)
 		if (i % 10 == 9)
 			look();
 	}
-	assert_string_equal(told(TEST_TENANT), "many_videos 20, many_videos 20");
+	assert_string_equal(
+		told(TEST_TENANT), "many_videos 20 he 08T01:30, many_videos 20 he 08T00:30");
+}
+
+/* One anomaly that moves along with what grows would be told once, and only its last hour. */
+static void nor_is_it_told_once_because_it_grows(void **state)
+{
+	for (int i = 0; i < 120; i++) {
+		view(TEST_TENANT, NULL, MORNING + (i < 20 ? 2 * i : 20 + i));
+		if (i % 10 == 9)
+			look();
+	}
+	assert_string_equal(
+		told(TEST_TENANT), "many_videos 60 he 08T01:30, many_videos 60 he 08T01:10");
+	assert_string_equal(behind(), "60 60");
+}
+
+/* Few at first, then many within the hour after it, as far as the windows overlap. */
+static void what_is_told_lies_behind_the_link(void **state)
+{
+	for (int i = 0; i < 5; i++)
+		view(TEST_TENANT, NULL, MORNING + 1);
+	look();
+	for (int i = 0; i < 40; i++)
+		view(TEST_TENANT, NULL, MORNING + 55 + i / 2);
+	look();
+	assert_string_equal(told(TEST_TENANT), "many_videos 40 he 08T01:25");
+	for (int i = 0; i < 4; i++)
+		log_in("anonymous", MORNING, true);
+	look();
+	for (int i = 0; i < 12; i++)
+		log_in("anonymous", MORNING + 8 + i / 2, true);
+	look();
+	assert_string_equal(
+		told(TEST_TENANT), "many_failures 12 - 08T00:38, many_videos 40 he 08T01:25");
+	assert_string_equal(behind(), "40 12");
 }
 
 /* Guessing the password in somebody's session. */
@@ -171,7 +234,7 @@ static void so_do_passwords_that_are_asked_for_again(void **state)
 			.minute = MORNING,
 			.failed = true });
 	look();
-	assert_string_equal(told(TEST_TENANT), "many_failures 4");
+	assert_string_equal(told(TEST_TENANT), "many_failures 4 - 08T00:30");
 }
 
 static void many_failures_are_told_and_some_are_not(void **state)
@@ -184,7 +247,7 @@ static void many_failures_are_told_and_some_are_not(void **state)
 	assert_string_equal(told(TEST_TENANT), "");
 	log_in("anonymous", MORNING + 1, true);
 	look();
-	assert_string_equal(told(TEST_TENANT), "many_failures 4");
+	assert_string_equal(told(TEST_TENANT), "many_failures 4 - 08T00:30");
 }
 
 static void nights_are_told_of_the_staff_alone(void **state)
@@ -195,12 +258,12 @@ static void nights_are_told_of_the_staff_alone(void **state)
 	assert_string_equal(told(TEST_TENANT), "");
 	log_in("contractor", NIGHT, false);
 	look();
-	assert_string_equal(told(TEST_TENANT), "odd_hours 1");
+	assert_string_equal(told(TEST_TENANT), "odd_hours 1 he 08T14:00");
 	for (int i = 1; i < 3; i++) { /* each in a look of its own */
 		log_in("contractor", NIGHT + i, false);
 		look();
 	}
-	assert_string_equal(told(TEST_TENANT), "odd_hours 3");
+	assert_string_equal(told(TEST_TENANT), "odd_hours 3 he 08T14:00");
 }
 
 static void taking_all_of_a_contract_away_is_told(void **state)
@@ -219,7 +282,7 @@ static void taking_all_of_a_contract_away_is_told(void **state)
 		tell(download);
 		look();
 	}
-	assert_string_equal(told(TEST_TENANT), "bulk_download 2");
+	assert_string_equal(told(TEST_TENANT), "bulk_download 2 he 08T00:00");
 }
 
 /* With a second factor a login has two steps; who is in only the second knows. */
@@ -238,14 +301,15 @@ static void both_steps_of_a_login_count(void **state)
 	step.role = "contractor";
 	tell(step);
 	look();
-	assert_string_equal(told(TEST_TENANT), "odd_hours 1");
+	assert_string_equal(told(TEST_TENANT), "odd_hours 1 he 08T14:00");
 	step.user_id = "";
 	step.failed = true;
 	step.minute = NIGHT + 60;
 	for (int i = 0; i < 4; i++)
 		tell(step);
 	look();
-	assert_string_equal(told(TEST_TENANT), "many_failures 4, odd_hours 1");
+	assert_string_equal(
+		told(TEST_TENANT), "many_failures 4 - 08T15:30, odd_hours 1 he 08T14:00");
 }
 
 static void a_night_may_be_ordinary(void **state)
@@ -268,7 +332,7 @@ static void nobody_hears_of_another_tenant(void **state)
 		view(TEST_OTHER_TENANT, NULL, MORNING);
 	look();
 	assert_string_equal(told(TEST_TENANT), "");
-	assert_string_equal(told(TEST_OTHER_TENANT), "many_videos 5");
+	assert_string_equal(told(TEST_OTHER_TENANT), "many_videos 5 he 08T00:30");
 }
 
 static void what_was_seen_is_not_counted_any_more(void **state)
@@ -288,6 +352,30 @@ static void what_was_seen_is_not_counted_any_more(void **state)
 	assert_non_null(strstr(body, "\"seen\":true"));
 }
 
+/* However slowly: twice what it was when somebody looked. */
+static void what_has_doubled_is_to_be_looked_at_again(void **state)
+{
+	for (int i = 0; i < 5; i++)
+		view(TEST_TENANT, NULL, MORNING);
+	look();
+	const char *body = ask(TEST_TENANT, "anomaly_list", NULL, 200);
+	const char *params =
+		arena_printf(test.arena, "anomalyId=%.36s", field(strchr(body, '['), "id"));
+	ask(TEST_TENANT, "anomaly_see", params, 204);
+	for (int i = 0; i < 5; i++) {
+		body = ask(TEST_TENANT, "anomaly_list", NULL, 200);
+		assert_non_null(strstr(body, "\"unseenCount\":0"));
+		assert_non_null(strstr(body, "\"seen\":true"));
+		view(TEST_TENANT, NULL, MORNING + 1);
+		look();
+	}
+	body = ask(TEST_TENANT, "anomaly_list", NULL, 200);
+	assert_non_null(strstr(body, "\"unseenCount\":1"));
+	assert_non_null(strstr(body, "\"seen\":false"));
+	ask(TEST_TENANT, "anomaly_see", params, 204);
+	assert_non_null(strstr(ask(TEST_TENANT, "anomaly_list", NULL, 200), "\"unseenCount\":0"));
+}
+
 /* As libcommon/audit_stop.c tells it. */
 static void a_time_without_a_log_is_told_with_its_end(void **state)
 {
@@ -301,7 +389,7 @@ static void a_time_without_a_log_is_told_with_its_end(void **state)
 		(long long)TIME_MS, uuid_make(test.arena));
 	assert_int_equal(append_as(&test, "learning", &line, 1).status, 204);
 	look();
-	assert_string_equal(told(TEST_TENANT), "audit_stopped 0");
+	assert_string_equal(told(TEST_TENANT), "audit_stopped 0 - 26T00:00");
 	assert_string_equal(
 		test_sql_text(&test, "SELECT ended_at - began_at FROM audit.anomaly"), "00:10:00");
 	assert_string_equal(told(TEST_OTHER_TENANT), "");
@@ -327,13 +415,15 @@ static void keys_are_told_with_the_most_of_their_hour(void **state)
 	look();
 	told_keys("learning.keys_opened", "opened", 4000);
 	look();
-	assert_string_equal(told(TEST_TENANT), "many_keys 4000");
+	assert_string_equal(told(TEST_TENANT), "many_keys 4000 - 26T10:00");
 	told_keys("learning.keys_refused", "refused", 1);
 	look();
-	assert_string_equal(told(TEST_TENANT), "refused_keys 1, many_keys 4000");
+	assert_string_equal(
+		told(TEST_TENANT), "refused_keys 1 - 26T10:00, many_keys 4000 - 26T10:00");
 	told_keys("learning.keys_foreign", "foreign", 2);
 	look();
-	assert_string_equal(told(TEST_TENANT), "foreign_keys 2, refused_keys 1, many_keys 4000");
+	assert_string_equal(told(TEST_TENANT),
+		"foreign_keys 2 - 26T10:00, refused_keys 1 - 26T10:00, many_keys 4000 - 26T10:00");
 }
 
 int main(void)
@@ -343,6 +433,8 @@ int main(void)
 		FACT(many_videos_of_one_hour_are_told_once),
 		FACT(nor_does_the_turn_of_an_hour_hide_them),
 		FACT(what_goes_on_is_told_again_each_hour),
+		FACT(nor_is_it_told_once_because_it_grows),
+		FACT(what_is_told_lies_behind_the_link),
 		FACT(many_failures_are_told_and_some_are_not),
 		FACT(so_do_passwords_that_are_asked_for_again),
 		FACT(nights_are_told_of_the_staff_alone),
@@ -353,6 +445,7 @@ int main(void)
 		FACT(keys_are_told_with_the_most_of_their_hour),
 		FACT(nobody_hears_of_another_tenant),
 		FACT(what_was_seen_is_not_counted_any_more),
+		FACT(what_has_doubled_is_to_be_looked_at_again),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
