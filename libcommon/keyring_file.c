@@ -181,10 +181,26 @@ static enum err write_temporary(const struct keyring_files *files, const char *n
 	return e;
 }
 
-/* Name the file unless the name is taken: link(2) decides between two creators. */
-static enum err publish(const struct keyring_files *files, const char *temporary, const char *name)
+/* How a file that was written comes under its name, and whether it has: from then on the temporary
+ * name may be one of a key in use. */
+typedef enum err place(
+	const struct keyring_files *files, const char *temporary, const char *name, bool *has_name);
+
+/* A share on a network may have done what it says has failed. */
+static bool has_links(int directory, const char *name)
 {
-	if (linkat(files->directory, temporary, files->directory, name, 0) != 0 && errno != EEXIST)
+	struct stat status;
+	return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_nlink > 1;
+}
+
+/* Name the file unless the name is taken: link(2) decides between two creators. */
+static enum err publish(
+	const struct keyring_files *files, const char *temporary, const char *name, bool *has_name)
+{
+	bool is_done = linkat(files->directory, temporary, files->directory, name, 0) == 0;
+	bool is_taken = !is_done && errno == EEXIST;
+	*has_name = is_done || has_links(files->directory, temporary);
+	if (!is_done && !is_taken)
 		return ERR_UNAVAILABLE;
 	/* Also when another was first: its directory entry may not be on the disk yet. */
 	return fsync(files->directory) == 0 ? OK : ERR_UNAVAILABLE;
@@ -192,7 +208,8 @@ static enum err publish(const struct keyring_files *files, const char *temporary
 
 /* The two change places: nobody ever finds none, and a key that was destroyed meanwhile does not
  * come back. What had the name then goes with the temporary one. */
-static enum err exchange(const struct keyring_files *files, const char *temporary, const char *name)
+static enum err exchange(
+	const struct keyring_files *files, const char *temporary, const char *name, bool *has_name)
 {
 	struct stat status;
 	if (fstatat(files->directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
@@ -203,6 +220,7 @@ static enum err exchange(const struct keyring_files *files, const char *temporar
 		return ERR_UNAVAILABLE;
 	if (renameat2(files->directory, temporary, files->directory, name, RENAME_EXCHANGE) != 0)
 		return errno == ENOENT ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+	*has_name = true;
 	if (fsync(files->directory) != 0)
 		return ERR_UNAVAILABLE;
 	return keyring_file_overwrite(files->directory, temporary);
@@ -228,19 +246,27 @@ enum err keyring_file_overwrite(int directory, const char *name)
 	return fsync(fd) == 0 ? OK : ERR_UNAVAILABLE;
 }
 
-typedef enum err place(const struct keyring_files *files, const char *temporary, const char *name);
+/* After a failure key material goes as noise, or keeps the name by which the end of the key finds
+ * it: when the directory is not on the disk, a crash may leave either of the two under the name. */
+static void drop(
+	const struct keyring_files *files, const char *temporary, bool has_name, enum err e)
+{
+	if (!e || (!has_name && keyring_file_overwrite(files->directory, temporary) == OK))
+		(void)unlinkat(files->directory, temporary, 0);
+}
 
 static enum err store(const struct keyring_files *files, const char *name,
 	const struct content *content, place *put)
 {
 	char temporary[TEMPORARY_SIZE];
+	bool has_name = false;
 	enum err e = write_temporary(files, name, content, temporary);
 	if (!e)
-		e = put(files, temporary, name);
+		e = put(files, temporary, name, &has_name);
 	if (e)
 		log_event(LOG_LEVEL_ERROR, "keyring file cannot be written", LOG_TEXT("file", name),
 			LOG_TEXT("err", err_name(e)));
-	unlinkat(files->directory, temporary, 0);
+	drop(files, temporary, has_name, e);
 	return e;
 }
 

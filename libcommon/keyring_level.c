@@ -217,7 +217,8 @@ enum err keyring_level_put(
 		? ERR_UNAVAILABLE
 		: take_name(directory, temporary, name);
 	int reason = errno;
-	if (e)
+	/* One that cannot be overwritten keeps its name, and the next pass tries again. */
+	if (e && !keyring_file_overwrite(directory, temporary))
 		(void)unlinkat(directory, temporary, 0);
 	errno = reason;
 	return e;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "libcommon/buf.h"
 #include "libcommon/clock.h"
 #include "libcommon/keyring_file.h"
+#include "libcommon/keyring_level.h"
 #include "libcommon/keyring_replica.h"
 #include "libcommon/keyring_user.h"
 
@@ -246,12 +248,82 @@ static void under_another_root_the_old_wrapping_is_gone_there_too(void **state)
 static void what_a_crash_left_half_written_is_gone_with_the_next_pass(void **state)
 {
 	make_tenants();
-	put("one", "." A ".1.key.0123456789abcdef", content("keys", A ".1.key"));
+	struct bytes key = content("keys", A ".1.key");
+	put("one", "." A ".1.key.0123456789abcdef", key);
+	int held = open(path("one", "." A ".1.key.0123456789abcdef"), O_RDONLY | O_CLOEXEC);
 	assert_int_equal(unlink(path("one", B ".1.key")), 0);
 	assert_int_equal(truncate(path("one", A ".users"), SLOT + 20), 0);
 	reopen(ROOT); /* who starts remembers nothing of them */
 	assert_string_equal(level(), "");
 	assert_level("one");
+	unsigned char there[512];
+	assert_int_equal(pread(held, there, sizeof there, 0), key.n);
+	close(held);
+	assert_memory_not_equal(there, key.data, key.n);
+}
+
+/* What the last file was that lost its name. */
+static unsigned char removed[512];
+static ssize_t removed_n;
+
+/* In the place of libc's. */
+int unlinkat(int at, const char *name, int flags)
+{
+	int fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	removed_n = read(fd, removed, sizeof removed);
+	close(fd);
+	return (int)syscall(SYS_unlinkat, at, name, flags);
+}
+
+static void what_cannot_take_its_name_is_overwritten(void **state)
+{
+	make_tenants();
+	struct bytes key = content("keys", A ".1.key");
+	assert_int_equal(mkdir(path("one", B ".9.key"), 0700), 0);
+	int directory = open(path("one", ""), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(keyring_level_put(directory, B ".9.key", key, NULL), ERR_UNAVAILABLE);
+	close(directory);
+	assert_int_equal(removed_n, key.n);
+	assert_memory_not_equal(removed, key.data, key.n);
+	assert_int_equal(rmdir(path("one", B ".9.key")), 0);
+	assert_level("one");
+}
+
+/* ---- what somebody else does there ---- */
+
+static time_t passed_s;
+
+/* In the place of libc's: the clock that goes on by itself, and what the test adds. */
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+	int result = (int)syscall(SYS_clock_gettime, id, now);
+	if (id == CLOCK_MONOTONIC)
+		now->tv_sec += passed_s;
+	return result;
+}
+
+static void what_was_changed_there_is_found_within_the_hour(void **state)
+{
+	make_tenants();
+	put_text("one", A ".1.key", "noise");
+	assert_int_equal(unlink(path("two", B ".login")), 0);
+	passed_s += 3600;
+	assert_string_equal(level(), "");
+	assert_level("one");
+	assert_level("two");
+}
+
+static void another_disk_in_its_place_is_brought_level(void **state)
+{
+	make_tenants();
+	const char *copy = arena_printf(arena, "cp -a %s %s", path("two", ""), path("older", ""));
+	assert_int_equal(system(copy), 0);
+	assert_int_equal(keyring_rotate(keyring, A), OK);
+	assert_string_equal(level(), "");
+	assert_int_equal(rename(path("two", ""), path("away", "")), 0);
+	assert_int_equal(rename(path("older", ""), path("two", "")), 0);
+	assert_string_equal(level(), "");
+	assert_level("two");
 }
 
 /* ---- the end of keys ---- */
@@ -484,6 +556,19 @@ static void another_key_of_a_user_takes_no_ones_place(void **state)
 	}
 }
 
+/* An older copy of the keyring, put into place. */
+static void keys_of_more_users_than_ours_stay(void **state)
+{
+	make_tenants();
+	struct bytes good = content("one", A ".users");
+	assert_int_equal(truncate(path("keys", A ".users"), SLOT), 0);
+	assert_string_equal(level(), "one, two");
+	struct bytes there = content("one", A ".users");
+	assert_int_equal(there.n, good.n);
+	assert_memory_equal(there.data, good.data, good.n);
+	assert_string_equal(level(), "one, two"); /* and is not forgotten */
+}
+
 static void who_is_erased_is_not_brought_back(void **state)
 {
 	struct erasure receipt;
@@ -642,6 +727,9 @@ int main(void)
 		TEST(keys_of_many_users_are_in_every_replica),
 		TEST(under_another_root_the_old_wrapping_is_gone_there_too),
 		TEST(what_a_crash_left_half_written_is_gone_with_the_next_pass),
+		TEST(what_cannot_take_its_name_is_overwritten),
+		TEST(what_was_changed_there_is_found_within_the_hour),
+		TEST(another_disk_in_its_place_is_brought_level),
 		TEST(an_erased_tenant_is_gone_from_every_replica),
 		TEST(what_is_destroyed_is_overwritten_there_first),
 		TEST(an_erased_user_is_overwritten_in_every_replica),
@@ -652,6 +740,7 @@ int main(void)
 		TEST(what_nothing_explains_is_left_alone),
 		TEST(a_damaged_key_takes_no_good_ones_place),
 		TEST(another_key_of_a_user_takes_no_ones_place),
+		TEST(keys_of_more_users_than_ours_stay),
 		TEST(who_is_erased_is_not_brought_back),
 		TEST(in_an_empty_directory_nothing_is_written),
 		TEST(what_is_no_file_of_a_keyring_stays),

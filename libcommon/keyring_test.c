@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -244,6 +246,91 @@ static void resealing_goes_on_where_it_was_cut_short(void **state)
 	assert_int_equal(tally.resealed, 3);
 	assert_int_equal(tally.unchanged, 2);
 	keyring_close(keyring);
+}
+
+/* ---- a disk that fails ---- */
+
+/* Which call of fsync() fails, of those that follow, and what a file was that it was asked for. */
+static int failing_sync;
+static struct {
+	unsigned char data[512];
+	ssize_t n;
+} written, removed;
+
+static void look_at(const char *path, unsigned char data[512], ssize_t *n)
+{
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	*n = read(fd, data, 512);
+	close(fd);
+}
+
+/* In the place of libc's. */
+int fsync(int fd)
+{
+	char path[64];
+	if (!failing_sync || --failing_sync)
+		return (int)syscall(SYS_fsync, fd);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	look_at(path, written.data, &written.n);
+	errno = EIO;
+	return -1;
+}
+
+int unlinkat(int at, const char *name, int flags)
+{
+	char path[320];
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	look_at(path, removed.data, &removed.n);
+	return (int)syscall(SYS_unlinkat, at, name, flags);
+}
+
+static void what_never_came_into_use_is_overwritten(void **state)
+{
+	static const struct keyring_root root = {
+		.text = ROOT, .before_text = "", .passphrase = ""
+	};
+	struct keyring_files files;
+	unsigned char kek[KEY_SIZE];
+	assert_null(keyring_files_open(&files, directory, &root));
+	failing_sync = 1; /* of the file */
+	assert_int_equal(keyring_file_make(&files, A, A ".1.key"), ERR_UNAVAILABLE);
+	assert_int_equal(failing_sync, 0);
+	assert_int_equal(files_in_directory(), 0);
+	assert_true(written.n > KEY_SIZE);
+	assert_int_equal(removed.n, written.n);
+	assert_memory_not_equal(removed.data, written.data, (size_t)written.n);
+	failing_sync = 2; /* of the directory that has its name: it may be in use then */
+	assert_int_equal(keyring_file_make(&files, A, A ".1.key"), ERR_UNAVAILABLE);
+	assert_int_equal(failing_sync, 0);
+	assert_int_equal(keyring_file_load(&files, A, A ".1.key", kek), OK);
+	keyring_files_close(&files);
+}
+
+/* Which of the two a crash would leave is open: neither is noise, and both go with the key. */
+static void a_change_of_the_root_that_fails_loses_no_key(void **state)
+{
+	unsigned char before[KEY_SIZE], after[KEY_SIZE];
+	static const struct keyring_root both = {
+		.text = OTHER_ROOT, .before_text = ROOT, .passphrase = ""
+	};
+	struct arena *arena = arena_new();
+	struct erasure receipt;
+	struct keyring_files files;
+	bool changed;
+	make_two_tenants(before);
+	assert_null(keyring_files_open(&files, directory, &both));
+	failing_sync = 2;
+	assert_int_equal(keyring_file_reseal(&files, A, A ".1.key", &changed), ERR_UNAVAILABLE);
+	assert_int_equal(failing_sync, 0);
+	keyring_files_close(&files);
+	assert_int_equal(files_in_directory(), FILES_OF_TWO + 1);
+	struct keyring *keyring = open_with_both();
+	assert_int_equal(data_key(keyring, A, "media", after), OK);
+	assert_memory_equal(before, after, KEY_SIZE);
+	assert_int_equal(keyring_destroy(keyring, arena, A, &receipt), OK);
+	assert_int_equal(files_in_directory(), FILES_OF_TWO - 3 + 2); /* a ledger, a receipt */
+	keyring_close(keyring);
+	arena_free(arena);
 }
 
 static void a_key_that_is_gone_does_not_come_back(void **state)
@@ -748,6 +835,8 @@ int main(void)
 		FACT(exchanged_key_is_noticed),
 		FACT(the_root_is_replaced_without_a_key_missing),
 		FACT(resealing_goes_on_where_it_was_cut_short),
+		FACT(what_never_came_into_use_is_overwritten),
+		FACT(a_change_of_the_root_that_fails_loses_no_key),
 		FACT(a_key_that_is_gone_does_not_come_back),
 		FACT(nothing_of_a_destroyed_tenant_is_left),
 		FACT(a_rotation_leaves_index_keys_and_salts_alone),
