@@ -278,6 +278,23 @@ static void a_search_says_the_same_whatever_is_in_what_is_shut(void **state)
 	}
 }
 
+/* Between 19 newer units and an older one with the same word: that one is shown in its place. */
+static void what_is_shut_leaves_no_gap_in_a_search(void **state)
+{
+	static const char older[] = ID("001");
+	test_sql(&test,
+		"INSERT INTO learning.unit (tenant_id, id, title)"
+		" SELECT '" TEST_TENANT "'::uuid, format('01890000-0000-7000-9000-%s',"
+		" lpad(i::text, 12, '0'))::uuid, 'マット' FROM generate_series(1, 19) i"
+		" UNION ALL SELECT '" TEST_TENANT "', '" ID("001") "'::uuid, 'マット'");
+	static const char q[] = "q=%E3%83%9E%E3%83%83%E3%83%88";
+	assert_null(strstr(seen_by(T, ONE_FACTOR, "search_part", q), older));
+	test_sql(&test, "UPDATE learning.unit SET label = 'II' WHERE id = '" UNIT "'");
+	assert_non_null(strstr(seen_by(T, ONE_FACTOR, "search_part", q), older));
+	assert_null(strstr(seen_by(T, STALE, "search_part", q), older));
+	test_sql(&test, "DELETE FROM learning.unit WHERE title = 'マット'");
+}
+
 static void what_is_refused_has_changed_nothing(void **state)
 {
 	const char *comments = "SELECT count(*) FROM learning.comment";
@@ -811,6 +828,7 @@ int main(void)
 		AS_IT_WAS(the_board_has_no_try_that_is_shut),
 		AS_IT_WAS(an_answer_says_to_those_who_may_see_it_that_something_is_left_out),
 		AS_IT_WAS(a_search_says_the_same_whatever_is_in_what_is_shut),
+		AS_IT_WAS(what_is_shut_leaves_no_gap_in_a_search),
 		AS_IT_WAS(what_is_refused_has_changed_nothing),
 		AS_IT_WAS(a_repetition_takes_what_the_class_takes_by_now),
 		AS_IT_WAS(lowering_takes_a_reason_and_the_one_who_raised),
