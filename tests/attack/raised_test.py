@@ -117,6 +117,20 @@ class Raised(FlowTest):
             lose_factor(client)
             self.sweep(role, client, lambda cell: 'second_factor_required')
 
+    def test_4_one_factor_and_the_school_class_alone(self):
+        """Nothing else was raised: the assignment and the try of that class are shut with it."""
+        ids, class_id, run = here.ids, own['instructor']['classId'], base.world.stack.sql
+        run(f"""
+            UPDATE learning.try SET label = NULL, label_by = NULL WHERE id = '{ids['tryId']}';
+            UPDATE learning.unit SET label = NULL WHERE id = '{ids['unitId']}';
+            UPDATE learning.class SET label = 'II' WHERE id = '{class_id}'""")
+        found = [row for row in access_matrix.raised_rows() if row.object in ('assignment', 'try') and 'instructor' in row.allow]
+        self.assertEqual({row.object for row in found}, {'assignment', 'try'})
+        for row in found:
+            with self.subTest(operation=row.name):
+                self.assertEqual(probe(row, here.teacher, 'instructor'), 'second_factor_required')
+        run(f"UPDATE learning.class SET label = NULL WHERE id = '{class_id}'")
+
     def test_5_who_may_not_raise_or_lower(self):
         """One factor, a classmate, another tenant, a role that teaches nobody; a pupil against the teacher; without a reason."""
         raise_all('II')
