@@ -1,6 +1,11 @@
 /* Facts about the states of a contract, who moves it, and what stops it. */
 #include "services/provisioning/lifecycle.h"
 
+#include <libpq-fe.h>
+#include <pthread.h>
+
+#include "libcommon/capability_cache.h"
+#include "libcommon/db.h"
 #include "libcommon/service.h"
 #include "services/provisioning/access_ask.h"
 #include "services/provisioning/provisioning_test.h"
@@ -192,6 +197,64 @@ static void a_hold_stops_the_clock(void **state)
 		"closed6true");
 }
 
+static void *take_a_turn(void *arg)
+{
+	struct test beside = test;
+	enum err *result = arg;
+	bool more = false;
+	beside.arena = arena_new();
+	beside.db = db_open(test.database, "provisioning");
+	struct call c = test_call(&beside, NULL);
+	*result = lifecycle_run(&c, &more);
+	if (!*result)
+		*result = db_commit(&c);
+	db_close(beside.db);
+	arena_free(beside.arena);
+	capability_cache_free();
+	return NULL;
+}
+
+static void wait_for_lock(void)
+{
+	static const char waits[] =
+		"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+		" AND usename = 'manabiya_provisioning' AND wait_event_type = 'Lock'";
+	for (int i = 0; i < 2000 && strcmp(test_sql_text(&test, waits), "1") != 0; i++)
+		(void)usleep(10000);
+	assert_string_equal(test_sql_text(&test, waits), "1");
+}
+
+/* The clock has found the contract, and waits for whoever holds it. */
+static void a_hold_that_comes_before_its_turn_stops_the_clock(void **state)
+{
+	pthread_t thread;
+	enum err e;
+	open_contract("held-late");
+	act(200, "contract_close");
+	test_sql(&test,
+		arena_printf(test.arena,
+			"UPDATE provisioning.contract SET due_at = now() - interval '1 year'"
+			" WHERE id = '%s'",
+			contract_id));
+	PGconn *other = PQconnectdb(test.superuser);
+	PQclear(PQexec(other,
+		arena_printf(test.arena,
+			"BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('" OPERATOR_TENANT
+			"/contract/%s', 0))",
+			contract_id)));
+	assert_int_equal(pthread_create(&thread, NULL, take_a_turn, &e), 0);
+	wait_for_lock();
+	PQclear(PQexec(other,
+		arena_printf(test.arena,
+			"UPDATE provisioning.contract SET hold_reason = '訴訟',"
+			" hold_since = now() WHERE id = '%s'; COMMIT",
+			contract_id)));
+	PQfinish(other);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_string_equal(is("state"), "closed");
+	assert_int_equal(e, ERR_CONFLICT);
+}
+
 /* What auth was asked and our own commit did not follow, whichever way it went, is taken back. */
 static void what_failed_half_way_is_made_to_agree(void **state)
 {
@@ -329,6 +392,7 @@ int main(void)
 		cmocka_unit_test(all_can_be_taken_back_in_the_time_of_grace),
 		cmocka_unit_test(what_failed_half_way_is_made_to_agree),
 		cmocka_unit_test(a_hold_stops_the_clock),
+		cmocka_unit_test(a_hold_that_comes_before_its_turn_stops_the_clock),
 		cmocka_unit_test(a_hold_stops_the_clock_of_single_users),
 		cmocka_unit_test(its_administrators_are_told_when_the_data_go),
 		cmocka_unit_test(who_has_not_read_it_changes_nothing),
