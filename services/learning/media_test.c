@@ -349,6 +349,34 @@ static void what_nobody_came_back_for_is_removed(void **state)
 		send(P, going_on, (struct piece){ 1000, 0, video + 1000, SIZE - 1000 }), "300000");
 }
 
+/* An archive whose upload began as a video's. */
+static const char *archive_left_alone(const char *for_)
+{
+	const char *id = begin(P, SIZE);
+	assert_string_equal(send(P, id, (struct piece){ 0, 0, video, 1000 }), "1000");
+	test_sql(&test,
+		arena_printf(test.arena,
+			"INSERT INTO learning.archive_import (tenant_id, id, created_by, size,"
+			" sealed_key, changed_at) SELECT tenant_id, id, '" CONTRACTOR
+			"', size, sealed_key, now() - interval '%s' FROM learning.media"
+			" WHERE id = '%s'; DELETE FROM learning.media WHERE id = '%s'",
+			for_, id, id));
+	return id;
+}
+
+static void an_archive_that_nobody_went_on_with_is_removed_after_a_week(void **state)
+{
+	const char *old = archive_left_alone("7 days 1 minute"),
+		   *young = archive_left_alone("6 days 23 hours");
+	clean();
+	assert_string_equal(test_sql_text(&test,
+				    "SELECT string_agg(id::text, ' ')"
+				    " FROM learning.archive_import"),
+		young);
+	assert_false(has_file(old, "") || has_file(old, ".tail.1000"));
+	assert_true(has_file(young, "") || has_file(young, ".tail.1000"));
+}
+
 static void what_of_tus_is_spoken(void **state)
 {
 	struct reply reply;
@@ -375,6 +403,7 @@ int main(void)
 		FACT(what_is_used_cannot_be_deleted),
 		FACT(an_unfinished_video_is_not_used),
 		FACT(what_nobody_came_back_for_is_removed),
+		FACT(an_archive_that_nobody_went_on_with_is_removed_after_a_week),
 		FACT(what_of_tus_is_spoken),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
