@@ -196,6 +196,7 @@ static void of_a_school_class_those_who_are_in_it_look_again(void **state)
 	static const char raised[] = "{'classId':'" CLASS "','version':2,'title':'1年1組',"
 				     "'status':'active','label':'II'}";
 	add_people(&test);
+	test_sql(&test, LESSON_TRIES);
 	test_sql(&test, "DELETE FROM learning.outbox");
 	assert_int_equal(bring(ID("701"), "class.changed", raised), 204);
 	assert_string_equal(
@@ -204,6 +205,12 @@ static void of_a_school_class_those_who_are_in_it_look_again(void **state)
 	assert_string_equal(test_event(&test, "lesson.happened", ""),
 		"{\"kind\":\"change\",\"recipients\":[],\"watchers\":[\"" PUPIL "\",\"" CLASSMATE
 		"\",\"" TEACHER "\"]}");
+	/* Notices of what is in it go, but those of its pupils, who see it. */
+	const char *shut = test_event(&test, "lesson.happened", "\"kind\":\"shut\"");
+	assert_non_null(strstr(shut, "\"assignmentId\":\"" ASSIGNMENT "\""));
+	assert_non_null(strstr(shut, PUPIL));
+	assert_non_null(strstr(shut, CLASSMATE));
+	assert_null(strstr(shut, TEACHER));
 	test_sql(&test, "DELETE FROM learning.outbox");
 	assert_int_equal(bring(ID("702"), "class.changed", CLASS_OF("3", "active")), 204);
 	assert_true(*test_event(&test, "lesson.happened", PUPIL));
