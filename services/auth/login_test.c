@@ -56,6 +56,16 @@ static void token_is_stored_only_as_its_hash(void **state)
 		crypto_hex(test.arena, hash, sizeof hash));
 }
 
+static void a_secret_that_nobody_used_is_void_after_30_days(void **state)
+{
+	static const int64_t day_ms = 86400000, minute_ms = 60000;
+	clock_shift_ms(30 * day_ms - minute_ms * 30);
+	assert_int_equal(log_in("minami", "head", secrets.head).reply.status, 200);
+	clock_shift_ms(30 * minute_ms);
+	assert_int_equal(log_in("minami", "head", secrets.head).reply.status, 401);
+	clock_shift_ms(-30 * day_ms);
+}
+
 /* Status, headers and body are the same, whatever was wrong. */
 static void every_refusal_reads_the_same(void **state)
 {
@@ -365,6 +375,7 @@ int main(void)
 		FACT(names_are_read_without_case_and_secrets_without_hyphens),
 		FACT(token_comes_as_one_strict_cookie_or_in_the_body),
 		FACT(token_is_stored_only_as_its_hash),
+		FACT(a_secret_that_nobody_used_is_void_after_30_days),
 		FACT(every_refusal_reads_the_same),
 		FACT(one_time_secret_works_again_for_ten_minutes_only),
 		FACT(guesses_are_slowed_down_whether_or_not_the_name_exists),
