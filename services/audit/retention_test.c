@@ -19,17 +19,22 @@ static const char *grave_line(const struct happening *what)
 		(int)(metadata - line), line, metadata + strlen("\"metadata\":{"));
 }
 
-static void grow(int n, int days_ago)
+static void grow_of(const char *tenant_id, int n, int days_ago)
 {
 	int64_t minutes = (clock_unix_ms() - TIME_MS) / 60000 - (int64_t)days_ago * MINUTES_A_DAY;
 	const struct happening what = {
-		.tenant_id = TEST_TENANT, .actor_id = TEST_USER, .minute = (int)minutes
+		.tenant_id = tenant_id, .actor_id = TEST_USER, .minute = (int)minutes
 	};
 	const char *lines[SIZE];
 	for (int i = 0; i < n; i++)
 		lines[i] = i == GRAVE ? grave_line(&what) : line_of(test.arena, &what);
 	for (int i = 0; i < n; i += 100)
 		assert_int_equal(append_lines(&test, lines + i, 100).status, 204);
+}
+
+static void grow(int n, int days_ago)
+{
+	grow_of(TEST_TENANT, n, days_ago);
 }
 
 static int open_world(void **state)
@@ -149,6 +154,41 @@ static void what_is_gone_is_not_missed(void **state)
 	assert_string_equal(gaps_found(), "1");
 }
 
+static const char *pruned_of(const char *tenant_id)
+{
+	return test_sql_text(&test,
+		arena_printf(test.arena, "SELECT pruned FROM audit.head WHERE tenant_id = '%s'",
+			tenant_id));
+}
+
+/* Nobody knows its hash any more, so its tile stays, and what comes after; other logs go on. */
+static void a_line_that_is_missing_holds_up_its_own_log_only(void **state)
+{
+	test_sql(&test, "UPDATE audit.event SET sequence = -100 WHERE sequence = 100");
+	grow_of(TEST_OTHER_TENANT, 300, 420);
+	sign_log(&test);
+	prune();
+	assert_string_equal(pruned_of(TEST_TENANT), "0");
+	assert_string_equal(pruned_of(TEST_OTHER_TENANT), "256");
+	test_sql(&test, "UPDATE audit.event SET sequence = 100 WHERE sequence = -100");
+	prune();
+	assert_string_equal(pruned_of(TEST_TENANT), "512");
+}
+
+/* Most logs have a tile in which old and young lie together; a turn takes others. */
+static void what_waits_for_its_age_keeps_no_other_log_from_its_turn(void **state)
+{
+	grow(100, 380);
+	sign_log(&test);
+	prune();
+	assert_string_equal(pruned_of(TEST_TENANT), "512");
+	grow_of(TEST_OTHER_TENANT, 300, 420);
+	sign_log(&test);
+	assert_string_equal(
+		test_sql_text(&test, "SELECT audit.prune('{400,400,400,400}', 1)"), "1");
+	assert_string_equal(pruned_of(TEST_OTHER_TENANT), "256");
+}
+
 static void the_log_goes_on(void **state)
 {
 	prune();
@@ -204,6 +244,8 @@ int main(void)
 		FACT(so_does_what_they_are_found_by),
 		FACT(what_is_gone_is_said_to_be_gone),
 		FACT(what_is_gone_is_not_missed),
+		FACT(a_line_that_is_missing_holds_up_its_own_log_only),
+		FACT(what_waits_for_its_age_keeps_no_other_log_from_its_turn),
 		FACT(the_log_goes_on),
 		FACT(nobody_empties_the_log),
 		FACT(what_may_still_be_needed_stays),
