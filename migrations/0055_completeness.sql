@@ -71,6 +71,9 @@ GRANT SELECT ON audit.teller TO manabiya_audit;
 -- either. Of a log of which something is told now only what stands before the last of that is looked at, and of
 -- others only what nothing was told of for some seconds: a call waits for its turn while more is appended, so what is
 -- behind is mostly told in the next one.
+--
+-- What stands under a name that is no service's is audit's to answer for: it is asked, has not written it, and says so.
+-- Records of requests are in no ledger, since the gateway has none: they are not looked at (0058_access_run.sql).
 CREATE FUNCTION audit.tell(of_service text, tenants uuid[], ids uuid[], operations text[], times timestamptz[],
 	gap_ids uuid[], now_waiting bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET work_mem = '64MB' AS $$
@@ -100,13 +103,14 @@ BEGIN
 	), news AS MATERIALIZED (
 		SELECT e.tenant_id, e.sequence, e.id, e.operation, e.time, e.id IN (SELECT t.id FROM unnest(ids) AS t (id)) AS is_told
 		FROM ahead a JOIN audit.event e ON e.tenant_id = a.tenant_id AND e.sequence > a.seen AND e.sequence <= a.until
-		WHERE e.operation <> 'gateway.request' AND starts_with(e.operation, of_service || '.')
+		WHERE e.operation NOT IN ('gateway.request', 'gateway.access_lost') AND (starts_with(e.operation, of_service || '.')
+			OR of_service = 'audit' AND e.operation !~ '^(audit|auth|learning|notification|provisioning)[.]')
 	), reach AS MATERIALIZED (
 		SELECT a.tenant_id, coalesce(max(n.sequence), CASE WHEN a.tenant_id = ANY (tenants) THEN a.seen ELSE a.until END) AS until
 		FROM ahead a LEFT JOIN news n ON n.tenant_id = a.tenant_id AND n.is_told GROUP BY a.tenant_id, a.seen, a.until
 	), put AS (
 		INSERT INTO audit.untold (service, tenant_id, event_id, operation, at, ask_at)
-		SELECT of_service, n.tenant_id, n.id, n.operation, n.time, now() + interval '10 seconds'
+		SELECT of_service, n.tenant_id, n.id, left(n.operation, 64), n.time, now() + interval '10 seconds'
 		FROM news n JOIN reach r ON r.tenant_id = n.tenant_id AND n.sequence <= r.until
 		WHERE NOT n.is_told ON CONFLICT DO NOTHING
 	), late AS (

@@ -155,17 +155,22 @@ class CompletenessFlow(FlowTest):
         self.named(kind='event_removed', service='audit', firstSequence=gone, lastSequence=gone)
 
     def test_5_an_event_that_nobody_wrote_is_named(self):
-        event = str(uuid.uuid4())
-        line = json.dumps({'api': {'operation': 'learning.try_submit'}, 'status_id': 1, 'time': 1767225600000,
-                           'metadata': {'tenant_uid': self.tenant_id, 'uid': event}}, separators=(',', ':'))
-        self.forge(event, line)
-        self.named(kind='event_unknown', service='learning', operation='learning.try_submit', eventId=event)
+        """Under whatever name: of one that is no service's, audit is asked."""
+        asked = {'learning.try_submit': 'learning', 'audit.log_gap': 'audit', 'gateway.requests': 'audit',
+                 'learningx.try_submit': 'audit', 'Learning.try_submit': 'audit', 'x' * 80: 'audit'}
+        forged = {operation: self.forge(operation) for operation in asked}
+        for operation, service in asked.items():
+            self.named(kind='event_unknown', service=service, operation=operation[:64], eventId=forged[operation])
 
-    def forge(self, event, line):
-        """As somebody who has audit's database."""
+    def forge(self, operation):
+        """As somebody who has audit's database. The id of the event."""
+        event = str(uuid.uuid4())
+        line = json.dumps({'api': {'operation': operation}, 'status_id': 1, 'time': 1767225600000,
+                           'metadata': {'tenant_uid': self.tenant_id, 'uid': event}}, separators=(',', ':'))
         self.stack.sql("SELECT audit.append("
                        f"ARRAY['{self.tenant_id}']::uuid[], ARRAY['{event}']::uuid[], ARRAY[1767225600000], "
-                       f"ARRAY['learning.try_submit'], ARRAY['success'], ARRAY[''], ARRAY[''], ARRAY[NULL], ARRAY[NULL], ARRAY['{line}'])")
+                       f"ARRAY['{operation}'], ARRAY['success'], ARRAY[''], ARRAY[''], ARRAY[NULL], ARRAY[NULL], ARRAY['{line}'])")
+        return event
 
     def test_6_the_administrators_and_the_operator_are_told(self):
         self.stack.sql(f"UPDATE learning.try SET shared = shared WHERE id = '{self.made['id']}'")
