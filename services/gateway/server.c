@@ -245,6 +245,7 @@ enum err server_start(const struct gateway_conf *conf, struct loop *loop)
 	server.conf = conf;
 	server.loop = loop;
 	server.is_draining = false;
+	watch_hangup(); /* before anybody can know that we are there: it would end the process */
 	enum err e = certificates_start(conf, loop);
 	if (!e)
 		e = source_rules_load(conf->source_rules);
@@ -259,7 +260,6 @@ enum err server_start(const struct gateway_conf *conf, struct loop *loop)
 	server.sources = sources_new();
 	for (size_t i = 0; i < server.listeners_n; i++)
 		loop_add(loop, server.listeners[i], LOOP_READ, on_listener, &server.listeners[i]);
-	watch_hangup();
 	on_look_at_rules(NULL);
 	return OK;
 }

@@ -371,7 +371,8 @@ class Lesson6Suspension(FlowTest):
 OTHER_IDS = """
 SELECT coalesce(string_agg(id.at, ' '), '') FROM (
     SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname) AS at, query_to_xml(format(
-        'SELECT 1 FROM %I.%I WHERE substr(%I::text, 15, 1) <> 7::text', n.nspname, c.relname, a.attname), false, true, '')::text AS others
+        'SELECT 1 FROM %I.%I WHERE substr(%I::text, 15, 1) <> 7::text AND %3$I::text ~ ''[1-9a-f]''', -- the nil one is no id
+        n.nspname, c.relname, a.attname), false, true, '')::text AS others
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
     WHERE n.nspname !~ '^(pg_|information_schema)' AND c.relkind = 'r' AND a.atttypid = 'uuid'::regtype) AS id
 WHERE id.others <> ''"""
