@@ -2,13 +2,10 @@
 #include "services/provisioning/lifecycle.h"
 
 #include <libpq-fe.h>
-#include <pthread.h>
 
-#include "libcommon/capability_cache.h"
-#include "libcommon/db.h"
 #include "libcommon/service.h"
 #include "services/provisioning/access_ask.h"
-#include "services/provisioning/provisioning_test.h"
+#include "services/provisioning/turn_test.h"
 
 static const char *const STATES[] = { "active", "suspended", "closed", "grace", "purging",
 	"erased" };
@@ -197,38 +194,10 @@ static void a_hold_stops_the_clock(void **state)
 		"closed6true");
 }
 
-static void *take_a_turn(void *arg)
-{
-	struct test beside = test;
-	enum err *result = arg;
-	bool more = false;
-	beside.arena = arena_new();
-	beside.db = db_open(test.database, "provisioning");
-	struct call c = test_call(&beside, NULL);
-	*result = lifecycle_run(&c, &more);
-	if (!*result)
-		*result = db_commit(&c);
-	db_close(beside.db);
-	arena_free(beside.arena);
-	capability_cache_free();
-	return NULL;
-}
-
-static void wait_for_lock(void)
-{
-	static const char waits[] =
-		"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-		" AND usename = 'manabiya_provisioning' AND wait_event_type = 'Lock'";
-	for (int i = 0; i < 2000 && strcmp(test_sql_text(&test, waits), "1") != 0; i++)
-		(void)usleep(10000);
-	assert_string_equal(test_sql_text(&test, waits), "1");
-}
-
 /* The clock has found the contract, and waits for whoever holds it. */
 static void a_hold_that_comes_before_its_turn_stops_the_clock(void **state)
 {
-	pthread_t thread;
-	enum err e;
+	struct turn turn;
 	open_contract("held-late");
 	act(200, "contract_close");
 	test_sql(&test,
@@ -242,17 +211,17 @@ static void a_hold_that_comes_before_its_turn_stops_the_clock(void **state)
 			"BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('" OPERATOR_TENANT
 			"/contract/%s', 0))",
 			contract_id)));
-	assert_int_equal(pthread_create(&thread, NULL, take_a_turn, &e), 0);
-	wait_for_lock();
+	begin_turn(&turn, lifecycle_run);
+	bool waits = waits_for_lock();
 	PQclear(PQexec(other,
 		arena_printf(test.arena,
 			"UPDATE provisioning.contract SET hold_reason = '訴訟',"
 			" hold_since = now() WHERE id = '%s'; COMMIT",
 			contract_id)));
 	PQfinish(other);
-	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(end_turn(&turn), ERR_CONFLICT);
+	assert_true(waits);
 	assert_string_equal(is("state"), "closed");
-	assert_int_equal(e, ERR_CONFLICT);
 }
 
 /* What auth was asked and our own commit did not follow, whichever way it went, is taken back. */

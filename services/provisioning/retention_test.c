@@ -2,11 +2,8 @@
  * goes by them is tested where it lies, and with all services in tests/flow/retention_flow_test.py.
  */
 #include <libpq-fe.h>
-#include <pthread.h>
 
-#include "libcommon/capability_cache.h"
-#include "libcommon/db.h"
-#include "services/provisioning/provisioning_test.h"
+#include "services/provisioning/turn_test.h"
 
 static const char *rules(const char *kind, const char *label, int days)
 {
@@ -216,48 +213,20 @@ static void a_rule_that_waits_removes_nothing(void **state)
 	assert_string_equal(next(), "1");
 }
 
-static void *take_a_turn(void *arg)
-{
-	struct test beside = test;
-	enum err *result = arg;
-	bool more = false;
-	beside.arena = arena_new();
-	beside.db = db_open(test.database, "provisioning");
-	struct call c = test_call(&beside, NULL);
-	*result = retention_run(&c, &more);
-	if (!*result)
-		*result = db_commit(&c);
-	db_close(beside.db);
-	arena_free(beside.arena);
-	capability_cache_free();
-	return NULL;
-}
-
-static void wait_for_lock(void)
-{
-	static const char waits[] =
-		"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-		" AND usename = 'manabiya_provisioning' AND wait_event_type = 'Lock'";
-	for (int i = 0; i < 2000 && strcmp(test_sql_text(&test, waits), "1") != 0; i++)
-		(void)usleep(10000);
-	assert_string_equal(test_sql_text(&test, waits), "1");
-}
-
 static void what_changes_while_the_job_looks_is_looked_at_anew(void **state)
 {
-	pthread_t thread;
-	enum err e;
+	struct turn turn;
 	have_contract("active", "NULL");
 	(void)put(200, rules("record", "III", 100));
 	PGconn *other = PQconnectdb(test.superuser);
 	PQclear(PQexec(other,
 		"BEGIN; UPDATE provisioning.retention SET version = version + 1, done_on = NULL"));
-	assert_int_equal(pthread_create(&thread, NULL, take_a_turn, &e), 0);
-	wait_for_lock();
+	begin_turn(&turn, retention_run);
+	bool waits = waits_for_lock();
 	PQclear(PQexec(other, "COMMIT"));
 	PQfinish(other);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(e, OK);
+	assert_int_equal(end_turn(&turn), OK);
+	assert_true(waits);
 	assert_string_equal(next(), "1");
 }
 
@@ -289,8 +258,7 @@ static void a_legal_hold_stops_it_and_is_told(void **state)
 /* The job has found the contract, and waits for whoever holds it. */
 static void a_hold_that_comes_before_its_turn_stops_it(void **state)
 {
-	pthread_t thread;
-	enum err e;
+	struct turn turn;
 	have_contract("active", "NULL");
 	(void)put(200, rules("record", "III", 100));
 	wait_for_it();
@@ -298,14 +266,14 @@ static void a_hold_that_comes_before_its_turn_stops_it(void **state)
 	PQclear(PQexec(other,
 		"BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('" TEST_OPERATOR_TENANT
 		"/contract/' || id, 0)) FROM provisioning.contract WHERE code = 'city'"));
-	assert_int_equal(pthread_create(&thread, NULL, take_a_turn, &e), 0);
-	wait_for_lock();
+	begin_turn(&turn, retention_run);
+	bool waits = waits_for_lock();
 	PQclear(PQexec(other,
 		"UPDATE provisioning.contract SET hold_reason = '訴訟', hold_since = now()"
 		" WHERE code = 'city'; COMMIT"));
 	PQfinish(other);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(e, OK); /* no service was asked, of which none is here */
+	assert_int_equal(end_turn(&turn), OK); /* no service was asked, of which none is here */
+	assert_true(waits);
 	have_contract("active", "NULL");
 	assert_string_equal(next(), "1");
 }

@@ -1,14 +1,11 @@
 /* Facts about users: who may, what auth and the others hear, and what a list shows. */
 #include <libpq-fe.h>
-#include <pthread.h>
 
-#include "libcommon/capability_cache.h"
-#include "libcommon/db.h"
 #include "libcommon/keyring_user.h"
 #include "services/provisioning/access_ask.h"
 #include "services/provisioning/erasure.h"
 #include "services/provisioning/lifecycle.h"
-#include "services/provisioning/provisioning_test.h"
+#include "services/provisioning/turn_test.h"
 
 static const char *account_status(const char *id)
 {
@@ -431,37 +428,11 @@ static void settle(void)
 	assert_true(more);
 }
 
-static void *erase_beside(void *arg)
-{
-	struct test beside = test;
-	bool more;
-	beside.arena = arena_new();
-	beside.db = db_open(test.database, "provisioning");
-	struct call c = test_call(&beside, NULL);
-	assert_int_equal(user_erasure_run(&c, &more), OK);
-	assert_int_equal(db_commit(&c), OK);
-	db_close(beside.db);
-	arena_free(beside.arena);
-	capability_cache_free();
-	return NULL;
-}
-
-static bool somebody_waits_for_a_lock(void)
-{
-	bool waits = false;
-	for (int i = 0; i < 1000 && !waits; i++) {
-		waits = *test_sql_text(&test,
-				"SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
-				"'advisory' AND datname = current_database()") == '1';
-		(void)usleep(10000);
-	}
-	return waits;
-}
-
 /* Answered, a hold is true: what was being deleted is gone before, and nothing else goes. */
 static void a_hold_waits_for_what_is_being_deleted(void **state)
 {
-	pthread_t job, holds;
+	struct turn job;
+	pthread_t holds;
 	const char *id = add_user(&head, "mori", "student", "もり", "きえる");
 	test_sql(&test, "DELETE FROM provisioning.user_erasure"); /* of other tests */
 	(void)expect(204, &head, "user_delete", params_of("userId", id), NULL);
@@ -475,13 +446,14 @@ static void a_hold_waits_for_what_is_being_deleted(void **state)
 		"{\"held\":true,\"reason\":\"訴訟\"}", 0, &operator};
 	PGconn *superuser = PQconnectdb(test.superuser);
 	PQclear(PQexec(superuser, "BEGIN; LOCK auth.account IN EXCLUSIVE MODE"));
-	assert_int_equal(pthread_create(&job, NULL, erase_beside, NULL), 0);
+	begin_turn(&job, user_erasure_run);
 	const char *xid = id_while_auth_waits();
 	assert_int_equal(pthread_create(&holds, NULL, ask_beside, &held), 0);
-	bool waits = somebody_waits_for_a_lock();
+	bool waits = waits_for_lock();
 	PQclear(PQexec(superuser, "COMMIT"));
 	PQfinish(superuser);
-	assert_int_equal(pthread_join(job, NULL) | pthread_join(holds, NULL), 0);
+	assert_int_equal(end_turn(&job), OK);
+	assert_int_equal(pthread_join(holds, NULL), 0);
 	const char *is_before = test_sql_text(&test,
 		"SELECT x.erased_at < k.hold_since FROM provisioning.user_erasure x,"
 		" provisioning.contract k WHERE k.code = 'held'");
