@@ -38,23 +38,31 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
 	WHERE c.tenant_id = g.tenant_id AND c.size < g.size AND NOT c.witnessed
 $$;
 
--- Signed and not yet witnessed, from a tenant on: one whose witness refuses does not hold up the rest.
+-- Signed and not yet witnessed, from a tenant on: one whose witness refuses does not hold up the rest. A log that has
+-- become smaller than what is witnessed is among them: the witness says that it has, and audit says so.
 CREATE FUNCTION audit.witness_take(after uuid, most integer)
 RETURNS TABLE (tenant_id uuid, witnessed bigint, size bigint, note text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 	SELECT h.tenant_id, h.witnessed, c.size, c.note
 	FROM audit.head h JOIN audit.checkpoint c ON c.tenant_id = h.tenant_id AND c.size = h.signed
-	WHERE h.witnessed < h.signed AND h.tenant_id > after ORDER BY h.tenant_id LIMIT most
+	WHERE h.witnessed <> h.signed AND h.tenant_id > after ORDER BY h.tenant_id LIMIT most
 $$;
 
--- The checkpoint with the witnesses' signatures.
+-- The checkpoint with the witnesses' signatures. The log may have grown while they thought. If it has become smaller,
+-- somebody changed it, and what it was is not brought back beside what it is.
 CREATE FUNCTION audit.witness_put(tenant uuid, new_size bigint, new_note text) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-	SELECT FROM audit.head h WHERE h.tenant_id = tenant FOR UPDATE;
-	UPDATE audit.head h SET witnessed = new_size WHERE h.tenant_id = tenant AND h.witnessed < new_size;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM FROM audit.head h WHERE h.tenant_id = tenant AND h.signed >= new_size FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	UPDATE audit.head h SET witnessed = new_size
+	WHERE h.tenant_id = tenant AND (h.witnessed < new_size OR h.witnessed > h.signed);
 	INSERT INTO audit.checkpoint (tenant_id, size, note, witnessed) VALUES (tenant, new_size, new_note, true)
 	ON CONFLICT (tenant_id, size) DO UPDATE SET note = excluded.note, witnessed = true;
-	DELETE FROM audit.checkpoint c WHERE c.tenant_id = tenant AND c.size < new_size AND c.witnessed
+	DELETE FROM audit.checkpoint c WHERE c.tenant_id = tenant AND c.size < new_size AND c.witnessed;
+END
 $$;
 
 SELECT tenancy.offer('audit', routine) FROM unnest(ARRAY['checkpoint_take(integer)', 'checkpoint_put(uuid[], bigint[], text[])',

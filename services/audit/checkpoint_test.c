@@ -121,6 +121,25 @@ static void what_is_witnessed_is_kept_until_the_next(void **state)
 	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM audit.checkpoint"), "1");
 }
 
+/* Somebody put the log back while its witness thought. */
+static void what_was_witnessed_of_a_larger_log_is_not_kept(void **state)
+{
+	static const char late[] = "SELECT audit.witness_put('" TEST_TENANT "', 5, 'x')";
+	static const char offered[] =
+		"SELECT witnessed || '/' || size FROM"
+		" audit.witness_take('00000000-0000-0000-0000-000000000000', 9)";
+	grow_log(&test, 3);
+	sign_log(&test);
+	assert_string_equal(test_sql_text(&test, offered), "0/3");
+	test_sql(&test, late);
+	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM audit.checkpoint"), "1");
+	assert_string_equal(test_sql_text(&test, offered), "0/3");
+	test_sql(&test, "UPDATE audit.head SET witnessed = 5");
+	assert_string_equal(test_sql_text(&test, offered), "5/3");
+	test_sql(&test, "SELECT audit.witness_put(tenant_id, size, note) FROM audit.checkpoint");
+	assert_string_equal(test_sql_text(&test, offered), "");
+}
+
 static void options_that_name_no_witness_stop_the_start(void **state)
 {
 	static const char key[] = "w+680f52bc+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -168,6 +187,7 @@ int main(void)
 		FACT(keys_overlap),
 		FACT(a_key_that_is_none_stops_the_start),
 		FACT(what_is_witnessed_is_kept_until_the_next),
+		FACT(what_was_witnessed_of_a_larger_log_is_not_kept),
 		FACT(options_that_name_no_witness_stop_the_start),
 		FACT(the_service_cannot_touch_the_tree),
 	};
