@@ -24,17 +24,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 $$;
 
 -- What a witness has signed stays until the next of that kind. The heads are locked in the order in which append()
--- does it.
+-- does it. A log may have become smaller since it was taken: somebody changed it, and what it was is not signed beside
+-- what it is.
 CREATE FUNCTION audit.checkpoint_put(tenants uuid[], sizes bigint[], notes text[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
 	SELECT FROM audit.head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id FOR UPDATE;
 	UPDATE audit.head h SET signed = g.size
 	FROM unnest(tenants, sizes) AS g (tenant_id, size)
-	WHERE h.tenant_id = g.tenant_id AND h.signed < g.size;
+	WHERE h.tenant_id = g.tenant_id AND h.signed < g.size AND h.sequence >= g.size;
 	INSERT INTO audit.checkpoint (tenant_id, size, note)
 	SELECT g.* FROM unnest(tenants, sizes, notes) AS g (tenant_id, size, note)
+	JOIN audit.head h ON h.tenant_id = g.tenant_id AND h.sequence >= g.size
 	ON CONFLICT DO NOTHING;
 	DELETE FROM audit.checkpoint c USING unnest(tenants, sizes) AS g (tenant_id, size)
+	JOIN audit.head h ON h.tenant_id = g.tenant_id AND h.sequence >= g.size
 	WHERE c.tenant_id = g.tenant_id AND c.size < g.size AND NOT c.witnessed
 $$;
 

@@ -121,6 +121,23 @@ static void what_is_witnessed_is_kept_until_the_next(void **state)
 	assert_string_equal(test_sql_text(&test, "SELECT count(*) FROM audit.checkpoint"), "1");
 }
 
+/* Somebody put the log back between its being read and its being signed. */
+static void what_was_signed_of_a_larger_log_is_not_kept(void **state)
+{
+	static const char kept[] = "SELECT h.signed || '/' || string_agg(c.size::text, ' ')"
+				   " FROM audit.head h JOIN audit.checkpoint c USING (tenant_id)"
+				   " GROUP BY h.signed";
+	grow_log(&test, 3);
+	sign_log(&test);
+	test_sql(&test,
+		"SELECT audit.checkpoint_put(ARRAY['" TEST_TENANT
+		"'::uuid], ARRAY[5], ARRAY['x'])");
+	assert_string_equal(test_sql_text(&test, kept), "3/3");
+	grow_log(&test, 1);
+	sign_log(&test);
+	assert_string_equal(test_sql_text(&test, kept), "4/4");
+}
+
 /* Somebody put the log back while its witness thought. */
 static void what_was_witnessed_of_a_larger_log_is_not_kept(void **state)
 {
@@ -187,6 +204,7 @@ int main(void)
 		FACT(keys_overlap),
 		FACT(a_key_that_is_none_stops_the_start),
 		FACT(what_is_witnessed_is_kept_until_the_next),
+		FACT(what_was_signed_of_a_larger_log_is_not_kept),
 		FACT(what_was_witnessed_of_a_larger_log_is_not_kept),
 		FACT(options_that_name_no_witness_stop_the_start),
 		FACT(the_service_cannot_touch_the_tree),
