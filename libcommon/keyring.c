@@ -400,10 +400,17 @@ enum err keyring_made(
 	return OK;
 }
 
-void keyring_drop_idle(struct keyring *keyring)
+static bool is_entry_there(void *arg, const struct keyring_entry *entry)
+{
+	char name[KEYRING_NAME_SIZE];
+	keyring_file_name(entry->tenant_id, entry->version, name);
+	return is_file(arg, name, entry->file);
+}
+
+void keyring_drop(struct keyring *keyring)
 {
 	pthread_mutex_lock(&keyring->lock);
-	keyring_cache_drop_idle(keyring->cache);
+	keyring_cache_drop(keyring->cache, is_entry_there, keyring);
 	pthread_mutex_unlock(&keyring->lock);
 	keyring_users_drop_idle(keyring->users);
 }

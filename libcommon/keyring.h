@@ -161,8 +161,8 @@ struct keyring_tally {
 };
 must_check enum err keyring_reseal(struct keyring *keyring, struct keyring_tally *tally);
 
-/* Wipe what was not used for KEYRING_IDLE_MS. */
-void keyring_drop_idle(struct keyring *keyring);
+/* Wipe what was not used for KEYRING_IDLE_MS, and what was destroyed. */
+void keyring_drop(struct keyring *keyring);
 
 /*
  * What opening KEKs came to since the start: how many were opened, and how often a file was there

@@ -74,14 +74,15 @@ void keyring_entry_wipe(struct keyring_entry *entry)
 	crypto_wipe(entry, sizeof(*entry));
 }
 
-void keyring_cache_drop_idle(struct keyring_cache *cache)
+void keyring_cache_drop(struct keyring_cache *cache, keyring_entry_is_there *is_there, void *arg)
 {
 	int64_t now_ms = clock_unix_ms();
 	struct keyring_entry *entries = &cache->entries[0][0];
 	for (size_t i = 0; i < SETS * WAYS; i++) {
 		int64_t idle_ms = now_ms - entries[i].used_unix_ms;
 		/* Used in the future: the clock was set back, nobody knows when it was. */
-		if (idle_ms < 0 || idle_ms >= KEYRING_IDLE_MS)
+		if (idle_ms < 0 || idle_ms >= KEYRING_IDLE_MS ||
+			(entries[i].opened && !is_there(arg, &entries[i])))
 			keyring_entry_wipe(&entries[i]);
 	}
 }

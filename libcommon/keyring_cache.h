@@ -37,6 +37,10 @@ bool keyring_entry_is_trusted(const struct keyring_entry *entry);
 void keyring_entry_confirm(struct keyring_entry *entry);
 void keyring_entry_wipe(struct keyring_entry *entry);
 
-void keyring_cache_drop_idle(struct keyring_cache *cache);
+/* Whether what the entry was read from still lies under its name. */
+typedef bool keyring_entry_is_there(void *arg, const struct keyring_entry *entry);
+
+/* Wipe what was not used for KEYRING_IDLE_MS, and the KEKs whose file is gone. */
+void keyring_cache_drop(struct keyring_cache *cache, keyring_entry_is_there *is_there, void *arg);
 
 #endif

@@ -175,6 +175,46 @@ static void destroyed_key_is_gone_within_a_second(void **state)
 	keyring_close(keyring);
 }
 
+/* What was destroyed is here again under its old inode, as only a test can do it: a key that is
+ * still in memory would be taken from there. */
+static bool is_read_anew(struct keyring *keyring, void (*meanwhile)(struct keyring *keyring))
+{
+	unsigned char out[KEY_SIZE];
+	char path[160], away[160];
+	uint64_t before = keyring_openings(keyring).opened;
+	path_of(A ".1.key", path);
+	path_of("away", away);
+	assert_int_equal(rename(path, away), 0);
+	meanwhile(keyring);
+	assert_int_equal(rename(away, path), 0);
+	assert_int_equal(data_key(keyring, A, "media", out), OK);
+	return keyring_openings(keyring).opened == before + 1;
+}
+
+static void ask_in_vain(struct keyring *keyring)
+{
+	unsigned char out[KEY_SIZE];
+	clock_shift_ms(KEYRING_TRUST_MS);
+	assert_int_equal(data_key(keyring, A, "media", out), ERR_NOT_FOUND);
+	clock_shift_ms(0);
+}
+
+static void ask_nothing(struct keyring *keyring)
+{
+}
+
+static void a_destroyed_key_stays_in_no_memory(void **state)
+{
+	unsigned char out[KEY_SIZE];
+	struct keyring *keyring = keyring_open(directory, ROOT);
+	assert_int_equal(keyring_create(keyring, A), OK);
+	assert_int_equal(data_key(keyring, A, "media", out), OK);
+	assert_false(is_read_anew(keyring, ask_nothing));
+	assert_true(is_read_anew(keyring, ask_in_vain));
+	assert_true(is_read_anew(keyring, keyring_drop)); /* nobody asked */
+	keyring_close(keyring);
+}
+
 /* ---- another root ---- */
 
 static struct keyring *open_with_both(void)
@@ -660,16 +700,16 @@ static void a_key_is_opened_once_and_forgotten_when_idle(void **state)
 	for (int64_t i = 0; i < 5; i++) {
 		clock_shift_ms(i * KEYRING_TRUST_MS);
 		assert_int_equal(data_key(keyring, A, "text", out), OK);
-		keyring_drop_idle(keyring);
+		keyring_drop(keyring);
 	}
 	assert_int_equal(keyring_openings(keyring).opened, 1);
 	clock_shift_ms(4 * KEYRING_TRUST_MS + KEYRING_IDLE_MS);
-	keyring_drop_idle(keyring);
+	keyring_drop(keyring);
 	assert_int_equal(data_key(keyring, A, "text", out), OK);
 	assert_int_equal(keyring_openings(keyring).opened, 2);
 	/* A clock that is set back does not keep it for as long as it was. */
 	clock_shift_ms(-KEYRING_IDLE_MS / 2);
-	keyring_drop_idle(keyring);
+	keyring_drop(keyring);
 	assert_int_equal(data_key(keyring, A, "text", out), OK);
 	assert_int_equal(keyring_openings(keyring).opened, 3);
 	clock_shift_ms(0);
@@ -832,6 +872,7 @@ int main(void)
 		FACT(swapped_file_is_refused),
 		FACT(damaged_file_is_refused_and_kept),
 		FACT(destroyed_key_is_gone_within_a_second),
+		FACT(a_destroyed_key_stays_in_no_memory),
 		FACT(exchanged_key_is_noticed),
 		FACT(the_root_is_replaced_without_a_key_missing),
 		FACT(resealing_goes_on_where_it_was_cut_short),

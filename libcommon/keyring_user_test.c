@@ -307,7 +307,7 @@ static void idle_files_are_closed_and_opened_again(void **state)
 	assert_int_equal(make(HANAKO), OK);
 	assert_int_equal(key_of(HANAKO, key), OK);
 	clock_shift_ms(2 * KEYRING_IDLE_MS);
-	keyring_drop_idle(keyring);
+	keyring_drop(keyring);
 	assert_int_equal(key_of(HANAKO, key), OK);
 }
 

@@ -233,12 +233,23 @@ static enum err run_expiry(struct call *c, bool *more)
 	return db_text(c, EXPIRE, DB_NONE, &gone);
 }
 
+/* A destroyed key that nobody asks for any more is forgotten by this alone. */
+#define KEYS_EVERY_MS 1000
+#define KEYS_WATCH_EVERY_MS 10000
+
 static enum err run_keys(struct call *c, bool *more)
 {
+	static int64_t watched_ms; /* the job's thread alone */
+	int64_t now_ms = clock_steady_ms();
 	if (!c->keyring)
 		return OK;
-	keyring_drop_idle(c->keyring);
-	return key_use_watch(c);
+	keyring_drop(c->keyring);
+	if (watched_ms && now_ms - watched_ms < KEYS_WATCH_EVERY_MS)
+		return OK;
+	enum err e = key_use_watch(c);
+	if (!e)
+		watched_ms = now_ms;
+	return e;
 }
 
 const struct job skeleton_jobs[] = {
@@ -248,7 +259,7 @@ const struct job skeleton_jobs[] = {
 	/* So late at most is somebody told that the log is not complete; sooner when much was
 	   delivered. */
 	{ .name = "ledger", .every_ms = 5000, .run = ledger_run },
-	{ .name = "keys", .every_ms = 10000, .run = run_keys },
+	{ .name = "keys", .every_ms = KEYS_EVERY_MS, .run = run_keys },
 	{ .name = "expiry", .every_ms = 3600000, .run = run_expiry },
 };
 const size_t skeleton_jobs_n = sizeof(skeleton_jobs) / sizeof(skeleton_jobs[0]);
