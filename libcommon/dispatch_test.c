@@ -289,6 +289,10 @@ static void what_is_large_wants_a_second_factor(void **state)
 			.status = rows[i].status,
 			.code = rows[i].code };
 		attempt(&row, rows[i].password_age_ms, arena, db);
+		frame_flags = FRAME_CONTINUED; /* of what has begun only the password may be old */
+		if (row.status == 204 || rows[i].factors == 1)
+			attempt(&row, rows[i].password_age_ms, arena, db);
+		frame_flags = 0;
 	}
 	db_close(db);
 	arena_free(arena);

@@ -272,6 +272,22 @@ static void a_memory_that_somebody_changed_signs_nothing(void **state)
 	assert_int_equal(ask(&HONEST, 0, 30).status, 500);
 }
 
+/* Both the witness has signed itself: only the name tells them apart. */
+static void a_memory_of_another_log_signs_nothing(void **state)
+{
+	put_file("logs",
+		arena_printf(world.arena, "%s\n%s\n", verifier_text(ORIGIN),
+			verifier_text("example.invalid/another")));
+	assert_int_equal(logs_load(path_of("logs")), OK);
+	expect_signed(&HONEST, 0, 20);
+	const char *other = request_of(&HONEST, "example.invalid/another", 0, 5);
+	assert_int_equal(ask_text(other).status, 200);
+	assert_int_equal(
+		rename(path_of(memory_of("example.invalid/another")), path_of(memory_of(ORIGIN))),
+		0);
+	assert_int_equal(ask(&HONEST, 5, 30).status, 500);
+}
+
 static void what_cannot_be_remembered_is_not_signed(void **state)
 {
 	/* Where the draft should be, there is a directory: works for root, too. */
@@ -360,6 +376,7 @@ int main(void)
 		FACT(what_was_signed_outlives_the_process),
 		FACT(a_draft_counts_for_nothing),
 		FACT(a_memory_that_somebody_changed_signs_nothing),
+		FACT(a_memory_of_another_log_signs_nothing),
 		FACT(what_cannot_be_remembered_is_not_signed),
 		FACT(a_key_is_never_made_anew_beside_what_was_signed),
 		FACT(there_is_one_process_at_a_time),

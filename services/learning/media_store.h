@@ -5,7 +5,9 @@
  * sealed (crypto_seal) under the video's own key (media_key.h), at i × (64 KiB + 40). The
  * associated data names format, tenant, video, key, chunk index, whether it is the last chunk, and
  * for the last one the size of the whole video: a chunk cannot be moved, exchanged between videos
- * or tenants, and a video cannot be cut short or made longer, without the read being refused.
+ * or tenants, and a video cannot be cut short or made longer, without the read being refused. It is
+ * `manabiya media 1 <tenant> <media id> <hex of the derived key "media key id">` and behind a space
+ * `chunk <i> 0`, `last <i> <size>`, or of a side file (below) `tail <its chunk> <offset>`.
  *
  * An upload grows by parts. Whole chunks go into the file; the bytes behind the last whole chunk
  * go, sealed, into a side file `<media id>.tail.<offset>`, where offset is the number of bytes that

@@ -323,6 +323,46 @@ static void another_key_or_name_opens_nothing(void **state)
 	expect_refused(&other, 0, "another video");
 }
 
+static unsigned char *read_sealed(const char *path, size_t n)
+{
+	unsigned char *sealed = arena_alloc(c->arena, n + 1);
+	int fd = open_file(path);
+	assert_int_equal(read(fd, sealed, n + 1), n);
+	close(fd);
+	return sealed;
+}
+
+static void expect_sealed(const struct clip *clip, const unsigned char *sealed, size_t n,
+	const char *slot, const unsigned char *wanted)
+{
+	unsigned char id[KEY_SIZE], *plain = arena_alloc(c->arena, n);
+	crypto_derive(clip->name.key, "media key id", id);
+	const char *place = arena_printf(c->arena, "manabiya media 1 %s %s %s %s", TENANT,
+		clip->name.media_id, crypto_hex(c->arena, id, KEY_SIZE), slot);
+	assert_int_equal(crypto_open(clip->name.key,
+				 (struct bytes){ (const unsigned char *)place, strlen(place) },
+				 sealed, n, plain),
+		OK);
+	assert_memory_equal(plain, wanted, n - SEAL_OVERHEAD);
+}
+
+/* What a release has written the next one must open, and whoever has to do without ours. */
+static void what_lies_on_the_disk_is_the_format_that_is_written_down(void **state)
+{
+	enum { MORE = 1000 };
+	struct clip clip = clip_of(TENANT, 2 * MEDIA_CHUNK_SIZE + MORE);
+	append(&clip, MEDIA_CHUNK_SIZE + MORE);
+	expect_sealed(&clip, read_sealed(tail_of(&clip, clip.acknowledged), MORE + SEAL_OVERHEAD),
+		MORE + SEAL_OVERHEAD, "tail 1 66536", clip.data + MEDIA_CHUNK_SIZE);
+	append(&clip, MEDIA_CHUNK_SIZE);
+	const unsigned char *sealed =
+		read_sealed(path_of(&clip), 2 * SEALED + MORE + SEAL_OVERHEAD);
+	expect_sealed(&clip, sealed, SEALED, "chunk 0 0", clip.data);
+	expect_sealed(&clip, sealed + SEALED, SEALED, "chunk 1 0", clip.data + MEDIA_CHUNK_SIZE);
+	expect_sealed(&clip, sealed + 2 * SEALED, MORE + SEAL_OVERHEAD, "last 2 132072",
+		clip.data + 2 * MEDIA_CHUNK_SIZE);
+}
+
 static bool holds_mark(const char *path)
 {
 	char text[8192] = { 0 };
@@ -452,6 +492,7 @@ int main(void)
 		cmocka_unit_test(chunks_of_another_video_are_refused),
 		cmocka_unit_test(a_video_of_another_tenant_is_refused),
 		cmocka_unit_test(another_key_or_name_opens_nothing),
+		cmocka_unit_test(what_lies_on_the_disk_is_the_format_that_is_written_down),
 		cmocka_unit_test(nothing_plain_reaches_the_disk),
 		cmocka_unit_test(one_writer_at_a_time),
 		cmocka_unit_test(removing_takes_the_tails_and_may_be_repeated),

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Tenant isolation in PostgreSQL: each known trap, and a walk over everything that is there."""
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from database import OTHER_TENANT, TENANT, Database, Refused, server, tenant_key
 
+ROOT = Path(__file__).resolve().parents[2]
 ROLE = "manabiya_learning"
 SCHEMAS = "n.nspname IN ('auth', 'provisioning', 'learning', 'notification', 'audit')"
 # Tables that hold rows of tenants.
@@ -222,7 +224,7 @@ class Walk(unittest.TestCase):
         rows = self.database.sql("""SELECT format('| `%s.%s` | %s | %s |', service, relation, string_agg(verb
                 || coalesce(' of ' || array_to_string(columns, ', '), ''), ', ' ORDER BY verb = 'DELETE', verb), reason)
             FROM tenancy.unwatched GROUP BY service, relation, columns, reason ORDER BY service, relation, 1""").splitlines()
-        page = (Path(__file__).resolve().parents[2] / "docs/security.md").read_text()
+        page = (ROOT / "docs/security.md").read_text()
         table = page.split("| table | change | why |\n|---|---|---|\n")[1].split("\n\n")[0].splitlines()
         self.assertEqual(sorted(table), sorted(rows))
 
@@ -238,6 +240,17 @@ class Walk(unittest.TestCase):
             GROUP BY c.oid""").splitlines()
         page = (Path(__file__).parent / "in_clear.txt").read_text().splitlines()
         self.assertEqual([line for line in page if not line.startswith("#")], sorted(set(rows)))
+
+    def test_what_is_sealed_is_sealed_anew_after_a_rotation(self):
+        """Each column of the database: a version of a key that is left out of a service's list would be destroyed under what it opens.
+        What waits, for minutes or a day, keeps its key by another rule."""
+        columns = self.database.sql("""SELECT format('%s.%s', k.conrelid::regclass, a.attname) FROM pg_constraint k
+            JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+            WHERE k.contype = 'c' AND pg_get_constraintdef(k.oid) ~ ('is_sealed\\w*\\(.*\\m' || a.attname || '\\M')""").split()
+        waits = [name for name in columns if name.endswith(".idempotency.body") or name == "notification.mail.body"]
+        listed = [f"{path.parent.name}.{table}.{column}" for path in (ROOT / "services").glob("*/keys.c") for table, column in re.findall(
+            r'SEALED_(?:COLUMN|FOUND)\(\s*"(\w+)",\s*"\w+",\s*"(\w+)"', path.read_text())]
+        self.assertEqual(sorted(listed), sorted(set(columns) - set(waits)))
 
     def test_every_policy_for_a_service_asks_for_the_tenant(self):
         self.offenders("""SELECT p.polrelid::regclass, p.polname FROM pg_policy p
