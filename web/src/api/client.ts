@@ -53,6 +53,8 @@ export interface Options<M extends Method, P extends PathWith<M>> {
 	body?: Body<M, P>;
 	/** A body that is not JSON. */
 	raw?: { type: string; data: Blob };
+	/** What else the operation wants of its own. */
+	headers?: Record<string, string>;
 	/** Idempotency-Key: the same for every repetition of one wish. */
 	key?: string;
 	ifMatch?: string;
@@ -147,7 +149,7 @@ function noteWithheld(url: string, value: string | null): void {
 }
 
 function request(method: Method, options: Options<Method, never>): RequestInit {
-	const headers: Record<string, string> = { Accept: "application/json" };
+	const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
 	headers["Accept-Language"] = language();
 	if (options.key) headers["Idempotency-Key"] = options.key;
 	if (options.ifMatch) headers["If-Match"] = options.ifMatch;

@@ -4,7 +4,7 @@ import { api } from "../api/client";
 import { clipStore } from "./clip-store";
 import { type Clip, type ClipSender, UploadQueue } from "./queue";
 
-const sender: ClipSender = {
+export const sender: ClipSender = {
 	async send(clip, hooks) {
 		const { transfer } = await import("./transfer");
 		return transfer(clip.file, { ...hooks, uploadUrl: clip.uploadUrl });
@@ -18,7 +18,9 @@ const sender: ClipSender = {
 	},
 	async discard({ uploadUrl, tryId }) {
 		if (!uploadUrl || tryId) return;
-		await fetch(uploadUrl, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } });
+		const { mediaId } = await import("./transfer");
+		const [params, headers] = [{ mediaId: mediaId(uploadUrl) }, { "Tus-Resumable": "1.0.0" }];
+		await api("delete", "/v1/media/{mediaId}", { params, headers });
 	},
 };
 
