@@ -224,6 +224,23 @@ describe("a session that got another token", () => {
 		give(1, answer(204));
 		await ended;
 	});
+	it("is not taken for a stranger's while a page begins, whoever comes first", async () => {
+		const { fetched, give } = hold();
+		const first = proof();
+		const began = api("get", "/v1/session", { quiet: true }); // with whatever token there is then
+		const second = proof();
+		await settle();
+		expect(paths(fetched)).toEqual(["/v1/session/step-up"]);
+		give(0, answer(204));
+		await first;
+		await settle();
+		expect(paths(fetched)).toEqual(["/v1/session/step-up", "/v1/session"]); // which ends with this token
+		give(1, answer(200, { role: "student" }));
+		expect(await began).toEqual({ role: "student" });
+		await settle();
+		give(2, answer(204));
+		await second;
+	});
 	it("gives a file too", async () => {
 		serve(refused(), new Response("a,b"));
 		expect(await (await apiFile("/v1/audit/events/table")).text()).toBe("a,b");

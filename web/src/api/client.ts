@@ -59,7 +59,10 @@ export interface Options<M extends Method, P extends PathWith<M>> {
 	key?: string;
 	ifMatch?: string;
 	signal?: AbortSignal;
-	/** Do not ask for the password when the answer wants it, and do not send again. */
+	/**
+	 * Do not ask for the password when the answer wants it, and do not send again: so no other tab may
+	 * change the cookie meanwhile, or a page that begins would show the login to whoever is in.
+	 */
 	quiet?: boolean;
 }
 
@@ -83,7 +86,7 @@ export const COOKIE_CHANGES = [
 	"put /v1/password",
 ];
 
-/** In whatever tab: one change of the cookie at a time, and who shares waits for those under way. */
+/** In whatever tab: one change of the cookie at a time, and none while somebody shares it. */
 async function holdCookie<T>(mode: LockMode, work: () => Promise<T>): Promise<T> {
 	if (!navigator.locks) return work(); // an old browser: the password may be asked for in vain
 	return navigator.locks.request("manabiya-cookie", { mode }, work);
@@ -213,9 +216,9 @@ export async function apiTagged<M extends Method, P extends PathWith<M>>(
 	const init = request(method, options as unknown as Options<Method, never>);
 	const read = async (answer: Response) => [answer.headers, await answer.text()] as const;
 	const once = () => exchange(url, init, read);
-	const send = COOKIE_CHANGES.includes(`${method} ${path}`)
-		? () => holdCookie("exclusive", once)
-		: once;
+	const isChange = COOKIE_CHANGES.includes(`${method} ${path}`);
+	const mode = isChange ? "exclusive" : options.quiet ? "shared" : undefined;
+	const send = mode ? () => holdCookie(mode, once) : once;
 	const [headers, text] = await (options.quiet ? send() : sendProven(send));
 	if (method === "get") noteWithheld(url, headers.get("Manabiya-Withheld"));
 	const body = (text ? JSON.parse(text) : undefined) as Answer<M, P>;
