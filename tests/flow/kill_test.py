@@ -23,6 +23,7 @@ from processes import start_time
 from stack import Stack
 
 MEANWHILE_MS, BEFORE_MS = 1_000_077, 1_000_088  # where the writer never comes to: its comments are numbered from 1
+A_TRY, TRIES = 400, 5  # how many comments the writer gives each: it takes 500 (COMMENTS_MAX), and recovering takes as long as it does
 AN_HOUR_S = 3600
 RECOVER_S = 60  # reconnect back-off, breaker and start-up of a sanitizer build together; some seconds on an idle machine
 
@@ -58,27 +59,28 @@ def setUpModule():
 
 
 class Writer(threading.Thread):
-    """A teacher who comments without pause and remembers what was acknowledged.
+    """A teacher who comments without pause, on one try after the other, and remembers what was acknowledged.
 
     A comment without an answer is sent again with its key until there is one: it must exist once.
     """
 
-    def __init__(self, client, path):
+    def __init__(self, client, paths):
         super().__init__(daemon=True)
-        self.client, self.path = client, path
+        self.client, self.paths = client, paths
         self.acknowledged, self.failed, self.stopping = [], [], threading.Event()
 
     def run(self):
         number = len(self.acknowledged)
         while not self.stopping.is_set():
             number += 1
-            self.write({'positionMs': number, 'text': f'コメント{number}'}, {'Idempotency-Key': str(uuid.uuid4())})
+            self.write(self.paths[number // A_TRY], {'positionMs': number, 'text': f'コメント{number}'},
+                       {'Idempotency-Key': str(uuid.uuid4())})
             time.sleep(0.02)
 
-    def write(self, body, key):
+    def write(self, path, body, key):
         while True:
             try:
-                answer = self.client.send('POST', self.path, body, key)
+                answer = self.client.send('POST', path, body, key)
             except OSError:
                 answer = None  # the gateway itself is away
             if answer and answer.status == 201:
@@ -100,14 +102,14 @@ class KillFlow(FlowTest):
         self.stack, self.tenant = base.world.stack, base.world.tenant('minato')
         self.lesson = self.tenant.lesson()
         self.teacher, self.pupil, self.admin = self.tenant.enter('sensei'), self.tenant.enter('jido1'), self.tenant.admin
-        self.made = self.lesson.sent_try(self.pupil)
-        self.path = f'/v1/tries/{self.made["id"]}/comments'
+        self.paths = [f'/v1/tries/{self.lesson.sent_try(self.pupil)["id"]}/comments' for _ in range(TRIES)]
+        self.path = self.paths[0]
         clerk = base.world.client()
         clerk.login('minato', 'sensei', base.PASSWORD)
         self.write_on(clerk, [])
 
     def write_on(self, clerk, acknowledged):
-        self.writer = Writer(clerk, self.path)
+        self.writer = Writer(clerk, self.paths)
         self.writer.acknowledged, n = acknowledged, len(acknowledged)
         self.writer.start()
         eventually(lambda: len(self.writer.acknowledged) > n, 'the writer writes', RECOVER_S)
@@ -117,9 +119,9 @@ class KillFlow(FlowTest):
         before = len(self.writer.acknowledged)
         eventually(lambda: len(self.writer.acknowledged) > before, 'the flow goes on after the kill', RECOVER_S)
         self.writer.stop()
-        there = [comment['id'] for comment in self.teacher.get(self.path)['items']]
-        texts = [comment['text'] for comment in self.teacher.get(self.path)['items']]
-        self.assertLessEqual(set(self.writer.acknowledged), set(there))
+        comments = [comment for path in self.paths for comment in self.teacher.get(path)['items']]
+        texts = [comment['text'] for comment in comments]
+        self.assertLessEqual(set(self.writer.acknowledged), {comment['id'] for comment in comments})
         self.assertEqual(len(texts), len(set(texts)), 'a repeated request took effect twice')
         self.assertEqual(self.writer.failed, [])
         self.assert_recorded(self.writer.acknowledged)
@@ -365,8 +367,8 @@ class KillSteps(FlowTest):
     def test_a_change_that_is_killed_at_every_step_is_there_once(self):
         for i in (0, RELAY):
             self.hold(i)
-        writer = Writer(self.teacher, self.path)
-        asking = threading.Thread(target=writer.write, args=({'positionMs': 1, 'text': 'ひとつ'}, {'Idempotency-Key': str(uuid.uuid4())}))
+        writer = Writer(self.teacher, [self.path])
+        asking = threading.Thread(target=writer.write, args=(self.path, {'positionMs': 1, 'text': 'ひとつ'}, {'Idempotency-Key': str(uuid.uuid4())}))
         asking.start()
         for i, (victim, _, _, moments) in enumerate(STEPS):
             for moment in moments:
