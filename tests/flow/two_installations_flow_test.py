@@ -68,8 +68,15 @@ class Carried:
 def secrets_of(world):
     """The content of every key file of an installation, as it lies there."""
     files = [path for folder in (world.stack.keys, world.directory / 'keyring') for path in folder.rglob('*') if path.is_file()]
-    contents = {path.name: path.read_bytes().strip() for path in files if path.suffix != '.pub'}
+    contents = {path.name: content_of(path) for path in files if path.suffix != '.pub'}
     return {name: data for name, data in contents.items() if len(data) >= KEY_BYTES}
+
+
+def content_of(path):
+    try:
+        return path.read_bytes().strip()
+    except FileNotFoundError:  # a temporary one: they come, take another name, and go, while services write keys
+        return b''
 
 
 def forms_of(secret):
