@@ -320,6 +320,19 @@ static void a_night_may_be_ordinary(void **state)
 	assert_string_equal(told(TEST_TENANT), "");
 }
 
+static void a_night_may_lie_within_a_day(void **state)
+{
+	anomaly_limits.night_from = 1;
+	anomaly_limits.night_until = 5;
+	log_in("contractor", NIGHT + 60, false); /* 00:30 */
+	log_in("contractor", NIGHT + 330, false); /* 05:00 */
+	look();
+	assert_string_equal(told(TEST_TENANT), "");
+	log_in("contractor", NIGHT + 329, false);
+	look();
+	assert_string_equal(told(TEST_TENANT), "odd_hours 1 he 08T19:00");
+}
+
 static void nobody_hears_of_another_tenant(void **state)
 {
 	for (int i = 0; i < 3; i++) {
@@ -377,17 +390,35 @@ static void what_has_doubled_is_to_be_looked_at_again(void **state)
 }
 
 /* As libcommon/audit_stop.c tells it. */
-static void a_time_without_a_log_is_told_with_its_end(void **state)
+/* As libcommon/audit_stop.c tells it. */
+static void told_stop(const char *service, int day)
 {
 	const char *line = arena_printf(test.arena,
 		"{\"class_uid\":6002,\"time\":%lld,\"status_id\":1,"
-		"\"actor\":{\"user\":{\"uid\":\"learning\",\"type\":\"service\"}},"
-		"\"api\":{\"operation\":\"learning.audit_stop\"},\"unmapped\":{"
-		"\"from\":\"2026-11-26T00:00:00.000Z\",\"until\":\"2026-11-26T00:10:00.000Z\","
+		"\"actor\":{\"user\":{\"uid\":\"%s\",\"type\":\"service\"}},"
+		"\"api\":{\"operation\":\"%s.audit_stop\"},\"unmapped\":{"
+		"\"from\":\"2026-11-%dT00:00:00.000Z\",\"until\":\"2026-11-%dT00:10:00.000Z\","
 		"\"refused\":0},\"metadata\":{\"version\":\"1.8.0\",\"tenant_uid\":\"" TEST_TENANT
 		"\",\"uid\":\"%s\"}}",
-		(long long)TIME_MS, uuid_make(test.arena));
-	assert_int_equal(append_as(&test, "learning", &line, 1).status, 204);
+		(long long)TIME_MS, service, service, day, day, uuid_make(test.arena));
+	assert_int_equal(append_as(&test, service, &line, 1).status, 204);
+}
+
+static void a_time_without_a_log_is_told_whoever_noticed(void **state)
+{
+	static const char *const services[] = { "auth", "provisioning", "learning", "notification",
+		"audit" };
+	for (int i = 0; i < 5; i++)
+		told_stop(services[i], 20 + i);
+	look();
+	assert_string_equal(told(TEST_TENANT),
+		"audit_stopped 0 - 24T00:00, audit_stopped 0 - 23T00:00, audit_stopped 0 - "
+		"22T00:00, audit_stopped 0 - 21T00:00, audit_stopped 0 - 20T00:00");
+}
+
+static void a_time_without_a_log_is_told_with_its_end(void **state)
+{
+	told_stop("learning", 26);
 	look();
 	assert_string_equal(told(TEST_TENANT), "audit_stopped 0 - 26T00:00");
 	assert_string_equal(
@@ -398,15 +429,16 @@ static void a_time_without_a_log_is_told_with_its_end(void **state)
 /* As libcommon/key_use.c tells it. */
 static void told_keys(const char *operation, const char *what, int n)
 {
+	const char *service = arena_strndup(test.arena, operation, strcspn(operation, "."));
 	const char *line = arena_printf(test.arena,
 		"{\"class_uid\":3004,\"time\":%lld,\"status_id\":1,"
-		"\"actor\":{\"user\":{\"uid\":\"learning\",\"type\":\"service\"}},"
+		"\"actor\":{\"user\":{\"uid\":\"%s\",\"type\":\"service\"}},"
 		"\"entity\":{\"uid\":\"keyring\"},\"api\":{\"operation\":\"%s\"},\"unmapped\":{"
 		"\"from\":\"2026-11-26T10:00:00.000Z\",\"until\":\"2026-11-26T10:10:00.000Z\","
 		"\"%s\":%d},\"metadata\":{\"version\":\"1.8.0\",\"tenant_uid\":\"" TEST_TENANT
 		"\",\"uid\":\"%s\"}}",
-		(long long)TIME_MS, operation, what, n, uuid_make(test.arena));
-	assert_int_equal(append_as(&test, "learning", &line, 1).status, 204);
+		(long long)TIME_MS, service, operation, what, n, uuid_make(test.arena));
+	assert_int_equal(append_as(&test, service, &line, 1).status, 204);
 }
 
 static void keys_are_told_with_the_most_of_their_hour(void **state)
@@ -426,6 +458,24 @@ static void keys_are_told_with_the_most_of_their_hour(void **state)
 		"foreign_keys 2 - 26T10:00, refused_keys 1 - 26T10:00, many_keys 4000 - 26T10:00");
 }
 
+static void keys_are_told_whoever_opened_them(void **state)
+{
+	static const char *const services[] = { "provisioning", "notification" };
+	for (int i = 0; i < 2; i++) {
+		told_keys(
+			arena_printf(test.arena, "%s.keys_opened", services[i]), "opened", 10 + i);
+		told_keys(arena_printf(test.arena, "%s.keys_refused", services[i]), "refused",
+			10 + i);
+		told_keys(arena_printf(test.arena, "%s.keys_foreign", services[i]), "foreign",
+			10 + i);
+		look();
+		static const char *const all = "foreign_keys %d - 26T10:00, refused_keys %d - "
+					       "26T10:00, many_keys %d - 26T10:00";
+		assert_string_equal(
+			told(TEST_TENANT), arena_printf(test.arena, all, 10 + i, 10 + i, 10 + i));
+	}
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -441,8 +491,11 @@ int main(void)
 		FACT(taking_all_of_a_contract_away_is_told),
 		FACT(both_steps_of_a_login_count),
 		FACT(a_night_may_be_ordinary),
+		FACT(a_night_may_lie_within_a_day),
 		FACT(a_time_without_a_log_is_told_with_its_end),
+		FACT(a_time_without_a_log_is_told_whoever_noticed),
 		FACT(keys_are_told_with_the_most_of_their_hour),
+		FACT(keys_are_told_whoever_opened_them),
 		FACT(nobody_hears_of_another_tenant),
 		FACT(what_was_seen_is_not_counted_any_more),
 		FACT(what_has_doubled_is_to_be_looked_at_again),

@@ -244,6 +244,43 @@ static void a_name_server_that_is_away_is_not_waited_for_long(void **state)
 	res_nclose(&resolver);
 }
 
+/* The log goes over no network that others read, and a header is one. */
+static void what_would_tell_others_stops_the_start(void **state)
+{
+	static const struct {
+		struct sink_conf conf;
+		enum err err;
+	} rows[] = {
+		{ { .otlp_url = "https://logs.example.jp/v1/logs" }, OK },
+		{ { .otlp_url = "http://127.0.0.1:4318/v1/logs" }, OK },
+		{ { .otlp_url = "http://logs.example.jp/v1/logs" }, ERR_INVALID },
+		{ { .otlp_header = "Authorization: Bearer x" }, OK },
+		{ { .otlp_header = "Authorization: Bearer x\r\nHost: y" }, ERR_INVALID },
+		{ { .otlp_header = "Authorization: Bearer x\nHost: y" }, ERR_INVALID },
+		{ { .syslog = "logs.example.jp:6514" }, OK },
+		{ { .syslog = "logs.example.jp" }, ERR_INVALID },
+		{ { .syslog_certificate = "/own.pem" }, ERR_INVALID },
+		{ { .syslog_key = "/own.key" }, ERR_INVALID },
+	};
+	const struct sink_conf before = sink_conf;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct sink_conf *conf = &rows[i].conf;
+		if (conf->otlp_url)
+			sink_conf.otlp_url = conf->otlp_url;
+		if (conf->otlp_header)
+			sink_conf.otlp_header = conf->otlp_header;
+		if (conf->syslog)
+			sink_conf.syslog = conf->syslog;
+		if (conf->syslog_certificate)
+			sink_conf.syslog_certificate = conf->syslog_certificate;
+		if (conf->syslog_key)
+			sink_conf.syslog_key = conf->syslog_key;
+		enum err e = pipeline_open();
+		sink_conf = before;
+		assert_int_equal(e, rows[i].err);
+	}
+}
+
 int main(void)
 {
 #define FACT(fact_) cmocka_unit_test_setup_teardown(fact_, open_world, close_world)
@@ -258,6 +295,7 @@ int main(void)
 		FACT(one_process_sends_at_a_time),
 		FACT(nobody_is_kept_waiting_by_those_who_tell_much),
 		FACT(a_name_server_that_is_away_is_not_waited_for_long),
+		FACT(what_would_tell_others_stops_the_start),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
