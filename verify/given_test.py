@@ -25,6 +25,7 @@ CALLS = {'x86_64': ((41, 55), (288, 288), (425, 427)), 'aarch64': ((198, 212), (
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, MODE_FILTER = 38, 22, 2
 LOAD, AT_LEAST, MORE, ANSWER, KILL, ALLOW = 0x20, 0x35, 0x25, 0x06, 0x80000000, 0x7fff0000
 LOG = 'example.invalid/log'
+TENANT, GONE, OTHER = (f'01920000-0000-7000-8000-00000000000{n}' for n in 'abc')
 
 libc = ctypes.CDLL(None, use_errno=True)
 sodium = ctypes.CDLL(ctypes.util.find_library('sodium'))
@@ -48,15 +49,31 @@ def run(*command):
                           check=False, env={}, close_fds=True)
 
 
-def make_checkpoint():
-    """(verifier key, note) of a log of one line, by libsodium alone."""
-    public, secret, signature = (ctypes.create_string_buffer(size) for size in (32, 64, 64))
-    sodium.crypto_sign_keypair(public, secret)
-    text = f'{LOG}\n1\n{base64.b64encode(hashlib.sha256(bytes(1) + b"line").digest()).decode()}\n'.encode()
-    sodium.crypto_sign_detached(signature, None, text, ctypes.c_ulonglong(len(text)), secret)
-    key_id = hashlib.sha256(LOG.encode() + b'\n\1' + public.raw).digest()[:4]
-    line = base64.b64encode(key_id + signature.raw).decode()
-    return f'{LOG}+{key_id.hex()}+{base64.b64encode(bytes([1]) + public.raw).decode()}', text.decode() + f'\n\u2014 {LOG} {line}\n'
+class Signer:
+    """Of a log of one line, by libsodium alone."""
+
+    def __init__(self):
+        self.public, self.secret = (ctypes.create_string_buffer(size) for size in (32, 64))
+        sodium.crypto_sign_keypair(self.public, self.secret)
+        self.id = hashlib.sha256(LOG.encode() + b'\n\1' + self.public.raw).digest()[:4]
+        self.key = f'{LOG}+{self.id.hex()}+{base64.b64encode(bytes([1]) + self.public.raw).decode()}'
+
+    def note(self, text):
+        signature, data = ctypes.create_string_buffer(64), text.encode()
+        sodium.crypto_sign_detached(signature, None, data, ctypes.c_ulonglong(len(data)), self.secret)
+        return f'{text}\n\u2014 {LOG} {base64.b64encode(self.id + signature.raw).decode()}\n'
+
+    def checkpoint(self, line):
+        return self.note(f'{LOG}\n1\n{base64.b64encode(hashlib.sha256(bytes(1) + line.encode()).digest()).decode()}\n')
+
+    def certificate(self, subject, line):
+        proof = f'c2sp.org/tlog-proof@v1\nindex 0\n\n{self.checkpoint(line)}'
+        return self.note(f'manabiya-erasure-certificate@v1\nlog {LOG}\n{subject}\ntenant {TENANT}\nkeys-destroyed 2026-11-28T00:00:00.000Z\n'
+                         f'event {line}\n' + ''.join(f'> {part}\n' for part in proof.splitlines()))
+
+
+def event(operation, member, subject):
+    return f'{{"{member}":{{"uid":"{subject}"}},"api":{{"operation":"provisioning.{operation}"}}}}'
 
 
 class Given(unittest.TestCase):
@@ -77,7 +94,8 @@ class Given(unittest.TestCase):
     def test_it_asks_for_no_network_when_it_checks(self):
         asking = run(sys.executable, '-I', '-c', 'import socket; socket.socket()')
         self.assertEqual(asking.returncode, -signal.SIGSYS, 'the kernel ends who does')
-        key, note = make_checkpoint()
+        signer = Signer()
+        key, note = signer.key, signer.checkpoint('line')
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, 'checkpoint')
             path.write_text(note)
@@ -86,6 +104,28 @@ class Given(unittest.TestCase):
             path.write_text(note.replace('\n1\n', '\n2\n', 1))
             done = run(PROGRAM, 'checkpoint', f'--key={key}', path)
             self.assertGreater(done.returncode, 0, done.stdout)
+
+    def test_a_certificate_wants_the_event_of_what_it_is_about(self):
+        """Signed and in the log is some other event, too."""
+        signer = Signer()
+        contract, user = event('contract_erase', 'entity', GONE), event('user_erase', 'user', GONE)
+        cases = ((f'contract {GONE}', contract, 'GOOD'), (f'user {GONE}', user, 'GOOD'),
+                 (f'contract {GONE}', event('contract_erase', 'entity', OTHER), 'NOT-IN-LOG'),
+                 (f'contract {GONE}', event('contract_close', 'entity', GONE), 'NOT-IN-LOG'),
+                 (f'contract {GONE}', user, 'NOT-IN-LOG'), (f'user {GONE}', contract, 'NOT-IN-LOG'),
+                 (f'user {GONE}', event('user_erase', 'user', OTHER), 'NOT-IN-LOG'),
+                 (f'user {GONE}', event('user_delete', 'user', GONE), 'NOT-IN-LOG'),
+                 (f'contract {GONE}\nuser {GONE}', user, 'MALFORMED'))
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, 'certificate')
+            for subject, line, word in cases:
+                text = signer.certificate(subject, line)
+                path.write_text(text)
+                done = run(PROGRAM, 'certificate', f'--key={signer.key}', path)
+                self.assertEqual(done.stdout.partition(':')[0], word, text + done.stdout)
+            path.write_text(signer.certificate(f'user {GONE}', user).replace(f'event {user}', f'event {user[:-1]} }}'))
+            done = run(PROGRAM, 'certificate', f'--key={signer.key}', path)
+            self.assertEqual(done.stdout.partition(':')[0], 'UNSIGNED', done.stdout)
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 import unittest
 import uuid
 
@@ -80,6 +81,8 @@ class ContractFlow(FlowTest):
         act(tenant.contract['id'], 'close')
         for stopped, following, step in (('learning', 'audit', 1), ('audit', None, 4)):
             eventually(lambda at=step: contract_of(tenant).get('stepsDone') == at, f'it waits for {stopped}', 60)
+            if step == 1:  # before anything is gone even the administrators are out
+                self.assertRefused(401, lambda: base.world.client().login('tochu', 'kanri', base.PASSWORD), 'login_failed')
             stack.kill('provisioning')
             if following:
                 stack.kill(following)
@@ -144,6 +147,26 @@ class ContractFlow(FlowTest):
         self.assertEqual([verify(text, own), verify(text, stranger)], ['GOOD', 'UNSIGNED'])
         self.assertEqual(verify(text.replace('removed 1 learning.try', 'removed 0 learning.try'), own), 'UNSIGNED')
         self.assertEqual(base.world.tenant('tonari').admin.get('/v1/erasures')['items'], [])
+
+    def test_nothing_is_certified_while_a_service_has_something_left(self):
+        """Here because the database does not let go of it."""
+        tenant, stack = base.world.tenant('tomeru'), base.world.stack
+        admin, gone = tenant.admin, tenant.user_id('jido1')
+        tenant.enter('jido1').put(f'{tenant.lesson().path}/goal', goal='めあて', condition=4)
+        stack.sql("""CREATE FUNCTION learning.keeps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+            CREATE TRIGGER keeps BEFORE DELETE ON learning.goal FOR EACH ROW EXECUTE FUNCTION learning.keeps()""")
+        self.addCleanup(stack.sql, 'DROP FUNCTION IF EXISTS learning.keeps CASCADE')
+        erase_user(admin, gone)
+        found = eventually(lambda: base.events(admin, operation='provisioning.user_erase'), 'the event is in the log')
+        eventually(lambda: admin.send('GET', f'/v1/audit/events/{found[0]["id"]}/proof').status == 200, 'it is proven')
+        stack.restart('provisioning')  # jobs run when it starts
+        stack.wait_ready(['provisioning'])
+        time.sleep(5)
+        self.assertEqual(erasure_of(admin, gone)['state'], 'erasing')
+        self.assertEqual(stack.sql(f"SELECT count(*) FROM learning.goal WHERE user_id = '{gone}'"), '1')
+        stack.sql('DROP FUNCTION learning.keeps CASCADE')
+        stack.sql(f"SET session_replication_role = replica; DELETE FROM learning.goal WHERE user_id = '{gone}'")
+        eventually(lambda: certified_erasure(admin, gone), 'it is certified', 90)
 
     def test_a_certificate_is_checked_with_the_key_that_the_customer_kept(self):
         tenant, operator = base.world.tenant('shoumei'), base.world.operator

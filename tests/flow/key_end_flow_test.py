@@ -40,7 +40,7 @@ class KeyEndFlow(FlowTest):
         self.path = f'/v1/tries/{lesson.sent_try(self.tenant.enter("jido1"))["id"]}/comments'
         self.tenant.enter('sensei').post(self.path, positionMs=100, text=COMMENT)
 
-    def rotate(self):
+    def rotate(self, age=AN_HOUR):
         """As if it had been an hour ago, and a day since anybody asked for anything that may be asked again: no request holds
         the old version any more, and no answer lies under it."""
         for service in ('provisioning', 'learning', 'notification'):
@@ -49,7 +49,7 @@ class KeyEndFlow(FlowTest):
                                self.stack.keys / 'keyring-root.key', '--tenant', self.id],
                               check=True, stdout=subprocess.PIPE, text=True).stdout
         version = int(re.search(r'version (\d+)', said)[1])
-        past = time.time() - AN_HOUR
+        past = time.time() - age
         os.utime(self.file(version), (past, past))
         return version
 
@@ -132,6 +132,20 @@ class KeyEndFlow(FlowTest):
         self.assertNotIn('destroyedAt', versions[1])
         self.assertGreater(versions[1]['sealed'], 0)
 
+    def test_who_still_has_the_old_one_is_waited_for(self):
+        """A request may have looked the key up before the rotation, and seal with it minutes later."""
+        newest = self.file(self.rotate(age=0))
+        for _ in range(3):  # as many rounds as it takes to count, decide and destroy
+            self.look_again('learning', 'notification')
+            eventually(lambda: self.tenant.enter('sensei').get(self.path)['items'], 'all are back')
+            time.sleep(2)
+        self.assertTrue(self.file(1).exists())
+        self.assertEqual(self.row('count(empty_since)'), '0')
+        past = time.time() - AN_HOUR
+        os.utime(newest, (past, past))
+        self.until(lambda: self.row('destroyed_at'), 'version 1 is destroyed')
+        self.assert_over()
+
     def test_a_service_that_is_away_is_no_zero(self):
         self.rotate()
         self.stack.kill('learning')
@@ -171,6 +185,12 @@ class KeyEndFlow(FlowTest):
                        f" VALUES ('{self.id}', 'notification', 'event', 'x', gen_random_uuid(), 'AQAAAAABxxxx', 'test')")
         self.rotate()
         self.until(lambda: self.row('sealed') == '1', 'all but the letter is sealed anew')
+        self.assertEqual(self.row("coalesce(empty_since::text, 'not empty')"), 'not empty')
+        # Even if it was decided already: somebody may have redriven it, or restored a backup, meanwhile.
+        self.stack.sql("UPDATE provisioning.key_version SET empty_since = now(), destroying_at = now(), tried_at = '-infinity'"
+                       f" WHERE customer_tenant_id = '{self.id}' AND version = 1")
+        self.until(lambda: self.row('destroying_at') == '' or not self.file(1).exists(), 'everybody is asked again')
+        self.assertTrue(self.file(1).exists())
         self.assertEqual(self.row("coalesce(empty_since::text, 'not empty')"), 'not empty')
         self.stack.sql("DELETE FROM learning.outbox WHERE dead_reason = 'test'")
         self.until(lambda: self.row('destroyed_at'), 'version 1 is destroyed')
