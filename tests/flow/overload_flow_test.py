@@ -15,16 +15,21 @@ from api import Client
 from base import FlowTest, eventually
 
 WAIT_MS, WINDOW = 2000, 4
+BRIEF = {'request-timeout-ms': WAIT_MS, 'bus-window': WINDOW, 'bus-tenant-share': 100}
 UNSAID_MS = 10_000  # the default, which nobody may meet here
 BOARD = '/v1/assignments'
 ROUNDS = 5  # a machine that sleeps for longer than a request waits spoils one
 
 
 def setUpModule():
-    base.world = base.World()
-    unittest.addModuleCleanup(base.world.close, 'overload_flow')
-    base.world.stack.extra['gateway'] = {'request-timeout-ms': WAIT_MS, 'bus-window': WINDOW, 'bus-tenant-share': 100}
-    base.world.open()
+    """Whoever asks has come before the gateway waits so short a time: a first login is a hash, which others go before, and a
+    roster is more than a hash."""
+    base.open_world()
+    base.world.tenant('sumire').enter('sensei')
+    stack = base.world.stack
+    stack.processes['gateway'].command += [f'--{name}={value}' for name, value in BRIEF.items()]
+    stack.restart('gateway')
+    stack.wait_ready()
 
 
 @contextmanager
@@ -47,10 +52,10 @@ class Asking(threading.Thread):
         self.client.link.connect()
 
     def run(self):
-        begin = time.monotonic()
+        self.began = time.monotonic()
         answer = self.client.send('GET', BOARD)
         self.ended = time.monotonic()
-        self.ms = (self.ended - begin) * 1000
+        self.ms = (self.ended - self.began) * 1000
         self.status, self.retry_after = answer.status, answer.headers['Retry-After']
 
 
@@ -107,6 +112,8 @@ class Overload(FlowTest):
             asking = self.ask(2 * WINDOW)
             waited = [one for one in asking if one.status == 504]
             refused = [one for one in asking if one.status == 503]
+            if waited and max(one.began for one in asking) > min(one.ended for one in waited):
+                continue  # the last came when the first had gone: there was room again
             self.assertLessEqual(len(waited), WINDOW)
             if len(waited) == WINDOW:
                 break
