@@ -198,6 +198,12 @@ static void under_another_name_it_does_not_open(void **state)
 	test_sql(&test, "DELETE FROM learning.idempotency");
 	assert_int_equal(ask("ten", NULL).status, 201);
 	assert_int_equal(ask_as(&other, "ten", NULL).status, 201);
+	/* Nor does a dump tell that two have sent the same. */
+	assert_string_equal(
+		test_sql_text(&test,
+			"SELECT count(DISTINCT key) || ' ' || count(DISTINCT fingerprint)"
+			" FROM learning.idempotency"),
+		"2 2");
 	test_sql(&test,
 		"UPDATE learning.idempotency i SET body = o.body FROM learning.idempotency o"
 		" WHERE i.user_id = '" TEST_OTHER_USER "' AND o.user_id = '" TEST_USER "'");

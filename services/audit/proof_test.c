@@ -341,6 +341,44 @@ static void an_archive_waits_for_what_was_done_before_it_was_asked_for(void **st
 	assert_int_equal(out.end, SIZE + 1);
 }
 
+/* ---- certificates ---- */
+
+/* The operator's log signs no event of a customer's, and nobody's log one of another. */
+static void a_certificate_is_of_an_event_of_its_own_log(void **state)
+{
+	const struct actor own = test_actor(&test, TEST_TENANT, "provisioning", ROLE_SERVICE);
+	const struct actor other =
+		test_actor(&test, TEST_OTHER_TENANT, "provisioning", ROLE_SERVICE);
+	const char *event_id =
+		test_sql_text(&test, "SELECT id FROM audit.event WHERE sequence = 1");
+	const struct audit_erasure_certify_in contract = { .contract_id = TEST_TENANT,
+		.tenant_id = TEST_TENANT,
+		.code = "x",
+		.name = "x",
+		.event_id = event_id,
+		.keys = "-",
+		.keys_at = "2026-07-01T00:00:00.000Z",
+		.ledger_hash = "x" };
+	const struct audit_user_erasure_certify_in user = { .user_id = TEST_USER,
+		.event_id = event_id,
+		.keys = "-",
+		.keys_at = "2026-07-01T00:00:00.000Z",
+		.ledger_hash = "x" };
+	struct audit_erasure_certify_out of_contract = { 0 };
+	struct audit_user_erasure_certify_out of_user = { 0 };
+	struct call c = test_call(&test, &own);
+	assert_int_equal(audit_erasure_certify(&c, &contract, &of_contract), ERR_FORBIDDEN);
+	assert_null(of_contract.certificate);
+	assert_int_equal(audit_user_erasure_certify(&c, &user, &of_user), OK);
+	assert_non_null(strstr(of_user.certificate, "\nuser " TEST_USER "\n"));
+	db_rollback(test.db);
+	c = test_call(&test, &other);
+	of_user = (struct audit_user_erasure_certify_out){ 0 };
+	assert_int_equal(audit_user_erasure_certify(&c, &user, &of_user), ERR_NOT_FOUND);
+	assert_null(of_user.certificate);
+	db_rollback(test.db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_table_is_the_stored_lines_in_any_windows),
 		cmocka_unit_test(so_is_what_a_search_has_found),
 		cmocka_unit_test(an_archive_waits_for_what_was_done_before_it_was_asked_for),
+		cmocka_unit_test(a_certificate_is_of_an_event_of_its_own_log),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, open_world, close_world);
