@@ -52,19 +52,23 @@ def run(*command):
 class Signer:
     """Of a log of one line, by libsodium alone."""
 
-    def __init__(self):
+    def __init__(self, log=LOG):
+        self.log = log
         self.public, self.secret = (ctypes.create_string_buffer(size) for size in (32, 64))
         sodium.crypto_sign_keypair(self.public, self.secret)
-        self.id = hashlib.sha256(LOG.encode() + b'\n\1' + self.public.raw).digest()[:4]
-        self.key = f'{LOG}+{self.id.hex()}+{base64.b64encode(bytes([1]) + self.public.raw).decode()}'
+        self.id = hashlib.sha256(log.encode() + b'\n\1' + self.public.raw).digest()[:4]
+        self.key = f'{log}+{self.id.hex()}+{base64.b64encode(bytes([1]) + self.public.raw).decode()}'
 
     def note(self, text):
         signature, data = ctypes.create_string_buffer(64), text.encode()
         sodium.crypto_sign_detached(signature, None, data, ctypes.c_ulonglong(len(data)), self.secret)
-        return f'{text}\n\u2014 {LOG} {base64.b64encode(self.id + signature.raw).decode()}\n'
+        return f'{text}\n\u2014 {self.log} {base64.b64encode(self.id + signature.raw).decode()}\n'
 
-    def checkpoint(self, line):
-        return self.note(f'{LOG}\n1\n{base64.b64encode(hashlib.sha256(bytes(1) + line.encode()).digest()).decode()}\n')
+    def checkpoint(self, *lines, log=None):
+        """Of one line or two."""
+        leaves = [hashlib.sha256(bytes(1) + line.encode()).digest() for line in lines]
+        root = leaves[0] if len(leaves) == 1 else hashlib.sha256(b'\1' + b''.join(leaves)).digest()
+        return self.note(f'{log or self.log}\n{len(leaves)}\n{base64.b64encode(root).decode()}\n')
 
     def certificate(self, subject, line):
         proof = f'c2sp.org/tlog-proof@v1\nindex 0\n\n{self.checkpoint(line)}'
@@ -104,6 +108,27 @@ class Given(unittest.TestCase):
             path.write_text(note.replace('\n1\n', '\n2\n', 1))
             done = run(PROGRAM, 'checkpoint', f'--key={key}', path)
             self.assertGreater(done.returncode, 0, done.stdout)
+
+    def test_a_key_speaks_for_the_log_of_its_name_alone(self):
+        ours, other = Signer(), Signer('example.invalid/other')
+        lines = tuple(f'{{"metadata":{{"uid":"x","sequence":{n}}}}}' for n in (1, 2))
+        last = base64.b64encode(hashlib.sha256(bytes(1) + lines[1].encode()).digest()).decode()
+        with tempfile.TemporaryDirectory() as directory:
+            export, proof, since = (Path(directory, name) for name in ('export', 'proof', 'since'))
+
+            def said(command, file, *options):
+                return run(PROGRAM, command, f'--key={ours.key}', f'--key={other.key}', *options, file).stdout.partition(':')[0]
+
+            for log, word in ((LOG, 'GOOD'), ('example.invalid/other', 'UNSIGNED')):
+                since.write_text(ours.checkpoint(lines[0], log=log))
+                self.assertEqual(said('checkpoint', since), word)
+            export.write_text(f'{lines[0]}\n')
+            proof.write_text(f'manabiya-log-range@v1\nrange 0 1\n{last}\n\n{ours.checkpoint(*lines)}')
+            for note, word in ((ours.checkpoint(lines[0]), 'GOOD'), (ours.checkpoint(lines[1]), 'FORKED'),
+                               (other.checkpoint(lines[0]), 'OTHER-LOG'),
+                               (ours.checkpoint(*lines), 'MALFORMED')):  # it says nothing of what lies outside the range
+                since.write_text(note)
+                self.assertEqual(said('export', export, f'--proof={proof}', f'--since={since}'), word)
 
     def test_a_certificate_wants_the_event_of_what_it_is_about(self):
         """Signed and in the log is some other event, too."""
