@@ -50,14 +50,16 @@ class Log:
         return 0 if answer.status == 404 else int(answer.body.split(b'\n')[1])  # 404 before the first
 
     def grow(self, n, more=''):
-        """As many events more, by the function that the service itself calls; `more` are members of their lines."""
-        before = int(base.world.stack.sql(f"SELECT sequence FROM audit.head WHERE tenant_id = '{self.id}'") or 0)
-        base.world.stack.sql(f"""
+        """As many events more, by the function that the service itself calls; `more` are members of their lines. How long the log
+        is with them says the transaction that appends them: others come before it and after."""
+        said = base.world.stack.sql(f"""
             SELECT audit.append(array_agg('{self.id}'::uuid), array_agg(id), array_agg(1775608200000::bigint), array_agg('learning.try_create'::text),
                 array_agg('success'::text), array_agg(''::text), array_agg(''::text), array_agg(NULL::text), array_agg(NULL::text), array_agg('{{"time":1775608200000,{more}"message":"なわとび ' || i
                 || '","metadata":{{"tenant_uid":"{self.id}","uid":"' || id || '"}}}}'))
-            FROM (SELECT i, gen_random_uuid() AS id FROM generate_series(1, {n}) i) t""")
-        base.eventually(lambda: self.size() >= before + n, 'the new events are signed')
+            FROM (SELECT i, gen_random_uuid() AS id FROM generate_series(1, {n}) i) t;
+            SELECT sequence FROM audit.head WHERE tenant_id = '{self.id}'""")
+        end = int(said.split()[-1])
+        base.eventually(lambda: self.size() >= end, 'the new events are signed')
 
     def rewrite(self, change):
         """What an intruder with every right in the database would do: change history and make the tree fit."""
