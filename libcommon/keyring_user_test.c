@@ -250,6 +250,26 @@ static void what_a_crash_left_is_passed_over(void **state)
 	keyring_close(other);
 }
 
+/* As it may be seen while it is overwritten: nothing is sealed or opened with half of a salt. */
+static void half_a_salt_makes_no_key(void **state)
+{
+	char path[160];
+	unsigned char key[KEY_SIZE], noise = 0;
+	assert_int_equal(make(HANAKO), OK);
+	assert_int_equal(key_of(HANAKO, key), OK);
+	path_of(TENANT ".users", path);
+	int file = open(path, O_RDWR);
+	assert_int_equal(pread(file, &noise, 1, UUID_BYTES), 1);
+	noise ^= 1;
+	assert_int_equal(pwrite(file, &noise, 1, UUID_BYTES), 1);
+	close(file);
+	assert_int_equal(key_of(HANAKO, key), ERR_UNAVAILABLE);
+	assert_int_equal(
+		keyring_user_salt(keyring_users_of(keyring), TENANT, HANAKO, key), ERR_UNAVAILABLE);
+	assert_int_equal(keyring_user_erase(keyring, TENANT, HANAKO), OK);
+	assert_int_equal(key_of(HANAKO, key), ERR_NOT_FOUND);
+}
+
 /* Somebody has the file open when it is put back from a copy: within a second the copy counts. */
 static void a_file_that_was_replaced_is_read_anew(void **state)
 {
@@ -372,6 +392,7 @@ int main(void)
 		FACT(of_an_erased_user_nothing_is_left),
 		FACT(with_its_tenant_everybody_is_erased),
 		FACT(what_a_crash_left_is_passed_over),
+		FACT(half_a_salt_makes_no_key),
 		FACT(a_file_that_was_replaced_is_read_anew),
 		FACT(several_processes_make_each_user_once),
 		FACT(idle_files_are_closed_and_opened_again),
