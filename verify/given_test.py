@@ -12,6 +12,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 from pathlib import Path
@@ -129,6 +130,19 @@ class Given(unittest.TestCase):
                                (ours.checkpoint(*lines), 'MALFORMED')):  # it says nothing of what lies outside the range
                 since.write_text(note)
                 self.assertEqual(said('export', export, f'--proof={proof}', f'--since={since}'), word)
+
+    def test_a_manifest_is_signed_by_its_own_log(self):
+        ours, other = Signer(), Signer('example.invalid/other')
+        text = f'manabiya-archive/v2\n{TENANT}\n{LOG}\n2026-01-01T00:00:00.000Z\n{hashlib.sha256().hexdigest()} 0 files\n'
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, 'archive')
+            for signer, word in ((ours, 'TRUNCATED'), (other, 'UNSIGNED')):  # nothing follows the manifest
+                note = signer.note(text).encode()
+                entry = tarfile.TarInfo('manifest')
+                entry.size = len(note)
+                path.write_bytes(entry.tobuf(tarfile.USTAR_FORMAT) + note.ljust(-(-len(note) // 512) * 512, b'\0'))
+                done = run(PROGRAM, 'archive', f'--key={ours.key}', f'--key={other.key}', path)
+                self.assertEqual(done.stdout.partition(':')[0], word, done.stdout)
 
     def test_a_certificate_wants_the_event_of_what_it_is_about(self):
         """Signed and in the log is some other event, too."""
